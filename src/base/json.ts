@@ -1,0 +1,49 @@
+import { refuse, type Refusal, reasonOf } from './errors.ts'
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject
+export interface JsonObject {
+  readonly [name: string]: Json | undefined
+}
+
+export interface JsonLimits {
+  readonly bytesMax: number
+  /** Nesting of arrays and objects. V8's parser is quadratic in depth: 10 MB of `[` blocks the
+   *  loop for 5 s, so depth is scanned before parsing. */
+  readonly depthMax: number
+}
+
+/** Parses bytes from outside: size and depth first, then UTF-8, then JSON. */
+export function parseJson(bytes: Uint8Array, limits: JsonLimits): Json | Refusal {
+  if (bytes.length > limits.bytesMax) return refuse('body_too_large', { limitBytes: limits.bytesMax })
+  if (exceedsDepth(bytes, limits.depthMax)) return refuse('body_too_deep', { limit: limits.depthMax })
+  try {
+    return JSON.parse(strictUtf8.decode(bytes)) as Json
+  } catch (error) {
+    return refuse('body_malformed', { reason: reasonOf(error).slice(0, 200) })
+  }
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+/** Whether brackets nest deeper than `depthMax`. One pass, no allocation; strings are skipped. */
+export function exceedsDepth(bytes: Uint8Array, depthMax: number): boolean {
+  let depth = 0
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]
+    if (byte === QUOTE) {
+      for (i++; i < bytes.length && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i++
+    } else if (byte === 0x5b || byte === 0x7b) {
+      if (++depth > depthMax) return true
+    } else if (byte === 0x5d || byte === 0x7d) {
+      depth--
+    }
+  }
+  return false
+}

@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto'
+
+/** Randomness as an argument: the operating system's in production, a seeded stream in
+ *  simulation. */
+export interface Random {
+  /** `count` uniformly random bytes. */
+  bytes(count: number): Uint8Array
+}
+
+export const systemRandom: Random = { bytes: (count) => randomBytes(count) }
+
+/** Uniform in [0, 1) with 32 bits: enough for jitter and weights, not for secrets. */
+export function uniform(random: Random): number {
+  const [a = 0, b = 0, c = 0, d = 0] = random.bytes(4)
+  return (((a << 24) | (b << 16) | (c << 8) | d) >>> 0) / 2 ** 32
+}
+
+/** SplitMix32 (Steele, Lea, Flood 2014): a small reproducible stream for simulation,
+ *  sampling and tests. Not for secrets. */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0
+  const next = (): number => {
+    state = (state + 0x9e3779b9) >>> 0
+    let z = state
+    z = Math.imul(z ^ (z >>> 16), 0x21f0aaad)
+    z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
+    return (z ^ (z >>> 15)) >>> 0
+  }
+  return {
+    bytes(count) {
+      const out = new Uint8Array(count)
+      for (let i = 0; i < count; i += 4) {
+        const word = next()
+        for (let j = i; j < i + 4 && j < count; j++) out[j] = word >>> ((j - i) * 8)
+      }
+      return out
+    },
+  }
+}

@@ -1,0 +1,169 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import type { Clock, Timer } from '../../base/clock.ts'
+import { Fault, fault, toProblem, type ErrorCode } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+
+/** A role of Headworks in a process of its own, asked by name and argument over Node's IPC
+ *  channel. It is started on the first call, started again after a crash, and ends with us. */
+
+export interface ChildOptions {
+  /** The program to run (`main.ts` or its compiled form) and the role it shall play. */
+  readonly entry: string
+  readonly role: string
+  readonly arguments?: readonly string[]
+  /** V8 heap limit. */
+  readonly heapMb: number
+  readonly clock: Clock
+  readonly log: Log
+  /** Called after every start, before any call: where a restarted child is told its state. Its
+   *  own calls go through `child.call`; others wait for it. */
+  readonly prepare?: (call: Child['call']) => Promise<void>
+}
+
+interface Waiting {
+  resolve(value: unknown): void
+  reject(reason: Fault): void
+  readonly timer: Timer | undefined
+}
+
+type ToChild = { readonly id: number; readonly method: string; readonly argument: unknown }
+type FromChild =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly code: ErrorCode; readonly details: { readonly [name: string]: unknown } }
+
+/** Pauses between restarts of a child that dies again at once. */
+const RESTART_PAUSES_MS = [0, 100, 500, 2000] as const
+
+export class Child {
+  readonly #options: ChildOptions
+  #process: ChildProcess | undefined
+  #ready: Promise<void> | undefined
+  #waiting = new Map<number, Waiting>()
+  #nextId = 1
+  #deaths = 0
+  #diedAtMs = -Infinity
+  #stopped = false
+
+  constructor(options: ChildOptions) {
+    this.#options = options
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid
+  }
+
+  /** Runs `method` in the child. Rejects with the child's own `Fault`, with `child_died` when it
+   *  ends first, or, past `timeoutMs`, by killing it. */
+  async call<Value>(method: string, argument: unknown, options: { readonly timeoutMs?: number } = {}): Promise<Value> {
+    await this.#start()
+    return this.#send<Value>(method, argument, options.timeoutMs)
+  }
+
+  /** Ends the child: politely by closing the channel, then by force after `graceMs`. */
+  async stop(graceMs = 2000): Promise<void> {
+    this.#stopped = true
+    const child = this.#process
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+    if (child.connected) child.disconnect()
+    const timer = this.#options.clock.after(graceMs, () => child.kill('SIGKILL'))
+    await gone
+    timer.cancel()
+  }
+
+  /** Kills the child now; the next call starts a fresh one. */
+  kill(): void {
+    this.#process?.kill('SIGKILL')
+  }
+
+  #start(): Promise<void> {
+    if (this.#stopped) return Promise.reject(fault('child_died', { what: this.#options.role, reason: 'stopped' }))
+    this.#ready ??= this.#spawn()
+    return this.#ready
+  }
+
+  async #spawn(): Promise<void> {
+    const { entry, role, heapMb, clock, log } = this.#options
+    const recent = clock.monotonicMs() - this.#diedAtMs < 10_000
+    if (!recent) this.#deaths = 0
+    const pauseMs = RESTART_PAUSES_MS[Math.min(this.#deaths, RESTART_PAUSES_MS.length - 1)] ?? 0
+    if (pauseMs > 0) await new Promise<void>((resolve) => clock.after(pauseMs, resolve))
+    const child = fork(entry, ['--role', role, ...(this.#options.arguments ?? [])], {
+      serialization: 'advanced',
+      execArgv: [`--max-old-space-size=${heapMb}`],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+    this.#process = child
+    child.on('message', (message) => this.#receive(message as FromChild))
+    child.on('error', (error) => log.write('error', 'child process', { role, reason: error.message }))
+    child.on('exit', (code, signal) => this.#died(child, signal ?? `code ${code ?? 0}`))
+    if (this.#options.prepare !== undefined) {
+      await this.#options.prepare((method, argument, options) => this.#send(method, argument, options?.timeoutMs))
+    }
+  }
+
+  #send<Value>(method: string, argument: unknown, timeoutMs: number | undefined): Promise<Value> {
+    const child = this.#process
+    const { role, clock } = this.#options
+    return new Promise<Value>((resolve, reject) => {
+      if (child === undefined || !child.connected) return reject(fault('child_died', { what: role, reason: 'not running' }))
+      const id = this.#nextId++
+      const timer =
+        timeoutMs === undefined
+          ? undefined
+          : clock.after(timeoutMs, () => {
+              this.#waiting.delete(id)
+              child.kill('SIGKILL')
+              reject(fault('child_died', { what: role, reason: `no answer within ${timeoutMs} ms`, timedOut: true }))
+            })
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, timer })
+      child.send({ id, method, argument } satisfies ToChild)
+    })
+  }
+
+  #receive(message: FromChild): void {
+    const waiting = this.#waiting.get(message.id)
+    if (waiting === undefined) return
+    this.#waiting.delete(message.id)
+    waiting.timer?.cancel()
+    if ('code' in message) waiting.reject(new Fault(message.code, message.details))
+    else waiting.resolve(message.value)
+  }
+
+  #died(child: ChildProcess, reason: string): void {
+    if (child !== this.#process) return
+    const { role, clock, log } = this.#options
+    this.#process = undefined
+    this.#ready = undefined
+    this.#deaths++
+    this.#diedAtMs = clock.monotonicMs()
+    if (!this.#stopped) log.write('warn', 'child process ended', { role, reason })
+    const waiting = [...this.#waiting.values()]
+    this.#waiting.clear()
+    for (const one of waiting) {
+      one.timer?.cancel()
+      one.reject(fault('child_died', { what: role, reason }))
+    }
+  }
+}
+
+export type Methods = { readonly [method: string]: (argument: never) => Promise<unknown> }
+
+/** The child's side: answers calls until the channel closes, then ends the process. */
+export function serve(methods: Methods): void {
+  process.on('message', (message: ToChild) => void answer(methods, message))
+  process.on('disconnect', () => process.exit(0))
+  process.on('SIGINT', () => {}) // The terminal sends it to the whole group; the parent decides.
+}
+
+async function answer(methods: Methods, { id, method, argument }: ToChild): Promise<void> {
+  const reply = (message: FromChild): void => void process.send?.(message)
+  try {
+    const run = methods[method]
+    if (run === undefined) throw fault('internal', { reason: `no method ${method}` })
+    reply({ id, value: await run(argument as never) })
+  } catch (thrown) {
+    const { code, details } = toProblem(thrown)
+    reply({ id, code, details })
+  }
+}

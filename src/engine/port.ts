@@ -1,0 +1,94 @@
+import type { Fault } from '../base/errors.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { Usage } from '../meter/usage.ts'
+import type { OpenSpan } from '../trace/trace.ts'
+
+/** Where models run: a GPU server, a provider, an embedded engine, a workflow. All are called
+ *  the same way and all stream, meter and fail the same way. */
+export interface Engine {
+  /** The name it has in the configuration. */
+  readonly name: string
+  readonly operations: ReadonlySet<Operation>
+  /** Starts one chat completion. Never throws; what goes wrong reaches `sink.fail`. */
+  chat(call: ChatCall, sink: ChatSink): Attempt
+  /** Scores documents against a query, best first. Rejects with a `Fault`. */
+  rerank(call: RerankCall): Promise<RerankResult>
+  /** Embeds texts. Rejects with a `Fault`. */
+  embed(call: EmbedCall): Promise<EmbedResult>
+  /** Model names it serves, for `doctor` and the listing. Rejects with a `Fault` when it cannot
+   *  be reached within `timeoutMs`. */
+  models(timeoutMs: number): Promise<string[]>
+  close(): Promise<void>
+}
+
+export type Operation = 'chat' | 'rerank' | 'embed'
+
+/** What every call carries, whatever the operation. */
+export interface CallContext {
+  readonly requestId: string
+  /** Where the call's own stages are recorded. */
+  readonly span: OpenSpan
+  readonly connectTimeoutMs: number
+}
+
+export interface ChatCall extends CallContext {
+  /** The engine's own name of the model. */
+  readonly model: string
+  /** OpenAI's chat completion body: the validated fields and whatever else the caller sent.
+   *  Its `model` and `stream` are replaced by this call's. */
+  readonly body: JsonObject
+  readonly stream: boolean
+  /** The cap that is always sent upstream. */
+  readonly outputTokensMax: number
+}
+
+/** Receives one chat completion: frames, then exactly one of `end` and `fail`, and nothing
+ *  after it, nor after `Attempt.cancel`. */
+export interface ChatSink {
+  /** A streamed call: one `chat.completion.chunk` each. Otherwise: one `chat.completion`.
+   *  Usage is taken out of the frames and handed to `end`. */
+  frame(frame: JsonObject): void
+  end(end: ChatEnd): void
+  fail(fault: Fault): void
+}
+
+export interface ChatEnd {
+  /** Absent when the engine sent none; then the gateway counts for itself. */
+  readonly usage?: Usage
+  /** The engine's own usage object, kept as it was. */
+  readonly rawUsage?: JsonObject
+  /** What a workflow spent on inner calls, priced where each was made. Absent: the caller
+   *  prices `usage` by the deployment. */
+  readonly costNanoUsd?: bigint
+}
+
+export interface Attempt {
+  /** Stops the engine and the sink at once. Harmless when it is over. */
+  cancel(): void
+  /** Backpressure: no frame between `pause` and `resume` beyond what is already on its way. */
+  pause(): void
+  resume(): void
+}
+
+export interface RerankCall extends CallContext {
+  readonly model: string
+  readonly query: string
+  readonly documents: readonly string[]
+  readonly topN: number
+}
+
+export interface RerankResult {
+  readonly results: readonly { readonly index: number; readonly score: number }[]
+  readonly usage?: Usage
+}
+
+export interface EmbedCall extends CallContext {
+  readonly model: string
+  readonly inputs: readonly string[]
+}
+
+export interface EmbedResult {
+  /** One per input, in order. */
+  readonly vectors: readonly Float32Array[]
+  readonly usage?: Usage
+}

@@ -1,0 +1,16 @@
+/** Blobs: large immutable values by name. A write is whole and durable, or absent. */
+export interface Blobs {
+  /** Durable when resolved; replaces atomically. Rejects with a `Fault` (`disk_full`,
+   *  `store_unavailable`). */
+  put(name: BlobName, bytes: Uint8Array): Promise<void>
+  get(name: BlobName): Promise<Uint8Array | undefined>
+  list(prefix: string): Promise<{ readonly name: BlobName; readonly bytes: number }[]>
+  /** True when there was one. */
+  remove(name: BlobName): Promise<boolean>
+}
+
+/** Segments of `a-z 0-9 _ - .` joined by `/`; no segment begins with a dot. At most 256 units. */
+export type BlobName = string
+
+export const isBlobName = (name: string): boolean =>
+  name.length <= 256 && /^[a-z0-9_-][a-z0-9_.-]*(?:\/[a-z0-9_-][a-z0-9_.-]*)*$/.test(name)

@@ -1,0 +1,79 @@
+/** The index: immutable segments of chunks, searched by words, by vector, or both. Truth lives
+ *  in rows; a segment can always be built again from it.
+ *
+ *  A collection answers from its *mount*: the list of segments, and what of them was removed.
+ *  Mounting is atomic, so a search sees the collection before or after a change, never between. */
+export interface Index {
+  /** Builds one segment; durable when resolved. Chunks are numbered 0.. in the order given.
+   *  A segment name is used once. */
+  build(segment: SegmentName, chunks: readonly IndexChunk[]): Promise<SegmentSummary>
+  /** Replaces what a collection answers from. Rejects with a `Fault` (`index_unavailable`) naming
+   *  the segment when one is missing or damaged; the former mount then stays. */
+  mount(collection: string, parts: readonly MountedSegment[]): Promise<void>
+  search(collection: string, query: IndexQuery): Promise<Hit[]>
+  /** How common each term is, over all mounted segments: the input of feedback and calibration. */
+  statistics(collection: string, terms: readonly string[]): Promise<TermStatistics>
+  /** Every segment that is stored, mounted or not. */
+  segments(): Promise<SegmentName[]>
+  /** Removes a segment's files; one that is mounted still answers until the next mount. */
+  drop(segment: SegmentName): Promise<void>
+  close(): Promise<void>
+}
+
+/** A blob name: `handbook/seg_01...`. */
+export type SegmentName = string
+
+export interface IndexChunk {
+  /** What full-text search reads: the chunk with its headings. */
+  readonly text: string
+  /** The same dimension throughout a segment, or absent throughout. Finite, not all zero. */
+  readonly vector?: Float32Array
+  /** What filters compare. */
+  readonly attributes?: Attributes
+}
+
+export interface Attributes {
+  readonly [name: string]: string
+}
+
+export interface SegmentSummary {
+  readonly segment: SegmentName
+  readonly chunks: number
+  readonly terms: number
+  readonly bytes: number
+}
+
+export interface MountedSegment {
+  readonly segment: SegmentName
+  /** Chunk numbers that no longer answer, as ranges [first, first + count). */
+  readonly removed: readonly { readonly first: number; readonly count: number }[]
+}
+
+export interface IndexQuery {
+  /** Words with weights. They are analysed like the text was; a driver whose engine cannot weigh
+   *  terms says so in its README row and ignores the weights. */
+  readonly terms?: readonly { readonly word: string; readonly weight: number }[]
+  /** Cosine similarity, as an alternative to `terms`; exactly one of the two is given. */
+  readonly vector?: Float32Array
+  /** Every name must match one of its values. Applied inside the search: `k` hits come back
+   *  whenever `k` chunks match. */
+  readonly where?: { readonly [name: string]: readonly string[] }
+  /** 1 to 1,000. */
+  readonly k: number
+}
+
+export interface Hit {
+  readonly segment: SegmentName
+  readonly chunk: number
+  /** BM25 or cosine; higher is better. Comparable within one answer only. */
+  readonly score: number
+}
+
+export interface TermStatistics {
+  /** Chunks that answer. */
+  readonly chunks: number
+  /** Terms per chunk. */
+  readonly lengthMean: number
+  /** For each term asked, in order: how many chunks hold it. */
+  readonly chunksWith: readonly number[]
+}

@@ -1,0 +1,58 @@
+/** Rows: small records under ordered keys, changed in atomic, durable batches. The port is an
+ *  ordered key-value store with compare-and-set, the least that SQLite, Postgres and a map in
+ *  memory share, so that no room above writes SQL. */
+
+/** A table is a name and the type of its rows. Rows are plain JSON values. */
+export interface Table<Row> {
+  readonly name: string
+  /** Only for the compiler. */
+  readonly row?: Row
+}
+
+export const table = <Row>(name: string): Table<Row> => ({ name })
+
+/** One to eight parts, each of at most 512 UTF-16 units and without U+0000. Ordered part by
+ *  part, in code-unit order. */
+export type Key = readonly string[]
+
+export interface Stored<Row> {
+  readonly key: Key
+  readonly row: Row
+  /** Grows with every change of this key: the token for compare-and-set. */
+  readonly version: number
+}
+
+export interface Range {
+  /** Leading parts that must match. Empty: the whole table. */
+  readonly prefix?: Key
+  /** Continue after this key (exclusive). */
+  readonly after?: Key
+  /** At most this many, at most `SCAN_MAX`. */
+  readonly limit: number
+  readonly reverse?: boolean
+}
+
+export const SCAN_MAX = 10_000
+
+/** `version` absent: whatever is there. `version: 0`: only if nothing is there. Else only if it
+ *  is still that version. */
+export type Change =
+  | { readonly op: 'put'; readonly table: string; readonly key: Key; readonly row: unknown; readonly version?: number }
+  | { readonly op: 'remove'; readonly table: string; readonly key: Key; readonly version?: number }
+
+export const put = <Row>(into: Table<Row>, key: Key, row: Row, version?: number): Change =>
+  version === undefined ? { op: 'put', table: into.name, key, row } : { op: 'put', table: into.name, key, row, version }
+
+export const remove = <Row>(from: Table<Row>, key: Key, version?: number): Change =>
+  version === undefined ? { op: 'remove', table: from.name, key } : { op: 'remove', table: from.name, key, version }
+
+export interface Rows {
+  get<Row>(from: Table<Row>, key: Key): Promise<Stored<Row> | undefined>
+  /** Many keys of one table at once; the answer has the same order and length. */
+  getMany<Row>(from: Table<Row>, keys: readonly Key[]): Promise<(Stored<Row> | undefined)[]>
+  scan<Row>(from: Table<Row>, range: Range): Promise<Stored<Row>[]>
+  /** All changes or none. True once durable; false, with nothing changed, where a `version` no
+   *  longer holds. Rejects with a `Fault` (`store_unavailable`, `disk_full`). */
+  commit(changes: readonly Change[]): Promise<boolean>
+  close(): Promise<void>
+}
