@@ -1,0 +1,212 @@
+import { chmod, unlink } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type Fault, fault, reasonOf, refuse, type Refusal, sentenceOf } from '../../base/errors.ts'
+import type { Handler, Headers, HttpListener, HttpServer, Reply, Request } from '../../base/http.ts'
+
+/** The server side over `node:http`. What Node's parser lets through and must not reach anyone is
+ *  refused here: a repeated or contradicted `Host`, `Transfer-Encoding` on HTTP/1.0, header names
+ *  with `_`, `__proto__`, a credential in a trailer. */
+
+const HEADER_BYTES_MAX = 16 * 1024
+const HEADERS_MS_MAX = 10_000
+/** For the whole body; a slow sender holds a connection no longer. */
+const BODY_MS_MAX = 60_000
+const KEEP_ALIVE_MS = 65_000
+const CONNECTIONS_MAX = 20_000
+
+export class NodeHttpListener implements HttpListener {
+  async listen(address: string, handler: Handler): Promise<HttpServer> {
+    const target = parseAddress(address)
+    const server = createServer({
+      maxHeaderSize: HEADER_BYTES_MAX,
+      headersTimeout: HEADERS_MS_MAX,
+      requestTimeout: BODY_MS_MAX,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: 5000,
+      requireHostHeader: target.path === undefined,
+      noDelay: true,
+    })
+    server.maxConnections = CONNECTIONS_MAX
+    const peer = target.path === undefined ? 'network' : 'local'
+    server.on('request', (message, response) => serve(message, response, peer, handler))
+    server.on('checkContinue', (message, response) => {
+      response.writeContinue()
+      serve(message, response, peer, handler)
+    })
+    server.on('clientError', (_, socket) => {
+      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+      else socket.destroy()
+    })
+    if (target.path !== undefined) await unlink(target.path).catch(() => {}) // A socket file left by a killed process.
+    await listening(server, target, address)
+    if (target.path !== undefined) await chmod(target.path, 0o600)
+    return new Listening(server, boundAddress(server, address))
+  }
+}
+
+class Listening implements HttpServer {
+  readonly address: string
+  readonly #server: Server
+
+  constructor(server: Server, address: string) {
+    this.#server = server
+    this.address = address
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeIdleConnections()
+    const cut = setTimeout(() => this.#server.closeAllConnections(), graceMs)
+    await closed
+    clearTimeout(cut)
+  }
+}
+
+type Target = { readonly path: string } | { readonly path?: undefined; readonly host: string; readonly port: number }
+
+function parseAddress(address: string): Target {
+  if (address.startsWith('/')) return { path: address }
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s]+)):(\d{1,5})$/i.exec(address)
+  const port = Number(match?.[3])
+  if (match === null || port > 65_535) throw fault('address_invalid', { address, reason: 'it is not host:port' })
+  return { host: match[1] ?? match[2] ?? '', port }
+}
+
+function listening(server: Server, target: Target, address: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenFault(address, error)))
+    server.once('listening', () => resolve())
+    server.listen(target)
+  })
+}
+
+function listenFault(address: string, error: NodeJS.ErrnoException): Fault {
+  if (error.code === 'EADDRINUSE') return fault('port_in_use', { address }, error)
+  return fault('address_invalid', { address, reason: reasonOf(error) }, error)
+}
+
+function boundAddress(server: Server, asked: string): string {
+  const bound = server.address()
+  if (bound === null || typeof bound === 'string') return bound ?? asked
+  return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`
+}
+
+function serve(message: IncomingMessage, response: ServerResponse, peer: Request['peer'], handler: Handler): void {
+  const refusal = ambiguity(message, peer)
+  if (refusal !== undefined) {
+    response.writeHead(400, { 'content-type': 'application/json; charset=utf-8', connection: 'close' })
+    response.end(JSON.stringify({ error: { message: sentenceOf(refusal), type: 'invalid_request_error', param: null, code: refusal.code } }))
+    return
+  }
+  handler(new NodeRequest(message, peer), new NodeReply(response))
+}
+
+/** Why two parties could read this request differently, if they could. */
+function ambiguity(message: IncomingMessage, peer: Request['peer']): Refusal | undefined {
+  const raw = message.rawHeaders
+  let hosts = 0
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = (raw[i] ?? '').toLowerCase()
+    if (name === 'host') hosts++
+    if (name.includes('_')) return refuse('request_refused', { reason: `the header name "${name.slice(0, 64)}" has an underscore` })
+    if (name === 'transfer-encoding' && message.httpVersion === '1.0') {
+      return refuse('request_refused', { reason: 'HTTP/1.0 has no transfer-encoding' })
+    }
+    if (name === 'trailer' && /authorization|x-api-key|cookie/i.test(raw[i + 1] ?? '')) {
+      return refuse('request_refused', { reason: 'a credential is announced as a trailer' })
+    }
+  }
+  if (hosts > 1) return refuse('request_refused', { reason: 'it has more than one Host' })
+  const target = message.url ?? '/'
+  if (target.startsWith('/')) return undefined
+  if (!URL.canParse(target)) return refuse('request_refused', { reason: 'its target is neither a path nor a URL' })
+  const matches = peer === 'network' && new URL(target).host === message.headers.host
+  return matches ? undefined : refuse('request_refused', { reason: 'its target names another host than Host does' })
+}
+
+class NodeRequest implements Request {
+  readonly method: string
+  readonly target: string
+  readonly headers: Headers
+  readonly peer: Request['peer']
+  readonly #message: IncomingMessage
+
+  constructor(message: IncomingMessage, peer: Request['peer']) {
+    const url = message.url ?? '/'
+    this.method = message.method ?? 'GET'
+    this.target = url.startsWith('/') ? url : new URL(url).pathname + new URL(url).search
+    this.headers = message.headers as Headers
+    this.peer = peer
+    this.#message = message
+  }
+
+  body(bytesMax: number): Promise<Uint8Array> {
+    const message = this.#message
+    const tooLarge = (): Fault => fault('body_too_large', { limitBytes: bytesMax })
+    return new Promise((resolve, reject) => {
+      if (Number(message.headers['content-length'] ?? 0) > bytesMax) return reject(tooLarge())
+      const chunks: Buffer[] = []
+      let bytes = 0
+      message.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes > bytesMax) {
+          chunks.length = 0
+          message.pause()
+          return reject(tooLarge())
+        }
+        chunks.push(chunk)
+      })
+      message.on('end', () => {
+        const smuggled = ['authorization', 'x-api-key', 'cookie'].find((name) => message.trailers[name] !== undefined)
+        if (smuggled !== undefined) return reject(fault('request_refused', { reason: `a trailer carries ${smuggled}` }))
+        resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks))
+      })
+      message.on('error', () => reject(fault('body_timeout', { limitMs: BODY_MS_MAX })))
+    })
+  }
+}
+
+class NodeReply implements Reply {
+  readonly #response: ServerResponse
+
+  constructor(response: ServerResponse) {
+    this.#response = response
+    response.on('error', () => {}) // A peer that went away is told by `close`.
+  }
+
+  get headSent(): boolean {
+    return this.#response.headersSent
+  }
+
+  head(status: number, headers: Headers): void {
+    const response = this.#response
+    // A body that was not read to its end cannot be followed by another request.
+    if (!response.req.complete) response.setHeader('connection', 'close')
+    response.writeHead(status, headers as Record<string, string>)
+  }
+
+  write(bytes: string | Uint8Array): boolean {
+    return this.#response.write(bytes)
+  }
+
+  end(bytes?: string | Uint8Array): void {
+    this.#response.end(bytes)
+  }
+
+  abort(): void {
+    this.#response.destroy()
+  }
+
+  onDrain(listener: () => void): void {
+    this.#response.on('drain', listener)
+  }
+
+  onGone(listener: () => void): void {
+    const response = this.#response
+    const check = (): void => {
+      if (!response.writableFinished) listener()
+    }
+    if (response.destroyed) queueMicrotask(check)
+    else response.once('close', check)
+  }
+}

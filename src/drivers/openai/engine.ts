@@ -1,0 +1,134 @@
+import { type Fault, fault } from '../../base/errors.ts'
+import type { ClientRequest, Exchange, HttpClient } from '../../base/http.ts'
+import { isObject, type Json, type JsonObject, parseJson } from '../../base/json.ts'
+import type { Attempt, ChatCall, ChatSink, EmbedCall, EmbedResult, Engine, Operation, RerankCall, RerankResult } from '../../engine/port.ts'
+import { ANSWER_BYTES_MAX, ANSWER_DEPTH_MAX, OpenAiChat } from './chat.ts'
+import { engineFault, type Upstream } from './fault.ts'
+import { readUsage } from './usage.ts'
+
+/** Any server that speaks OpenAI's API: vLLM, SGLang, Ollama, llama.cpp, TGI, OpenAI itself. */
+export interface OpenAiOptions {
+  readonly name: string
+  /** Up to and including the version: `http://10.0.0.5:8000/v1`. */
+  readonly url: string
+  readonly key?: { reveal(): string }
+  readonly headers?: { readonly [name: string]: string }
+  /** What the server calls the cap on output tokens. */
+  readonly capField: 'max_tokens' | 'max_completion_tokens'
+  readonly client: HttpClient
+}
+
+export class OpenAiEngine implements Engine {
+  readonly name: string
+  readonly operations: ReadonlySet<Operation> = new Set(['chat', 'embed', 'rerank'])
+  readonly #options: OpenAiOptions
+
+  constructor(options: OpenAiOptions) {
+    this.name = options.name
+    this.#options = options
+  }
+
+  chat(call: ChatCall, sink: ChatSink): Attempt {
+    const chat = new OpenAiChat(this.name, call, sink)
+    chat.begin(this.#options.client.start(this.#request('POST', '/chat/completions', call.connectTimeoutMs, this.#chatBody(call)), chat))
+    return chat
+  }
+
+  async embed(call: EmbedCall): Promise<EmbedResult> {
+    const answer = await this.#ask('POST', '/embeddings', call.connectTimeoutMs, { model: call.model, input: call.inputs, encoding_format: 'float' })
+    const data = answer['data']
+    if (!Array.isArray(data) || data.length !== call.inputs.length) throw this.#garbled(`${call.inputs.length} embeddings were asked for`)
+    const vectors: Float32Array[] = []
+    for (const [at, one] of (data as readonly Json[]).entries()) {
+      const vector = isObject(one) ? one['embedding'] : undefined
+      if (!Array.isArray(vector) || !vector.every((x) => typeof x === 'number')) throw this.#garbled(`embedding ${at} is no array of numbers`)
+      vectors[isObject(one) && typeof one['index'] === 'number' ? one['index'] : at] = Float32Array.from(vector)
+    }
+    if (vectors.length !== call.inputs.length || vectors.includes(undefined as never)) throw this.#garbled('its embeddings are numbered wrongly')
+    return { vectors, ...usageOf(answer) }
+  }
+
+  async rerank(call: RerankCall): Promise<RerankResult> {
+    const { model, query, documents, topN } = call
+    const answer = await this.#ask('POST', '/rerank', call.connectTimeoutMs, { model, query, documents, top_n: topN })
+    const listed = answer['results']
+    if (!Array.isArray(listed)) throw this.#garbled('it has no `results`')
+    const results = (listed as readonly Json[]).map((one) => {
+      const index = isObject(one) ? one['index'] : undefined
+      const score = isObject(one) ? one['relevance_score'] : undefined
+      if (typeof index !== 'number' || documents[index] === undefined || typeof score !== 'number') throw this.#garbled('a result is malformed')
+      return { index, score }
+    })
+    return { results: results.toSorted((a, b) => b.score - a.score).slice(0, topN), ...usageOf(answer) }
+  }
+
+  async models(timeoutMs: number): Promise<string[]> {
+    const answer = await this.#ask('GET', '/models', timeoutMs)
+    const data = answer['data']
+    if (!Array.isArray(data)) throw this.#garbled('GET /models has no `data`')
+    return (data as readonly Json[]).flatMap((one) => (isObject(one) && typeof one['id'] === 'string' ? [one['id']] : []))
+  }
+
+  async close(): Promise<void> {}
+
+  /** The caller's body with what this engine must see: its own model name, the cap under the
+   *  name it knows, and usage always asked for. */
+  #chatBody(call: ChatCall): JsonObject {
+    const { max_tokens: _tokens, max_completion_tokens: _completion, stream_options: options, ...rest } = call.body
+    const body = { ...rest, model: call.model, stream: call.stream, [this.#options.capField]: call.outputTokensMax }
+    return call.stream ? { ...body, stream_options: { ...(isObject(options) ? options : {}), include_usage: true } } : body
+  }
+
+  #request(method: 'GET' | 'POST', path: string, connectTimeoutMs: number, body?: JsonObject): ClientRequest {
+    const { url, key, headers } = this.#options
+    return {
+      method,
+      url: url.replace(/\/+$/, '') + path,
+      headers: {
+        ...headers,
+        accept: 'application/json, text/event-stream',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(key === undefined ? {} : { authorization: `Bearer ${key.reveal()}` }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      connectTimeoutMs,
+    }
+  }
+
+  /** One whole exchange. Rejects with a `Fault`. */
+  #ask(method: 'GET' | 'POST', path: string, connectTimeoutMs: number, body?: JsonObject): Promise<JsonObject> {
+    return new Promise((resolve, reject) => {
+      let upstream: Upstream = { status: 0, headers: {} }
+      const chunks: Uint8Array[] = []
+      let bytes = 0
+      let exchange: Exchange | undefined
+      const give = (cause: Fault): void => {
+        exchange?.abort()
+        reject(cause)
+      }
+      exchange = this.#options.client.start(this.#request(method, path, connectTimeoutMs, body), {
+        head: (status, headers) => (upstream = { status, headers }),
+        data: (chunk) => {
+          chunks.push(chunk)
+          bytes += chunk.length
+          if (bytes > ANSWER_BYTES_MAX) give(this.#garbled(`its answer is larger than ${ANSWER_BYTES_MAX} bytes`))
+        },
+        end: () => {
+          const answer = parseJson(Buffer.concat(chunks), { bytesMax: ANSWER_BYTES_MAX, depthMax: ANSWER_DEPTH_MAX })
+          if (upstream.status !== 200) return reject(engineFault(this.name, upstream, answer))
+          return isObject(answer) ? resolve(answer) : reject(this.#garbled('its answer is no JSON object'))
+        },
+        fail: (cause) => reject(fault('engine_unreachable', { engine: this.name, reason: cause.message }, cause)),
+      })
+    })
+  }
+
+  #garbled(reason: string): Fault {
+    return fault('engine_garbled', { engine: this.name, reason })
+  }
+}
+
+function usageOf(answer: JsonObject): Pick<EmbedResult, 'usage'> {
+  const usage = readUsage(answer['usage'])
+  return usage === undefined ? {} : { usage }
+}

@@ -1,0 +1,38 @@
+import { type Fault, fault } from '../../base/errors.ts'
+import type { Headers } from '../../base/http.ts'
+import { isObject } from '../../base/json.ts'
+
+export interface Upstream {
+  readonly status: number
+  readonly headers: Headers
+}
+
+const REASON_UNITS_MAX = 500
+
+/** What an engine's error status means to us. A 400 or 422 is about the request and would fail
+ *  anywhere; a 429 or 503 is load; everything else is the engine's, its key included, and
+ *  another deployment may do better. */
+export function engineFault(engine: string, { status }: Upstream, answer: unknown): Fault {
+  const reason = reasonFrom(answer)
+  if (status === 400 || status === 413 || status === 422) return fault('engine_rejected', { engine, reason, status })
+  if (status === 429 || status === 503) return fault('engine_busy', { engine, status, reason })
+  return fault('engine_refused', { engine, status, reason })
+}
+
+/** The message of an error body, whatever shape it has: OpenAI's object, a plain string, FastAPI's
+ *  `detail`. */
+export function reasonFrom(answer: unknown): string {
+  const text = messageOf(answer)
+  return (text === '' ? 'no reason given' : text).replace(/\s+/g, ' ').slice(0, REASON_UNITS_MAX)
+}
+
+function messageOf(answer: unknown): string {
+  if (typeof answer === 'string') return answer
+  if (!isObject(answer)) return ''
+  for (const name of ['error', 'message', 'detail'] as const) {
+    const value = answer[name]
+    if (typeof value === 'string') return value
+    if (isObject(value)) return messageOf(value)
+  }
+  return ''
+}

@@ -1,0 +1,114 @@
+import { Agent, type Dispatcher } from 'undici'
+import type { ClientHandler, ClientRequest, Exchange, Headers, HttpClient } from '../../base/http.ts'
+
+/** The client side over undici's `dispatch`: callbacks instead of async iteration, which costs
+ *  half as much per chunk. Pools one set of keep-alive connections per origin. */
+
+/** Connections per origin; more requests wait for a free one. */
+const CONNECTIONS_MAX = 1024
+const KEEP_ALIVE_MS = 30_000
+
+/** The gateway's own deadlines rule while an answer is wanted. This one reclaims a connection
+ *  whose server said all there was to say and never closed the response. */
+const SILENCE_MS_MAX = 600_000
+
+export class UndiciClient implements HttpClient {
+  /** One agent per connect time-out: undici sets it per agent. */
+  readonly #agents = new Map<number, Agent>()
+
+  start(request: ClientRequest, handler: ClientHandler): Exchange {
+    const url = new URL(request.url)
+    const state = new Running(handler)
+    const options: Dispatcher.DispatchOptions = {
+      origin: url.origin,
+      path: url.pathname + url.search,
+      method: request.method,
+      headers: definite(request.headers),
+      ...(request.body === undefined ? {} : { body: request.body }),
+      headersTimeout: 0,
+      bodyTimeout: SILENCE_MS_MAX,
+    }
+    this.#agent(request.connectTimeoutMs).dispatch(options, state)
+    return state
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#agents.values()].map((agent) => agent.destroy()))
+  }
+
+  #agent(connectTimeoutMs: number): Agent {
+    let agent = this.#agents.get(connectTimeoutMs)
+    if (agent === undefined) {
+      agent = new Agent({ connections: CONNECTIONS_MAX, keepAliveTimeout: KEEP_ALIVE_MS, connect: { timeout: connectTimeoutMs }, pipelining: 1 })
+      this.#agents.set(connectTimeoutMs, agent)
+    }
+    return agent
+  }
+}
+
+class Running implements Exchange, Dispatcher.DispatchHandler {
+  readonly #handler: ClientHandler
+  #controller: Dispatcher.DispatchController | undefined
+  #over = false
+  #paused = false
+
+  constructor(handler: ClientHandler) {
+    this.#handler = handler
+  }
+
+  abort(): void {
+    this.#over = true
+    this.#controller?.abort(new Error('aborted'))
+  }
+
+  pause(): void {
+    this.#paused = true
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#controller?.resume()
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#over) controller.abort(new Error('aborted'))
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
+    if (this.#over || status < 200) return
+    if (this.#paused) this.#controller?.pause()
+    this.#handler.head(status, joined(headers))
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, bytes: Buffer): void {
+    if (!this.#over) this.#handler.data(bytes)
+  }
+
+  onResponseEnd(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#handler.end()
+  }
+
+  onResponseError(_: Dispatcher.DispatchController, cause: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#handler.fail(cause)
+  }
+}
+
+function definite(headers: Headers): Record<string, string> {
+  const out: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) if (value !== undefined) out[name] = value
+  return out
+}
+
+function joined(headers: Record<string, string | string[] | undefined>): Headers {
+  const out: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) out[name] = Array.isArray(value) ? value.join(', ') : value
+  }
+  return out
+}

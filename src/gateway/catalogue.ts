@@ -1,0 +1,43 @@
+import type { Engine, Operation } from '../engine/port.ts'
+import type { Price } from '../meter/prices.ts'
+
+/** What callers can name, resolved when the configuration loads: per request only look-ups
+ *  remain. */
+
+export interface Deployment {
+  readonly engine: Engine
+  /** The engine's own name of the model. */
+  readonly model: string
+  /** Share of first attempts, relative to its siblings; 0 takes none. */
+  readonly weight: number
+  readonly label?: string
+  /** Absent: calls are counted, and their cost is unknown, which is not the same as free. */
+  readonly price?: Price
+}
+
+export interface Timeouts {
+  readonly connectMs: number
+  /** From sending the request to the first content. */
+  readonly firstTokenMs: number
+  readonly betweenTokensMs: number
+  readonly totalMs: number
+}
+
+export interface LogicalModel {
+  readonly name: string
+  readonly kind: 'model' | 'workflow'
+  readonly description: string
+  readonly operations: readonly Operation[]
+  readonly deployments: readonly Deployment[]
+  /** Tried in order when every deployment has failed before its first content. */
+  readonly fallback: readonly LogicalModel[]
+  /** The cap of every call; a caller may ask for less. */
+  readonly outputTokensMax: number
+  readonly timeouts: Timeouts
+}
+
+export type Catalogue = ReadonlyMap<string, LogicalModel>
+
+/** `engine/model`, as shown in headers, traces and errors. */
+export const deploymentName = (deployment: Deployment): string =>
+  deployment.model === deployment.engine.name ? deployment.model : `${deployment.engine.name}/${deployment.model}`

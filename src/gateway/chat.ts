@@ -1,0 +1,341 @@
+import type { Clock, Timer } from '../base/clock.ts'
+import { Fault, type Problem, reasonOf, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
+import type { Reply } from '../base/http.ts'
+import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { Attempt, ChatEnd } from '../engine/port.ts'
+import type { Principal } from '../guard/principal.ts'
+import { estimateInputTokens, estimateTextTokens } from '../meter/estimate.ts'
+import { NO_USAGE, type Usage } from '../meter/usage.ts'
+import { Trace } from '../trace/trace.ts'
+import { callModel } from './call.ts'
+import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
+import type { Journal, Outcome } from './journal.ts'
+import { sendJson, sendProblem } from './respond.ts'
+import { type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
+import { type ChatRequest, errorBody, SSE_DONE, sseData, usageBody } from './surface/openai.ts'
+
+/** One chat completion from admission to settlement. */
+
+export interface ChatDependencies {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly journal: Journal
+  /** A client that takes nothing for this long is cut off: its stream holds an engine's slot. */
+  readonly clientStallMs: number
+}
+
+export interface Admitted {
+  readonly requestId: string
+  readonly principal: Principal
+  readonly model: LogicalModel
+  readonly trace: Trace
+}
+
+type Stage = 'calling' | 'answering' | 'settling' | 'over'
+
+/** Runs the exchange; `over` is called exactly once, when nothing of it is left. */
+export function runChat(dependencies: ChatDependencies, admitted: Admitted, request: ChatRequest, reply: Reply, over: () => void): void {
+  new Chat(dependencies, admitted, request, reply, over).start()
+}
+
+class Chat {
+  readonly #dependencies: ChatDependencies
+  readonly #admitted: Admitted
+  readonly #request: ChatRequest
+  readonly #reply: Reply
+  readonly #over: () => void
+
+  #stage: Stage = 'calling'
+  #attempt: Attempt | undefined
+  #deployment: Deployment | undefined
+  /** The opening entry is durable: content may leave. */
+  #opened = false
+  /** Frames kept until then. The engine is paused meanwhile, so only what was already in flight
+   *  arrives. */
+  #waiting: JsonObject[] = []
+  #ended: ChatEnd | undefined
+  #stall: Timer | undefined
+  #firstTokenMs = -1
+  #outputTokensSeen = 0
+  /** Fields every chunk of a stream shares, from the first one. */
+  #common: JsonObject | undefined
+  /** What a workflow adds to the end of its answer, kept until the bill is known. */
+  #last: JsonObject | undefined
+
+  constructor(dependencies: ChatDependencies, admitted: Admitted, request: ChatRequest, reply: Reply, over: () => void) {
+    this.#dependencies = dependencies
+    this.#admitted = admitted
+    this.#request = request
+    this.#reply = reply
+    this.#over = over
+  }
+
+  start(): void {
+    const { clock, random, journal } = this.#dependencies
+    const { requestId, model, trace } = this.#admitted
+    this.#reply.onGone(() => this.#gone())
+    this.#reply.onDrain(() => this.#drained())
+    journal.open(requestId, this.#facts()).then(
+      () => this.#openedNow(),
+      (cause: unknown) => this.#fail(toProblem(cause)),
+    )
+    const attempt = callModel(
+      { clock, random },
+      {
+        requestId,
+        model,
+        body: this.#request.body,
+        stream: this.#request.stream,
+        outputTokensMax: Math.min(this.#request.outputTokensMax ?? Infinity, model.outputTokensMax),
+        span: trace.open('call'),
+      },
+      {
+        commit: (deployment) => {
+          this.#deployment = deployment
+          this.#firstTokenMs = trace.elapsedMs()
+        },
+        frame: (frame) => this.#frame(frame),
+        end: (end) => this.#end(end),
+        fail: (cause) => this.#fail(cause),
+      },
+    )
+    if (this.#stage === 'calling' || this.#stage === 'answering') {
+      this.#attempt = attempt
+      if (!this.#opened && this.#waiting.length > 0) attempt.pause()
+    }
+  }
+
+  #openedNow(): void {
+    this.#opened = true
+    if (this.#stage !== 'calling') return
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const frame of waiting) this.#frame(frame)
+    if (this.#ended !== undefined) return this.#settle(this.#ended)
+    if (waiting.length > 0 && this.#stall === undefined) this.#attempt?.resume()
+  }
+
+  #frame(frame: JsonObject): void {
+    if (this.#stage !== 'calling' && this.#stage !== 'answering') return
+    if (!this.#opened) {
+      this.#waiting.push(frame)
+      this.#attempt?.pause()
+      return
+    }
+    this.#outputTokensSeen += estimateTextTokens(outputText(frame))
+    if (!this.#request.stream || (isObject(frame['headworks']) && isLast(frame))) {
+      this.#last = frame
+      return
+    }
+    if (this.#stage === 'calling') {
+      this.#stage = 'answering'
+      this.#reply.head(200, this.#headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }))
+    }
+    this.#write(this.#chunk(frame))
+  }
+
+  #end(end: ChatEnd): void {
+    if (!this.#opened) this.#ended = end
+    else this.#settle(end)
+  }
+
+  /** The answer is complete: post it, then let the client have the end of it. */
+  #settle(end: ChatEnd): void {
+    const deployment = this.#deployment
+    if (deployment === undefined || (this.#stage !== 'calling' && this.#stage !== 'answering')) return
+    this.#attempt = undefined
+    this.#stall?.cancel()
+    const charge = bill(end, this.#ownCount(), deployment)
+    const answering = this.#stage === 'answering'
+    this.#stage = 'settling'
+    this.#close('answered', 200, charge).then(
+      () => {
+        if (this.#request.stream) this.#finishStream(end, charge, answering)
+        else this.#finishWhole(end, charge)
+        this.#finish()
+      },
+      (cause: unknown) => this.#report(toProblem(cause)),
+    )
+  }
+
+  #finishWhole(end: ChatEnd, charge: Bill): void {
+    const frame = this.#last ?? {}
+    const body: JsonObject = { ...frame, usage: end.rawUsage ?? usageBody(charge.usage) }
+    const cost: Record<string, string> = charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }
+    sendJson(this.#reply, this.#admitted.requestId, 200, this.#enrich(body, charge), this.#headers(cost))
+  }
+
+  #finishStream(end: ChatEnd, charge: Bill, headSent: boolean): void {
+    if (!headSent) this.#reply.head(200, this.#headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }))
+    if (this.#last !== undefined) this.#reply.write(sseData(this.#enrich(this.#chunk(this.#last), charge)))
+    if (this.#request.includeUsage) {
+      const usage = end.rawUsage ?? usageBody(charge.usage)
+      this.#reply.write(sseData({ ...this.#common, object: 'chat.completion.chunk', choices: [], usage }))
+    }
+    this.#reply.end(SSE_DONE)
+  }
+
+  /** Something failed: settle what was produced, then say so. */
+  #fail(problem: Problem): void {
+    if (this.#stage !== 'calling' && this.#stage !== 'answering') return
+    const attempt = this.#attempt
+    this.#attempt = undefined
+    attempt?.cancel()
+    this.#stage = 'settling'
+    this.#settleUnfinished('failed', statusOf(problem), problem).then(
+      () => this.#report(problem),
+      (cause: unknown) => {
+        this.#unrecorded(cause)
+        this.#report(problem)
+      },
+    )
+  }
+
+  /** The client went away: stop the engine at once, and post what it had produced. */
+  #gone(): void {
+    if (this.#stage !== 'calling' && this.#stage !== 'answering') return
+    const attempt = this.#attempt
+    this.#attempt = undefined
+    attempt?.cancel()
+    this.#stage = 'settling'
+    this.#settleUnfinished('cancelled', 499, undefined).then(
+      () => this.#finish(),
+      (cause: unknown) => {
+        this.#unrecorded(cause)
+        this.#finish()
+      },
+    )
+  }
+
+  #report(problem: Problem): void {
+    if (!this.#reply.headSent) sendProblem(this.#reply, this.#admitted.requestId, problem)
+    else {
+      this.#reply.write(sseData(errorBody(problem)))
+      this.#reply.end()
+    }
+    this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#stage === 'over') return
+    this.#stage = 'over'
+    this.#stall?.cancel()
+    this.#over()
+  }
+
+  #settleUnfinished(outcome: Outcome, status: number, problem: Problem | undefined): Promise<void> {
+    const deployment = this.#deployment
+    const charge = deployment === undefined ? { usage: NO_USAGE } : bill(undefined, this.#ownCount(), deployment)
+    return this.#close(outcome, status, charge, problem)
+  }
+
+  #close(outcome: Outcome, status: number, charge: Bill, problem?: Problem): Promise<void> {
+    const { requestId, trace } = this.#admitted
+    return this.#dependencies.journal.close(requestId, {
+      ...this.#facts(),
+      outcome,
+      status,
+      ...(problem === undefined ? {} : { error: problem.code, reason: sentenceOf(problem) }),
+      deployment: this.#deployment === undefined ? null : deploymentName(this.#deployment),
+      usage: usageJson(charge.usage),
+      costNanoUsd: costJson(charge.costNanoUsd),
+      firstTokenMs: this.#firstTokenMs < 0 ? null : this.#firstTokenMs,
+      totalMs: trace.elapsedMs(),
+      stages: stagesJson(trace.spans()),
+    })
+  }
+
+  #facts(): JsonObject {
+    const { principal, model } = this.#admitted
+    return { operation: 'chat', key: principal.id, model: model.name, stream: this.#request.stream }
+  }
+
+  #write(chunk: JsonObject): void {
+    if (this.#reply.write(sseData(chunk)) || this.#stall !== undefined) return
+    this.#attempt?.pause()
+    this.#stall = this.#dependencies.clock.after(this.#dependencies.clientStallMs, () => {
+      this.#reply.abort()
+      this.#gone()
+    })
+  }
+
+  #drained(): void {
+    this.#stall?.cancel()
+    this.#stall = undefined
+    this.#attempt?.resume()
+  }
+
+  /** A chunk as it leaves: one `id`, `created` and `model` throughout the stream. */
+  #chunk(frame: JsonObject): JsonObject {
+    this.#common ??= {
+      id: frame['id'] ?? this.#admitted.requestId,
+      created: frame['created'] ?? Math.floor(this.#dependencies.clock.wallMs() / 1000),
+      model: frame['model'] ?? this.#admitted.model.name,
+    }
+    const chunk: JsonObject = { ...frame, ...this.#common }
+    return this.#request.includeUsage ? { ...chunk, usage: null } : chunk
+  }
+
+  /** Completes what a workflow says about its answer with what only the gateway knows. */
+  #enrich(frame: JsonObject, charge: Bill): JsonObject {
+    const own = frame['headworks']
+    if (!isObject(own)) return frame
+    const { requestId, model, trace } = this.#admitted
+    return {
+      ...frame,
+      headworks: {
+        request_id: requestId,
+        model: model.name,
+        deployment: this.#deployment === undefined ? null : deploymentName(this.#deployment),
+        ...own,
+        stages: stagesJson(trace.spans()),
+        usage: usageBody(charge.usage),
+        cost_nanousd: costJson(charge.costNanoUsd),
+        estimated: charge.usage.estimated,
+      },
+    }
+  }
+
+  #headers(more: Record<string, string>): Record<string, string> {
+    const deployment = this.#deployment === undefined ? {} : { 'x-headworks-model': deploymentName(this.#deployment) }
+    return { 'x-request-id': this.#admitted.requestId, ...deployment, ...more }
+  }
+
+  #ownCount(): Usage {
+    return {
+      ...NO_USAGE,
+      inputTokens: estimateInputTokens(this.#request.body),
+      outputTokens: this.#outputTokensSeen,
+      estimated: true,
+    }
+  }
+
+  #unrecorded(cause: unknown): void {
+    const reason = cause instanceof Fault ? sentenceOf(cause) : reasonOf(cause)
+    this.#dependencies.log.write('error', 'a request could not be recorded', { request: this.#admitted.requestId, reason })
+  }
+}
+
+/** The text a frame carries, chunk or whole, all choices together. */
+function outputText(frame: JsonObject): string {
+  const choices = frame['choices']
+  if (!Array.isArray(choices)) return ''
+  let text = ''
+  for (const choice of choices as readonly Json[]) {
+    if (!isObject(choice)) continue
+    const part = choice['delta'] ?? choice['message']
+    if (!isObject(part)) continue
+    for (const name of ['content', 'reasoning_content', 'refusal'] as const) {
+      const value = part[name]
+      if (typeof value === 'string') text += value
+    }
+    if (part['tool_calls'] !== undefined) text += JSON.stringify(part['tool_calls'])
+  }
+  return text
+}
+
+const isLast = (frame: JsonObject): boolean =>
+  Array.isArray(frame['choices']) && (frame['choices'] as readonly Json[]).some((choice) => isObject(choice) && typeof choice['finish_reason'] === 'string')

@@ -1,0 +1,114 @@
+import { type Fault, fault, isRetryable, type Problem, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
+import type { Reply } from '../base/http.ts'
+import type { Json, JsonObject } from '../base/json.ts'
+import type { Random } from '../base/random.ts'
+import type { CallContext, Operation } from '../engine/port.ts'
+import { estimateTextTokens } from '../meter/estimate.ts'
+import { NO_USAGE, type Usage } from '../meter/usage.ts'
+import type { Admitted } from './chat.ts'
+import { deploymentName, type Deployment } from './catalogue.ts'
+import type { Journal } from './journal.ts'
+import { sendJson, sendProblem } from './respond.ts'
+import { route } from './route.ts'
+import { bill, costJson, stagesJson, usageJson } from './settle.ts'
+import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surface/openai.ts'
+
+/** The operations that answer at once, without a stream: rerank and embeddings. The same
+ *  admission, fallback and settlement as a chat. */
+
+export interface DirectDependencies {
+  readonly random: Random
+  readonly journal: Journal
+}
+
+interface Answered {
+  readonly body: JsonObject
+  readonly usage: Usage | undefined
+  /** The texts that were read, for our own count. */
+  readonly inputs: readonly string[]
+}
+
+type Ask = (deployment: Deployment, context: CallContext) => Promise<Answered>
+
+export function runRerank(dependencies: DirectDependencies, admitted: Admitted, request: RerankRequest, reply: Reply): Promise<void> {
+  const { query, documents, topN } = request
+  return runDirect(dependencies, admitted, 'rerank', reply, async ({ engine, model }, context) => {
+    const { results, usage } = await engine.rerank({ ...context, model, query, documents, topN })
+    const listed = results.map(({ index, score }): JsonObject => ({
+      index,
+      relevance_score: score,
+      ...(request.returnDocuments ? { document: { text: documents[index] ?? '' } } : {}),
+    }))
+    return { body: { id: context.requestId, model: admitted.model.name, results: listed }, usage, inputs: [query, ...documents] }
+  })
+}
+
+export function runEmbeddings(dependencies: DirectDependencies, admitted: Admitted, request: EmbeddingsRequest, reply: Reply): Promise<void> {
+  return runDirect(dependencies, admitted, 'embed', reply, async ({ engine, model }, context) => {
+    const { vectors, usage } = await engine.embed({ ...context, model, inputs: request.inputs })
+    const data = vectors.map((vector, index): JsonObject => ({
+      object: 'embedding',
+      index,
+      embedding: request.base64 ? encodeVector(vector) : Array.from(vector),
+    }))
+    return { body: { object: 'list', model: admitted.model.name, data }, usage, inputs: request.inputs }
+  })
+}
+
+async function runDirect(dependencies: DirectDependencies, admitted: Admitted, operation: Operation, reply: Reply, ask: Ask): Promise<void> {
+  const { journal } = dependencies
+  const { requestId, principal, model, trace } = admitted
+  const facts = { operation, key: principal.id, model: model.name, stream: false }
+  const settled = (): JsonObject => ({ totalMs: trace.elapsedMs(), stages: stagesJson(trace.spans()) })
+  const opened = journal.open(requestId, facts)
+  try {
+    const [{ deployment, answered }] = await Promise.all([attempt(dependencies, admitted, ask), opened])
+    const inputTokens = answered.inputs.reduce((sum, text) => sum + estimateTextTokens(text), 0)
+    const charge = bill(answered.usage === undefined ? undefined : { usage: answered.usage }, { ...NO_USAGE, inputTokens, estimated: true }, deployment)
+    await journal.close(requestId, {
+      ...facts,
+      outcome: 'answered',
+      status: 200,
+      deployment: deploymentName(deployment),
+      usage: usageJson(charge.usage),
+      costNanoUsd: costJson(charge.costNanoUsd),
+      ...settled(),
+    })
+    const tokens = charge.usage.inputTokens + charge.usage.cachedInputTokens
+    sendJson(reply, requestId, 200, { ...answered.body, usage: { prompt_tokens: tokens, total_tokens: tokens } satisfies Json }, {
+      'x-headworks-model': deploymentName(deployment),
+      ...(charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }),
+    })
+  } catch (thrown) {
+    const problem = toProblem(thrown)
+    await opened
+      .then(() => journal.close(requestId, { ...facts, outcome: 'failed', status: statusOf(problem), error: problem.code, reason: sentenceOf(problem), usage: usageJson(NO_USAGE), ...settled() }))
+      .catch(() => {}) // The store is down: the caller is told of the first problem all the same.
+    sendProblem(reply, requestId, problem)
+  }
+}
+
+/** One deployment after another, while failing elsewhere may help. */
+async function attempt(
+  { random }: DirectDependencies,
+  { requestId, model, trace }: Admitted,
+  ask: Ask,
+): Promise<{ deployment: Deployment; answered: Answered }> {
+  let last: Problem | undefined
+  const call = trace.open('call')
+  for (const deployment of route(model, random)) {
+    const span = call.child('attempt')
+    try {
+      const answered = await ask(deployment, { requestId, span, connectTimeoutMs: model.timeouts.connectMs })
+      span.end({ deployment: deploymentName(deployment), outcome: 'answered' })
+      call.end()
+      return { deployment, answered }
+    } catch (thrown) {
+      last = toProblem(thrown)
+      span.end({ deployment: deploymentName(deployment), outcome: 'failed', error: last.code })
+      if (!isRetryable(last)) break
+    }
+  }
+  call.end()
+  throw last ?? (fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' }) satisfies Fault)
+}

@@ -1,0 +1,116 @@
+import { hash } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { newId } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
+import { put, table, type Rows } from '../store/rows.ts'
+import type { Principal, Role } from './principal.ts'
+
+/** API keys. A key's text is shown once, when it is made; only its SHA-256 is stored. 160 random
+ *  bits need no slow hash: there is nothing to guess. */
+
+export interface KeyRow {
+  readonly id: string
+  readonly name: string
+  readonly role: Role
+  /** SHA-256 of the key's text, hexadecimal. */
+  readonly hash: string
+  /** The first characters of the text, to recognise it by. */
+  readonly hint: string
+  readonly createdAtMs: number
+  readonly revokedAtMs?: number
+}
+
+export const KEYS = table<KeyRow>('keys')
+
+/** More keys than this are not loaded; a directory of principals takes over before then. */
+const KEYS_MAX = 10_000
+
+const TEXT_PREFIX = 'hw_'
+const HINT_LENGTH = 9
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+
+export interface NewKey {
+  readonly id: string
+  /** The only time it is seen. */
+  readonly text: string
+  readonly name: string
+  readonly role: Role
+}
+
+export interface KeyringDependencies {
+  readonly rows: Rows
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export class Keyring {
+  readonly #dependencies: KeyringDependencies
+  readonly #byHash = new Map<string, Principal>()
+
+  private constructor(dependencies: KeyringDependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /** Loads every key; looking one up is then a hash and a map. */
+  static async open(dependencies: KeyringDependencies): Promise<Keyring> {
+    const keyring = new Keyring(dependencies)
+    for (const row of await keyring.list()) keyring.#admit(row)
+    return keyring
+  }
+
+  get size(): number {
+    return this.#byHash.size
+  }
+
+  find(text: string): Principal | undefined {
+    return this.#byHash.get(hashOf(text))
+  }
+
+  /** Makes a key; usable once this resolves. */
+  create(name: string, role: Role): Promise<NewKey> {
+    const { random } = this.#dependencies
+    let text = TEXT_PREFIX
+    for (const byte of random.bytes(32)) text += ALPHABET.charAt(byte & 31)
+    return this.adopt(text, name, role)
+  }
+
+  /** Registers a key whose text was chosen outside (`HEADWORKS_ADMIN_KEY`). Harmless when it is
+   *  known already. */
+  async adopt(text: string, name: string, role: Role): Promise<NewKey> {
+    const { clock, random, rows } = this.#dependencies
+    const known = this.find(text)
+    if (known !== undefined) return { ...known, text }
+    const row: KeyRow = {
+      id: newId('key', clock, random),
+      name,
+      role,
+      hash: hashOf(text),
+      hint: text.slice(0, HINT_LENGTH),
+      createdAtMs: clock.wallMs(),
+    }
+    await rows.commit([put(KEYS, [row.id], row)])
+    this.#admit(row)
+    return { id: row.id, text, name, role }
+  }
+
+  /** False when there is no such key. Effective at once. */
+  async revoke(id: string): Promise<boolean> {
+    const { clock, rows } = this.#dependencies
+    const stored = await rows.get(KEYS, [id])
+    if (stored === undefined) return false
+    this.#byHash.delete(stored.row.hash)
+    if (stored.row.revokedAtMs !== undefined) return true
+    return rows.commit([put(KEYS, [id], { ...stored.row, revokedAtMs: clock.wallMs() }, stored.version)])
+  }
+
+  async list(): Promise<KeyRow[]> {
+    const stored = await this.#dependencies.rows.scan(KEYS, { limit: KEYS_MAX })
+    return stored.map(({ row }) => row)
+  }
+
+  #admit(row: KeyRow): void {
+    if (row.revokedAtMs === undefined) this.#byHash.set(row.hash, { id: row.id, name: row.name, role: row.role })
+  }
+}
+
+const hashOf = (text: string): string => hash('sha256', text, 'hex')
