@@ -92,3 +92,15 @@ export interface EmbedResult {
   readonly vectors: readonly Float32Array[]
   readonly usage?: Usage
 }
+
+/** Calls a logical model from within: what a workflow is given. Routing, fallback and deadlines
+ *  are those of any request; `end` always carries usage, and the cost unless it is unknown. */
+export type CallModel = (model: string, call: InnerCall, sink: ChatSink) => Attempt
+
+export interface InnerCall {
+  readonly requestId: string
+  readonly span: OpenSpan
+  readonly body: JsonObject
+  readonly stream: boolean
+  readonly outputTokensMax: number
+}

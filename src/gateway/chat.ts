@@ -6,7 +6,7 @@ import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Attempt, ChatEnd } from '../engine/port.ts'
 import type { Principal } from '../guard/principal.ts'
-import { estimateInputTokens, estimateTextTokens } from '../meter/estimate.ts'
+import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import { Trace } from '../trace/trace.ts'
 import { callModel } from './call.ts'
@@ -125,7 +125,7 @@ class Chat {
       this.#attempt?.pause()
       return
     }
-    this.#outputTokensSeen += estimateTextTokens(outputText(frame))
+    this.#outputTokensSeen += estimateOutputTokens(frame)
     if (!this.#request.stream || (isObject(frame['headworks']) && isLast(frame))) {
       this.#last = frame
       return
@@ -317,24 +317,6 @@ class Chat {
     const reason = cause instanceof Fault ? sentenceOf(cause) : reasonOf(cause)
     this.#dependencies.log.write('error', 'a request could not be recorded', { request: this.#admitted.requestId, reason })
   }
-}
-
-/** The text a frame carries, chunk or whole, all choices together. */
-function outputText(frame: JsonObject): string {
-  const choices = frame['choices']
-  if (!Array.isArray(choices)) return ''
-  let text = ''
-  for (const choice of choices as readonly Json[]) {
-    if (!isObject(choice)) continue
-    const part = choice['delta'] ?? choice['message']
-    if (!isObject(part)) continue
-    for (const name of ['content', 'reasoning_content', 'refusal'] as const) {
-      const value = part[name]
-      if (typeof value === 'string') text += value
-    }
-    if (part['tool_calls'] !== undefined) text += JSON.stringify(part['tool_calls'])
-  }
-  return text
 }
 
 const isLast = (frame: JsonObject): boolean =>

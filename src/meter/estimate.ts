@@ -28,3 +28,23 @@ export function textOf(content: Json | undefined): string {
     .filter((text) => text !== '')
     .join('\n')
 }
+
+/** What a frame of an answer comes to, whole or chunk, all choices together. */
+export const estimateOutputTokens = (frame: JsonObject): number => estimateTextTokens(outputText(frame))
+
+function outputText(frame: JsonObject): string {
+  const choices = frame['choices']
+  if (!Array.isArray(choices)) return ''
+  let text = ''
+  for (const choice of choices as readonly Json[]) {
+    if (!isObject(choice)) continue
+    const part = choice['delta'] ?? choice['message']
+    if (!isObject(part)) continue
+    for (const name of ['content', 'reasoning_content', 'refusal'] as const) {
+      const value = part[name]
+      if (typeof value === 'string') text += value
+    }
+    if (part['tool_calls'] !== undefined) text += JSON.stringify(part['tool_calls'])
+  }
+  return text
+}

@@ -1,0 +1,126 @@
+import { refuse, Refusal } from '../base/errors.ts'
+import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, type CollectionRow, documentKey, DOCUMENTS, type DocumentRow } from '../retrieval/document.ts'
+import type { Passage } from '../retrieval/passage.ts'
+import { stagesJson } from '../gateway/settle.ts'
+import type { Rows } from '../store/rows.ts'
+import { Trace } from '../trace/trace.ts'
+import type { Clock } from '../base/clock.ts'
+import { type Answer, type Context, ok, type Route } from './router.ts'
+
+export interface CollectionDependencies {
+  readonly clock: Clock
+  readonly rows: Rows
+  readonly search: (collection: string, question: string, k: number) => Promise<readonly Passage[]>
+}
+
+const PAGE_MAX = 500
+const PAGE_DEFAULT = 100
+const COLLECTIONS_MAX = 1000
+const K_MAX = 100
+const QUERY_UNITS_MAX = 10_000
+
+export function collectionRoutes(dependencies: CollectionDependencies): Route[] {
+  const { rows } = dependencies
+  return [
+    {
+      method: 'GET',
+      path: '/api/collections',
+      summary: 'The collections and what they hold.',
+      role: 'user',
+      answer: async () => ok({ collections: (await rows.scan(COLLECTIONS, { limit: COLLECTIONS_MAX })).map(({ row }) => shownCollection(row)) }),
+    },
+    {
+      method: 'GET',
+      path: '/api/collections/{collection}',
+      summary: 'One collection.',
+      role: 'user',
+      async answer({ params }) {
+        const stored = await find(rows, params['collection'] ?? '')
+        return stored instanceof Refusal ? stored : ok(shownCollection(stored))
+      },
+    },
+    { method: 'GET', path: '/api/collections/{collection}/documents', summary: 'Its documents by id. `limit`, `after`.', role: 'user', answer: (context) => documents(rows, context) },
+    { method: 'GET', path: '/api/collections/{collection}/documents/{document}', summary: 'One document with its text.', role: 'user', answer: (context) => document(rows, context) },
+    {
+      method: 'POST',
+      path: '/api/collections/{collection}/search',
+      summary: 'Searches: {query, k}. Answers with passages, best first, and the stages.',
+      role: 'user',
+      answer: (context) => search(dependencies, context),
+    },
+  ]
+}
+
+async function find(rows: Rows, collection: string): Promise<CollectionRow | Refusal> {
+  const stored = await rows.get(COLLECTIONS, collectionKey(collection))
+  return stored?.row ?? refuse('collection_unknown', { collection })
+}
+
+async function documents(rows: Rows, { params, query }: Context): Promise<Answer | Refusal> {
+  const found = await find(rows, params['collection'] ?? '')
+  if (found instanceof Refusal) return found
+  const limit = Number(query.get('limit') ?? PAGE_DEFAULT)
+  if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) {
+    return refuse('field_invalid', { field: 'limit', problem: `must be 1 to ${PAGE_MAX}`, remedy: 'Page with `after`.' })
+  }
+  const after = query.get('after')
+  const page = await rows.scan(DOCUMENTS, {
+    prefix: collectionKey(found.name),
+    limit,
+    ...(after === null ? {} : { after: documentKey(found.name, after) }),
+  })
+  const next = page.length === limit ? (page.at(-1)?.row.id ?? null) : null
+  return ok({ documents: page.map(({ row }) => shownDocument(row)), next })
+}
+
+async function document(rows: Rows, { params }: Context): Promise<Answer | Refusal> {
+  const collection = params['collection'] ?? ''
+  const id = params['document'] ?? ''
+  const stored = await rows.get(DOCUMENTS, documentKey(collection, id))
+  if (stored === undefined) return refuse('not_found', { what: 'document', id })
+  const { segment, firstChunk, chunkCount } = stored.row
+  const chunks = await rows.getMany(CHUNKS, Array.from({ length: chunkCount }, (_, at) => chunkKey(segment, firstChunk + at)))
+  // Between chunks lies only white space, which is put back so that ranges keep their meaning.
+  let text = ''
+  for (const chunk of chunks) if (chunk !== undefined) text = text.padEnd(chunk.row.start, '\n') + chunk.row.text
+  return ok({ ...shownDocument(stored.row), text })
+}
+
+async function search({ clock, rows, search: searchIn }: CollectionDependencies, { params, body }: Context): Promise<Answer | Refusal> {
+  const collection = await find(rows, params['collection'] ?? '')
+  if (collection instanceof Refusal) return collection
+  const query = isObject(body) ? body['query'] : undefined
+  const k = isObject(body) ? (body['k'] ?? 10) : 10
+  if (typeof query !== 'string' || query.trim() === '' || query.length > QUERY_UNITS_MAX) {
+    return refuse('field_invalid', { field: 'query', problem: `must be 1 to ${QUERY_UNITS_MAX} characters`, remedy: 'Send a question or some words.' })
+  }
+  if (typeof k !== 'number' || !Number.isInteger(k) || k < 1 || k > K_MAX) {
+    return refuse('field_invalid', { field: 'k', problem: `must be 1 to ${K_MAX}`, remedy: 'Leave it out for 10.' })
+  }
+  const trace = new Trace(clock)
+  const span = trace.open('search')
+  const passages = await searchIn(collection.name, query, k)
+  span.end({ found: passages.length })
+  return ok({ passages: passages.map((passage): JsonObject => ({ ...passage })), stages: stagesJson(trace.spans()) })
+}
+
+const shownCollection = ({ name, documents: count, chunks, bytes, segments, updatedAtMs }: CollectionRow): Json => ({
+  name,
+  documents: count,
+  chunks,
+  bytes,
+  segments: segments.length,
+  updatedAt: new Date(updatedAtMs).toISOString(),
+})
+
+const shownDocument = ({ id, uri, title, mediaType, contentHash, bytes, chunkCount, ingestedAtMs }: DocumentRow): JsonObject => ({
+  id,
+  uri,
+  title,
+  mediaType,
+  contentHash,
+  bytes,
+  chunks: chunkCount,
+  ingestedAt: new Date(ingestedAtMs).toISOString(),
+})

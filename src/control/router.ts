@@ -1,0 +1,127 @@
+import { refuse, Refusal, toProblem } from '../base/errors.ts'
+import type { Handler, Headers, Reply, Request } from '../base/http.ts'
+import { type Json, type JsonObject, parseJson } from '../base/json.ts'
+import { sendJson, sendProblem } from '../gateway/respond.ts'
+import type { Principal, Role } from '../guard/principal.ts'
+
+/** The control plane's router: a table of routes, which is also what `/api/openapi.json` is made
+ *  from. */
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE'
+  /** `/api/keys/{id}`: names in braces become `params`. */
+  readonly path: string
+  readonly summary: string
+  /** `anyone`: answers without a credential. `local`: only over the control socket. */
+  readonly role: Role | 'anyone' | 'local'
+  readonly answer: (context: Context) => Promise<Answer | Refusal> | Answer | Refusal
+}
+
+export interface Context {
+  readonly params: { readonly [name: string]: string }
+  readonly query: URLSearchParams
+  readonly body: Json
+  readonly request: Request
+  readonly requestId: string
+  /** Absent on routes for `anyone`. */
+  readonly principal: Principal | undefined
+}
+
+export interface Answer {
+  readonly status?: number
+  readonly headers?: Headers
+  readonly value: Json
+}
+
+export const ok = (value: Json): Answer => ({ value })
+
+const BODY_BYTES_MAX = 1024 * 1024
+const BODY_DEPTH_MAX = 32
+
+export interface RouterDependencies {
+  readonly routes: readonly Route[]
+  readonly authenticate: (request: Request) => Principal | Refusal
+  readonly newRequestId: () => string
+}
+
+export function controlPlane({ routes, authenticate, newRequestId }: RouterDependencies): Handler {
+  const compiled = routes.map((route) => ({ route, pattern: patternOf(route.path) }))
+
+  return (request, reply) => {
+    const requestId = newRequestId()
+    answer(request, requestId, reply).catch((thrown: unknown) => {
+      if (reply.headSent) reply.abort()
+      else sendProblem(reply, requestId, toProblem(thrown))
+    })
+  }
+
+  async function answer(request: Request, requestId: string, reply: Reply): Promise<void> {
+    const [path = '', search = ''] = request.target.split('?', 2)
+    const matching = compiled.filter(({ pattern }) => pattern.test(path))
+    const found = matching.find(({ route }) => route.method === request.method)
+    if (found === undefined) {
+      const allowed = matching.map(({ route }) => route.method).join(', ')
+      const details = { method: request.method, path }
+      return sendProblem(reply, requestId, allowed === '' ? refuse('path_unknown', details) : refuse('method_not_allowed', { ...details, allowed }))
+    }
+    const principal = admit(found.route, request)
+    if (principal instanceof Refusal) return sendProblem(reply, requestId, principal)
+    const body = await bodyOf(request)
+    if (body instanceof Refusal) return sendProblem(reply, requestId, body)
+    const params = paramsOf(found.pattern, path)
+    if (params === undefined) return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }))
+    const result = await found.route.answer({ params, query: new URLSearchParams(search), body, request, requestId, principal })
+    if (result instanceof Refusal) return sendProblem(reply, requestId, result)
+    sendJson(reply, requestId, result.status ?? 200, result.value, { 'cache-control': 'no-store', ...result.headers })
+  }
+
+  function admit(route: Route, request: Request): Principal | Refusal | undefined {
+    if (route.role === 'anyone') return undefined
+    const principal = authenticate(request)
+    if (principal instanceof Refusal) return principal
+    const action = `use ${route.method} ${route.path}`
+    if (route.role === 'local' && request.peer !== 'local') return refuse('not_allowed', { action, role: 'owner of the data folder' })
+    return route.role === 'admin' && principal.role !== 'admin' ? refuse('not_allowed', { action, role: 'admin' }) : principal
+  }
+}
+
+async function bodyOf(request: Request): Promise<Json | Refusal> {
+  if (request.method !== 'POST') return null
+  const bytes = await request.body(BODY_BYTES_MAX)
+  return bytes.length === 0 ? {} : parseJson(bytes, { bytesMax: BODY_BYTES_MAX, depthMax: BODY_DEPTH_MAX })
+}
+
+const patternOf = (path: string): RegExp => new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`)
+
+function paramsOf(pattern: RegExp, path: string): { [name: string]: string } | undefined {
+  const groups = pattern.exec(path)?.groups ?? {}
+  try {
+    return Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]))
+  } catch {
+    return undefined
+  }
+}
+
+/** OpenAPI 3.1 of the table. */
+export function openApi(routes: readonly Route[], version: string): JsonObject {
+  const paths: Record<string, Record<string, Json>> = {}
+  for (const { method, path, summary, role } of routes) {
+    const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+    const operation: JsonObject = {
+      summary,
+      'x-headworks-role': role,
+      ...(role === 'anyone' ? { security: [] } : {}),
+      ...(parameters.length > 0 ? { parameters } : {}),
+      ...(method === 'POST' ? { requestBody: { content: { 'application/json': { schema: { type: 'object' } } } } } : {}),
+      responses: { '200': { description: 'Done.', content: { 'application/json': {} } }, default: { description: 'Refused: {"error": {...}}.' } },
+    }
+    paths[path] = { ...paths[path], [method.toLowerCase()]: operation }
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Headworks control plane', version },
+    components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+    security: [{ key: [] }],
+    paths,
+  }
+}

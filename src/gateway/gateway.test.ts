@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ManualClock, settled } from '../../tests/kit/clock.ts'
+import { chunk, completion, HandEngine } from '../../tests/kit/engine.ts'
+import { RecordedReply, request } from '../../tests/kit/exchange.ts'
+import { fault, refuse } from '../base/errors.ts'
+import type { JsonObject } from '../base/json.ts'
+import { silentLog } from '../base/log.ts'
+import { seededRandom } from '../base/random.ts'
+import { MemoryEvents } from '../drivers/memory/events.ts'
+import { LOCAL } from '../guard/principal.ts'
+import type { Price } from '../meter/prices.ts'
+import type { Entry, Events } from '../store/events.ts'
+import type { Catalogue, LogicalModel } from './catalogue.ts'
+import { Gateway } from './gateway.ts'
+
+const TIMEOUTS = { connectMs: 100, firstTokenMs: 1000, betweenTokensMs: 500, totalMs: 5000 }
+const PRICE: Price = { inputNanoUsd: 150_000_000n, cachedInputNanoUsd: 75_000_000n, outputNanoUsd: 600_000_000n }
+const USAGE = { inputTokens: 10, cachedInputTokens: 2, outputTokens: 3, reasoningTokens: 1, estimated: false }
+const ASK = { model: 'chat', messages: [{ role: 'user', content: 'Hello?' }] }
+
+function open(options: { events?: Events; allow?: boolean; inFlightMax?: number } = {}) {
+  const clock = new ManualClock()
+  const first = new HandEngine('first')
+  const second = new HandEngine('second')
+  const events = options.events ?? new MemoryEvents()
+  const fallback: LogicalModel = { ...model('second', second), deployments: [{ engine: second, model: 'small', weight: 1 }] }
+  const chat: LogicalModel = { ...model('chat', first), deployments: [{ engine: first, model: 'weights', weight: 1, price: PRICE }], fallback: [fallback] }
+  const catalogue: Catalogue = new Map([['chat', chat], ['second', fallback]])
+  const gateway = new Gateway({
+    clock,
+    random: seededRandom(1),
+    log: silentLog,
+    events,
+    catalogue: () => catalogue,
+    authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : LOCAL),
+    limits: { bodyBytesMax: 10_000, bodyDepthMax: 16, requestsInFlightMax: options.inFlightMax ?? 10, clientStallMs: 2000 },
+  })
+  async function ask(body: unknown, target = '/v1/chat/completions', method = 'POST'): Promise<RecordedReply> {
+    const reply = new RecordedReply()
+    gateway.handle(request(method, target, body), reply)
+    await settled()
+    return reply
+  }
+  return { clock, first, second, events, gateway, ask }
+}
+
+const model = (name: string, engine: HandEngine): LogicalModel => ({
+  name,
+  kind: 'model',
+  description: '',
+  operations: ['chat'],
+  deployments: [{ engine, model: 'weights', weight: 1 }],
+  fallback: [],
+  outputTokensMax: 100,
+  timeouts: TIMEOUTS,
+})
+
+async function closing(events: Events, reply: RecordedReply): Promise<JsonObject & { outcome?: string }> {
+  const entries = await events.read(String(reply.headers['x-request-id']))
+  assert.deepEqual(entries.map(({ phase }) => phase), ['open', 'close'])
+  return entries[1]?.body ?? {}
+}
+
+test('a whole answer carries usage, cost, and an id whose event says the same', async () => {
+  const { first, ask, events, gateway } = open()
+  const reply = await ask(ASK)
+  assert.equal(first.last.call.outputTokensMax, 100, 'a cap is always sent')
+  first.last.sink.frame(completion('Hi.'))
+  first.last.sink.end({ usage: USAGE, rawUsage: { prompt_tokens: 12, completion_tokens: 4, total_tokens: 16, vendor_field: 1 } })
+  await settled()
+  assert.equal(reply.status, 200)
+  assert.equal(reply.json().choices[0].message.content, 'Hi.')
+  assert.equal(reply.json().usage.vendor_field, 1, 'the engine\'s own usage survives')
+  // (10 x 150 + 2 x 75 + 4 x 600) nano-USD
+  assert.equal(reply.headers['x-headworks-cost-nanousd'], '4050')
+  assert.equal(reply.headers['x-headworks-model'], 'first/weights')
+  const event = await closing(events, reply)
+  assert.deepEqual([event.outcome, event['costNanoUsd'], event['usage']], ['answered', '4050', USAGE])
+  assert.equal(gateway.inFlight, 0)
+})
+
+test('a stream holds back the status until there is content, then keeps one id and ends with [DONE]', async () => {
+  const { first, ask, events } = open()
+  const reply = await ask({ ...ASK, stream: true, stream_options: { include_usage: true } })
+  first.last.sink.frame(chunk({ role: 'assistant', content: '' }))
+  await settled()
+  assert.equal(reply.status, 0, 'a role is no content')
+  first.last.say('Hel')
+  first.last.sink.frame({ ...chunk({ content: 'lo' }, 'stop'), id: 'another' })
+  first.last.sink.end({ usage: USAGE })
+  await settled()
+  const sent = reply.events()
+  assert.equal(sent.at(-1), '[DONE]')
+  assert.deepEqual(sent.slice(0, -2).map((event) => event.choices[0].delta.content), ['', 'Hel', 'lo'])
+  assert.deepEqual([...new Set(sent.slice(0, -1).map((event) => event.id))], ['chatcmpl-1'])
+  assert.deepEqual(sent.slice(0, -2).map((event) => event.usage), [null, null, null])
+  assert.deepEqual([sent.at(-2).choices, sent.at(-2).usage.total_tokens], [[], 16])
+  assert.equal((await closing(events, reply)).outcome, 'answered')
+})
+
+test('before the first content another deployment takes over, and the client sees only that one', async () => {
+  const { first, second, ask, events } = open()
+  const reply = await ask({ ...ASK, stream: true })
+  first.last.sink.frame(chunk({ role: 'assistant', content: '' }))
+  first.last.fail()
+  assert.equal(second.calls.length, 1)
+  second.last.say('From the second.', 'stop')
+  second.last.sink.end({ usage: USAGE })
+  await settled()
+  assert.deepEqual(reply.events().map((event) => event.choices?.[0].delta.content), ['From the second.', undefined])
+  assert.equal(reply.headers['x-headworks-model'], 'second/small')
+  const event = await closing(events, reply)
+  assert.equal(event['costNanoUsd'], null, 'a deployment without a price has an unknown cost, not a cost of nothing')
+})
+
+test('after the first content a failure is an error frame without [DONE], never another model', async () => {
+  const { first, second, ask, events } = open()
+  const reply = await ask({ ...ASK, stream: true })
+  first.last.say('Half of')
+  await settled()
+  first.last.fail('stream_broken')
+  await settled()
+  assert.equal(second.calls.length, 0)
+  assert.equal(reply.events().at(-1).error.code, 'stream_broken')
+  assert.ok(!reply.text.includes('[DONE]') && reply.ended)
+  const event = await closing(events, reply)
+  assert.deepEqual([event.outcome, (event['usage'] as JsonObject)['estimated']], ['failed', true])
+})
+
+test('when every deployment fails, the status is the last one\'s', async () => {
+  const { first, second, ask } = open()
+  const reply = await ask(ASK)
+  first.last.fail()
+  second.last.sink.fail(fault('engine_busy', { engine: 'second' }))
+  await settled()
+  assert.deepEqual([reply.status, reply.json().error.code, reply.headers['retry-after']], [503, 'engine_busy', '1'])
+})
+
+test('a request the engine rejects is not sent to another', async () => {
+  const { first, second, ask } = open()
+  const reply = await ask(ASK)
+  first.last.sink.fail(fault('engine_rejected', { engine: 'first', reason: 'temperature is too high' }))
+  await settled()
+  assert.deepEqual([second.calls.length, reply.status, reply.headers['x-should-retry']], [0, 400, 'false'])
+})
+
+test('a silent engine is given up at each deadline', async (t) => {
+  await t.test('no first token: the next deployment', async () => {
+    const { clock, first, second, ask } = open()
+    await ask({ ...ASK, stream: true })
+    clock.advance(1000)
+    assert.deepEqual([first.last.cancelled, second.calls.length], [true, 1])
+  })
+  await t.test('a pause between tokens: an error frame', async () => {
+    const { clock, first, ask } = open()
+    const reply = await ask({ ...ASK, stream: true })
+    first.last.say('Well')
+    await settled()
+    clock.advance(500)
+    await settled()
+    assert.equal(reply.events().at(-1).error.code, 'engine_timeout')
+    assert.equal(clock.pending, 0)
+  })
+  await t.test('too long in all', async () => {
+    const { clock, first, ask } = open()
+    const reply = await ask({ ...ASK, stream: true })
+    for (let i = 0; i < 11; i++) {
+      clock.advance(450)
+      first.last.say('and ')
+      await settled()
+    }
+    clock.advance(450)
+    await settled()
+    assert.match(reply.events().at(-1).error.message, /did not finish within 5000 ms/)
+  })
+})
+
+test('a client that leaves stops the engine at once, and what it had is posted', async () => {
+  const { clock, first, ask, events, gateway } = open()
+  const reply = await ask({ ...ASK, stream: true })
+  first.last.say('One')
+  await settled()
+  reply.leave()
+  assert.ok(first.last.cancelled)
+  await settled()
+  const event = await closing(events, reply)
+  assert.deepEqual([event.outcome, (event['usage'] as JsonObject)['outputTokens']], ['cancelled', 1])
+  assert.deepEqual([gateway.inFlight, clock.pending], [0, 0])
+})
+
+test('a slow reader pauses the engine, and one that never reads is cut off', async () => {
+  const { clock, first, ask, events } = open()
+  const reply = await ask({ ...ASK, stream: true })
+  first.last.say('One')
+  await settled()
+  reply.keepsUp = false
+  first.last.say('Two')
+  assert.ok(first.last.paused)
+  reply.drain()
+  assert.ok(!first.last.paused)
+  first.last.say('Three')
+  clock.advance(2000)
+  await settled()
+  assert.ok(reply.aborted && first.last.cancelled)
+  assert.equal((await closing(events, reply)).outcome, 'cancelled')
+})
+
+test('nothing leaves before the opening entry is durable', async () => {
+  const memory = new MemoryEvents()
+  let durable = (): void => {}
+  const slow: Events = {
+    append: (entries: readonly Entry[]) => new Promise((resolve) => (durable = () => void memory.append(entries).then(resolve))),
+    read: (id) => memory.read(id),
+    recent: (options) => memory.recent(options),
+    unclosed: (limit) => memory.unclosed(limit),
+  }
+  const { first, ask } = open({ events: slow })
+  const reply = await ask({ ...ASK, stream: true })
+  first.last.say('Early.', 'stop')
+  first.last.sink.end({ usage: USAGE })
+  await settled()
+  assert.equal(reply.status, 0)
+  durable()
+  await settled()
+  assert.equal(reply.status, 200)
+  assert.ok(!reply.text.includes('[DONE]'), 'the end waits for the closing entry')
+  durable()
+  await settled()
+  assert.ok(reply.text.endsWith('[DONE]\n\n'))
+})
+
+test('a store that cannot be written refuses with 503 and stops the engine', async () => {
+  const broken: Events = {
+    append: () => Promise.reject(fault('store_unavailable', { reason: 'no space' })),
+    read: async () => [],
+    recent: async () => ({ entries: [] }),
+    unclosed: async () => [],
+  }
+  const { first, ask, gateway } = open({ events: broken })
+  const reply = await ask(ASK)
+  await settled()
+  assert.deepEqual([reply.status, reply.json().error.code, first.last.cancelled, gateway.inFlight], [503, 'store_unavailable', true, 0])
+})
+
+test('what a crash left open is closed as interrupted, once', async () => {
+  const events = new MemoryEvents()
+  const before = open({ events })
+  const reply = await before.ask(ASK)
+  assert.equal(reply.status, 0)
+  const after = open({ events })
+  assert.equal(await after.gateway.recover(), 1)
+  assert.equal(await after.gateway.recover(), 0)
+  const [entry] = (await events.recent({ limit: 1 })).entries
+  assert.equal(entry?.body['outcome'], 'interrupted')
+})
+
+test('bad input is refused before any engine is called', async (t) => {
+  const cases: readonly [string, unknown, number, string][] = [
+    ['no JSON', '{"model":', 400, 'body_malformed'],
+    ['an unfinished string', '"\\ud800', 400, 'body_malformed'],
+    ['an array', [], 400, 'field_invalid'],
+    ['too deep', `${'['.repeat(50)}${']'.repeat(50)}`, 400, 'body_too_deep'],
+    ['too large', JSON.stringify({ ...ASK, user: 'x'.repeat(20_000) }), 413, 'body_too_large'],
+    ['no model', { messages: ASK.messages }, 400, 'field_invalid'],
+    ['an unknown model', { ...ASK, model: 'gpt-9' }, 404, 'model_not_found'],
+    ['a model called constructor', { ...ASK, model: 'constructor' }, 404, 'model_not_found'],
+    ['no messages', { model: 'chat' }, 400, 'field_invalid'],
+    ['empty messages', { model: 'chat', messages: [] }, 400, 'field_invalid'],
+    ['a message without a role', { model: 'chat', messages: [{ content: 'x' }] }, 400, 'field_invalid'],
+    ['a number as content', { model: 'chat', messages: [{ role: 'user', content: 5 }] }, 400, 'field_invalid'],
+    ['stream as text', { ...ASK, stream: 'yes' }, 400, 'field_invalid'],
+    ['a cap of 0', { ...ASK, max_tokens: 0 }, 400, 'field_invalid'],
+    ['a fractional cap', { ...ASK, max_completion_tokens: 1.5 }, 400, 'field_invalid'],
+    ['too many choices', { ...ASK, n: 1000 }, 400, 'field_invalid'],
+  ]
+  for (const [name, body, status, code] of cases) {
+    await t.test(name, async () => {
+      const { first, ask } = open()
+      const reply = await ask(body)
+      assert.deepEqual([reply.status, reply.json().error.code], [status, code])
+      assert.deepEqual(Object.keys(reply.json().error), ['message', 'type', 'param', 'code'])
+      assert.match(String(reply.headers['x-request-id']), /^req_/)
+      assert.equal(first.calls.length, 0)
+    })
+  }
+})
+
+test('an unknown key, path or method is refused in the client\'s own shape', async () => {
+  assert.equal((await open({ allow: false }).ask(ASK)).status, 401)
+  assert.equal((await open().ask(ASK, '/v1/nothing')).status, 404)
+  assert.equal((await open().ask('', '/v1/chat/completions', 'GET')).status, 405)
+  assert.equal((await open().ask('', '/v1/models/%ff', 'GET')).status, 404)
+})
+
+test('the caller\'s lower cap counts, whichever name it has', async () => {
+  const { first, ask } = open()
+  await ask({ ...ASK, max_tokens: 7, max_completion_tokens: 9 })
+  assert.equal(first.last.call.outputTokensMax, 7)
+})
+
+test('beyond the limit in flight, and while draining, a request is refused at once and may be retried', async () => {
+  const { ask, gateway } = open({ inFlightMax: 1 })
+  await ask(ASK)
+  const crowded = await ask(ASK)
+  assert.deepEqual([crowded.status, crowded.json().error.code, crowded.headers['retry-after-ms']], [503, 'overloaded', '500'])
+  gateway.drain()
+  assert.equal((await ask(ASK)).json().error.code, 'stopping')
+})
+
+test('models lists what there is, and what each serves', async () => {
+  const reply = await open().ask('', '/v1/models', 'GET')
+  assert.deepEqual(reply.json().data.map((one: { id: string }) => one.id), ['chat', 'second'])
+  assert.equal((await open().ask('', '/v1/models/chat', 'GET')).json().headworks.operations[0], 'chat')
+})

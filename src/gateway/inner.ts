@@ -1,0 +1,35 @@
+import { fault } from '../base/errors.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { CallModel, ChatEnd } from '../engine/port.ts'
+import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
+import { NO_USAGE } from '../meter/usage.ts'
+import { type CallDependencies, callModel } from './call.ts'
+import type { Catalogue, Deployment } from './catalogue.ts'
+import { bill } from './settle.ts'
+
+/** Lets a workflow call a model by name, inside the request that called the workflow. */
+export function innerCalls(dependencies: CallDependencies, catalogue: () => Catalogue): CallModel {
+  return (name, call, sink) => {
+    const model = catalogue().get(name)
+    if (model === undefined) {
+      sink.fail(fault('model_unknown', { model: name }))
+      return { cancel() {}, pause() {}, resume() {} }
+    }
+    let answering: Deployment | undefined
+    let outputTokens = 0
+    const outputTokensMax = Math.min(call.outputTokensMax, model.outputTokensMax)
+    return callModel(dependencies, { ...call, model, outputTokensMax }, {
+      commit: (deployment) => (answering = deployment),
+      frame(frame: JsonObject) {
+        outputTokens += estimateOutputTokens(frame)
+        sink.frame(frame)
+      },
+      end(end) {
+        if (answering === undefined) return
+        const ownCount = { ...NO_USAGE, inputTokens: estimateInputTokens(call.body), outputTokens, estimated: true }
+        sink.end({ ...end, ...bill(end, ownCount, answering) } satisfies ChatEnd)
+      },
+      fail: (cause) => sink.fail(cause),
+    })
+  }
+}
