@@ -60,6 +60,7 @@ class Call implements Attempt {
   #held: JsonObject[] = []
   #committed = false
   #paused = false
+  #over = false
 
   constructor({ clock, random }: CallDependencies, request: CallRequest, sink: CallSink) {
     this.#clock = clock
@@ -74,7 +75,7 @@ class Call implements Attempt {
     const deployment = this.#order[this.#tried]
     const { model, requestId, body, stream, outputTokensMax, span } = this.#request
     if (deployment === undefined || this.#clock.monotonicMs() >= this.#deadlineMs) {
-      this.#finish()
+      this.#over = true
       return this.#sink.fail(last ?? fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' }))
     }
     this.#tried++
@@ -107,12 +108,14 @@ class Call implements Attempt {
 
   cancel(): void {
     const attempt = this.#attempt
+    this.#over = true
     this.#closeSpan({ outcome: 'cancelled' })
     this.#finish()
     attempt?.cancel()
   }
 
   pause(): void {
+    if (this.#over) return
     this.#paused = true
     this.#arm(Infinity, 'finish') // The reader is slow, not the engine: only the total counts.
     this.#attempt?.pause()
@@ -154,6 +157,7 @@ class Call implements Attempt {
     const generation = this.#generation
     if (!this.#committed) this.#commit()
     if (generation !== this.#generation) return
+    this.#over = true
     this.#closeSpan({ outcome: 'answered' })
     this.#finish()
     this.#sink.end(end)
@@ -166,6 +170,7 @@ class Call implements Attempt {
     this.#finish()
     attempt?.cancel()
     if (!committed && isRetryable(cause)) return this.next(cause)
+    this.#over = true
     this.#sink.fail(cause)
   }
 

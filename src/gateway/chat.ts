@@ -1,8 +1,7 @@
 import type { Clock, Timer } from '../base/clock.ts'
-import { Fault, type Problem, reasonOf, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
+import { type Problem, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
 import type { Reply } from '../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
-import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Attempt, ChatEnd } from '../engine/port.ts'
 import type { Principal } from '../guard/principal.ts'
@@ -11,7 +10,7 @@ import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import { Trace } from '../trace/trace.ts'
 import { callModel } from './call.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
-import type { Journal, Outcome } from './journal.ts'
+import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
 import { type ChatRequest, errorBody, SSE_DONE, sseData, usageBody } from './surface/openai.ts'
@@ -21,7 +20,6 @@ import { type ChatRequest, errorBody, SSE_DONE, sseData, usageBody } from './sur
 export interface ChatDependencies {
   readonly clock: Clock
   readonly random: Random
-  readonly log: Log
   readonly journal: Journal
   /** A client that takes nothing for this long is cut off: its stream holds an engine's slot. */
   readonly clientStallMs: number
@@ -33,6 +31,9 @@ export interface Admitted {
   readonly model: LogicalModel
   readonly trace: Trace
 }
+
+/** The status that logs give a request whose client left; none is sent. */
+const CLIENT_CLOSED = 499
 
 type Stage = 'calling' | 'answering' | 'settling' | 'over'
 
@@ -151,13 +152,20 @@ class Chat {
     const charge = bill(end, this.#ownCount(), deployment)
     const answering = this.#stage === 'answering'
     this.#stage = 'settling'
-    this.#close('answered', 200, charge).then(
+    const { journal } = this.#dependencies
+    const { requestId } = this.#admitted
+    journal.close(requestId, this.#closing('answered', 200, charge)).then(
       () => {
         if (this.#request.stream) this.#finishStream(end, charge, answering)
         else this.#finishWhole(end, charge)
         this.#finish()
       },
-      (cause: unknown) => this.#report(toProblem(cause)),
+      (cause: unknown) => {
+        // What is not recorded is not acknowledged; what was used is still posted.
+        const problem = toProblem(cause)
+        journal.closeLater(requestId, this.#closing('failed', statusOf(problem), charge, problem))
+        this.#report(problem)
+      },
     )
   }
 
@@ -185,13 +193,7 @@ class Chat {
     this.#attempt = undefined
     attempt?.cancel()
     this.#stage = 'settling'
-    this.#settleUnfinished('failed', statusOf(problem), problem).then(
-      () => this.#report(problem),
-      (cause: unknown) => {
-        this.#unrecorded(cause)
-        this.#report(problem)
-      },
-    )
+    void this.#settleUnfinished('failed', statusOf(problem), problem).then(() => this.#report(problem))
   }
 
   /** The client went away: stop the engine at once, and post what it had produced. */
@@ -201,13 +203,7 @@ class Chat {
     this.#attempt = undefined
     attempt?.cancel()
     this.#stage = 'settling'
-    this.#settleUnfinished('cancelled', 499, undefined).then(
-      () => this.#finish(),
-      (cause: unknown) => {
-        this.#unrecorded(cause)
-        this.#finish()
-      },
-    )
+    void this.#settleUnfinished('cancelled', CLIENT_CLOSED, undefined).then(() => this.#finish())
   }
 
   #report(problem: Problem): void {
@@ -226,15 +222,19 @@ class Chat {
     this.#over()
   }
 
-  #settleUnfinished(outcome: Outcome, status: number, problem: Problem | undefined): Promise<void> {
+  /** Posts what was produced; now, or as soon as the store takes it. */
+  async #settleUnfinished(outcome: Outcome, status: number, problem: Problem | undefined): Promise<void> {
+    const { journal } = this.#dependencies
+    const { requestId } = this.#admitted
     const deployment = this.#deployment
     const charge = deployment === undefined ? { usage: NO_USAGE } : bill(undefined, this.#ownCount(), deployment)
-    return this.#close(outcome, status, charge, problem)
+    const closing = this.#closing(outcome, status, charge, problem)
+    await journal.close(requestId, closing).catch(() => journal.closeLater(requestId, closing))
   }
 
-  #close(outcome: Outcome, status: number, charge: Bill, problem?: Problem): Promise<void> {
-    const { requestId, trace } = this.#admitted
-    return this.#dependencies.journal.close(requestId, {
+  #closing(outcome: Outcome, status: number, charge: Bill, problem?: Problem): Closing {
+    const { trace } = this.#admitted
+    return {
       ...this.#facts(),
       outcome,
       status,
@@ -245,7 +245,7 @@ class Chat {
       firstTokenMs: this.#firstTokenMs < 0 ? null : this.#firstTokenMs,
       totalMs: trace.elapsedMs(),
       stages: stagesJson(trace.spans()),
-    })
+    }
   }
 
   #facts(): JsonObject {
@@ -311,11 +311,6 @@ class Chat {
       outputTokens: this.#outputTokensSeen,
       estimated: true,
     }
-  }
-
-  #unrecorded(cause: unknown): void {
-    const reason = cause instanceof Fault ? sentenceOf(cause) : reasonOf(cause)
-    this.#dependencies.log.write('error', 'a request could not be recorded', { request: this.#admitted.requestId, reason })
   }
 }
 

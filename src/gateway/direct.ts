@@ -7,7 +7,7 @@ import { estimateTextTokens } from '../meter/estimate.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import type { Admitted } from './chat.ts'
 import { deploymentName, type Deployment } from './catalogue.ts'
-import type { Journal } from './journal.ts'
+import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { route } from './route.ts'
 import { bill, costJson, stagesJson, usageJson } from './settle.ts'
@@ -81,9 +81,16 @@ async function runDirect(dependencies: DirectDependencies, admitted: Admitted, o
     })
   } catch (thrown) {
     const problem = toProblem(thrown)
-    await opened
-      .then(() => journal.close(requestId, { ...facts, outcome: 'failed', status: statusOf(problem), error: problem.code, reason: sentenceOf(problem), usage: usageJson(NO_USAGE), ...settled() }))
-      .catch(() => {}) // The store is down: the caller is told of the first problem all the same.
+    const closing: Closing = {
+      ...facts,
+      outcome: 'failed',
+      status: statusOf(problem),
+      error: problem.code,
+      reason: sentenceOf(problem),
+      usage: usageJson(NO_USAGE),
+      ...settled(),
+    }
+    await opened.then(() => journal.close(requestId, closing)).catch(() => journal.closeLater(requestId, closing))
     sendProblem(reply, requestId, problem)
   }
 }

@@ -50,7 +50,7 @@ export class Gateway {
 
   constructor(dependencies: GatewayDependencies) {
     this.#dependencies = dependencies
-    this.#journal = new Journal(dependencies.clock, dependencies.events)
+    this.#journal = new Journal(dependencies)
   }
 
   /** Requests admitted and not yet settled. */
@@ -66,6 +66,12 @@ export class Gateway {
   /** Refuses new work from now on. */
   drain(): void {
     this.#draining = true
+  }
+
+  /** Once nothing is in flight: writes the closings that the store had refused. False when it
+   *  refuses still; the next start then closes those requests as interrupted. */
+  flush(): Promise<boolean> {
+    return this.#journal.flush()
   }
 
   readonly handle: Handler = (request, reply) => {

@@ -1,53 +1,134 @@
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import type { JsonObject } from '../base/json.ts'
+import type { Log } from '../base/log.ts'
 import type { Entry, Events } from '../store/events.ts'
 
 /** One entry when a request is admitted, one when it is over: exactly one terminal event per
  *  accepted request, whatever happened, a crash included.
  *
  *  The opening entry is durable before the first byte of content leaves (it is written while the
- *  engine works, so it costs no time), the closing one before the answer is complete. */
+ *  engine works, so it costs no time), the closing one before the answer is complete. A closing
+ *  that the store refused is kept and written when the store takes entries again. */
 
 /** How a request ended. `interrupted`: this process died, and found the request open when it
  *  came back. */
 export type Outcome = 'answered' | 'failed' | 'cancelled' | 'interrupted'
 
+export type Closing = JsonObject & { readonly outcome: Outcome }
+
 export const REQUEST_KIND = 'request'
 
 const RECOVER_PAGE = 1000
 
-export class Journal {
-  readonly #clock: Clock
-  readonly #events: Events
+/** Closings kept for a store that refuses them; beyond it the oldest is given up, to be closed as
+ *  `interrupted` at the next start. */
+const LATE_MAX = 10_000
+const LATE_BATCH = 200
+const LATE_PAUSES_MS = [100, 500, 2000, 5000] as const
 
-  constructor(clock: Clock, events: Events) {
-    this.#clock = clock
-    this.#events = events
+export interface JournalDependencies {
+  readonly clock: Clock
+  readonly events: Events
+  readonly log: Log
+}
+
+export class Journal {
+  readonly #dependencies: JournalDependencies
+  /** Openings the store refused: they go with their closings, so that none stands alone. */
+  readonly #unopened = new Map<string, Entry>()
+  #late: Entry[][] = []
+  #timer: Timer | undefined
+  #refusals = 0
+  #flushing: Promise<boolean> | undefined
+
+  constructor(dependencies: JournalDependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /** Requests whose closing waits for the store. */
+  get late(): number {
+    return this.#late.length
   }
 
   /** Rejects with a `Fault` when it cannot be made durable. */
-  open(id: string, body: JsonObject): Promise<void> {
-    return this.#events.append([this.#entry(id, 'open', body)])
+  async open(id: string, body: JsonObject): Promise<void> {
+    const entry = this.#entry(id, 'open', body)
+    try {
+      await this.#dependencies.events.append([entry])
+    } catch (cause) {
+      this.#unopened.set(id, entry)
+      throw cause
+    }
   }
 
-  /** A second closing of the same id changes nothing. */
-  close(id: string, body: JsonObject & { readonly outcome: Outcome }): Promise<void> {
-    return this.#events.append([this.#entry(id, 'close', body)])
+  /** Rejects with a `Fault` when it cannot be made durable: say so to the caller, and `closeLater`.
+   *  A second closing of the same id changes nothing. */
+  close(id: string, body: Closing): Promise<void> {
+    return this.#dependencies.events.append(this.#closing(id, body))
+  }
+
+  /** Keeps the closing until the store takes it. */
+  closeLater(id: string, body: Closing): void {
+    this.#late.push(this.#closing(id, body))
+    this.#unopened.delete(id)
+    if (this.#late.length > LATE_MAX) this.#late.shift()
+    this.#schedule()
+  }
+
+  /** One last try to write what is kept; false when the store still refuses. */
+  flush(): Promise<boolean> {
+    this.#flushing ??= this.#write().finally(() => (this.#flushing = undefined))
+    return this.#flushing
+  }
+
+  async #write(): Promise<boolean> {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    while (this.#late.length > 0) {
+      const batch = this.#late.slice(0, LATE_BATCH)
+      try {
+        await this.#dependencies.events.append(batch.flat())
+      } catch {
+        return false
+      }
+      this.#late.splice(0, batch.length)
+      this.#refusals = 0
+    }
+    return true
   }
 
   /** Closes what a crash left open. To be called before the first request is taken. Returns how
    *  many there were. */
   async recover(): Promise<number> {
+    const { events } = this.#dependencies
     let count = 0
     for (;;) {
-      const open = (await this.#events.unclosed(RECOVER_PAGE)).filter((entry) => entry.kind === REQUEST_KIND)
+      const open = (await events.unclosed(RECOVER_PAGE)).filter((entry) => entry.kind === REQUEST_KIND)
       if (open.length === 0) return count
-      await this.#events.append(open.map((entry) => this.#entry(entry.id, 'close', { ...entry.body, outcome: 'interrupted' })))
+      await events.append(open.map((entry) => this.#entry(entry.id, 'close', { ...entry.body, outcome: 'interrupted' })))
       count += open.length
     }
   }
 
+  #closing(id: string, body: Closing): Entry[] {
+    const close = this.#entry(id, 'close', body)
+    const open = this.#unopened.get(id)
+    return open === undefined ? [close] : [open, close]
+  }
+
+  #schedule(): void {
+    if (this.#timer !== undefined) return
+    const pauseMs = LATE_PAUSES_MS[Math.min(this.#refusals, LATE_PAUSES_MS.length - 1)] ?? 0
+    this.#timer = this.#dependencies.clock.after(pauseMs, () => void this.#retry())
+  }
+
+  async #retry(): Promise<void> {
+    if (await this.flush()) return
+    if (this.#refusals++ === 0) this.#dependencies.log.write('error', 'the store refuses the closing entries of requests; they are kept', { kept: this.late })
+    this.#schedule()
+  }
+
   #entry(id: string, phase: Entry['phase'], body: JsonObject): Entry {
-    return { id, phase, kind: REQUEST_KIND, atMs: this.#clock.wallMs(), body }
+    return { id, phase, kind: REQUEST_KIND, atMs: this.#dependencies.clock.wallMs(), body }
   }
 }

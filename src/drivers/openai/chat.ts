@@ -135,6 +135,8 @@ export class OpenAiChat implements Attempt, ClientHandler {
 
   #complete(): void {
     this.#over = true
+    // Nobody will resume a call that has ended: read on, so that the connection is free again.
+    this.#exchange?.resume()
     const raw = this.#rawUsage
     const usage = readUsage(raw)
     // A usage that makes no sense is not passed on either.
