@@ -1,4 +1,4 @@
-import { refuse, type Refusal, reasonOf } from './errors.ts'
+import { refuse, Refusal, reasonOf } from './errors.ts'
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
 export interface JsonObject {
@@ -23,8 +23,9 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits): Json | Refusal
   }
 }
 
+/** A JSON object; what `parseJson` refused is none. */
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Refusal)
 }
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true })

@@ -1,7 +1,7 @@
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, type CollectionRow, documentKey, DOCUMENTS, type DocumentRow } from '../retrieval/document.ts'
-import type { Passage } from '../retrieval/passage.ts'
+import type { Search } from '../retrieval/search.ts'
 import { stagesJson } from '../gateway/settle.ts'
 import type { Rows } from '../store/rows.ts'
 import { Trace } from '../trace/trace.ts'
@@ -11,7 +11,7 @@ import { type Answer, type Context, ok, type Route } from './router.ts'
 export interface CollectionDependencies {
   readonly clock: Clock
   readonly rows: Rows
-  readonly search: (collection: string, question: string, k: number) => Promise<readonly Passage[]>
+  readonly search: Search
 }
 
 const PAGE_MAX = 500
@@ -100,7 +100,7 @@ async function search({ clock, rows, search: searchIn }: CollectionDependencies,
   }
   const trace = new Trace(clock)
   const span = trace.open('search')
-  const passages = await searchIn(collection.name, query, k)
+  const { passages } = await searchIn.search(collection.name, query, { k, span })
   span.end({ found: passages.length })
   return ok({ passages: passages.map((passage): JsonObject => ({ ...passage })), stages: stagesJson(trace.spans()) })
 }

@@ -71,6 +71,8 @@ export interface Attempt {
 }
 
 export interface RerankCall extends CallContext {
+  /** Stops the engine; the call then rejects with `signal.reason`. */
+  readonly signal: AbortSignal
   readonly model: string
   readonly query: string
   readonly documents: readonly string[]
@@ -83,6 +85,8 @@ export interface RerankResult {
 }
 
 export interface EmbedCall extends CallContext {
+  /** As for `RerankCall`. */
+  readonly signal: AbortSignal
   readonly model: string
   readonly inputs: readonly string[]
 }

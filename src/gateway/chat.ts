@@ -33,7 +33,7 @@ export interface Admitted {
 }
 
 /** The status that logs give a request whose client left; none is sent. */
-const CLIENT_CLOSED = 499
+export const CLIENT_CLOSED = 499
 
 type Stage = 'calling' | 'answering' | 'settling' | 'over'
 

@@ -1,11 +1,12 @@
 import { type Fault, fault, isRetryable, type Problem, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Reply } from '../base/http.ts'
 import type { Json, JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { CallContext, Operation } from '../engine/port.ts'
 import { estimateTextTokens } from '../meter/estimate.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
-import type { Admitted } from './chat.ts'
+import { type Admitted, CLIENT_CLOSED } from './chat.ts'
 import { deploymentName, type Deployment } from './catalogue.ts'
 import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
@@ -17,6 +18,7 @@ import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surf
  *  admission, fallback and settlement as a chat. */
 
 export interface DirectDependencies {
+  readonly clock: Clock
   readonly random: Random
   readonly journal: Journal
 }
@@ -28,7 +30,7 @@ interface Answered {
   readonly inputs: readonly string[]
 }
 
-type Ask = (deployment: Deployment, context: CallContext) => Promise<Answered>
+type Ask = (deployment: Deployment, context: CallContext & { readonly signal: AbortSignal }) => Promise<Answered>
 
 export function runRerank(dependencies: DirectDependencies, admitted: Admitted, request: RerankRequest, reply: Reply): Promise<void> {
   const { query, documents, topN } = request
@@ -61,8 +63,17 @@ async function runDirect(dependencies: DirectDependencies, admitted: Admitted, o
   const facts = { operation, key: principal.id, model: model.name, stream: false }
   const settled = (): JsonObject => ({ totalMs: trace.elapsedMs(), stages: stagesJson(trace.spans()) })
   const opened = journal.open(requestId, facts)
+  const stop = new AbortController()
+  let left = false
+  reply.onGone(() => {
+    left = true
+    stop.abort(fault('stream_broken', { engine: model.name, reason: 'the caller left' }))
+  })
+  const { totalMs } = model.timeouts
+  const deadline = dependencies.clock.after(totalMs, () => stop.abort(fault('engine_timeout', { engine: model.name, phase: 'finish', limitMs: totalMs })))
   try {
-    const [{ deployment, answered }] = await Promise.all([attempt(dependencies, admitted, ask), opened])
+    const [{ deployment, answered }] = await Promise.all([attempt(dependencies, admitted, ask, stop.signal), opened])
+    deadline.cancel()
     const inputTokens = answered.inputs.reduce((sum, text) => sum + estimateTextTokens(text), 0)
     const charge = bill(answered.usage === undefined ? undefined : { usage: answered.usage }, { ...NO_USAGE, inputTokens, estimated: true }, deployment)
     await journal.close(requestId, {
@@ -80,18 +91,20 @@ async function runDirect(dependencies: DirectDependencies, admitted: Admitted, o
       ...(charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }),
     })
   } catch (thrown) {
+    deadline.cancel()
+    stop.abort()
     const problem = toProblem(thrown)
     const closing: Closing = {
       ...facts,
-      outcome: 'failed',
-      status: statusOf(problem),
+      outcome: left ? 'cancelled' : 'failed',
+      status: left ? CLIENT_CLOSED : statusOf(problem),
       error: problem.code,
       reason: sentenceOf(problem),
       usage: usageJson(NO_USAGE),
       ...settled(),
     }
     await opened.then(() => journal.close(requestId, closing)).catch(() => journal.closeLater(requestId, closing))
-    sendProblem(reply, requestId, problem)
+    if (!left) sendProblem(reply, requestId, problem)
   }
 }
 
@@ -100,20 +113,21 @@ async function attempt(
   { random }: DirectDependencies,
   { requestId, model, trace }: Admitted,
   ask: Ask,
+  signal: AbortSignal,
 ): Promise<{ deployment: Deployment; answered: Answered }> {
   let last: Problem | undefined
   const call = trace.open('call')
   for (const deployment of route(model, random)) {
     const span = call.child('attempt')
     try {
-      const answered = await ask(deployment, { requestId, span, connectTimeoutMs: model.timeouts.connectMs })
+      const answered = await ask(deployment, { requestId, span, signal, connectTimeoutMs: model.timeouts.connectMs })
       span.end({ deployment: deploymentName(deployment), outcome: 'answered' })
       call.end()
       return { deployment, answered }
     } catch (thrown) {
       last = toProblem(thrown)
       span.end({ deployment: deploymentName(deployment), outcome: 'failed', error: last.code })
-      if (!isRetryable(last)) break
+      if (signal.aborted || !isRetryable(last)) break
     }
   }
   call.end()

@@ -34,7 +34,7 @@ function open(options: { events?: Events; allow?: boolean; inFlightMax?: number 
     events,
     catalogue: () => catalogue,
     authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : LOCAL),
-    limits: { bodyBytesMax: 10_000, bodyDepthMax: 16, requestsInFlightMax: options.inFlightMax ?? 10, clientStallMs: 2000 },
+    limits: () => ({ bodyBytesMax: 10_000, bodyDepthMax: 16, requestsInFlightMax: options.inFlightMax ?? 10, clientStallMs: 2000 }),
   })
   async function ask(body: unknown, target = '/v1/chat/completions', method = 'POST'): Promise<RecordedReply> {
     const reply = new RecordedReply()

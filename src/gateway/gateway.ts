@@ -26,7 +26,8 @@ export interface GatewayDependencies {
   /** Read at every request, so that a reload takes effect at once. */
   readonly catalogue: () => Catalogue
   readonly authenticate: (request: Request) => Principal | Refusal
-  readonly limits: GatewayLimits
+  /** Likewise. */
+  readonly limits: () => GatewayLimits
 }
 
 export interface GatewayLimits {
@@ -113,7 +114,7 @@ export class Gateway {
       if (model instanceof Refusal) return sendProblem(reply, requestId, model)
       const settle = over
       over = () => {} // From here on the chat says when it is over.
-      runChat({ ...this.#dependencies, journal: this.#journal, ...this.#dependencies.limits }, { requestId, principal, trace, model }, chat, reply, settle)
+      runChat({ ...this.#dependencies, journal: this.#journal, clientStallMs: this.#dependencies.limits().clientStallMs }, { requestId, principal, trace, model }, chat, reply, settle)
     } finally {
       over()
     }
@@ -124,19 +125,19 @@ export class Gateway {
     if (request instanceof Refusal) return sendProblem(reply, admitted.requestId, request)
     const model = this.#model(request.model, operation)
     if (model instanceof Refusal) return sendProblem(reply, admitted.requestId, model)
-    const dependencies = { random: this.#dependencies.random, journal: this.#journal }
+    const dependencies = { ...this.#dependencies, journal: this.#journal }
     if ('documents' in request) return runRerank(dependencies, { ...admitted, model }, request, reply)
     return runEmbeddings(dependencies, { ...admitted, model }, request, reply)
   }
 
   #crowded(): Refusal | undefined {
-    const limit = this.#dependencies.limits.requestsInFlightMax
+    const limit = this.#dependencies.limits().requestsInFlightMax
     if (this.#draining) return refuse('stopping', {})
     return this.#inFlight >= limit ? refuse('overloaded', { what: 'requests in flight', limit }) : undefined
   }
 
   async #body(request: Request): Promise<Json | Refusal> {
-    const { bodyBytesMax, bodyDepthMax } = this.#dependencies.limits
+    const { bodyBytesMax, bodyDepthMax } = this.#dependencies.limits()
     return parseJson(await request.body(bodyBytesMax), { bytesMax: bodyBytesMax, depthMax: bodyDepthMax })
   }
 

@@ -34,7 +34,8 @@ export interface JournalDependencies {
 
 export class Journal {
   readonly #dependencies: JournalDependencies
-  /** Openings the store refused: they go with their closings, so that none stands alone. */
+  /** Openings not known to be durable: they go with their closings, so that none stands alone.
+   *  An entry that is there already is ignored. */
   readonly #unopened = new Map<string, Entry>()
   #late: Entry[][] = []
   #timer: Timer | undefined
@@ -53,18 +54,16 @@ export class Journal {
   /** Rejects with a `Fault` when it cannot be made durable. */
   async open(id: string, body: JsonObject): Promise<void> {
     const entry = this.#entry(id, 'open', body)
-    try {
-      await this.#dependencies.events.append([entry])
-    } catch (cause) {
-      this.#unopened.set(id, entry)
-      throw cause
-    }
+    this.#unopened.set(id, entry)
+    await this.#dependencies.events.append([entry])
+    this.#unopened.delete(id)
   }
 
   /** Rejects with a `Fault` when it cannot be made durable: say so to the caller, and `closeLater`.
    *  A second closing of the same id changes nothing. */
-  close(id: string, body: Closing): Promise<void> {
-    return this.#dependencies.events.append(this.#closing(id, body))
+  async close(id: string, body: Closing): Promise<void> {
+    await this.#dependencies.events.append(this.#closing(id, body))
+    this.#unopened.delete(id)
   }
 
   /** Keeps the closing until the store takes it. */

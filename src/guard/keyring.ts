@@ -68,10 +68,7 @@ export class Keyring {
 
   /** Makes a key; usable once this resolves. */
   create(name: string, role: Role): Promise<NewKey> {
-    const { random } = this.#dependencies
-    let text = TEXT_PREFIX
-    for (const byte of random.bytes(32)) text += ALPHABET.charAt(byte & 31)
-    return this.adopt(text, name, role)
+    return this.adopt(this.#newText(), name, role)
   }
 
   /** Registers a key whose text was chosen outside (`HEADWORKS_ADMIN_KEY`). Harmless when it is
@@ -93,6 +90,13 @@ export class Keyring {
     return { id: row.id, text, name, role }
   }
 
+  /** A key that is stored nowhere and ends with this process. */
+  lend(name: string, role: Role): string {
+    const text = this.#newText()
+    this.#byHash.set(hashOf(text), { id: 'lent', name, role })
+    return text
+  }
+
   /** False when there is no such key. Effective at once. */
   async revoke(id: string): Promise<boolean> {
     const { clock, rows } = this.#dependencies
@@ -106,6 +110,12 @@ export class Keyring {
   async list(): Promise<KeyRow[]> {
     const stored = await this.#dependencies.rows.scan(KEYS, { limit: KEYS_MAX })
     return stored.map(({ row }) => row)
+  }
+
+  #newText(): string {
+    let text = TEXT_PREFIX
+    for (const byte of this.#dependencies.random.bytes(32)) text += ALPHABET.charAt(byte & 31)
+    return text
   }
 
   #admit(row: KeyRow): void {

@@ -8,6 +8,7 @@ import type { OpenSpan } from '../trace/trace.ts'
 import { DEFAULT_INSTRUCTIONS, fitPassages, promptWith, questionOf, sourceTitle } from './assemble.ts'
 import { annotations, findQuotes, markersIn, type Quote, sourcesJson } from './cite.ts'
 import type { Passage } from './passage.ts'
+import type { Search } from './search.ts'
 
 /** Search, rerank, assemble, generate: declared in the configuration, called as a model. */
 
@@ -26,9 +27,9 @@ export interface WorkflowSpec {
 export interface WorkflowDependencies {
   readonly clock: Clock
   readonly analyzer: Analyzer
-  readonly search: (collection: string, question: string, k: number) => Promise<readonly Passage[]>
+  readonly search: Search
   /** Scores texts against a question with a model, best first. Rejects with a `Fault`. */
-  readonly rerank: (model: string, question: string, texts: readonly string[], span: OpenSpan, requestId: string) => Promise<readonly number[]>
+  readonly rerank: (model: string, question: string, texts: readonly string[], span: OpenSpan, signal: AbortSignal, requestId: string) => Promise<readonly number[]>
   readonly callModel: CallModel
 }
 
@@ -85,6 +86,7 @@ class Run implements Attempt {
   #inner: Attempt | undefined
   #over = false
   #paused = false
+  readonly #stop = new AbortController()
   #passages: readonly Passage[] = []
   #answer = ''
   #sentFirst = false
@@ -116,6 +118,7 @@ class Run implements Attempt {
 
   cancel(): void {
     this.#over = true
+    this.#stop.abort()
     this.#inner?.cancel()
   }
 
@@ -139,7 +142,7 @@ class Run implements Attempt {
     const { collection, topK, rerank } = this.#spec
     const span = this.#call.span.child('search')
     const k = rerank === undefined ? topK : topK * RERANK_POOL
-    const passages = await this.#dependencies.search(collection, question, k)
+    const { passages } = await this.#dependencies.search.search(collection, question, { k, span })
     span.end({ collection, k, found: passages.length })
     return passages
   }
@@ -149,7 +152,7 @@ class Run implements Attempt {
     if (rerank === undefined || passages.length === 0) return passages.slice(0, topK)
     const span = this.#call.span.child('rerank')
     const texts = passages.map((passage) => `${sourceTitle(passage)}\n${passage.text}`)
-    const order = await this.#dependencies.rerank(rerank, question, texts, span, this.#call.requestId)
+    const order = await this.#dependencies.rerank(rerank, question, texts, span, this.#stop.signal, this.#call.requestId)
     span.end({ model: rerank, documents: texts.length })
     return order.flatMap((at) => passages[at] ?? []).slice(0, topK)
   }

@@ -1,6 +1,6 @@
 import { chmod, unlink } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type Fault, fault, reasonOf, refuse, type Refusal, sentenceOf } from '../../base/errors.ts'
+import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type Fault, fault, reasonOf, refuse, type Refusal, remedyOf, sentenceOf, statusOf } from '../../base/errors.ts'
 import type { Handler, Headers, HttpListener, HttpServer, Reply, Request } from '../../base/http.ts'
 
 /** The server side over `node:http`. What Node's parser lets through and must not reach anyone is
@@ -9,32 +9,39 @@ import type { Handler, Headers, HttpListener, HttpServer, Reply, Request } from 
 
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_MS_MAX = 10_000
-/** For the whole body; a slow sender holds a connection no longer. */
-const BODY_MS_MAX = 60_000
+/** How often slow senders are looked for. */
+const CHECK_MS = 1000
 const KEEP_ALIVE_MS = 65_000
 const CONNECTIONS_MAX = 20_000
 
 export class NodeHttpListener implements HttpListener {
+  readonly #bodyTimeoutMs: number
+
+  /** @param bodyTimeoutMs For headers and body to arrive; a slow sender holds a connection no longer. */
+  constructor(bodyTimeoutMs: number) {
+    this.#bodyTimeoutMs = bodyTimeoutMs
+  }
+
   async listen(address: string, handler: Handler): Promise<HttpServer> {
     const target = parseAddress(address)
     const server = createServer({
       maxHeaderSize: HEADER_BYTES_MAX,
-      headersTimeout: HEADERS_MS_MAX,
-      requestTimeout: BODY_MS_MAX,
+      headersTimeout: Math.min(HEADERS_MS_MAX, this.#bodyTimeoutMs),
+      requestTimeout: this.#bodyTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: 5000,
+      connectionsCheckingInterval: Math.min(CHECK_MS, this.#bodyTimeoutMs),
       requireHostHeader: target.path === undefined,
       noDelay: true,
     })
     server.maxConnections = CONNECTIONS_MAX
     const peer = target.path === undefined ? 'network' : 'local'
-    server.on('request', (message, response) => serve(message, response, peer, handler))
+    server.on('request', (message, response) => serve(message, response, peer, handler, this.#bodyTimeoutMs))
     server.on('checkContinue', (message, response) => {
       response.writeContinue()
-      serve(message, response, peer, handler)
+      serve(message, response, peer, handler, this.#bodyTimeoutMs)
     })
-    server.on('clientError', (_, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+      if (socket.writable) socket.end(unparsed(error, this.#bodyTimeoutMs))
       else socket.destroy()
     })
     if (target.path !== undefined) await unlink(target.path).catch(() => {}) // A socket file left by a killed process.
@@ -91,14 +98,28 @@ function boundAddress(server: Server, asked: string): string {
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`
 }
 
-function serve(message: IncomingMessage, response: ServerResponse, peer: Request['peer'], handler: Handler): void {
+/** What a client is told whose bytes are no request, or came too slowly to be one. */
+function unparsed(error: NodeJS.ErrnoException, bodyTimeoutMs: number): string {
+  const refusal =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? refuse('body_timeout', { limitMs: bodyTimeoutMs })
+      : refuse('request_refused', { reason: error.code === 'HPE_HEADER_OVERFLOW' ? 'its headers are too large' : 'it is not valid HTTP' })
+  const body = refusalText(refusal)
+  const status = `${statusOf(refusal)} ${STATUS_CODES[statusOf(refusal)] ?? ''}`
+  return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+}
+
+const refusalText = (refusal: Refusal): string =>
+  JSON.stringify({ error: { message: `${sentenceOf(refusal)} ${remedyOf(refusal)}`, type: 'invalid_request_error', param: null, code: refusal.code } })
+
+function serve(message: IncomingMessage, response: ServerResponse, peer: Request['peer'], handler: Handler, bodyTimeoutMs: number): void {
   const refusal = ambiguity(message, peer)
   if (refusal !== undefined) {
     response.writeHead(400, { 'content-type': 'application/json; charset=utf-8', connection: 'close' })
-    response.end(JSON.stringify({ error: { message: sentenceOf(refusal), type: 'invalid_request_error', param: null, code: refusal.code } }))
+    response.end(refusalText(refusal))
     return
   }
-  handler(new NodeRequest(message, peer), new NodeReply(response))
+  handler(new NodeRequest(message, peer, bodyTimeoutMs), new NodeReply(response))
 }
 
 /** Why two parties could read this request differently, if they could. */
@@ -130,13 +151,15 @@ class NodeRequest implements Request {
   readonly headers: Headers
   readonly peer: Request['peer']
   readonly #message: IncomingMessage
+  readonly #bodyTimeoutMs: number
 
-  constructor(message: IncomingMessage, peer: Request['peer']) {
+  constructor(message: IncomingMessage, peer: Request['peer'], bodyTimeoutMs: number) {
     const url = message.url ?? '/'
     this.method = message.method ?? 'GET'
     this.target = url.startsWith('/') ? url : new URL(url).pathname + new URL(url).search
     this.headers = message.headers as Headers
     this.peer = peer
+    this.#bodyTimeoutMs = bodyTimeoutMs
     this.#message = message
   }
 
@@ -150,8 +173,7 @@ class NodeRequest implements Request {
       message.on('data', (chunk: Buffer) => {
         bytes += chunk.length
         if (bytes > bytesMax) {
-          chunks.length = 0
-          message.pause()
+          chunks.length = 0 // The rest is read and forgotten, so that the refusal can be read.
           return reject(tooLarge())
         }
         chunks.push(chunk)
@@ -161,7 +183,7 @@ class NodeRequest implements Request {
         if (smuggled !== undefined) return reject(fault('request_refused', { reason: `a trailer carries ${smuggled}` }))
         resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks))
       })
-      message.on('error', () => reject(fault('body_timeout', { limitMs: BODY_MS_MAX })))
+      message.on('error', () => reject(fault('body_timeout', { limitMs: this.#bodyTimeoutMs })))
     })
   }
 }

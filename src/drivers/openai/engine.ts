@@ -1,4 +1,4 @@
-import { type Fault, fault } from '../../base/errors.ts'
+import { Fault, fault, reasonOf } from '../../base/errors.ts'
 import type { ClientRequest, Exchange, HttpClient } from '../../base/http.ts'
 import { isObject, type Json, type JsonObject, parseJson } from '../../base/json.ts'
 import type { Attempt, ChatCall, ChatSink, EmbedCall, EmbedResult, Engine, Operation, RerankCall, RerankResult } from '../../engine/port.ts'
@@ -35,7 +35,8 @@ export class OpenAiEngine implements Engine {
   }
 
   async embed(call: EmbedCall): Promise<EmbedResult> {
-    const answer = await this.#ask('POST', '/embeddings', call.connectTimeoutMs, { model: call.model, input: call.inputs, encoding_format: 'float' })
+    const body = { model: call.model, input: call.inputs, encoding_format: 'float' }
+    const answer = await this.#ask('POST', '/embeddings', call.connectTimeoutMs, call.signal, body)
     const data = answer['data']
     if (!Array.isArray(data) || data.length !== call.inputs.length) throw this.#garbled(`${call.inputs.length} embeddings were asked for`)
     const vectors: Float32Array[] = []
@@ -50,7 +51,7 @@ export class OpenAiEngine implements Engine {
 
   async rerank(call: RerankCall): Promise<RerankResult> {
     const { model, query, documents, topN } = call
-    const answer = await this.#ask('POST', '/rerank', call.connectTimeoutMs, { model, query, documents, top_n: topN })
+    const answer = await this.#ask('POST', '/rerank', call.connectTimeoutMs, call.signal, { model, query, documents, top_n: topN })
     const listed = answer['results']
     if (!Array.isArray(listed)) throw this.#garbled('it has no `results`')
     const results = (listed as readonly Json[]).map((one) => {
@@ -63,7 +64,7 @@ export class OpenAiEngine implements Engine {
   }
 
   async models(timeoutMs: number): Promise<string[]> {
-    const answer = await this.#ask('GET', '/models', timeoutMs)
+    const answer = await this.#ask('GET', '/models', timeoutMs, AbortSignal.timeout(timeoutMs))
     const data = answer['data']
     if (!Array.isArray(data)) throw this.#garbled('GET /models has no `data`')
     return (data as readonly Json[]).flatMap((one) => (isObject(one) && typeof one['id'] === 'string' ? [one['id']] : []))
@@ -96,16 +97,18 @@ export class OpenAiEngine implements Engine {
   }
 
   /** One whole exchange. Rejects with a `Fault`. */
-  #ask(method: 'GET' | 'POST', path: string, connectTimeoutMs: number, body?: JsonObject): Promise<JsonObject> {
+  #ask(method: 'GET' | 'POST', path: string, connectTimeoutMs: number, signal: AbortSignal, body?: JsonObject): Promise<JsonObject> {
     return new Promise((resolve, reject) => {
       let upstream: Upstream = { status: 0, headers: {} }
       const chunks: Uint8Array[] = []
       let bytes = 0
       let exchange: Exchange | undefined
-      const give = (cause: Fault): void => {
+      const give = (cause: unknown): void => {
         exchange?.abort()
-        reject(cause)
+        reject(cause instanceof Fault ? cause : fault('engine_unreachable', { engine: this.name, reason: reasonOf(cause) }, cause))
       }
+      if (signal.aborted) return give(signal.reason)
+      signal.addEventListener('abort', () => give(signal.reason), { once: true })
       exchange = this.#options.client.start(this.#request(method, path, connectTimeoutMs, body), {
         head: (status, headers) => (upstream = { status, headers }),
         data: (chunk) => {

@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { ApiClient } from '../base/api.ts'
+import { systemClock as clock } from '../base/clock.ts'
+import { Refusal } from '../base/errors.ts'
+import { runCli } from '../cli/cli.ts'
+import type { CliContext, Output } from '../cli/context.ts'
+import type { House, HouseOptions } from '../cli/house.ts'
+import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import { HttpApiClient } from '../drivers/http/api-client.ts'
+import { controlSocket, openHouse } from './house.ts'
+import { machineProbes } from './probes.ts'
+
+/** The command line on the real machine. Resolves to the exit code. */
+export async function main(entry: string, words: readonly string[]): Promise<number> {
+  const stopped = stopSignal()
+  const houses: House[] = []
+  const version = await packageVersion()
+
+  const load = (): Promise<LoadedConfig | Refusal> =>
+    loadConfig({ readFile: readIfThere, env: process.env, cwd: process.cwd(), docsFolder: inPackage('docs') })
+
+  async function start(options: HouseOptions & { readonly listen: boolean }): Promise<House | Refusal> {
+    const loaded = await load()
+    if (loaded instanceof Refusal) return loaded
+    const house = await openHouse({
+      ...options,
+      version,
+      entry,
+      consoleFolder: inPackage('console/dist'),
+      loaded,
+      reload: load,
+      stopped,
+      writeLog: (line) => void process.stderr.write(`${line}\n`),
+    })
+    houses.push(house)
+    return house
+  }
+
+  let connected: Promise<ApiClient | Refusal> | undefined
+  async function connect(): Promise<ApiClient | Refusal> {
+    const loaded = await load()
+    if (loaded instanceof Refusal) return loaded
+    const socket = controlSocket(loaded.config.data)
+    if (existsSync(socket)) {
+      const running = new HttpApiClient({ address: socket })
+      if (await running.request('GET', '/healthz').then(() => true, () => false)) return running
+    }
+    const house = await start({ listen: false, onEvent: () => {} })
+    return house instanceof Refusal ? house : house.control
+  }
+
+  const context: CliContext = {
+    stdout: outputOf(process.stdout),
+    stderr: outputOf(process.stderr),
+    env: process.env,
+    cwd: process.cwd(),
+    clock,
+    version,
+    loadConfig: load,
+    connect: () => (connected ??= connect()),
+    startHouse: (options) => start({ ...options, listen: true }),
+    probes: machineProbes(() => context.connect()),
+    stopped,
+  }
+  const code = await runCli(words, context)
+  await Promise.all(houses.map((house) => house.stop()))
+  return code
+}
+
+/** Aborted by the first Ctrl-C or SIGTERM; the second one ends the process as it is. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (controller.signal.aborted) process.exit(130)
+      controller.abort()
+    })
+  }
+  return controller.signal
+}
+
+const outputOf = (stream: NodeJS.WriteStream): Output => ({
+  write: (text) => void stream.write(text),
+  get isTerminal() {
+    return stream.isTTY
+  },
+  get columns() {
+    return stream.columns
+  },
+})
+
+/** A file or folder that is shipped with the program, in a checkout and in a package alike. */
+const inPackage = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
+
+async function packageVersion(): Promise<string> {
+  return (JSON.parse(await readFile(inPackage('package.json'), 'utf8')) as { readonly version: string }).version
+}
+
+async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,225 @@
+import { join } from 'node:path'
+import type { ApiClient } from '../base/api.ts'
+import { systemClock as clock } from '../base/clock.ts'
+import { Refusal, sentenceOf } from '../base/errors.ts'
+import type { Handler, HttpServer } from '../base/http.ts'
+import { newId } from '../base/ids.ts'
+import { jsonLog, type Level, type Log } from '../base/log.ts'
+import { systemRandom as random } from '../base/random.ts'
+import { Analyzer } from '../base/words.ts'
+import type { House, HouseEvent } from '../cli/house.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import { Secret } from '../config/secret.ts'
+import { applyReload, planReload } from '../config/reload.ts'
+import { collectionRoutes } from '../control/collections.ts'
+import { ingestRoutes } from '../control/ingests.ts'
+import { keyRoutes } from '../control/keys.ts'
+import { controlPlane, type Route } from '../control/router.ts'
+import { sessionRoutes } from '../control/session.ts'
+import { statusRoutes } from '../control/status.ts'
+import { traceRoutes } from '../control/traces.ts'
+import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
+import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
+import { HttpApiClient } from '../drivers/http/api-client.ts'
+import { openAssets } from '../drivers/http/assets.ts'
+import { NodeHttpListener } from '../drivers/http/server.ts'
+import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
+import { Gateway } from '../gateway/gateway.ts'
+import { authenticate } from '../guard/authenticate.ts'
+import { Keyring } from '../guard/keyring.ts'
+import { Sessions } from '../guard/sessions.ts'
+import { Library } from './library.ts'
+import { Models } from './models.ts'
+
+/** Puts the parts together into the running process: store, keys, engines, gateway and control
+ *  plane, on a control socket and, unless told otherwise, on TCP. */
+
+export interface HouseParts {
+  readonly version: string
+  /** This program, for its child processes. */
+  readonly entry: string
+  /** The built console. */
+  readonly consoleFolder: string
+  readonly loaded: LoadedConfig
+  readonly reload: () => Promise<LoadedConfig | Refusal>
+  /** False: only the control socket, and nothing is read by itself. */
+  readonly listen: boolean
+  readonly onEvent: (event: HouseEvent) => void
+  /** Aborted when the process is asked to stop: opening then waits for nothing more. */
+  readonly stopped: AbortSignal
+  readonly writeLog: (line: string) => void
+}
+
+export const controlSocket = (data: string): string => join(data, 'control.sock')
+
+export async function openHouse(parts: HouseParts): Promise<House> {
+  const house = new RunningHouse(parts)
+  try {
+    await house.open()
+  } catch (cause) {
+    await house.stop()
+    throw cause
+  }
+  return house
+}
+
+class RunningHouse implements House {
+  address = ''
+  readonly failed: Promise<unknown>
+  readonly #parts: HouseParts
+  #loaded: LoadedConfig
+  #fail: (cause: unknown) => void = () => {}
+  #hold: Hold | undefined
+  #store: SqliteStore | undefined
+  #models: Models | undefined
+  #library: Library | undefined
+  #gateway: Gateway | undefined
+  #servers: HttpServer[] = []
+  #watch: FileWatch | undefined
+  #ready = false
+  #stopping: Promise<void> | undefined
+  #lentKey = new Secret('')
+  readonly #startedAtMs = clock.wallMs()
+  readonly #openedMs = clock.monotonicMs()
+
+  constructor(parts: HouseParts) {
+    this.#parts = parts
+    this.#loaded = parts.loaded
+    this.failed = new Promise((resolve) => (this.#fail = resolve))
+  }
+
+  get control(): ApiClient {
+    return new HttpApiClient({ address: controlSocket(this.#loaded.config.data) })
+  }
+
+  get network(): ApiClient {
+    return new HttpApiClient({ address: this.address, key: this.#lentKey })
+  }
+
+  async open(): Promise<void> {
+    const { config, adminKey } = this.#loaded
+    const { onEvent, listen } = this.#parts
+    this.#hold = holdFolder(config.data)
+    const log = this.#log()
+    const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
+    const keyring = await Keyring.open({ rows: store.rows, clock, random })
+    const created = keyring.size === 0
+    onEvent({ step: 'opened', data: config.data, created })
+    if (adminKey !== undefined) await keyring.adopt(adminKey.reveal(), 'HEADWORKS_ADMIN_KEY', 'admin')
+    else if (created) onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
+    this.#lentKey = new Secret(keyring.lend('this process', 'admin'))
+
+    const analyzer = new Analyzer()
+    const { entry } = this.#parts
+    const library = (this.#library = await Library.open({ data: config.data, entry, store, analyzer, clock, random, log, onEvent }))
+    const models = (this.#models = new Models({ clock, random, analyzer, search: library.search }))
+    await models.load(this.#loaded)
+    const sessions = new Sessions(clock, random)
+    const gateway = (this.#gateway = new Gateway({
+      clock,
+      random,
+      log,
+      events: store.events,
+      catalogue: () => models.catalogue,
+      authenticate: (request) => authenticate(request, keyring, sessions),
+      limits: () => this.#loaded.config.limits,
+    }))
+    const interrupted = await gateway.recover()
+    if (interrupted > 0) log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
+
+    const handler = this.#handler(keyring, sessions, gateway, library, store)
+    const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
+    this.#servers.push(await listener.listen(controlSocket(config.data), handler))
+    if (listen) {
+      const server = await listener.listen(config.listen, handler)
+      this.#servers.push(server)
+      this.address = server.address
+    }
+    this.#ready = true
+    if (!listen) return
+    onEvent({ step: 'listening', address: this.address, afterMs: clock.monotonicMs() - this.#openedMs })
+    this.#watch = watchFile(this.#loaded.file, {
+      clock,
+      onChange: () => void this.#reload().catch(this.#fail),
+      onError: (reason) => log.write('warn', 'the configuration file cannot be watched', { reason }),
+    })
+    await Promise.race([library.begin(config.collections), aborted(this.#parts.stopped)])
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#close()
+    return this.#stopping
+  }
+
+  async #close(): Promise<void> {
+    this.#ready = false
+    this.#watch?.close()
+    this.#gateway?.drain()
+    const { drainMs } = this.#loaded.config.limits
+    await Promise.all([this.#library?.stop(), ...this.#servers.map((server) => server.drain(drainMs))])
+    await this.#gateway?.flush()
+    await this.#models?.close()
+    await this.#library?.close()
+    await this.#store?.close()
+    this.#hold?.release()
+  }
+
+  #handler(keyring: Keyring, sessions: Sessions, gateway: Gateway, library: Library, store: SqliteStore): Handler {
+    const routes: Route[] = [
+      ...keyRoutes(keyring, sessions),
+      ...sessionRoutes({ keyring, sessions, consoleUrl: () => (this.address === '' ? undefined : `http://${this.address}`) }),
+      ...traceRoutes(store.events),
+      ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
+      ...ingestRoutes(library.ingest),
+    ]
+    const status = statusRoutes({
+      version: this.#parts.version,
+      startedAtMs: this.#startedAtMs,
+      isReady: () => this.#ready,
+      figures: () => ({ inFlight: gateway.inFlight }),
+      routes,
+    })
+    const control = controlPlane({
+      routes: [...status, ...routes],
+      authenticate: (request) => authenticate(request, keyring, sessions),
+      newRequestId: () => newId('req', clock, random),
+    })
+    const assets = openAssets(this.#parts.consoleFolder)
+    return (request, reply) => {
+      if (request.target.startsWith('/v1/')) return gateway.handle(request, reply)
+      const asset = request.method === 'GET' || request.method === 'HEAD' ? assets(request.target, request.headers) : undefined
+      if (asset === undefined || /^\/(?:api\/|login|healthz|readyz)/.test(request.target)) return control(request, reply)
+      reply.head(asset.status, asset.headers)
+      reply.end(request.method === 'HEAD' ? undefined : asset.bytes)
+    }
+  }
+
+  async #reload(): Promise<void> {
+    const { reload, onEvent } = this.#parts
+    const after = await reload()
+    if (after instanceof Refusal) return onEvent({ step: 'reload_refused', reason: sentenceOf(after) })
+    const plan = planReload(this.#loaded, after)
+    if (plan.applied.length === 0 && plan.needsRestart.length === 0) return
+    this.#loaded = applyReload(this.#loaded, after)
+    await this.#models?.load(this.#loaded)
+    await this.#library?.begin(this.#loaded.config.collections)
+    onEvent({ step: 'reloaded', ...plan })
+  }
+
+  #log(): Log {
+    // The level is read at every line, so that a reload changes it.
+    const levels: readonly Level[] = ['debug', 'info', 'warn', 'error']
+    const all = jsonLog(clock, 'debug', this.#parts.writeLog)
+    return {
+      write: (level, message, fields) => {
+        if (levels.indexOf(level) >= levels.indexOf(this.#loaded.config.log.level)) all.write(level, message, fields)
+      },
+    }
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })

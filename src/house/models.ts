@@ -1,0 +1,115 @@
+import type { Clock } from '../base/clock.ts'
+import { fault } from '../base/errors.ts'
+import type { HttpClient } from '../base/http.ts'
+import type { Random } from '../base/random.ts'
+import type { Analyzer } from '../base/words.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import { revealed } from '../config/references.ts'
+import type { EngineConfig } from '../config/schema.ts'
+import type { Secrets } from '../config/secret.ts'
+import { LexicalEngine } from '../drivers/lexical/engine.ts'
+import { OpenAiEngine } from '../drivers/openai/engine.ts'
+import { ReaderEngine } from '../drivers/reader/engine.ts'
+import type { Engine } from '../engine/port.ts'
+import { buildCatalogue } from '../gateway/build.ts'
+import type { Catalogue } from '../gateway/catalogue.ts'
+import { innerCalls } from '../gateway/inner.ts'
+import type { Search } from '../retrieval/search.ts'
+import { WorkflowEngine } from '../retrieval/workflow.ts'
+
+/** The engines and models of the configuration in force, replaced as a whole by a reload.
+ *  Requests that run keep the engines they began with. */
+
+export interface ModelsDependencies {
+  readonly clock: Clock
+  readonly random: Random
+  readonly analyzer: Analyzer
+  readonly search: Search
+}
+
+export class Models {
+  readonly #dependencies: ModelsDependencies
+  /** Made when the first engine needs the network: a house of embedded engines never loads it. */
+  #client: HttpClient | undefined
+  #engines: ReadonlyMap<string, Engine> = new Map()
+  #catalogue: Catalogue = new Map()
+
+  constructor(dependencies: ModelsDependencies) {
+    this.#dependencies = dependencies
+  }
+
+  get catalogue(): Catalogue {
+    return this.#catalogue
+  }
+
+  get engines(): ReadonlyMap<string, Engine> {
+    return this.#engines
+  }
+
+  async load(loaded: LoadedConfig): Promise<void> {
+    const { config } = loaded
+    const engines = new Map<string, Engine>()
+    for (const [name, engine] of Object.entries(config.engines)) engines.set(name, await openEngine(name, engine, loaded.secrets, { ...this.#dependencies, client: () => this.#network() }))
+    const workflows = new Map<string, Engine>()
+    for (const [name, { rerank, instructions, ...spec }] of Object.entries(config.workflows)) {
+      const optional = { ...(rerank === 'none' ? {} : { rerank }), ...(instructions === undefined ? {} : { instructions }) }
+      workflows.set(name, new WorkflowEngine({ name, ...spec, ...optional }, this.#workflowDependencies()))
+    }
+    this.#engines = engines
+    this.#catalogue = buildCatalogue(config, engines, workflows)
+  }
+
+  async close(): Promise<void> {
+    await this.#client?.close()
+  }
+
+  async #network(): Promise<HttpClient> {
+    this.#client ??= await openClient()
+    return this.#client
+  }
+
+  #workflowDependencies(): ConstructorParameters<typeof WorkflowEngine>[1] {
+    const { clock, random, analyzer, search } = this.#dependencies
+    return {
+      clock,
+      analyzer,
+      search,
+      callModel: innerCalls({ clock, random }, () => this.#catalogue),
+      rerank: async (name, query, documents, span, signal, requestId) => {
+        const model = this.#catalogue.get(name)
+        const [deployment] = model?.deployments ?? []
+        if (model === undefined || deployment === undefined) throw fault('model_unknown', { model: name })
+        const context = { requestId, span, signal, connectTimeoutMs: model.timeouts.connectMs }
+        const { results } = await deployment.engine.rerank({ ...context, model: deployment.model, query, documents, topN: documents.length })
+        return results.map(({ index }) => index)
+      },
+    }
+  }
+}
+
+export interface EngineDependencies {
+  readonly clock: Clock
+  readonly analyzer: Analyzer
+  readonly client: () => Promise<HttpClient>
+}
+
+/** One engine of the configuration. */
+export async function openEngine(name: string, engine: EngineConfig, secrets: Secrets, { clock, analyzer, client }: EngineDependencies): Promise<Engine> {
+  if (engine.kind === 'reader') return new ReaderEngine({ name, clock, analyzer })
+  if (engine.kind === 'lexical') return new LexicalEngine({ name, analyzer })
+  const { url, key, headers = {}, outputCap } = engine
+  const secret = key === undefined ? undefined : secrets.get(key)
+  return new OpenAiEngine({
+    name,
+    url,
+    ...(secret === undefined ? {} : { key: secret }),
+    headers: Object.fromEntries(Object.entries(headers).map(([header, value]) => [header, revealed(value, secrets)])),
+    capField: outputCap,
+    client: await client(),
+  })
+}
+
+export async function openClient(): Promise<HttpClient> {
+  const { UndiciClient } = await import('../drivers/undici/client.ts')
+  return new UndiciClient()
+}
