@@ -19,6 +19,8 @@ export interface Sentence {
 /** A run without an end (a minified file, a table of numbers) is cut at about this length. */
 const SENTENCE_UNITS_MAX = 2000
 
+const COMMENT_LINES_MAX = 200
+
 const FENCE = /^[ \t>]*(`{3,}|~{3,})/
 const HEADING = /^ {0,3}(#{1,6})[ \t]+/
 const UNDERLINE = /^ {0,3}(=+|-{2,})[ \t]*$/
@@ -26,7 +28,7 @@ const RULE = /^ {0,3}(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})$/
 const ITEM = /^([ \t>]*)(?:[-*+•]|(\d{1,9})[.)])[ \t]+(?:\[[ xX]\][ \t]+)?/
 const ROW = /^[ \t>]*\|.*\|[ \t]*$/
 const DIVIDER = /^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/
-const SILENT = /^[ \t>]*(?:<!--.*-->[ \t]*|\[[^\]]+\]:[ \t]+\S+.*|<\/?[a-z][^<>]*>[ \t]*)?$/i
+const SILENT = /^[ \t>]*(?:\[[^\n]{1,200}\]:[ \t]+\S+.*|<\/?[a-z][^<>]*>[ \t]*)?$/i
 const INDENTED = /^(?: {4}|\t)/
 
 export function sentences(text: string): Sentence[] {
@@ -77,6 +79,7 @@ class Splitter {
   #take(at: number): number {
     const line = this.#lines[at]
     if (line === undefined) return at + 1
+    if (line.text.startsWith('<!--')) return this.#comment(at)
     const fence = FENCE.exec(line.text)
     if (fence !== null) return this.#fenced(at, fence[1] ?? '```')
     if (SILENT.test(line.text)) {
@@ -132,6 +135,15 @@ class Splitter {
     this.#inList = false
     if (end > start) this.#push('heading', start, end, level)
     this.#block++
+  }
+
+  /** To its end, however many lines that takes; one that is never closed is only its first line. */
+  #comment(at: number): number {
+    this.#close()
+    for (let last = at; last < Math.min(at + COMMENT_LINES_MAX, this.#lines.length); last++) {
+      if (this.#lines[last]?.text.includes('-->')) return last + 1
+    }
+    return at + 1
   }
 
   #fenced(at: number, fence: string): number {

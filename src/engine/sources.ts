@@ -16,14 +16,27 @@ export function writeSources(sources: readonly Source[]): string {
     .join('\n')
 }
 
-const MARK = /<source id="(\d{1,4})" title="([^"]*)">\n([\s\S]*?)\n<\/source>/g
+const OPENING = /<source id="(\d{1,4})" title="([^"]*)">\n/g
+const CLOSING = '\n</source>'
+
+export interface MarkedSource extends Source {
+  /** Range of the whole mark in the prompt: [start, end). */
+  readonly start: number
+  readonly end: number
+}
 
 /** The sources marked in a prompt. Every passage's text is as it was written, defused marks
- *  restored, so that offsets into it are offsets into the original. */
-export function readSources(prompt: string): Source[] {
-  const sources: Source[] = []
-  for (const [, id = '0', title = '', text = ''] of prompt.matchAll(MARK)) {
-    sources.push({ number: Number(id), title, text: text.replace(/<\u200b(\/?source)/gi, '<$1') })
+ *  restored, so that offsets into it are offsets into the original. Linear, whatever is sent. */
+export function readSources(prompt: string): MarkedSource[] {
+  const sources: MarkedSource[] = []
+  const opening = new RegExp(OPENING)
+  for (let mark = opening.exec(prompt); mark !== null; mark = opening.exec(prompt)) {
+    const close = prompt.indexOf(CLOSING, opening.lastIndex - 1)
+    if (close < 0) break
+    const text = prompt.slice(opening.lastIndex, Math.max(close, opening.lastIndex)).replace(/<\u200b(\/?source)/gi, '<$1')
+    const end = close + CLOSING.length
+    sources.push({ number: Number(mark[1]), title: mark[2] ?? '', text, start: mark.index, end })
+    opening.lastIndex = end
   }
   return sources
 }

@@ -58,8 +58,12 @@ export class Keyring {
     return keyring
   }
 
-  get size(): number {
-    return this.#byHash.size
+  get isEmpty(): boolean {
+    return this.#byHash.size === 0
+  }
+
+  get hasAdmin(): boolean {
+    return [...this.#byHash.values()].some(({ role }) => role === 'admin')
   }
 
   find(text: string): Principal | undefined {

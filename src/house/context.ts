@@ -10,7 +10,7 @@ import type { House, HouseOptions } from '../cli/house.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { controlSocket, openHouse } from './house.ts'
-import { machineProbes } from './probes.ts'
+import { houseProbes } from './probes.ts'
 
 /** The command line on the real machine. Resolves to the exit code. */
 export async function main(entry: string, words: readonly string[]): Promise<number> {
@@ -61,7 +61,7 @@ export async function main(entry: string, words: readonly string[]): Promise<num
     loadConfig: load,
     connect: () => (connected ??= connect()),
     startHouse: (options) => start({ ...options, listen: true }),
-    probes: machineProbes(() => context.connect()),
+    probes: houseProbes(inPackage('.'), () => context.connect()),
     stopped,
   }
   const code = await runCli(words, context)

@@ -103,10 +103,10 @@ class RunningHouse implements House {
     const log = this.#log()
     const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
     const keyring = await Keyring.open({ rows: store.rows, clock, random })
-    const created = keyring.size === 0
-    onEvent({ step: 'opened', data: config.data, created })
+    onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
     if (adminKey !== undefined) await keyring.adopt(adminKey.reveal(), 'HEADWORKS_ADMIN_KEY', 'admin')
-    else if (created) onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
+    // Only where it will be seen: a command that opens the folder for a moment makes none.
+    else if (listen && !keyring.hasAdmin) onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
     this.#lentKey = new Secret(keyring.lend('this process', 'admin'))
 
     const analyzer = new Analyzer()
@@ -164,10 +164,15 @@ class RunningHouse implements House {
     this.#hold?.release()
   }
 
+  /** Where a browser on this machine finds the console. */
+  #consoleUrl(): string | undefined {
+    return this.address === '' ? undefined : `http://${this.address.replace(/^(0\.0\.0\.0|\[::\]):/, '127.0.0.1:')}`
+  }
+
   #handler(keyring: Keyring, sessions: Sessions, gateway: Gateway, library: Library, store: SqliteStore): Handler {
     const routes: Route[] = [
       ...keyRoutes(keyring, sessions),
-      ...sessionRoutes({ keyring, sessions, consoleUrl: () => (this.address === '' ? undefined : `http://${this.address}`) }),
+      ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes(library.ingest),

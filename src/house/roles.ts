@@ -1,5 +1,6 @@
 import { systemClock as clock } from '../base/clock.ts'
 import { Analyzer } from '../base/words.ts'
+import { files } from '../drivers/filesystem/folder.ts'
 import { openFilesystemIndex } from '../drivers/filesystem/index.ts'
 import { serveIndex } from '../drivers/process/index.ts'
 import { serveIngest } from '../drivers/process/ingest.ts'
@@ -9,6 +10,6 @@ export function serveRole(role: string, [indexFolder = '']: readonly string[]): 
   const analyzer = new Analyzer()
   const index = openFilesystemIndex(indexFolder, analyzer)
   if (role === 'search') serveIndex(index)
-  else if (role === 'ingest') serveIngest({ index, clock })
+  else if (role === 'ingest') serveIngest({ index, files, clock })
   else throw new Error(`There is no role "${role}".`)
 }

@@ -15,6 +15,8 @@ export interface ParsedDocument {
   readonly mediaType: string
   /** In reading order, not overlapping. */
   readonly blocks: readonly Block[]
+  /** What was left out, as a sentence for people: pages past a limit. */
+  readonly note?: string
 }
 
 export interface Block {
@@ -24,6 +26,9 @@ export interface Block {
   readonly end: number
   /** Headings: 1 to 6. */
   readonly level?: number
+  /** Headings: how they read without markup. A heading of an empty range marks a place that has
+   *  no text of its own, such as the beginning of a page. */
+  readonly text?: string
 }
 
 /** A piece of a document of a size to be searched and shown to a model. */
@@ -60,6 +65,8 @@ export interface DocumentRow {
   readonly firstChunk: number
   readonly chunkCount: number
   readonly ingestedAtMs: number
+  /** What of it was left out. */
+  readonly note?: string
 }
 
 export interface ChunkRow extends Chunk {

@@ -12,9 +12,11 @@ export interface Lease {
 export interface Leases {
   /** Grants, or renews for the same holder under a new epoch; undefined while another holds it. */
   acquire(name: string, holder: string, durationMs: number): Promise<Lease | undefined>
-  /** Longer, under the same epoch; undefined when it was lost. */
+  /** Longer, under the same epoch; undefined when it was lost. One that ran out is lost, even
+   *  while nobody else has taken it. */
   renew(lease: Lease, durationMs: number): Promise<Lease | undefined>
   /** False when it was lost already. */
   release(lease: Lease): Promise<boolean>
+  /** The lease that is held now. */
   read(name: string): Promise<Lease | undefined>
 }

@@ -18,7 +18,8 @@ export type Key = readonly string[]
 export interface Stored<Row> {
   readonly key: Key
   readonly row: Row
-  /** Grows with every change of this key: the token for compare-and-set. */
+  /** Grows with every change of this key, also across its removal: the token for
+   *  compare-and-set. */
   readonly version: number
 }
 
@@ -47,11 +48,13 @@ export const remove = <Row>(from: Table<Row>, key: Key, version?: number): Chang
   version === undefined ? { op: 'remove', table: from.name, key } : { op: 'remove', table: from.name, key, version }
 
 export interface Rows {
+  /** Every read sees the commits acknowledged before it was asked for. A key, a limit or a value
+   *  beyond its bounds is a `Fault` (`internal`) here and in `commit`. */
   get<Row>(from: Table<Row>, key: Key): Promise<Stored<Row> | undefined>
   /** Many keys of one table at once; the answer has the same order and length. */
   getMany<Row>(from: Table<Row>, keys: readonly Key[]): Promise<(Stored<Row> | undefined)[]>
   scan<Row>(from: Table<Row>, range: Range): Promise<Stored<Row>[]>
-  /** All changes or none. True once durable; false, with nothing changed, where a `version` no
+  /** All changes or none, in their order: a later one sees the earlier. True once durable; false, with nothing changed, where a `version` no
    *  longer holds. Rejects with a `Fault` (`store_unavailable`, `disk_full`). */
   commit(changes: readonly Change[]): Promise<boolean>
   close(): Promise<void>

@@ -1,0 +1,144 @@
+/** The real programs under measurement, each in a process of its own. */
+import { spawn, type ChildProcessByStdio } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { Agent, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+
+export const KEY = 'hw_key-for-measuring'
+const CLOCK_TICKS_PER_S = 100
+
+export interface Program {
+  readonly address: string
+  readonly pid: number
+  /** From the start of the process to its readiness. */
+  readonly readyMs: number
+  /** Of this process alone, its children apart. */
+  cpuMs(): number
+  rssBytes(): Promise<number>
+  stop(): Promise<void>
+}
+
+export interface HouseSetting {
+  /** Lines of headworks.yaml. */
+  readonly config?: string
+  /** Keep the data of an earlier run; otherwise a fresh folder that is removed at the end. */
+  readonly data?: string
+}
+
+const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+export async function startUpstream(): Promise<Program> {
+  const began = performance.now()
+  const child = spawn(process.execPath, [at('bench/upstream.ts')], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const port = (await output(child, /^(\d+)\n/))[1]
+  return program(child, `127.0.0.1:${port}`, performance.now() - began, async () => {})
+}
+
+/** Starts `headworks up` on a free port and waits until it listens and has read its sources. */
+export async function startHouse(setting: HouseSetting = {}): Promise<Program> {
+  const folder = await mkdtemp(join(tmpdir(), 'headworks-bench-'))
+  const config = join(folder, 'headworks.yaml')
+  await writeFile(config, setting.config ?? '')
+  const began = performance.now()
+  const child = spawn(process.execPath, [at('src/main.ts'), 'up'], {
+    cwd: folder,
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: {
+      ...process.env,
+      HEADWORKS_CONFIG: config,
+      HEADWORKS_DATA: setting.data ?? join(folder, 'data'),
+      HEADWORKS_LISTEN: '127.0.0.1:0',
+      HEADWORKS_ADMIN_KEY: KEY,
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? at('node_modules/.cache/headworks/compile'),
+      NO_COLOR: '1',
+    },
+  })
+  const address = (await output(child, /listening on http:\/\/([\d.:]+)/))[1] ?? ''
+  const readyMs = performance.now() - began
+  await output(child, /Ctrl-C stops it/)
+  return program(child, address, readyMs, () => rm(folder, { recursive: true, force: true }))
+}
+
+type Running = ChildProcessByStdio<Writable, Readable, null>
+
+const seen = new WeakMap<Running, { text: string }>()
+
+function output(child: Running, wanted: RegExp): Promise<RegExpExecArray> {
+  const so = seen.get(child) ?? { text: '' }
+  seen.set(child, so)
+  return new Promise((resolve, reject) => {
+    const look = (): void => {
+      const match = wanted.exec(so.text)
+      if (match === null) return
+      child.stdout.off('data', take)
+      resolve(match)
+    }
+    const take = (bytes: Buffer): void => {
+      so.text += bytes.toString()
+      look()
+    }
+    child.stdout.on('data', take)
+    child.once('exit', (code) => reject(new Error(`ended with ${code}: ${so.text}`)))
+    look()
+  })
+}
+
+function program(child: Running, address: string, readyMs: number, clean: () => Promise<void>): Program {
+  const pid = child.pid ?? 0
+  child.stdout.resume()
+  return {
+    address,
+    pid,
+    readyMs,
+    cpuMs: () => {
+      const stat = procStat(pid)
+      return ((Number(stat[11]) + Number(stat[12])) / CLOCK_TICKS_PER_S) * 1000
+    },
+    rssBytes: async () => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024,
+    async stop() {
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      child.stdin.end()
+      child.kill('SIGTERM')
+      await ended
+      await clean()
+    },
+  }
+}
+
+/** The fields of /proc/pid/stat after the program's name. */
+function procStat(pid: number): string[] {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')
+}
+
+/** Asks over kept-alive connections; resolves to the milliseconds to the whole answer, and to its
+ *  text. Rejects on any status but 200. */
+export class Caller {
+  readonly #agent = new Agent({ keepAlive: true })
+
+  ask(address: string, path: string, body: string): Promise<{ readonly ms: number; readonly text: string }> {
+    const [host, port] = address.split(':')
+    const began = performance.now()
+    return new Promise((resolve, reject) => {
+      const headers = { 'content-type': 'application/json', authorization: `Bearer ${KEY}`, 'content-length': Buffer.byteLength(body) }
+      const asked = request({ host, port, path, method: 'POST', headers, agent: this.#agent }, (answer) => {
+        let text = ''
+        answer.on('data', (bytes: Buffer) => (text += bytes.toString()))
+        answer.on('end', () => {
+          if (answer.statusCode === 200) resolve({ ms: performance.now() - began, text })
+          else reject(new Error(`${answer.statusCode}: ${text}`))
+        })
+      })
+      asked.on('error', reject)
+      asked.end(body)
+    })
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+}

@@ -1,0 +1,42 @@
+/** Line icons on a grid of 16, drawn with the pen of the text beside them. */
+const PATHS = {
+  ask: 'M2.5 3.5h11v7.5h-6l-3 2.5v-2.5h-2zM5 6.2h6M5 8.4h4',
+  arrow: 'M3 8h9.5M8.8 4.2 12.6 8l-3.8 3.8',
+  stop: 'M4.5 4.5h7v7h-7z',
+  copy: 'M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z',
+  done: 'M3 8.5l3.2 3.2L13 4.8',
+  open: 'M6.5 3h-4v10.5H13v-4M9 2.5h4.5V7M13.2 2.8 7.5 8.5',
+  page: 'M3.5 1.5h6l3 3v10h-9zM9.5 1.5v3h3M5.5 7.5h5M5.5 10h5M5.5 12.3h3',
+  close: 'M3.5 3.5l9 9M12.5 3.5l-9 9',
+  light:
+    'M8 5.2a2.8 2.8 0 1 0 0 5.6 2.8 2.8 0 0 0 0-5.6zM8 1.2v1.6M8 13.2v1.6M1.2 8h1.6M13.2 8h1.6M3.2 3.2l1.1 1.1M11.7 11.7l1.1 1.1M3.2 12.8l1.1-1.1M11.7 4.3l1.1-1.1',
+  dark: 'M13.4 9.6A5.8 5.8 0 0 1 6.4 2.6a5.8 5.8 0 1 0 7 7z',
+  system: 'M1.5 2.5h13v8.5h-13zM5.5 13.8h5M8 11v2.8',
+  keys: 'M1.5 4h13v8.5h-13zM4 6.6h.6M6.7 6.6h.6M9.4 6.6h.6M12 6.6h.4M5 9.8h6',
+  leave: 'M9.5 2.5h-7v11h7M6.5 8h8M11.6 5l3 3-3 3',
+  retry: 'M13 8a5 5 0 1 1-1.6-3.7M13.2 2v3h-3',
+  chart: 'M2 3.5h6M4.5 8h6M8 12.5h6',
+  table: 'M2 3h12v10H2zM2 6.4h12M2 9.7h12M6.5 3v10',
+  warn: 'M8 2 14.5 13.5h-13zM8 6.5v3.4M8 11.4v.6',
+} as const
+
+export type IconName = keyof typeof PATHS
+
+export function Icon({ name }: { name: IconName }) {
+  return (
+    <svg
+      className="icon"
+      width="16"
+      height="16"
+      viewBox="0 0 16 16"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="1.4"
+      strokeLinejoin="round"
+      strokeLinecap="round"
+      aria-hidden="true"
+    >
+      <path d={PATHS[name]} />
+    </svg>
+  )
+}

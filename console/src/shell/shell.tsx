@@ -1,0 +1,84 @@
+import { useState, type ReactNode } from 'react'
+import type { Session } from '../api/house.ts'
+import { Button } from '../design/button.tsx'
+import { Icon, type IconName } from '../design/icon.tsx'
+import { Brand } from './brand.tsx'
+import { useKeys } from './keys.ts'
+import { Link } from './link.tsx'
+import { usePlace } from './route.ts'
+import { Shortcuts } from './shortcuts.tsx'
+import { ThemeChoice } from './theme.tsx'
+import './shell.css'
+
+/** The screens there are. `paths`: the first is where the link leads. */
+const SCREENS: readonly {
+  readonly name: string
+  readonly icon: IconName
+  readonly paths: readonly [string, ...string[]]
+}[] = [{ name: 'Ask', icon: 'ask', paths: ['/', '/ask'] }]
+
+interface Props {
+  readonly session: Session
+  readonly onSignOut: () => void
+  /** What the screen puts into the rail, under the navigation. */
+  readonly extra?: ReactNode
+  readonly children: ReactNode
+}
+
+export function Shell({ session, onSignOut, extra, children }: Props) {
+  const { path } = usePlace()
+  const [isHelpOpen, setHelpOpen] = useState(false)
+  useKeys({ '?': () => setHelpOpen(true) })
+  return (
+    <div className="shell">
+      <a className="skip" href="#main">
+        Skip to the page
+      </a>
+      <div className="rail">
+        <header className="rail-head">
+          <Brand />
+          <nav aria-label="Screens">
+            <ul className="rail-screens">
+              {SCREENS.map((screen) => (
+                <li key={screen.name}>
+                  <Link
+                    className="rail-link"
+                    href={screen.paths[0]}
+                    aria-current={screen.paths.includes(path) ? 'page' : undefined}
+                  >
+                    <Icon name={screen.icon} />
+                    {screen.name}
+                  </Link>
+                </li>
+              ))}
+            </ul>
+          </nav>
+        </header>
+        <div className="rail-extra">{extra}</div>
+        <footer className="rail-foot">
+          <div className="rail-tools">
+            <ThemeChoice />
+            <Button
+              kind="quiet"
+              icon="keys"
+              aria-label="Keyboard shortcuts"
+              title="Keyboard shortcuts (?)"
+              onClick={() => setHelpOpen(true)}
+            />
+          </div>
+          <div className="rail-who">
+            <span>
+              <span className="rail-name">{session.name}</span>
+              <span className="rail-role">{session.role}</span>
+            </span>
+            <Button kind="quiet" icon="leave" aria-label="Sign out" title="Sign out" onClick={onSignOut} />
+          </div>
+        </footer>
+      </div>
+      <main id="main" className="page" tabIndex={-1}>
+        {children}
+      </main>
+      {isHelpOpen && <Shortcuts onClose={() => setHelpOpen(false)} />}
+    </div>
+  )
+}

@@ -1,0 +1,210 @@
+import { isObject, type Json, type JsonObject } from '../src/base/json.ts'
+import { totalTokens } from '../src/meter/usage.ts'
+import type { Entry } from '../src/store/events.ts'
+import { expectedUsage, sameUsage, usageIn } from './bill.ts'
+import type { Caller } from './caller.ts'
+import type { AttemptRecord } from './engine.ts'
+import { ATTEMPTS, TIMEOUTS } from './house.ts'
+import type { Invariant } from './invariants.ts'
+import type { Packet } from './pipe.ts'
+import type { AnswerPlan, FramePlan, RequestPlan, Scenario } from './scenario.ts'
+import { choicesIn, isBeginning, isSpoken, readTranscript, strayChunk, type Transcript } from './transcript.ts'
+import type { World } from './world.ts'
+
+/** What a caller heard, held against what the engines said and what the journal says of it. */
+
+/** What a slow disk and a slow network may add to the house's own limits. */
+const SLACK_MS = 6_000
+
+/** An answer that even a slow reader has read in time. */
+const SHORT_FRAMES = 10
+
+const SPEAKS: ReadonlySet<FramePlan> = new Set(['text', 'wide', 'tool', 'reasoning', 'extra', 'second choice'])
+
+/** Where a whole answer has what the engine said. */
+const WORD_OF = { chat: 'choices', rerank: 'results', embeddings: 'data' } as const
+
+export class AnswerJudge {
+  readonly #world: World
+  readonly #scenario: Scenario
+  readonly #broken: (invariant: Invariant, detail: string) => void
+
+  constructor(world: World, scenario: Scenario) {
+    this.#world = world
+    this.#scenario = scenario
+    this.#broken = (invariant, detail) => world.kernel.violate(invariant, detail)
+  }
+
+  /** Something reached a caller. */
+  heard(caller: Caller, kind: Packet['kind']): void {
+    if (kind === 'head') return this.#headWasDue(caller)
+    if (kind === 'data') return
+    const { status, headers, plan } = caller
+    if (status === undefined) return // Refused or reset before the status: nothing was promised.
+    if (headers['x-request-id'] === undefined) this.#broken('every answer has its id', plan.name)
+    this.#cameInTime(caller)
+    if (status !== 200) return this.#refusalIsWhole(caller)
+    if (streams(caller)) this.#streamIsTrue(caller, kind === 'end')
+    else if (kind === 'end') this.#wholeIsTrue(caller)
+  }
+
+  /** At rest: who still waits, and is it the house's fault? */
+  atRest(caller: Caller): void {
+    const { plan, state, life, status } = caller
+    if (state === 'waiting' && plan.reads !== 'never' && life?.alive === true) {
+      this.#broken('every caller hears an end', `${plan.name} waits for ever, having heard ${status ?? 'nothing'}`)
+    }
+    const asked = this.#world.engine.attemptsFor(plan.name)
+    if (asked > ATTEMPTS[plan.model]) this.#broken('no engine is asked too often', `${plan.name} was passed on ${asked} times`)
+    this.#answeredIfNothingHinders(caller)
+  }
+
+  /** What one closing entry says, against what is known of its caller. */
+  closingIsTrue(caller: Caller, { body }: Entry, crashed: boolean): void {
+    const { plan, status, state } = caller
+    const { outcome } = body
+    const false_ = (why: string): void => this.#broken('a closing tells the truth', `${plan.name} is recorded as ${JSON.stringify(outcome)}: ${why}`)
+    const seen = streams(caller) ? readTranscript(caller.text()) : undefined
+    const complete = status === 200 && (seen?.done ?? state === 'ended')
+    if (outcome === 'answered' && !this.attempts(plan.name).some((attempt) => attempt.finished)) false_('no engine finished')
+    if (outcome !== 'answered' && complete) false_('its caller has the whole answer')
+    if (outcome === 'cancelled' && plan.leaves === undefined && plan.reads === 'steadily') false_('its caller stayed and read on')
+    if (outcome === 'interrupted' && !crashed) false_('the house did not crash')
+    if (state === 'ended' && status !== 200 && body['status'] !== status && outcome !== 'interrupted') false_(`its caller got ${status}, recorded is ${JSON.stringify(body['status'])}`)
+    const usage = usageIn(body)
+    if (outcome !== 'interrupted' && seen?.chunks.some((chunk) => isSpoken(choicesIn(chunk))) === true && (usage?.outputTokens ?? 0) + (usage?.reasoningTokens ?? 0) === 0) {
+      this.#broken('what was delivered is charged', `${plan.name} got ${seen.chunks.length} chunks for nothing`)
+    }
+  }
+
+  attempts(name: string): AttemptRecord[] {
+    return this.#world.engine.records.filter((attempt) => attempt.request === name)
+  }
+
+  #headWasDue({ plan, status }: Caller): void {
+    if (isRefused(plan) && (status === 200 || this.attempts(plan.name).length > 0)) {
+      this.#broken('the refused reach no engine', `${plan.name} (${plan.credential}, ${plan.body}, ${plan.model}) got ${status}`)
+    }
+    if (status === 200 && !this.attempts(plan.name).some((attempt) => attempt.finished || attempt.sent.some(isSpoken))) {
+      this.#broken('the status waits for content', `${plan.name} has a 200, and no engine has said anything`)
+    }
+  }
+
+  #cameInTime(caller: Caller): void {
+    const { plan, waitedMs, silenceMs } = caller
+    if (plan.reads !== 'steadily') return
+    const waitMaxMs = streams(caller) ? ATTEMPTS[plan.model] * (TIMEOUTS.connectMs + TIMEOUTS.firstTokenMs) : TIMEOUTS.totalMs
+    if (waitedMs > waitMaxMs + SLACK_MS) this.#broken('nobody waits too long', `${plan.name} waited ${waitedMs} ms for its status`)
+    if (silenceMs > TIMEOUTS.betweenTokensMs + SLACK_MS) this.#broken('nobody waits too long', `${plan.name} heard nothing for ${silenceMs} ms`)
+  }
+
+  #refusalIsWhole(caller: Caller): void {
+    if (caller.state !== 'ended') return
+    const body = parse(caller.text())
+    const error = isObject(body) ? body['error'] : undefined
+    const complete = isObject(error) && typeof error['message'] === 'string' && ['type', 'param', 'code'].every((name) => name in error)
+    if (!complete) this.#broken('an error says what and why', `${caller.plan.name}: ${caller.status} ${caller.text().slice(0, 200)}`)
+  }
+
+  #streamIsTrue(caller: Caller, ended: boolean): void {
+    const { plan } = caller
+    const seen = readTranscript(caller.text())
+    const flaw = seen.flaw ?? strayChunk(seen.chunks)
+    if (flaw !== undefined) this.#broken('a stream is well formed', `${plan.name}: ${flaw}`)
+    if (ended && !seen.done && seen.error === undefined) {
+      this.#broken('no stream is silently truncated', `${plan.name} ended after ${seen.chunks.length} chunks without [DONE] or an error`)
+    }
+    const choices = seen.chunks.map(choicesIn)
+    const sources = this.attempts(plan.name).filter((attempt) => attempt.stream && isBeginning(choices, attempt.sent))
+    if (sources.length === 0) this.#broken('an answer is one engine\'s, in order', `${plan.name} saw ${JSON.stringify(choices)}`)
+    if (!seen.done) return
+    const source = sources.find((attempt) => attempt.finished && attempt.sent.length === choices.length)
+    if (source === undefined) return this.#broken('an answer is one engine\'s, in order', `${plan.name} saw [DONE] after ${choices.length} chunks`)
+    this.#usageIsTold(plan.includeUsage, caller, seen)
+    this.#isRecorded(caller, source, seen.usage)
+  }
+
+  #wholeIsTrue(caller: Caller): void {
+    const { plan } = caller
+    const body = parse(caller.text())
+    if (!isObject(body)) return this.#broken('no answer is cut short', `${plan.name}: ${caller.text().slice(0, 200)}`)
+    const word = body[WORD_OF[plan.operation]] ?? null
+    const source = this.attempts(plan.name).find((attempt) => attempt.finished && isBeginning([word], attempt.sent))
+    if (source === undefined) return this.#broken('an answer is one engine\'s, in order', `${plan.name}: ${JSON.stringify(body)}`)
+    const usage = body['usage']
+    if (!isObject(usage)) return this.#broken('usage is told', `${plan.name} has none`)
+    this.#isRecorded(caller, source, usage)
+  }
+
+  #usageIsTold(wanted: boolean, { plan }: Caller, seen: Transcript): void {
+    if (wanted !== (seen.usage !== undefined)) this.#broken('usage is told', `${plan.name} ${wanted ? 'asked for it in vain' : 'did not ask for it'}`)
+    if (seen.chunks.some((chunk) => chunk['usage'] !== (wanted ? null : undefined))) this.#broken('usage is told', `${plan.name}: a chunk has its own`)
+  }
+
+  /** Acknowledged means durable: now, not later. */
+  #isRecorded({ plan, headers }: Caller, source: AttemptRecord, told: JsonObject | undefined): void {
+    const id = headers['x-request-id'] ?? ''
+    const close = this.#world.judge.journal.get(id)?.close
+    if (close?.body['outcome'] !== 'answered') {
+      const found = close === undefined ? 'not closed' : `recorded as ${JSON.stringify(close.body['outcome'])}`
+      return this.#broken('nothing acknowledged is lost', `${plan.name} has its answer, and ${id} is ${found}`)
+    }
+    const usage = usageIn(close.body)
+    if (usage === undefined) return // Reported when it became durable.
+    const expected = expectedUsage(source.usage)
+    const same = expected === undefined ? usage.estimated : sameUsage(usage, expected)
+    if (!same) this.#broken('usage is the engine\'s', `${plan.name}: recorded ${JSON.stringify(usage)}, the engine said ${JSON.stringify(source.usage)}`)
+    if (told !== undefined && totalTokens(usage) !== told['total_tokens']) {
+      this.#broken('usage sums', `${plan.name} was told ${JSON.stringify(told)}, recorded is ${JSON.stringify(usage)}`)
+    }
+  }
+
+  /** A request that an engine can answer must succeed, or a house that refuses all would pass. */
+  #answeredIfNothingHinders(caller: Caller): void {
+    const { plan } = caller
+    const { crashes, diskFull, stopsAtMs } = this.#scenario
+    const calm = crashes.length === 0 && diskFull.length === 0 && stopsAtMs.length === 0
+    if (!calm || isRefused(plan) || !isPatient(plan) || !isAnswerable(plan) || caller.connection?.answered === undefined) return
+    if (caller.status !== 200 || caller.state !== 'ended') {
+      this.#broken('what nothing hinders is answered', `${plan.name} got ${caller.status ?? 'no status'} and was ${caller.state}: ${caller.text().slice(0, 300)}`)
+    }
+  }
+}
+
+/** Reads fast enough to hear the whole answer. */
+function isPatient({ leaves, reads, answers }: RequestPlan): boolean {
+  return leaves === undefined && (reads === 'steadily' || (reads === 'slowly' && answers.every(({ frames }) => frames.length <= SHORT_FRAMES)))
+}
+
+/** Whether one of the attempts that the house may make is healthy, and those before it fail in a
+ *  way that says: ask elsewhere. */
+function isAnswerable({ model, answers }: RequestPlan): boolean {
+  for (let attempt = 0; attempt < ATTEMPTS[model]; attempt++) {
+    const answer = answers[Math.min(attempt, answers.length - 1)]
+    if (answer === undefined) return false
+    if (isHealthy(answer)) return true
+    if (!failsOver(answer)) return false
+  }
+  return false
+}
+
+function isHealthy({ connect, status, contentType, ending, gapMs, frames }: AnswerPlan): boolean {
+  const speaksSoon = gapMs <= 20 || frames.slice(0, 4).some((frame) => SPEAKS.has(frame))
+  return connect === 'ok' && status === 200 && contentType === 'right' && ending === 'done' && speaksSoon
+}
+
+const failsOver = ({ connect, status, ending }: AnswerPlan): boolean =>
+  connect !== 'ok' || (status !== 200 && status !== 400 && ending !== 'hang')
+
+export const streams = ({ plan }: Caller): boolean => plan.stream && plan.operation === 'chat'
+
+export const isRefused = ({ credential, body, model }: Caller['plan']): boolean =>
+  (credential !== 'user' && credential !== 'admin') || body !== 'good' || model === 'absent'
+
+function parse(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return undefined
+  }
+}

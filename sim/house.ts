@@ -1,0 +1,96 @@
+import type { Clock } from '../src/base/clock.ts'
+import type { Handler, HttpClient, Reply, Request } from '../src/base/http.ts'
+import { silentLog } from '../src/base/log.ts'
+import { OpenAiEngine } from '../src/drivers/openai/engine.ts'
+import type { Catalogue, Deployment, LogicalModel } from '../src/gateway/catalogue.ts'
+import { Gateway } from '../src/gateway/gateway.ts'
+import { authenticate } from '../src/guard/authenticate.ts'
+import { Keyring } from '../src/guard/keyring.ts'
+import { Sessions } from '../src/guard/sessions.ts'
+import { FREE, type Price } from '../src/meter/prices.ts'
+import type { Events } from '../src/store/events.ts'
+import { BODY_BYTES_MAX, BODY_DEPTH_MAX, KEY_TEXTS } from './caller.ts'
+import type { Image } from './disk.ts'
+import type { Life } from './life.ts'
+
+/** The real request path, wired as the program wires it, on simulated ports. */
+
+/** A fault put between the house and one of its ports, to prove that it would be found. */
+export interface Plant {
+  readonly clock?: (clock: Clock) => Clock
+  readonly client?: (client: HttpClient) => HttpClient
+  readonly events?: (events: Events) => Events
+  readonly request?: (request: Request) => Request
+  readonly reply?: (reply: Reply) => Reply
+}
+
+export interface HousePorts {
+  readonly life: Life
+  readonly client: HttpClient
+  readonly store: Image
+}
+
+export const PRICES: { readonly [engine: string]: Price | undefined } = {
+  alpha: { inputNanoUsd: 150_000_001n, cachedInputNanoUsd: 75_000_000n, outputNanoUsd: 600_000_007n },
+  beta: undefined,
+  gamma: FREE,
+}
+
+export const TIMEOUTS = { connectMs: 500, firstTokenMs: 4_000, betweenTokensMs: 2_000, totalMs: 30_000 } as const
+export const CLIENT_STALL_MS = 5_000
+
+/** Starts the house: keys are loaded, what a crash left open is closed, and only then does it
+ *  take requests. Rejects when its store fails it. */
+export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gateway> {
+  const { life, store } = ports
+  const clock = plant.clock?.(life.clock) ?? life.clock
+  const client = plant.client?.(ports.client) ?? ports.client
+  const events = plant.events?.(store.events) ?? store.events
+  const keyring = await Keyring.open({ rows: store.rows, clock, random: life.random })
+  await keyring.adopt(KEY_TEXTS.user, 'user', 'user')
+  await keyring.adopt(KEY_TEXTS.admin, 'admin', 'admin')
+  const sessions = new Sessions(clock, life.random)
+  const catalogue = makeCatalogue(client)
+  const gateway = new Gateway({
+    clock,
+    random: life.random,
+    log: silentLog,
+    events,
+    catalogue: () => catalogue,
+    authenticate: (request) => authenticate(request, keyring, sessions),
+    limits: () => ({ bodyBytesMax: BODY_BYTES_MAX, bodyDepthMax: BODY_DEPTH_MAX, requestsInFlightMax: 64, clientStallMs: CLIENT_STALL_MS }),
+  })
+  await gateway.recover()
+  return gateway
+}
+
+/** How many deployments a request for a model may try. */
+export const ATTEMPTS = { solo: 1, pair: 3, chain: 4, absent: 0 } as const
+
+export function handlerOf(gateway: Gateway, plant: Plant): Handler {
+  return (request, reply) => gateway.handle(plant.request?.(request) ?? request, plant.reply?.(reply) ?? reply)
+}
+
+function makeCatalogue(client: HttpClient): Catalogue {
+  const deployment = (name: string): Deployment => {
+    const price = PRICES[name]
+    const engine = new OpenAiEngine({ name, url: `http://${name}.test/v1`, capField: 'max_tokens', client })
+    return { engine, model: 'weights', weight: 1, ...(price === undefined ? {} : { price }) }
+  }
+  const model = (name: string, deployments: Deployment[], fallback: LogicalModel[]): LogicalModel => ({
+    name,
+    kind: 'model',
+    description: '',
+    operations: ['chat', 'rerank', 'embed'],
+    deployments,
+    fallback,
+    outputTokensMax: 1024,
+    timeouts: TIMEOUTS,
+  })
+  const [alpha, beta, gamma] = [deployment('alpha'), deployment('beta'), deployment('gamma')]
+  const solo = model('solo', [alpha], [])
+  const spare = model('spare', [gamma], [])
+  const pair = model('pair', [alpha, beta], [spare])
+  const chain = model('chain', [gamma], [solo, pair, spare])
+  return new Map([solo, spare, pair, chain].map((one) => [one.name, one]))
+}

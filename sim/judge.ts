@@ -1,0 +1,215 @@
+import { isObject } from '../src/base/json.ts'
+import { totalTokens } from '../src/meter/usage.ts'
+import type { Entry, Events } from '../src/store/events.ts'
+import { AnswerJudge, streams } from './answers.ts'
+import { expectedCost, usageIn } from './bill.ts'
+import type { Caller } from './caller.ts'
+import { nameIn } from './engine.ts'
+import { CLIENT_STALL_MS, PRICES } from './house.ts'
+import type { Invariant } from './invariants.ts'
+import type { Life } from './life.ts'
+import type { ExchangeRecord } from './outgoing.ts'
+import type { Packet } from './pipe.ts'
+import type { Scenario } from './scenario.ts'
+import { readTranscript } from './transcript.ts'
+import type { World } from './world.ts'
+
+/** The invariants. Some are asked after every step, some when a caller has its answer, some when
+ *  the house is at rest; each has a name, and `plants.ts` a fault that breaks it. */
+
+/** From being told that a caller is gone to hanging up on its engine, in simulated time. */
+const ABORT_WITHIN_MS = 50
+
+/** A moment more than a caller may go without reading. */
+const STALL_WITHIN_MS = CLIENT_STALL_MS + ABORT_WITHIN_MS
+
+interface Recorded {
+  open?: Entry
+  close?: Entry
+}
+
+export class Judge {
+  /** What is durable, the first entry of each phase. */
+  readonly journal = new Map<string, Recorded>()
+  readonly #world: World
+  readonly #answers: AnswerJudge
+  /** Who a request of the journal belongs to. */
+  readonly #callers = new Map<string, Caller>()
+  /** Closings handed to the store and not refused by it. */
+  readonly #closings = new Set<string>()
+  /** What the store refused and has not taken since: a reason to try again later. */
+  readonly #refused = new Set<string>()
+  readonly #judgedGone = new Set<Caller>()
+  readonly #drained = new Set<Life>()
+
+  constructor(world: World, scenario: Scenario) {
+    this.#world = world
+    this.#answers = new AnswerJudge(world, scenario)
+    world.kernel.afterEveryStep(() => {
+      this.#letGoInTime()
+      this.#timersAreWanted()
+    })
+  }
+
+  /** Stands between the house and its store, and sees every entry that is attempted. */
+  watch(life: Life, events: Events): Events {
+    return {
+      ...events,
+      append: async (entries) => {
+        if (life.alive) for (const entry of entries) this.#attempted(entry)
+        try {
+          await events.append(entries)
+          for (const { id, phase } of entries) this.#refused.delete(`${phase} ${id}`)
+        } catch (thrown) {
+          for (const { id, phase } of entries) {
+            if (phase === 'close') this.#closings.delete(id)
+            this.#refused.add(`${phase} ${id}`)
+          }
+          throw thrown
+        }
+      },
+    }
+  }
+
+  /** A crash: what of it all had arrived is for the journal to say. */
+  crashed(): void {
+    this.#closings.clear()
+    this.#refused.clear()
+    for (const [id, { close }] of this.journal) if (close !== undefined) this.#closings.add(id)
+  }
+
+  /** The house says that it has ended everything. */
+  drained(life: Life): void {
+    this.#drained.add(life)
+    this.#allAreClosed('after a stop in good order')
+  }
+
+  durable(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const recorded = this.journal.get(entry.id) ?? {}
+      this.journal.set(entry.id, recorded)
+      if (entry.phase === 'close' && recorded.open === undefined) this.#broken('a closing has its opening', `${entry.id} was closed and never opened`)
+      recorded[entry.phase] ??= entry
+      if (entry.phase === 'close') this.#isWellBilled(entry)
+    }
+  }
+
+  /** Something reached a caller. */
+  heard(caller: Caller, kind: Packet['kind']): void {
+    this.#answers.heard(caller, kind)
+  }
+
+  /** Nothing is left to happen, and nobody restarted anything for it. */
+  atRest(): void {
+    const { gateway, outgoing, callers } = this.#world
+    if (gateway === undefined) return this.#broken('comes to rest', 'the house is down and nothing will start it')
+    if (gateway.inFlight !== 0) this.#broken('counts return to zero', `${gateway.inFlight} requests are in flight at rest`)
+    for (const [at, exchange] of outgoing.records.entries()) {
+      if (exchange.overMs === undefined && !this.#lingers(exchange)) this.#broken('no engine is left working', `upstream ${at} is open at rest`)
+    }
+    this.#allAreClosed('at rest')
+    for (const caller of callers) this.#answers.atRest(caller)
+  }
+
+  /** After one more restart. */
+  afterRecovery(): void {
+    this.#allAreClosed('after recovery')
+    for (const caller of this.#world.callers) {
+      const { plan, status, recordedAs, life } = caller
+      const recorded = this.journal.get(recordedAs ?? '')
+      if (status === 200 && recorded?.open === undefined) this.#broken('nothing acknowledged is lost', `${plan.name} saw a 200, and no event tells of it`)
+      if (recorded?.close === undefined || life === undefined) continue
+      this.#answers.closingIsTrue(caller, recorded.close, !life.alive && !this.#drained.has(life))
+    }
+    this.#sumsAgree()
+  }
+
+  #attempted({ id, phase }: Entry): void {
+    if (phase === 'close') {
+      if (this.#closings.has(id)) this.#broken('a request is closed once', `${id} is closed again`)
+      this.#closings.add(id)
+    } else if (!this.#callers.has(id)) {
+      // The step that brings a request's body is the step that opens it.
+      const caller = this.#world.callers.find(({ connection }) => connection?.bodyStep === this.#world.kernel.step)
+      if (caller === undefined || caller.recordedAs !== undefined) return this.#broken('a request is opened once', `${id} is opened, and nobody asked for it`)
+      caller.recordedAs = id
+      this.#callers.set(id, caller)
+    }
+  }
+
+  #allAreClosed(when: string): void {
+    for (const [id, { open, close }] of this.journal) {
+      if (open !== undefined && close === undefined) this.#broken('every opened request is closed', `${id} is open ${when}`)
+    }
+  }
+
+  /** Whole non-negative numbers, and the price times them. */
+  #isWellBilled({ id, body }: Entry): void {
+    if (body['outcome'] === 'interrupted') return
+    const usage = usageIn(body)
+    const deployment = body['deployment']
+    if (usage === undefined) return this.#broken('usage sums', `${id} has no usage that makes sense: ${JSON.stringify(body['usage'])}`)
+    if (typeof deployment !== 'string') return
+    const price = PRICES[deployment.split('/')[0] ?? '']
+    const cost = price === undefined ? null : expectedCost(usage, price).toString()
+    if (body['costNanoUsd'] !== cost) this.#broken('usage sums', `${id} cost ${JSON.stringify(body['costNanoUsd'])}, not ${cost}`)
+  }
+
+  /** What callers were told, added up, is what the journal says, added up. */
+  #sumsAgree(): void {
+    let told = 0
+    let recorded = 0
+    for (const caller of this.#world.callers) {
+      if (caller.status !== 200 || caller.state !== 'ended') continue
+      const whole: unknown = streams(caller) ? readTranscript(caller.text()) : JSON.parse(caller.text())
+      const usage = isObject(whole) ? whole['usage'] : undefined
+      const close = this.journal.get(caller.recordedAs ?? '')?.close
+      const posted = close === undefined ? undefined : usageIn(close.body)
+      if (!isObject(usage) || posted === undefined) continue
+      told += Number(usage['total_tokens'])
+      recorded += totalTokens(posted)
+    }
+    if (told !== recorded) this.#broken('usage sums', `callers were told ${told} tokens, recorded are ${recorded}`)
+  }
+
+  #letGoInTime(): void {
+    const { kernel, callers } = this.#world
+    for (const caller of callers) {
+      const { connection, life, plan } = caller
+      if (connection === undefined || life?.alive !== true) continue
+      if (connection.toldGoneMs !== undefined && !this.#judgedGone.has(caller) && kernel.nowMs > connection.toldGoneMs + ABORT_WITHIN_MS) {
+        this.#judgedGone.add(caller)
+        if (this.#isServed(plan.name)) this.#broken('an engine is let go with its caller', `${plan.name} left at ${connection.toldGoneMs} ms; its engine still works`)
+      }
+      if (connection.stuckSinceMs !== undefined && kernel.nowMs > connection.stuckSinceMs + STALL_WITHIN_MS && this.#isServed(plan.name)) {
+        this.#broken('an engine is let go with its caller', `${plan.name} has read nothing since ${connection.stuckSinceMs} ms; its engine still works`)
+      }
+    }
+  }
+
+  /** Whether an engine works for it, or means to. */
+  #isServed(name: string): boolean {
+    return this.#world.outgoing.records.some((exchange) => exchange.overMs === undefined && nameIn(exchange.request) === name && !this.#hasSaidAll(exchange))
+  }
+
+  /** Whoever still waits for something may have a timer; the house with nothing to do has none. */
+  #timersAreWanted(): void {
+    const { life, gateway } = this.#world
+    if (life.timers.size === 0 || gateway?.inFlight !== 0 || this.#refused.size > 0) return
+    this.#broken('no timer is left', [...life.timers].join(', '))
+  }
+
+  /** Its answer is read to the last byte; only the connection's end may be missing. */
+  #hasSaidAll({ request, unreadBytes }: ExchangeRecord): boolean {
+    return unreadBytes === 0 && this.#world.engine.records.some((attempt) => attempt.wire.request === request && attempt.finished)
+  }
+
+  /** The engine said all and never closes: its connection is the HTTP client's to reclaim. */
+  #lingers(exchange: ExchangeRecord): boolean {
+    return this.#hasSaidAll(exchange) && this.#answers.attempts(nameIn(exchange.request)).some((attempt) => attempt.plan.ending === 'lingers')
+  }
+
+  #broken(invariant: Invariant, detail: string): void {
+    this.#world.kernel.violate(invariant, detail)
+  }
+}

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { INVARIANTS, type Invariant } from './invariants.ts'
+import { PLANTS } from './plants.ts'
+import { makeScenario } from './scenario.ts'
+import { World } from './world.ts'
+
+/** A planted fault that shows only in rare company may need this many runs. */
+const SEEDS_MAX = 500
+
+const noticed = new Set<Invariant>()
+
+for (const [name, { breaks, plant }] of Object.entries(PLANTS)) {
+  test(`finds a planted fault: ${name}`, async () => {
+    for (let seed = 1; seed <= SEEDS_MAX; seed++) {
+      const { violation } = await new World(makeScenario(seed), plant()).run()
+      if (violation === undefined) continue
+      noticed.add(violation.invariant)
+      assert.ok(breaks.includes(violation.invariant), `seed ${seed} noticed "${violation.invariant}" (${violation.detail}), expected one of ${breaks.join(', ')}`)
+      return
+    }
+    assert.fail(`${SEEDS_MAX} seeds went by without notice`)
+  })
+}
+
+test('every invariant was broken by a planted fault, and noticed', () => {
+  assert.deepEqual(INVARIANTS.filter((invariant) => !noticed.has(invariant)), [])
+})

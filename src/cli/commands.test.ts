@@ -1,0 +1,316 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fault, refuse } from '../base/errors.ts'
+import { loadConfig } from '../config/load.ts'
+import { Screen, ToldApi, type } from '../../tests/kit/terminal.ts'
+
+const chunk = (content: string, more = {}) => ({
+  object: 'chat.completion.chunk',
+  choices: [{ index: 0, delta: { content } }],
+  ...more,
+})
+
+const SOURCE = {
+  number: 1,
+  collection: 'handbook',
+  document: 'd',
+  uri: 'docs/configuration.md',
+  title: 'Configuration',
+  headings: ['Configuration', 'Engines'],
+  start: 0,
+  end: 40,
+  text: 'An engine is where models run. More text.',
+  quotes: [{ start: 0, end: 30 }],
+}
+
+const ANSWER = [
+  chunk('An engine is ', { headworks: { request_id: 'req_1', sources: [SOURCE] } }),
+  chunk('where models run [1].'),
+  {
+    choices: [{ index: 0, delta: {}, finish_reason: 'stop' }],
+    headworks: {
+      request_id: 'req_1',
+      answered: true,
+      estimated: true,
+      cost_nanousd: '1500000',
+      usage: { prompt_tokens: 1234, completion_tokens: 9 },
+      sources: [SOURCE, { ...SOURCE, number: 2, quotes: [] }],
+      stages: [
+        { name: 'admit', parent: -1, start_ms: 0, end_ms: 1, attributes: {} },
+        { name: 'search', parent: -1, start_ms: 1, end_ms: 9 },
+        { name: 'bm25', parent: 1, start_ms: 1, end_ms: 8 },
+      ],
+    },
+  },
+  { choices: [], usage: { prompt_tokens: 1, completion_tokens: 1 } },
+]
+
+test('ask streams the answer, then the sources it cites with their quotes, the stages on demand, and the bill', async () => {
+  const api = new ToldApi({ 'STREAM /v1/chat/completions': ANSWER })
+  const { exit, out, err } = await type(['ask', 'What is an engine?', '--stages'], { api })
+  assert.equal(exit, 0)
+  assert.deepEqual(api.asked[0]?.body, {
+    model: 'docs',
+    messages: [{ role: 'user', content: 'What is an engine?' }],
+    stream: true,
+    stream_options: { include_usage: true },
+  })
+  assert(
+    out.startsWith(
+      'An engine is where models run [1].\n\nSources\n  [1] Configuration › Engines  docs/configuration.md\n      “An engine is where models run.”\n',
+    ),
+  )
+  assert.match(out, /One more passage was read and not used/)
+  assert.match(out, /Stages {2}9\.0 ms in all\n {2}admit +█+·+ +1\.0 ms\n {2}search .*8\.0 ms\n {4}bm25/)
+  assert.match(err, /^1,234 tokens read, 9 written \(counted here.*\) · cost \$0\.0015 · trace req_1\n$/)
+})
+
+test('ask --json prints the completion as it came', async () => {
+  const completion = { id: 'x', choices: [{ message: { content: 'yes' } }] }
+  const api = new ToldApi({ 'POST /v1/chat/completions': completion })
+  const { exit, out } = await type(['ask', 'chat', 'Well?', '--json'], { api })
+  assert.equal(exit, 0)
+  assert.deepEqual(JSON.parse(out), completion)
+  assert.deepEqual(api.asked[0]?.body, { model: 'chat', messages: [{ role: 'user', content: 'Well?' }] })
+})
+
+test('ask wraps to the terminal and lets no control character through', async () => {
+  const api = new ToldApi({ 'STREAM /v1/chat/completions': [chunk('word '.repeat(40)), chunk('\x1b]0;gotcha\x07end')] })
+  const { out } = await type(['ask', 'q'], { api, stdout: new Screen(true, 50) })
+  assert(out.split('\n').every((line) => line.length <= 50))
+  assert(!out.includes('\x1b') && out.includes('end'))
+})
+
+test('ask says what went wrong, before and inside a stream, and keeps what had come', async () => {
+  const error = (code: string, kind: string) => ({ error: { message: `The ${code}.`, type: kind, param: null, code } })
+  const ask = (told: unknown) =>
+    type(['ask', 'q'], { api: new ToldApi({ 'STREAM /v1/chat/completions': told as never }) })
+  const unknown = await ask([error('model_not_found', 'invalid_request_error')])
+  assert.deepEqual([unknown.exit, unknown.out], [3, ''])
+  assert.match(unknown.err, /The model_not_found\./)
+  const broken = await ask([chunk('half'), error('stream_broken', 'server_error')])
+  assert.deepEqual([broken.exit, broken.out], [1, 'half\n'])
+  const cut = await ask([chunk('half'), fault('stream_broken', { engine: 'headworks', reason: 'reset' })])
+  assert.deepEqual([cut.exit, cut.out], [1, 'half\n'])
+  assert.match(cut.err, /broke off: reset/)
+  assert.equal((await ask(['rubbish'])).exit, 1)
+})
+
+test('no server, and a broken configuration, say what to do', async () => {
+  const none = await type(['models'])
+  assert.equal(none.exit, 1)
+  assert.match(none.err, /No Headworks answers at .*\nStart it with `npm start`/)
+  const refused = await type(['models', '--json'], { api: refuse('config_invalid', { file: 'f', problems: '  line' }) })
+  assert.equal(refused.exit, 3)
+  assert.equal(JSON.parse(refused.out).error.code, 'config_invalid')
+})
+
+const run = (state: string, files: object, more = {}) => ({
+  run: 'ing_1',
+  state,
+  collection: 'handbook',
+  path: '/house/docs',
+  bytes: 52_000,
+  chunks: 210,
+  documents: 12,
+  skipped: [],
+  startedAt: 'now',
+  endedAt: null,
+  files: { found: 14, read: 0, unchanged: 0, removed: 0, skipped: 0, ...files },
+  ...more,
+})
+
+test('ingest follows the run to its end and says what was skipped and why', async () => {
+  const skipped = [{ uri: 'docs/scan.pdf', code: 'document_empty', message: 'The document has no text.' }]
+  const api = new ToldApi({
+    'POST /api/collections/handbook/ingest': { status: 202, body: { run: 'ing_1' } },
+    'GET /api/ingests/ing_1': [
+      run('running', { read: 3 }),
+      run('running', { read: 9 }),
+      run('done', { read: 12, skipped: 1, unchanged: 1 }, { skipped, endedAt: '2026-01-01' }),
+    ],
+  })
+  const { exit, out, err } = await type(['ingest', 'handbook', './docs'], { api, stderr: new Screen(true, 70) })
+  assert.equal(exit, 0)
+  assert.deepEqual(api.asked[0]?.body, { path: '/house/docs' })
+  assert.match(
+    out,
+    /^handbook: 14 files: 12 read, 1 unchanged, 1 skipped \(52\.0 kB, 210 passages\) in .*\n {2}skipped docs\/scan\.pdf: The document has no text\.\n$/,
+  )
+  assert.match(err, /Reading █+░+ +21% 3 of 14 files, 52\.0 kB/)
+})
+
+test('ingest: a failed run, a refused folder, and Ctrl-C', async () => {
+  const begun = { 'POST /api/collections/c/ingest': { status: 202, body: { run: 'r' } } }
+  const failed = await type(['ingest', 'c', 'd', '--json'], {
+    api: new ToldApi({ ...begun, 'GET /api/ingests/r': run('failed', {}, { endedAt: 'x' }) }),
+  })
+  assert.equal(failed.exit, 1)
+  assert.equal(JSON.parse(failed.out).state, 'failed')
+  const refused = await type(['ingest', 'c', 'd'], {
+    api: new ToldApi({
+      'POST /api/collections/c/ingest': {
+        status: 400,
+        body: { error: { message: 'There is no such folder.', code: 'field_invalid' } },
+      },
+    }),
+  })
+  assert.deepEqual([refused.exit, refused.err], [3, '✗ There is no such folder.\n'])
+  const stopped = await type(['ingest', 'c', 'd'], {
+    api: new ToldApi({ ...begun, 'GET /api/ingests/r': run('running', { read: 2 }) }),
+    stopped: AbortSignal.abort(),
+  })
+  assert.equal(stopped.exit, 1)
+  assert.match(stopped.err, /Stopped watching before the end\.\nWhat was read is kept/)
+})
+
+test('search shows the best passages', async () => {
+  const text = `Begin. ${'word '.repeat(200)}`
+  const api = new ToldApi({
+    'POST /api/collections/handbook/search': {
+      passages: [{ title: 'Keys', headings: ['Keys', 'Rotation'], uri: 'docs/keys.md', text }],
+      stages: [],
+    },
+  })
+  const { exit, out } = await type(['search', 'rotate a key', '--count', '3'], { api })
+  assert.equal(exit, 0)
+  assert.deepEqual(api.asked[0]?.body, { query: 'rotate a key', k: 3 })
+  assert.match(out, /^1\. Keys › Keys › Rotation\n {4}docs\/keys\.md\n {4}Begin\. word/)
+  assert(out.includes(' …') && out.split('\n').length < 10)
+  const none = await type(['search', 'other', 'x'], {
+    api: new ToldApi({ 'POST /api/collections/other/search': { passages: [] } }),
+  })
+  assert.equal(none.out, 'Nothing in other resembles that.\n')
+})
+
+test('keys create puts the key alone on standard output', async () => {
+  const api = new ToldApi({
+    'POST /api/keys': { status: 201, body: { id: 'key_1', key: 'hw_secret', name: 'app', role: 'user' } },
+  })
+  const { exit, out, err } = await type(['keys', 'create', 'app'], { api })
+  assert.deepEqual([exit, out], [0, 'hw_secret\n'])
+  assert.match(err, /Key key_1 \(user\) for app\. It is shown this once/)
+  assert.deepEqual(api.asked[0]?.body, { name: 'app', role: 'user' })
+})
+
+test('keys list and revoke', async () => {
+  const keys = [
+    { id: 'key_1', name: 'first', role: 'admin', hint: 'hw_abc…', createdAt: '2026-01-02T03:04:05Z', revokedAt: null },
+    {
+      id: 'key_2',
+      name: 'old',
+      role: 'user',
+      hint: 'hw_def…',
+      createdAt: '2026-01-02T03:04:05Z',
+      revokedAt: '2026-01-03',
+    },
+  ]
+  const { out } = await type(['keys', 'list'], { api: new ToldApi({ 'GET /api/keys': { keys } }) })
+  assert.equal(
+    out,
+    'ID     ROLE   BEGINS   STATE    MADE        NAME\nkey_1  admin  hw_abc…  active   2026-01-02  first\nkey_2  user   hw_def…  revoked  2026-01-02  old\n',
+  )
+  const gone = await type(['keys', 'revoke', 'key_1'], {
+    api: new ToldApi({ 'DELETE /api/keys/key_1': { id: 'key_1', revoked: true } }),
+  })
+  assert.equal(gone.out, '✓ key_1 is revoked.\n')
+  const unknown = await type(['keys', 'revoke', 'a/b'], {
+    api: new ToldApi({
+      'DELETE /api/keys/a%2Fb': { status: 404, body: { error: { message: 'No key.', code: 'not_found' } } },
+    }),
+  })
+  assert.equal(unknown.exit, 3)
+})
+
+test('models and collections are tables', async () => {
+  const data = [
+    { id: 'docs', headworks: { kind: 'workflow', operations: ['chat'], description: 'Answers.' } },
+    { id: 'plain' },
+  ]
+  assert.match(
+    (await type(['models'], { api: new ToldApi({ 'GET /v1/models': { data } }) })).out,
+    /MODEL {2}KIND {6}SERVES {2}DESCRIPTION\ndocs {3}workflow {2}chat {4}Answers\.\nplain\n/,
+  )
+  const collections = [
+    { name: 'handbook', documents: 1200, chunks: 34_000, bytes: 5_100_000, updatedAt: '2026-01-02T03:04:05Z' },
+  ]
+  const api = new ToldApi({ 'GET /api/collections': [{ collections }, { collections: [] }] })
+  assert.match(
+    (await type(['collections'], { api })).out,
+    /handbook {8}1,200 {4}34,000 {2}5\.1 MB {2}2026-01-02 03:04\n/,
+  )
+  assert.match((await type(['collections'], { api })).out, /There is no collection yet/)
+})
+
+test('traces list and show', async () => {
+  const body = {
+    operation: 'chat',
+    model: 'docs',
+    deployment: 'local/qwen',
+    outcome: 'failed',
+    status: 502,
+    error: 'engine_timeout',
+    reason: 'It did not answer.',
+    totalMs: 1234,
+    costNanoUsd: null,
+    usage: { inputTokens: 10, cachedInputTokens: 5, outputTokens: 3, reasoningTokens: 1, estimated: false },
+    stages: [{ name: 'admit', parent: -1, start_ms: 0, end_ms: 1234 }],
+  }
+  const trace = { id: 'req_1', kind: 'request', at: '2026-01-02T03:04:05.000Z', running: false, body }
+  const api = new ToldApi({
+    'GET /api/traces?limit=20': { traces: [trace, { ...trace, id: 'req_0', running: true, body: {} }], next: null },
+    'GET /api/traces/req_1': trace,
+  })
+  const list = await type(['traces', 'list'], { api })
+  assert.match(list.out, /2026-01-02 03:04:05 {2}req_1 {2}request {2}failed {3}1\.2 s {2}docs\n.*req_0 .*running/)
+  const show = await type(['traces', 'show', 'req_1'], { api })
+  assert.match(
+    show.out,
+    /^req_1 {2}2026.*\nchat · docs → local\/qwen · outcome: failed\n {2}engine_timeout: It did not answer\.\n15 tokens read, 4 written · cost unknown.*\n\nStages/,
+  )
+  assert.deepEqual(JSON.parse((await type(['traces', 'show', 'req_1', '--json'], { api })).out), trace)
+})
+
+test('login prints the link alone', async () => {
+  const { out, err } = await type(['login'], {
+    api: new ToldApi({ 'POST /api/login': { url: 'http://127.0.0.1:4750/login?token=t' } }),
+  })
+  assert.equal(out, 'http://127.0.0.1:4750/login?token=t\n')
+  assert.match(err, /within 15 minutes/)
+})
+
+test('config check, show and schema', async () => {
+  const yaml = 'engines: { e: { kind: openai, url: "http://h/v1", key: env:K } }'
+  const good = await type(['config', 'check'], { yaml, env: { K: 'sk-1' } })
+  assert.deepEqual(
+    [good.exit, good.out],
+    [0, '✓ The configuration is valid: 3 engines, 2 models, 1 collections, 1 workflows.\n  /house/headworks.yaml\n'],
+  )
+  const shown = await type(['config', 'show'], { yaml, env: { K: 'sk-1' } })
+  assert(shown.out.includes('key: env:K') && !shown.out.includes('sk-1'))
+  const again = await loadConfig({
+    readFile: async () => new TextEncoder().encode(shown.out),
+    env: { K: 'x' },
+    cwd: '/house',
+    docsFolder: '/app/docs',
+  })
+  assert('config' in again)
+  assert.equal(
+    JSON.parse((await type(['config', 'show', '--json'], { yaml, env: { K: 'sk-1' } })).out).engines.e.key,
+    'env:K',
+  )
+  const bad = await type(['config', 'check', '--json'], { yaml: 'listen: 5\n' })
+  assert.equal(bad.exit, 3)
+  assert.deepEqual(JSON.parse(bad.out).problems[0], {
+    path: 'listen',
+    line: 1,
+    column: 9,
+    value: '5',
+    wrong: 'is not a text',
+    remedy: 'Write a text. Put it in quotes.',
+  })
+  assert.equal((await type(['config', 'show'], { yaml: 'listen: 5\n' })).exit, 3)
+  const schema = JSON.parse((await type(['config', 'schema'])).out)
+  assert.equal(schema.properties.listen.default, '127.0.0.1:4750')
+  assert(!JSON.stringify(schema).includes('"reload"'))
+})

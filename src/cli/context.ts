@@ -1,0 +1,36 @@
+import type { ApiClient } from '../base/api.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Refusal } from '../base/errors.ts'
+import type { Environment, LoadedConfig } from '../config/load.ts'
+import type { Probes } from './checks.ts'
+import type { House, HouseOptions } from './house.ts'
+
+/** Everything the commands need from outside; `main.ts` supplies it. */
+export interface CliContext {
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly env: Environment
+  readonly cwd: string
+  readonly clock: Clock
+  /** Of Headworks, from package.json. */
+  readonly version: string
+  /** Reads and checks the configuration of this folder and environment. */
+  loadConfig(): Promise<LoadedConfig | Refusal>
+  /** The running house over its control socket, or one started in this process without a TCP
+   *  listener. Rejects with a `Fault` (`data_in_use`, `data_unusable`) or resolves to the refusal
+   *  of the configuration. Whatever it started ends with the process. */
+  connect(): Promise<ApiClient | Refusal>
+  /** Starts the house with its listener. Rejects with a `Fault` (`port_in_use`, ...). */
+  startHouse(options: HouseOptions): Promise<House | Refusal>
+  /** What `doctor` looks at. */
+  readonly probes: Probes
+  /** Aborted by the first Ctrl-C or SIGTERM. */
+  readonly stopped: AbortSignal
+}
+
+export interface Output {
+  write(text: string): void
+  readonly isTerminal: boolean
+  /** Width in characters; of no meaning where it is no terminal. */
+  readonly columns: number
+}

@@ -1,0 +1,52 @@
+import type { ApiClient } from '../base/api.ts'
+
+/** The running process as `up` presents it. `main.ts` makes one. */
+export interface House {
+  /** What it really listens on: `127.0.0.1:4750`. */
+  readonly address: string
+  /** Over the control socket. */
+  readonly control: ApiClient
+  /** Over TCP, as any application would, with a key of its own that ends with the process. */
+  readonly network: ApiClient
+  /** Resolves when the house has ended by itself, to what went wrong. */
+  readonly failed: Promise<unknown>
+  /** Takes no new work, lets what is in flight end, closes everything. */
+  stop(): Promise<void>
+}
+
+export interface HouseOptions {
+  /** Called in the order things happen. */
+  readonly onEvent: (event: HouseEvent) => void
+}
+
+export type HouseEvent =
+  /** The data folder is ours and open. `created`: this is its first start. */
+  | { readonly step: 'opened'; readonly data: string; readonly created: boolean }
+  /** Only at the first start, and only where HEADWORKS_ADMIN_KEY gave none. */
+  | { readonly step: 'admin_key'; readonly key: string }
+  | { readonly step: 'ingest'; readonly progress: IngestProgress }
+  | { readonly step: 'listening'; readonly address: string; readonly afterMs: number }
+  | { readonly step: 'reloaded'; readonly applied: readonly string[]; readonly needsRestart: readonly string[] }
+  /** The changed file is not valid; the configuration in force stays. */
+  | { readonly step: 'reload_refused'; readonly reason: string }
+
+/** As `GET /api/ingests/{run}` answers. */
+export interface IngestProgress {
+  readonly run: string
+  readonly state: string
+  readonly collection: string
+  readonly path: string
+  readonly files: {
+    readonly found: number
+    readonly read: number
+    readonly unchanged: number
+    readonly removed: number
+    readonly skipped: number
+  }
+  readonly bytes: number
+  readonly chunks: number
+  readonly documents: number
+  /** Absent or null while it runs. */
+  readonly endedAt?: string | null
+  readonly skipped: readonly { readonly uri: string; readonly code: string; readonly message: string }[]
+}

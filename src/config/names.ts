@@ -1,0 +1,195 @@
+import { nearest } from '../base/nearest.ts'
+import type { Path } from './problem.ts'
+
+/** What one section says about another: names that must exist, and those that must not repeat.
+ *  Works on unvalidated values and looks only at what has the right shape, so that its findings
+ *  join those of the schema instead of waiting for them. */
+
+export interface Finding {
+  readonly path: Path
+  readonly of: 'name' | 'value'
+  readonly wrong: string
+  readonly remedy: string
+}
+
+type Named = ReadonlyMap<string, { readonly [field: string]: unknown }>
+
+/** The one thing each embedded kind of engine does; others are known only by asking them. */
+const OPERATION_OF_KIND: { readonly [kind: string]: string } = { reader: 'chat', lexical: 'rerank' }
+
+export function findMisnamed(root: unknown): Finding[] {
+  const [engines, models, collections, workflows] = ['engines', 'models', 'collections', 'workflows'].map((name) =>
+    section(root, name),
+  )
+  // Where a whole section is no mapping, its names are unknown, and every finding would be noise.
+  if (engines === undefined || models === undefined || collections === undefined || workflows === undefined) return []
+  return [
+    ...nowhereOf(engines),
+    ...deploymentsOf(models, engines),
+    ...fallbacksOf(models, workflows, engines),
+    ...timeoutsOf(models),
+    ...workflowsOf(workflows, models, collections, engines),
+  ]
+}
+
+/** Without a URL an engine is OpenAI's. That takes a credential; without one a local server's URL
+ *  was forgotten, and its traffic must not go to a provider. */
+function* nowhereOf(engines: Named): Generator<Finding> {
+  for (const [name, { kind, url, key, headers }] of engines) {
+    if (kind !== 'openai' || url !== undefined || key !== undefined || headers !== undefined) continue
+    yield {
+      path: ['engines', name],
+      of: 'name',
+      wrong: 'has neither `url` nor `key`',
+      remedy: 'Give a server of your own its `url`, such as http://127.0.0.1:8000/v1, and OpenAI its `key`.',
+    }
+  }
+}
+
+function* deploymentsOf(models: Named, engines: Named): Generator<Finding> {
+  for (const [name, model] of models) {
+    for (const [at, deployment] of listOf(model['deployments']).entries()) {
+      const engine = fieldsOf(deployment)?.['engine']
+      if (typeof engine !== 'string' || engines.has(engine)) continue
+      yield {
+        path: ['models', name, 'deployments', at, 'engine'],
+        of: 'value',
+        wrong: 'names no engine',
+        remedy: among(engine, engines, '`engines:`'),
+      }
+    }
+  }
+}
+
+/** A fallback is the name of a model, or `engine/model` for a deployment that needs no name. */
+function* fallbacksOf(models: Named, workflows: Named, engines: Named): Generator<Finding> {
+  for (const [name, model] of models) {
+    for (const [at, fallback] of listOf(model['fallback']).entries()) {
+      if (typeof fallback !== 'string' || isDirect(fallback, models, engines)) continue
+      const path = ['models', name, 'fallback', at]
+      if (workflows.has(fallback) && !models.has(fallback))
+        yield { path, of: 'value', wrong: 'names a workflow', remedy: 'A fallback is a model.' }
+      else if (!models.has(fallback) && engines.has(fallback.slice(0, fallback.indexOf('/')))) continue
+      else if (!models.has(fallback))
+        yield { path, of: 'value', wrong: 'names no model', remedy: among(fallback, models, '`models:`') }
+      else {
+        const circle = circleThrough(name, fallback, models)
+        if (circle !== undefined)
+          yield {
+            path,
+            of: 'value',
+            wrong: `leads back to itself: ${circle.join(' → ')}`,
+            remedy: 'Take one of these fallbacks out.',
+          }
+      }
+    }
+  }
+}
+
+/** `engine/model`: a fallback without a name of its own. */
+const isDirect = (name: string, models: Named, engines: Named): boolean =>
+  !models.has(name) && /^[^/]+\/./.test(name) && engines.has(name.slice(0, name.indexOf('/')))
+
+/** The way from `next` back to `start` over fallbacks, or undefined. */
+function circleThrough(start: string, next: string, models: Named): string[] | undefined {
+  const seen = new Set<string>()
+  const walk = (name: string, way: readonly string[]): string[] | undefined => {
+    if (name === start) return [...way, name]
+    if (seen.has(name)) return undefined
+    seen.add(name)
+    for (const further of listOf(models.get(name)?.['fallback'])) {
+      const found = typeof further === 'string' ? walk(further, [...way, name]) : undefined
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  return walk(next, [start])
+}
+
+function* timeoutsOf(models: Named): Generator<Finding> {
+  for (const [name, model] of models) {
+    const timeouts = fieldsOf(model['timeouts'])
+    const total = timeouts?.['totalMs']
+    if (timeouts === undefined || typeof total !== 'number') continue
+    for (const phase of ['connectMs', 'firstTokenMs', 'betweenTokensMs']) {
+      const limit = timeouts[phase]
+      if (typeof limit !== 'number' || limit <= total) continue
+      yield {
+        path: ['models', name, 'timeouts', phase],
+        of: 'value',
+        wrong: `is longer than totalMs, ${total}`,
+        remedy: 'Raise `totalMs` or lower this one.',
+      }
+    }
+  }
+}
+
+function* workflowsOf(workflows: Named, models: Named, collections: Named, engines: Named): Generator<Finding> {
+  for (const [name, workflow] of workflows) {
+    const at = (field: string): Path => ['workflows', name, field]
+    if (models.has(name)) {
+      yield {
+        path: ['workflows', name],
+        of: 'name',
+        wrong: 'has the name of a model',
+        remedy: 'Callers name both in `model`: give one of them another name.',
+      }
+    }
+    const collection = workflow['collection']
+    if (typeof collection === 'string' && !collections.has(collection)) {
+      yield {
+        path: at('collection'),
+        of: 'value',
+        wrong: 'names no collection',
+        remedy: among(collection, collections, '`collections:`'),
+      }
+    }
+    for (const [field, operation] of [
+      ['model', 'chat'],
+      ['rerank', 'rerank'],
+    ] as const) {
+      const model = workflow[field]
+      if (typeof model !== 'string' || (field === 'rerank' && model === 'none')) continue
+      const path = at(field)
+      if (!models.has(model)) {
+        const wrong = workflows.has(model) ? 'names a workflow' : 'names no model'
+        yield { path, of: 'value', wrong, remedy: among(model, models, '`models:`') }
+      } else if (!canServe(models.get(model), operation, engines)) {
+        yield {
+          path,
+          of: 'value',
+          wrong: operation === 'chat' ? 'names a model that cannot answer' : 'names a model that cannot rerank',
+          remedy: `Name a model that serves ${operation}.`,
+        }
+      }
+    }
+  }
+}
+
+function canServe(
+  model: { readonly [field: string]: unknown } | undefined,
+  operation: string,
+  engines: Named,
+): boolean {
+  const operations = listOf(model?.['deployments']).map((deployment) => {
+    const kind = engines.get(String(fieldsOf(deployment)?.['engine']))?.['kind']
+    return OPERATION_OF_KIND[String(kind)]
+  })
+  return operations.length === 0 || operations.some((one) => one === undefined || one === operation)
+}
+
+function among(name: string, known: Named, where: string): string {
+  const near = nearest(name, known.keys())
+  return `${near === undefined ? '' : `Did you mean "${near}"? `}Name one of ${[...known.keys()].join(', ') || '(none yet)'}, or add it under ${where}.`
+}
+
+function section(root: unknown, name: string): Named | undefined {
+  const entries = fieldsOf(fieldsOf(root)?.[name])
+  return entries && new Map(Object.entries(entries).map(([key, value]) => [key, fieldsOf(value) ?? {}]))
+}
+
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+const fieldsOf = (value: unknown): { readonly [field: string]: unknown } | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as { readonly [field: string]: unknown })
+    : undefined

@@ -1,0 +1,80 @@
+import { resolve } from 'node:path'
+import { reasonOf } from '../base/errors.ts'
+import type { Path } from './problem.ts'
+import { isReference, Secret, type Secrets } from './secret.ts'
+
+export interface SecretSources {
+  readonly readFile: (path: string) => Promise<Uint8Array | undefined>
+  readonly env: (name: string) => string | undefined
+  /** Where relative paths start. */
+  readonly base: string
+}
+
+/** Every reference to a secret, with where it stands; from unvalidated values. */
+export function referencesIn(whole: { readonly [name: string]: unknown }): { path: Path; reference: string }[] {
+  const found: { path: Path; reference: string }[] = []
+  for (const [name, engine] of entries(whole['engines'])) {
+    for (const [field, value] of entries(engine)) {
+      const path = ['engines', name, field]
+      if (field === 'key' && typeof value === 'string' && isReference(value)) found.push({ path, reference: value })
+      if (field !== 'headers') continue
+      for (const [header, text] of entries(value)) {
+        if (typeof text === 'string' && isReference(text)) found.push({ path: [...path, header], reference: text })
+      }
+    }
+  }
+  return found
+}
+
+const entries = (value: unknown): [string, unknown][] =>
+  typeof value === 'object' && value !== null ? Object.entries(value) : []
+
+const SECRET_BYTES_MAX = 65_536
+
+/** The secret behind a reference, or what is wrong with it. */
+export async function lookUp(
+  reference: string,
+  { readFile, env, base }: SecretSources,
+): Promise<Secret | { wrong: string; remedy: string }> {
+  const at = reference.indexOf(':') + 1
+  const target = reference.slice(at)
+  if (reference.startsWith('env:')) {
+    const value = env(target)
+    if (value === undefined)
+      return {
+        wrong: 'refers to a variable that is not set',
+        remedy: `Set ${target} in the environment of the process.`,
+      }
+    return usable(value, `the variable ${target}`)
+  }
+  try {
+    const bytes = await readFile(resolve(base, target))
+    if (bytes === undefined)
+      return { wrong: 'refers to a file that does not exist', remedy: 'Create it, or correct the path.' }
+    if (bytes.length > SECRET_BYTES_MAX)
+      return {
+        wrong: `refers to a file larger than ${SECRET_BYTES_MAX} bytes`,
+        remedy: 'The file holds the secret and nothing else.',
+      }
+    return usable(new TextDecoder().decode(bytes).replace(/\r?\n$/, ''), 'the file')
+  } catch (error) {
+    return {
+      wrong: `refers to a file that cannot be read: ${reasonOf(error)}`,
+      remedy: 'Make it readable to this process.',
+    }
+  }
+}
+
+/** A secret travels in a header: anything else in it is a slip, such as a second line. */
+function usable(text: string, where: string): Secret | { wrong: string; remedy: string } {
+  if (/^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/.test(text)) return new Secret(text)
+  return {
+    wrong: 'refers to a secret that is empty or has characters no header can carry',
+    remedy: `Look for line breaks, blanks at the ends or typographic characters in ${where}.`,
+  }
+}
+
+/** A header's value or a key as it is to be sent: the secret behind a reference, else the text. */
+export function revealed(text: string, secrets: Secrets): string {
+  return secrets.get(text)?.reveal() ?? text
+}

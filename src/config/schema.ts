@@ -1,0 +1,370 @@
+import * as z from 'zod'
+import { parseUsd } from '../base/units.ts'
+import { isReference } from './secret.ts'
+
+/** The one schema of `headworks.yaml`: types, validation, the reference page and the editor's
+ *  JSON schema all come from here. `reload` says what a change needs: `live` is applied to the
+ *  running process, `restart` waits for the next start. A field without one has its parent's. */
+
+type Reload = 'live' | 'restart'
+
+interface Meta {
+  readonly description: string
+  readonly reload?: Reload
+  /** The type in words, where the schema's own is not what a person would say. */
+  readonly shown?: string
+  /** Shown in messages as `[hidden]`: it may hold a secret. */
+  readonly hidden?: boolean
+}
+
+const meta = (description: string, more: Omit<Meta, 'description'> = {}): Meta & Record<string, unknown> => ({
+  description,
+  ...more,
+})
+
+// Scalars
+
+/** Engines and collections: also file and folder names. */
+const PLAIN_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/
+/** Models and workflows: what callers already send, such as `Qwen/Qwen3-32B`. */
+const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}$/
+
+const NAMES: ReadonlyMap<RegExp, string> = new Map([
+  [
+    PLAIN_NAME,
+    'Begin with a lower-case letter or a digit; then lower-case letters, digits, ".", "_" and "-", 63 characters at most.',
+  ],
+  [
+    MODEL_NAME,
+    'Begin with a letter or a digit; then letters, digits, ".", "_", ":", "/" and "-", 127 characters at most.',
+  ],
+])
+
+/** What a name of that form may look like, as a remedy. */
+export const nameRule = (pattern: string): string | undefined => {
+  for (const [form, rule] of NAMES) if (String(form) === pattern) return rule
+  return undefined
+}
+
+const named = <Value extends z.ZodType>(form: RegExp, value: Value) =>
+  // Without a prototype, so that a caller's "constructor" finds nothing.
+  z
+    .record(z.string().regex(form), value)
+    .transform((record) => Object.assign(Object.create(null) as typeof record, record))
+
+const integer = (least: number, most: number) => z.int().min(least).max(most)
+const MS_MAX = 3_600_000
+const text = (lengthMax: number) => z.string().min(1).max(lengthMax)
+
+const wrong = (message: string, remedy: string, input: unknown) =>
+  ({ code: 'custom', message, params: { remedy }, input }) as const
+
+const USD_REMEDY =
+  'Write US dollars per million tokens, such as "0.15": at most six digits before the point and nine after it.'
+
+/** Beyond a million dollars per million tokens it is a slip; below, a YAML number is exact. */
+const usd = z.union([z.string(), z.number()]).transform((value, context) => {
+  const nanoUsd = parseUsd(String(value))
+  if (nanoUsd !== undefined && nanoUsd < 1_000_000_000_000_000n) return nanoUsd
+  context.issues.push(wrong('is no price', USD_REMEDY, value))
+  return z.NEVER
+})
+
+const address = z.string().check((context) => {
+  const found = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(context.value)
+  if (found !== null && Number(found[3]) <= 65_535) return
+  context.issues.push(
+    wrong('is no address', 'Write host:port, such as 127.0.0.1:4750, 0.0.0.0:4750 or [::1]:4750.', context.value),
+  )
+})
+
+const engineUrl = z.string().check((context) => {
+  const url = URL.parse(context.value)
+  const say = (message: string, remedy: string): void => void context.issues.push(wrong(message, remedy, context.value))
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    return say(
+      'is no http or https URL',
+      "Write the base of the server's OpenAI interface, such as http://127.0.0.1:8000/v1.",
+    )
+  }
+  if (url.username !== '' || url.password !== '')
+    return say('carries a user name or password', 'Take it out of the URL; use `key` or `headers` with env:NAME.')
+  if (url.search !== '' || url.hash !== '') return say('has a query or a fragment', 'End the URL with its path.')
+})
+
+const SECRET_REMEDY =
+  'Put the secret into an environment variable or a file and refer to it: env:NAME or file:PATH. A key that was in this file should be replaced.'
+
+const secret = z.string().check((context) => {
+  if (!isReference(context.value)) context.issues.push(wrong('is a literal secret', SECRET_REMEDY, context.value))
+})
+
+/** Headers that say who is calling. */
+const CREDENTIAL_HEADER = /auth|key|token|secret|cookie|password|credential/i
+/** Set by the client for each request, or by the connection. */
+const OWN_HEADERS = new Set([
+  'host',
+  'content-length',
+  'content-type',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'te',
+  'trailer',
+  'expect',
+  'accept-encoding',
+])
+
+const headers = z.record(z.string(), z.string()).check((context) => {
+  for (const [name, value] of Object.entries(context.value)) {
+    const say = (message: string, remedy: string): void =>
+      void context.issues.push({ ...wrong(message, remedy, value), path: [name] })
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/.test(name)) say('is no name of a header', 'Use letters, digits and "-".')
+    else if (OWN_HEADERS.has(name.toLowerCase())) say('is set by Headworks itself', 'Take it out.')
+    else if (isReference(value)) continue
+    else if (CREDENTIAL_HEADER.test(name)) say('is a literal secret', SECRET_REMEDY)
+    else if (!/^[\t\x20-\x7e]{0,1024}$/.test(value))
+      say('is no value of a header', 'Use printable ASCII on one line, at most 1,024 characters.')
+  }
+})
+
+// Sections
+
+const OPENAI = z.strictObject({
+  kind: z
+    .literal('openai')
+    .meta(meta('An OpenAI-compatible server: vLLM, SGLang, Ollama, llama.cpp, LM Studio, OpenAI and others.')),
+  url: engineUrl
+    .default('https://api.openai.com/v1')
+    .meta(
+      meta(
+        "Base URL of its interface, with the version: `http://127.0.0.1:11434/v1` for Ollama, `http://127.0.0.1:8000/v1` for vLLM. Without it, OpenAI's own.",
+        { shown: 'URL' },
+      ),
+    ),
+  key: secret
+    .meta(
+      meta('Key sent as `Authorization: Bearer`. Only as a reference: `env:NAME` or `file:PATH`.', {
+        shown: 'secret reference',
+        hidden: true,
+      }),
+    )
+    .optional(),
+  headers: headers
+    .meta(
+      meta('More headers to send with every request. Values that are secrets must be references.', {
+        shown: 'header name → text or secret reference',
+        hidden: true,
+      }),
+    )
+    .optional(),
+  outputCap: z
+    .enum(['max_tokens', 'max_completion_tokens'])
+    .default('max_tokens')
+    .meta(meta("What it calls the cap on output tokens. OpenAI's reasoning models know only `max_completion_tokens`.")),
+  models: z
+    .array(text(256))
+    .max(1000)
+    .meta(meta('Names it serves, for a server that cannot list them itself.'))
+    .optional(),
+})
+
+const READER = z.strictObject({
+  kind: z
+    .literal('reader')
+    .meta(
+      meta(
+        'The embedded extractive reader: answers with the sentences of the sources that best answer the question. Needs no model weights.',
+      ),
+    ),
+})
+
+const LEXICAL = z.strictObject({
+  kind: z
+    .literal('lexical')
+    .meta(
+      meta(
+        'The embedded lexical scorer: ranks passages by the words they share with the question. Needs no model weights.',
+      ),
+    ),
+})
+
+const PRICE = z
+  .strictObject({
+    inputUsd: usd.meta(meta('US dollars per million input tokens.', { shown: 'decimal' })),
+    cachedInputUsd: usd
+      .meta(
+        meta('US dollars per million input tokens that the engine had cached. Without it, as `inputUsd`.', {
+          shown: 'decimal',
+        }),
+      )
+      .optional(),
+    outputUsd: usd.meta(meta('US dollars per million output tokens, reasoning included.', { shown: 'decimal' })),
+  })
+  .transform(({ inputUsd, cachedInputUsd, outputUsd }) => ({
+    inputNanoUsd: inputUsd,
+    cachedInputNanoUsd: cachedInputUsd ?? inputUsd,
+    outputNanoUsd: outputUsd,
+  }))
+
+const DEPLOYMENT = z.strictObject({
+  engine: z.string().meta(meta('Name of an engine.')),
+  model: text(256).meta(meta('What the engine calls the model.')),
+  weight: integer(0, 1000)
+    .default(1)
+    .meta(
+      meta('Share of the first attempts, relative to the other deployments. 0: only after the others have failed.'),
+    ),
+  label: text(64).meta(meta('A word of your own, such as `canary`.')).optional(),
+  price: PRICE.meta(
+    meta(
+      'What its tokens cost, in US dollars per million. Without it costs are unknown, which is not the same as free.',
+    ),
+  ).optional(),
+})
+
+const TIMEOUTS = z.strictObject({
+  connectMs: integer(1, MS_MAX).default(3_000).meta(meta('To connect to the engine, in milliseconds.')),
+  firstTokenMs: integer(1, MS_MAX)
+    .default(60_000)
+    .meta(meta('From sending the request to the first content, in milliseconds.')),
+  betweenTokensMs: integer(1, MS_MAX)
+    .default(30_000)
+    .meta(meta('Between two pieces of a streamed answer, in milliseconds.')),
+  totalMs: integer(1, MS_MAX)
+    .default(600_000)
+    .meta(meta('For the whole answer, all attempts together, in milliseconds.')),
+})
+
+const MODEL = z.strictObject({
+  deployments: z
+    .array(DEPLOYMENT)
+    .min(1)
+    .max(64)
+    .meta(meta('Where it runs. Several share the load by weight and stand in for each other.')),
+  fallback: z
+    .array(z.string())
+    .max(16)
+    .default([])
+    .meta(
+      meta(
+        'Models tried in this order when every deployment has failed before its first content: names under `models`, or `engine/model` for one without a name of its own.',
+      ),
+    ),
+  outputTokensMax: integer(1, 1_000_000)
+    .default(4_096)
+    .meta(meta('Cap on the tokens of one answer. It is always sent to the engine; a caller may ask for less.')),
+  timeouts: TIMEOUTS.prefault({}).meta(meta('How long to wait, phase by phase.')),
+  description: text(1000).meta(meta('Shown in `GET /v1/models`.')).optional(),
+})
+
+const COLLECTION = z.strictObject({
+  sources: z
+    .array(
+      z.strictObject({
+        path: text(4096).meta(
+          meta('A file or folder. A relative path starts at the folder of this file.', { shown: 'path' }),
+        ),
+      }),
+    )
+    .max(100)
+    .default([])
+    .meta(
+      meta('Files and folders read at every start; what has not changed is skipped. `headworks ingest` adds more.'),
+    ),
+  description: text(1000).meta(meta('Shown where collections are listed.')).optional(),
+})
+
+const WORKFLOW = z.strictObject({
+  collection: z.string().meta(meta('Name of the collection it searches.')),
+  topK: integer(1, 100).default(8).meta(meta('Passages to find.')),
+  rerank: z
+    .string()
+    .default('none')
+    .meta(meta('Name of a model that puts the passages found into a better order, or `none`.')),
+  model: z.string().default('reader').meta(meta('Name of the model that answers from the passages.')),
+  contextTokensMax: integer(100, 1_000_000)
+    .default(4_000)
+    .meta(meta('Tokens of passages given to the model, at most.')),
+  instructions: text(20_000)
+    .meta(meta('Your own instructions to the model, in place of the built-in ones.'))
+    .optional(),
+  description: text(1000).meta(meta('Shown in `GET /v1/models`.')).optional(),
+})
+
+const MIB = 2 ** 20
+
+const LIMITS = z.strictObject({
+  bodyBytesMax: integer(1024, 1024 * MIB)
+    .default(32 * MIB)
+    .meta(meta('Bytes of one request body.')),
+  bodyDepthMax: integer(8, 256).default(64).meta(meta('Nesting of arrays and objects in one request body.')),
+  bodyTimeoutMs: integer(100, MS_MAX)
+    .default(30_000)
+    .meta(meta("For a request's headers and body to arrive, in milliseconds.", { reload: 'restart' })),
+  requestsInFlightMax: integer(1, 100_000)
+    .default(1_000)
+    .meta(meta('Requests being answered at the same time, streams included; beyond it callers get 503 at once.')),
+  clientStallMs: integer(100, MS_MAX)
+    .default(60_000)
+    .meta(meta('A client that takes nothing of its stream for this long is cut off, in milliseconds.')),
+  drainMs: integer(0, MS_MAX)
+    .default(10_000)
+    .meta(meta('How long a stop waits for answers in flight, in milliseconds.')),
+})
+
+const LOG = z.strictObject({
+  level: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta(meta('The least level that is written.')),
+})
+
+export const CONFIG = z
+  .strictObject({
+    listen: address
+      .default('127.0.0.1:4750')
+      .meta(
+        meta(
+          'Address of the HTTP interface, `host:port`. Port 0 takes any free one. `HEADWORKS_LISTEN` overrides it.',
+          { reload: 'restart', shown: 'host:port' },
+        ),
+      ),
+    data: text(4096)
+      .default('.headworks')
+      .meta(
+        meta(
+          'Folder of everything that is kept. A relative path starts at the folder of this file. `HEADWORKS_DATA` overrides it.',
+          { reload: 'restart', shown: 'path' },
+        ),
+      ),
+    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, READER, LEXICAL]))
+      .prefault({})
+      .meta(meta('Where models run, by name.', { reload: 'live' })),
+    models: named(MODEL_NAME, MODEL)
+      .prefault({})
+      .meta(meta('What callers name in `model`, and which deployments answer.', { reload: 'live' })),
+    collections: named(PLAIN_NAME, COLLECTION)
+      .prefault({})
+      .meta(meta('Documents to search, by name.', { reload: 'live' })),
+    workflows: named(MODEL_NAME, WORKFLOW)
+      .prefault({})
+      .meta(
+        meta(
+          'Retrieval workflows: called as models, they search a collection and answer from what they find, with citations.',
+          { reload: 'live' },
+        ),
+      ),
+    limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
+    log: LOG.prefault({}).meta(meta('The log: one JSON object a line on standard error.', { reload: 'live' })),
+  })
+  .meta({ title: 'Headworks configuration', description: 'headworks.yaml; everything is optional.' })
+
+type Frozen<Value> = Value extends bigint | string | number | boolean | undefined
+  ? Value
+  : Value extends readonly (infer Item)[]
+    ? readonly Frozen<Item>[]
+    : { readonly [Name in keyof Value]: Frozen<Value[Name]> }
+
+/** The configuration in force: complete, checked, deeply frozen. Named sections have no
+ *  prototype: look names up directly. */
+export type Config = Frozen<z.output<typeof CONFIG>>
+export type EngineConfig = Config['engines'][string]
+export type ModelConfig = Config['models'][string]

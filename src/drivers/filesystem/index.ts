@@ -1,0 +1,190 @@
+import { constants } from 'node:fs'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { fault, reasonOf, type Fault } from '../../base/errors.ts'
+import type { Analyzer } from '../../base/words.ts'
+import type { Index, MountedSegment } from '../../store/index.ts'
+import { isBlobName } from '../../store/blobs.ts'
+import { checkChunks, checkParts, checkQuery, queryTerms } from '../../store/index-input.ts'
+import { Mount } from './mount.ts'
+import { Segment } from './segment.ts'
+import { buildSegment } from './segment-build.ts'
+import { decodeSegment, encodeSegment } from './segment-format.ts'
+
+const SUFFIX = '.segment'
+const UNFINISHED = '.unfinished'
+
+/** The embedded index: one immutable file per segment under `folder`, held in memory while it is
+ *  mounted. Several processes may share the folder: one builds, another mounts what was built. */
+export function openFilesystemIndex(folder: string, analyzer: Analyzer): Index {
+  return new FilesystemIndex(folder, analyzer)
+}
+
+class FilesystemIndex implements Index {
+  readonly #folder: string
+  readonly #analyzer: Analyzer
+  readonly #mounts = new Map<string, { readonly mount: Mount; readonly segments: readonly Segment[] }>()
+  /** Mounts take effect in the order they were asked for. */
+  #lastMount: Promise<void> = Promise.resolve()
+
+  constructor(folder: string, analyzer: Analyzer) {
+    this.#folder = folder
+    this.#analyzer = analyzer
+  }
+
+  build: Index['build'] = async (segment, chunks) => {
+    const dimension = checkChunks(segment, chunks)
+    const sections = buildSegment(this.#analyzer, chunks, dimension)
+    const file = encodeSegment(sections)
+    await writeOnce(this.#folder, this.#path(segment), file)
+    return { segment, chunks: chunks.length, terms: sections.meta.terms, bytes: file.length }
+  }
+
+  mount: Index['mount'] = (collection, parts) => {
+    const mounting = this.#lastMount.then(() => this.#mount(collection, parts))
+    this.#lastMount = mounting.catch(() => {})
+    return mounting
+  }
+
+  search: Index['search'] = async (collection, query) => {
+    const mount = this.#mounts.get(collection)?.mount
+    checkQuery(query, mount?.dimension)
+    if (mount === undefined) return []
+    if (query.vector !== undefined) return mount.searchVector(query.vector, query)
+    return mount.searchWords(queryTerms(this.#analyzer, query.terms ?? []), query)
+  }
+
+  statistics: Index['statistics'] = async (collection, terms) => {
+    const mount = this.#mounts.get(collection)?.mount ?? new Mount([])
+    return mount.statistics(terms.map((word) => this.#analyzer.term(word)))
+  }
+
+  segments: Index['segments'] = async () => {
+    const names = new Set<string>()
+    for (const path of await listFiles(this.#folder)) {
+      // What a crash left unfinished is listed too, or nobody would ever drop it.
+      const name = /^(.*)\.segment(?:\.unfinished)?$/.exec(relative(this.#folder, path))?.[1]
+      if (name !== undefined) names.add(name.split(sep).join('/'))
+    }
+    return [...names].sort()
+  }
+
+  drop: Index['drop'] = async (segment) => {
+    if (!isBlobName(segment)) return
+    try {
+      await rm(this.#path(segment), { force: true })
+      await rm(this.#path(segment) + UNFINISHED, { force: true })
+    } catch (error) {
+      throw fault('store_unavailable', { reason: reasonOf(error) }, error)
+    }
+  }
+
+  close: Index['close'] = async () => {
+    await this.#lastMount
+    this.#mounts.clear()
+  }
+
+  async #mount(collection: string, parts: readonly MountedSegment[]): Promise<void> {
+    checkParts(parts)
+    const held = new Map([...this.#mounts.values()].flatMap(({ segments }) => segments.map((segment) => [segment.name, segment])))
+    const mounted: { segment: Segment; removed: MountedSegment['removed'] }[] = []
+    for (const { segment: name, removed } of parts) mounted.push({ segment: held.get(name) ?? (await this.#load(name)), removed })
+    const dimensions = new Set(mounted.map(({ segment }) => segment.sections.meta.dimension).filter((dimension) => dimension > 0))
+    if (dimensions.size > 1) {
+      throw fault('index_unavailable', { reason: `the segments of ${collection} hold vectors of ${[...dimensions].join(' and ')} dimensions` })
+    }
+    this.#mounts.set(collection, { mount: new Mount(mounted), segments: mounted.map(({ segment }) => segment) })
+  }
+
+  async #load(name: string): Promise<Segment> {
+    let decoded: ReturnType<typeof decodeSegment>
+    try {
+      if (!isBlobName(name)) throw new Error('it has no valid name')
+      decoded = decodeSegment(await readWhole(this.#path(name)))
+    } catch (error) {
+      const missing = codeOf(error) === 'ENOENT'
+      throw fault('index_unavailable', { reason: `the segment ${name} ${missing ? 'is missing' : `cannot be read: ${reasonOf(error)}`}` }, error)
+    }
+    if (typeof decoded === 'string') throw fault('index_unavailable', { reason: `the segment ${name} is damaged: ${decoded}` })
+    return new Segment(name, decoded)
+  }
+
+  #path(segment: string): string {
+    return join(this.#folder, ...`${segment}${SUFFIX}`.split('/'))
+  }
+}
+
+/** Into a buffer of its own, so that the typed arrays over it are aligned. */
+async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const file = await open(path, 'r')
+  try {
+    const bytes = new Uint8Array((await file.stat()).size)
+    for (let at = 0; at < bytes.length; ) {
+      const { bytesRead } = await file.read(bytes, at, bytes.length - at, at)
+      if (bytesRead === 0) break
+      at += bytesRead
+    }
+    return bytes
+  } finally {
+    await file.close()
+  }
+}
+
+/** Durable when resolved: the bytes, then the name, then the folders that hold it. */
+async function writeOnce(root: string, path: string, bytes: Uint8Array): Promise<void> {
+  const unfinished = path + UNFINISHED
+  try {
+    await mkdir(dirname(path), { recursive: true })
+    if (await exists(path)) throw fault('internal', { reason: `${path} was built before` })
+    const file = await open(unfinished, constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY, 0o600)
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(unfinished, path)
+    for (let at = dirname(path); ; at = dirname(at)) {
+      await syncFolder(at)
+      if (at.length <= root.length) break
+    }
+  } catch (error) {
+    await rm(unfinished, { force: true }).catch(() => {})
+    throw asFault(error, path)
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return // It cannot open a folder; NTFS journals names itself.
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+async function listFiles(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw fault('store_unavailable', { reason: reasonOf(error) }, error)
+  }
+}
+
+const exists = async (path: string): Promise<boolean> =>
+  open(path, 'r').then(
+    async (file) => (await file.close(), true),
+    () => false,
+  )
+
+const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
+
+function asFault(error: unknown, path: string): Fault {
+  const code = codeOf(error)
+  if (code === 'ENOSPC' || code === 'EDQUOT') return fault('disk_full', { path }, error)
+  if (error instanceof Error && error.name === 'Fault') return error as Fault
+  return fault('store_unavailable', { reason: reasonOf(error) }, error)
+}

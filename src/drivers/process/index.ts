@@ -1,0 +1,109 @@
+import { Fault, fault } from '../../base/errors.ts'
+import type { Index, IndexChunk, IndexQuery, MountedSegment } from '../../store/index.ts'
+import { Child, type ChildOptions, serve } from './child.ts'
+
+/** The index in a process of its own, so that neither loading segments nor a search over many of
+ *  them delays a stream. */
+
+/** A search this late serves nobody: the child is taken for hung and is replaced. */
+const SEARCH_TIMEOUT_MS = 10_000
+/** Loading a large collection from a cold disk. */
+const MOUNT_TIMEOUT_MS = 120_000
+const BUILD_TIMEOUT_MS = 600_000
+
+interface Arguments {
+  build: { readonly segment: string; readonly chunks: readonly IndexChunk[] }
+  mount: { readonly collection: string; readonly parts: readonly MountedSegment[] }
+  search: { readonly collection: string; readonly query: IndexQuery }
+  statistics: { readonly collection: string; readonly terms: readonly string[] }
+  segments: object
+  drop: { readonly segment: string }
+}
+
+/** An index that asks the child playing `options.role`, which serves it with `serveIndex`. A child
+ *  that was restarted is told what is mounted before it is asked anything; a search that its
+ *  end interrupted is asked again, once. */
+export function openProcessIndex(options: Omit<ChildOptions, 'prepare'>): Index & { readonly pid: number | undefined } {
+  return new ProcessIndex(options)
+}
+
+class ProcessIndex implements Index {
+  readonly #child: Child
+  readonly #log: ChildOptions['log']
+  readonly #mounts = new Map<string, readonly MountedSegment[]>()
+  /** Collections that a restarted child could not mount again: they must not answer as if empty. */
+  readonly #broken = new Map<string, Fault>()
+
+  constructor(options: Omit<ChildOptions, 'prepare'>) {
+    this.#log = options.log
+    this.#child = new Child({ ...options, prepare: (call) => this.#restore(call) })
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  build: Index['build'] = (segment, chunks) => this.#ask('build', { segment, chunks }, BUILD_TIMEOUT_MS, 1)
+
+  mount: Index['mount'] = async (collection, parts) => {
+    await this.#ask('mount', { collection, parts }, MOUNT_TIMEOUT_MS)
+    this.#mounts.set(collection, parts)
+    this.#broken.delete(collection)
+  }
+
+  search: Index['search'] = (collection, query) => this.#askMounted(collection, 'search', { collection, query })
+
+  statistics: Index['statistics'] = (collection, terms) => this.#askMounted(collection, 'statistics', { collection, terms })
+
+  segments: Index['segments'] = () => this.#ask('segments', {}, SEARCH_TIMEOUT_MS)
+
+  drop: Index['drop'] = (segment) => this.#ask('drop', { segment }, SEARCH_TIMEOUT_MS)
+
+  close: Index['close'] = () => this.#child.stop()
+
+  async #askMounted<Method extends 'search' | 'statistics', Value>(collection: string, method: Method, argument: Arguments[Method]): Promise<Value> {
+    const value = await this.#ask<Method, Value>(method, argument, SEARCH_TIMEOUT_MS)
+    const broken = this.#broken.get(collection)
+    if (broken !== undefined) throw broken
+    return value
+  }
+
+  /** Everything but building can be asked twice without harm, so the end of the child in between
+   *  stays unseen; a child that had to be killed for its slowness is not tried again. */
+  async #ask<Method extends keyof Arguments, Value>(method: Method, argument: Arguments[Method], timeoutMs: number, attemptsMax = 2): Promise<Value> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#child.call<Value>(method, argument, { timeoutMs })
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== 'child_died') throw error
+        if (attempt < attemptsMax && error.details['timedOut'] !== true) continue
+        throw fault('index_unavailable', { reason: String(error.details['reason']) }, error)
+      }
+    }
+  }
+
+  async #restore(call: Child['call']): Promise<void> {
+    for (const [collection, parts] of this.#mounts) {
+      try {
+        await call('mount', { collection, parts }, { timeoutMs: MOUNT_TIMEOUT_MS })
+        this.#broken.delete(collection)
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code === 'child_died') throw error
+        this.#broken.set(collection, error)
+        this.#log.write('error', 'collection not mounted', { collection, reason: error.message })
+      }
+    }
+  }
+}
+
+/** The child's side: answers for `index` until the parent is gone. */
+export function serveIndex(index: Index): void {
+  serve({
+    build: ({ segment, chunks }: Arguments['build']) => index.build(segment, chunks),
+    mount: ({ collection, parts }: Arguments['mount']) => index.mount(collection, parts),
+    search: ({ collection, query }: Arguments['search']) => index.search(collection, query),
+    statistics: ({ collection, terms }: Arguments['statistics']) => index.statistics(collection, terms),
+    segments: () => index.segments(),
+    drop: ({ segment }: Arguments['drop']) => index.drop(segment),
+  })
+}

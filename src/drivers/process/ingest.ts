@@ -1,0 +1,75 @@
+import { Worker } from 'node:worker_threads'
+import type { IngestWorker } from '../../retrieval/ingest/port.ts'
+import { LocalWorker, type WorkerOptions } from '../../retrieval/ingest/worker.ts'
+import { Child, type ChildOptions, serve } from './child.ts'
+
+/** The reading of documents in a process of its own, so that a file that crashes, hangs or bloats
+ *  its parser ends that process and not ours. */
+
+/** Building the segment of a full batch takes about a second; a slow disk may need many. */
+const BUILD_TIMEOUT_MS = 300_000
+const HASH_TIMEOUT_MS = 30_000
+
+interface Arguments {
+  add: Parameters<IngestWorker['add']>[0]
+  probe: Parameters<IngestWorker['probe']>[0]
+  hash: Parameters<IngestWorker['hash']>[0]
+  seal: Parameters<IngestWorker['seal']>[0]
+  build: { readonly segment: string; readonly chunks: Parameters<IngestWorker['build']>[1] }
+}
+
+/** The parent's side. */
+export function openProcessIngest(options: Omit<ChildOptions, 'prepare'>): IngestWorker & { readonly pid: number | undefined } {
+  const child = new Child(options)
+  const call = <Value>(method: keyof Arguments | 'discard', argument: unknown, timeoutMs: number): Promise<Value> =>
+    child.call<Value>(method, argument, { timeoutMs })
+  return {
+    get pid() {
+      return child.pid
+    },
+    add: (files, timeoutMs) => call('add', files, timeoutMs),
+    probe: (file, timeoutMs) => call('probe', file, timeoutMs),
+    hash: (path) => call('hash', path, HASH_TIMEOUT_MS),
+    seal: (segment) => call('seal', segment, BUILD_TIMEOUT_MS),
+    discard: () => call('discard', undefined, HASH_TIMEOUT_MS),
+    build: (segment, chunks) => call('build', { segment, chunks }, BUILD_TIMEOUT_MS),
+    // What it was doing is done again by whoever leases the run next: nothing to wait for.
+    close: () => child.stop(0),
+  }
+}
+
+export interface ServeIngestOptions extends WorkerOptions {
+  /** Resident memory past which the process ends itself. The heap has its own limit; this one is
+   *  for what a parser allocates outside of it, such as an inflated stream. */
+  readonly residentBytesMax?: number
+}
+
+const RESIDENT_BYTES_MAX = 1.5 * 2 ** 30
+
+/** The child's side: reads until the parent is gone. */
+export function serveIngest({ residentBytesMax = RESIDENT_BYTES_MAX, ...options }: ServeIngestOptions): void {
+  watchOver(residentBytesMax)
+  const worker = new LocalWorker(options)
+  serve({
+    add: (files: Arguments['add']) => worker.add(files),
+    probe: (file: Arguments['probe']) => worker.probe(file),
+    hash: (path: Arguments['hash']) => worker.hash(path),
+    seal: (segment: Arguments['seal']) => worker.seal(segment),
+    discard: () => worker.discard(),
+    build: ({ segment, chunks }: Arguments['build']) => worker.build(segment, chunks),
+  })
+}
+
+/** A thread of its own looks after the process, since a parser that hangs lets nothing else run:
+ *  it ends the process when its memory grows too far and when its parent is gone. */
+function watchOver(residentBytesMax: number): void {
+  const watch = new Worker(WATCH, { eval: true, workerData: { residentBytesMax, parent: process.ppid } })
+  watch.unref()
+}
+
+const WATCH = `
+const { workerData } = require('node:worker_threads')
+setInterval(() => {
+  if (process.memoryUsage.rss() > workerData.residentBytesMax || process.ppid !== workerData.parent) process.kill(process.pid, 'SIGKILL')
+}, 100)
+`

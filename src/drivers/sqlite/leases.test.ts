@@ -1,0 +1,7 @@
+import { leasesContract } from '../../store/contract/leases.ts'
+import { temporary } from './temporary.ts'
+
+leasesContract(
+  'sqlite',
+  temporary((store) => store.leases),
+)

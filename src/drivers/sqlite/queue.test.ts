@@ -1,0 +1,7 @@
+import { queueContract } from '../../store/contract/queue.ts'
+import { temporary } from './temporary.ts'
+
+queueContract(
+  'sqlite',
+  temporary((store) => store.queue),
+)

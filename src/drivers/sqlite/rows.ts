@@ -1,0 +1,111 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { checkCount, checkVersion, COMMIT_CHANGES_MAX, COMMIT_UNITS_MAX, jsonText } from '../../store/bounds.ts'
+import { interval, keyOf, keyText } from '../../store/keys.ts'
+import { SCAN_MAX, type Change, type Key, type Range, type Rows, type Stored, type Table } from '../../store/rows.ts'
+import type { Counter } from './counter.ts'
+import { keyBytes, keyTextOf } from './key.ts'
+import { records, type CallsOf, type Cell } from './protocol.ts'
+import type { StoreThread } from './thread.ts'
+
+/** Any version will do. */
+const ANY = -1
+
+/** Rows, from the thread that asks. */
+export class SqliteRows implements Rows {
+  readonly #thread: StoreThread
+
+  constructor(thread: StoreThread) {
+    this.#thread = thread
+  }
+
+  async get<Row>(from: Table<Row>, key: Key): Promise<Stored<Row> | undefined> {
+    const [found] = await this.getMany(from, [key])
+    return found
+  }
+
+  async getMany<Row>(from: Table<Row>, keys: readonly Key[]): Promise<(Stored<Row> | undefined)[]> {
+    checkCount('keys', keys.length, SCAN_MAX)
+    const texts = keys.map((key) => keyText(from.name, key))
+    const cells = await this.#thread.call('rows.get', texts)
+    return texts.map((text, at) => {
+      const version = cells[2 * at] as number
+      return version === 0
+        ? undefined
+        : { key: keyOf(text), row: JSON.parse(cells[2 * at + 1] as string) as Row, version }
+    })
+  }
+
+  async scan<Row>(from: Table<Row>, range: Range): Promise<Stored<Row>[]> {
+    const within = interval(from.name, range)
+    const cells = await this.#thread.call('rows.scan', within.from, within.to, range.limit, range.reverse === true)
+    const found: Stored<Row>[] = []
+    for (const [key, version, json] of records(cells, 3)) {
+      found.push({ key: keyOf(key as string), row: JSON.parse(json as string) as Row, version: version as number })
+    }
+    return found
+  }
+
+  async commit(changes: readonly Change[]): Promise<boolean> {
+    checkCount('changes', changes.length, COMMIT_CHANGES_MAX)
+    const cells: Cell[] = []
+    let units = 0
+    for (const change of changes) {
+      if (change.version !== undefined) checkVersion(change.version)
+      const json = change.op === 'put' ? jsonText('a row', change.row) : null
+      checkCount('units of JSON', (units += json?.length ?? 0), COMMIT_UNITS_MAX)
+      cells.push(keyText(change.table, change.key), json, change.version ?? ANY)
+    }
+    return this.#thread.call('rows.commit', cells)
+  }
+
+  close(): Promise<void> {
+    return this.#thread.close()
+  }
+}
+
+/** Rows, inside the store's thread. */
+export function rowsCalls(db: DatabaseSync, counter: Counter): CallsOf<'rows'> {
+  const get = db.prepare('SELECT version, json FROM rows WHERE key = ?')
+  const version = db.prepare('SELECT version FROM rows WHERE key = ?')
+  const ascending = db.prepare('SELECT key, version, json FROM rows WHERE key >= ? AND key < ? ORDER BY key LIMIT ?')
+  const descending = db.prepare(
+    'SELECT key, version, json FROM rows WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?',
+  )
+  const put = db.prepare(
+    'INSERT INTO rows (key, version, json) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET version = excluded.version, json = excluded.json',
+  )
+  const remove = db.prepare('DELETE FROM rows WHERE key = ?')
+
+  /** Stops at the first version that does not hold. */
+  function apply(changes: readonly Cell[]): boolean {
+    for (const [text, json, expected] of records(changes, 3)) {
+      const key = keyBytes(text as string)
+      if (expected !== ANY && Number(version.get(key)?.['version'] ?? 0) !== expected) return false
+      if (json === null) remove.run(key)
+      else put.run(key, counter.next(), json as string)
+    }
+    return true
+  }
+
+  return {
+    'rows.get': (keys) =>
+      keys.flatMap((text) => {
+        const row = get.get(keyBytes(text))
+        return row === undefined ? [0, null] : [row['version'] as number, row['json'] as string]
+      }),
+    'rows.scan'(from, to, limit, reverse) {
+      const found = (reverse ? descending : ascending).all(keyBytes(from), keyBytes(to), limit)
+      return found.flatMap((row) => [
+        keyTextOf(row['key'] as Uint8Array),
+        row['version'] as number,
+        row['json'] as string,
+      ])
+    },
+    'rows.commit'(changes) {
+      db.exec('SAVEPOINT changes')
+      const holds = apply(changes)
+      db.exec(holds ? 'RELEASE changes' : 'ROLLBACK TO changes; RELEASE changes')
+      return holds
+    },
+  }
+}

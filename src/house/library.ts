@@ -1,0 +1,97 @@
+import { join } from 'node:path'
+import type { Clock } from '../base/clock.ts'
+import { Refusal, sentenceOf } from '../base/errors.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { Analyzer } from '../base/words.ts'
+import type { HouseEvent, IngestProgress } from '../cli/house.ts'
+import type { Config } from '../config/schema.ts'
+import { folders } from '../drivers/filesystem/folder.ts'
+import { openProcessIndex } from '../drivers/process/index.ts'
+import { openProcessIngest } from '../drivers/process/ingest.ts'
+import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
+import { createSearch, type Search } from '../retrieval/search.ts'
+import type { Index } from '../store/index.ts'
+
+/** Retrieval as the running process has it: the index in one child process, the reading of
+ *  documents in another, truth in the store. */
+
+export interface LibraryParts {
+  readonly data: string
+  readonly entry: string
+  readonly store: SqliteStore
+  readonly analyzer: Analyzer
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly onEvent: (event: HouseEvent) => void
+}
+
+const SEARCH_HEAP_MB = 4096
+const INGEST_HEAP_MB = 768
+
+export class Library {
+  readonly search: Search
+  readonly ingest: Ingest
+  readonly #index: Index
+  readonly #log: Log
+  readonly #onEvent: LibraryParts['onEvent']
+  #stopped = false
+
+  private constructor({ data, entry, store, analyzer, clock, random, log, onEvent }: LibraryParts) {
+    const segments = join(data, 'index')
+    const child = { entry, arguments: [segments], clock, log }
+    this.#log = log
+    this.#onEvent = onEvent
+    this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
+    const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB })
+    this.search = createSearch({ index: this.#index, rows: store.rows, analyzer })
+    this.ingest = createIngest({ rows: store.rows, queue: store.queue, index: this.#index, worker, folders, clock, random, log })
+  }
+
+  /** Mounts the collections and takes up what the last stop interrupted. */
+  static async open(parts: LibraryParts): Promise<Library> {
+    const library = new Library(parts)
+    await library.ingest.resume()
+    return library
+  }
+
+  /** Reads the configured sources, one after the other, and tells how it goes. Resolves when all
+   *  are read; what fails is told, not thrown. */
+  async begin(collections: Config['collections']): Promise<void> {
+    for (const [collection, { sources }] of Object.entries(collections)) {
+      for (const { path } of sources) {
+        if (this.#stopped) return
+        const run = await this.ingest.start(collection, path)
+        if (run instanceof Refusal) this.#log.write('warn', 'a configured source cannot be read', { collection, path, reason: sentenceOf(run) })
+        else await this.#follow(run)
+      }
+    }
+  }
+
+  /** Ends the reading of documents; the run it was at goes on at the next start. */
+  stop(): Promise<void> {
+    this.#stopped = true
+    return this.ingest.stop()
+  }
+
+  close(): Promise<void> {
+    return this.#index.close()
+  }
+
+  async #follow(run: string): Promise<void> {
+    const ended = Promise.withResolvers<void>()
+    const show = (progress: JsonObject): void => {
+      if (progress['run'] !== run) return
+      this.#onEvent({ step: 'ingest', progress: progress as unknown as IngestProgress })
+      if (typeof progress['endedAt'] === 'string') ended.resolve()
+    }
+    const silence = this.ingest.onProgress(show)
+    const now = await this.ingest.status(run)
+    if (now !== undefined) show(now)
+    await ended.promise
+    silence()
+  }
+}

@@ -1,0 +1,315 @@
+import type { Clock, Timer } from '../../base/clock.ts'
+import { fault, Fault, isRetryable, type Problem, Refusal, refuse, toProblem } from '../../base/errors.ts'
+import { newId } from '../../base/ids.ts'
+import { isObject, type JsonObject } from '../../base/json.ts'
+import type { Log } from '../../base/log.ts'
+import type { Random } from '../../base/random.ts'
+import type { Index } from '../../store/index.ts'
+import type { Job, Queue } from '../../store/queue.ts'
+import { put, remove, SCAN_MAX, type Rows } from '../../store/rows.ts'
+import { collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../document.ts'
+import { COLLECTION_NAME, type Folders, SOURCES } from '../sources.ts'
+import { Collections, scanDocuments, segmentPrefix } from './collections.ts'
+import { removeChunkRows, rewrite } from './compact.ts'
+import type { IngestWorker } from './port.ts'
+import { QUARANTINE } from './quarantine.ts'
+import { FILE_TIMEOUT_MS, removeDocuments, Run, type RunOptions } from './run.ts'
+import { ingestKey, INGESTS, type IngestRow, isFinal, newRow, Progress, shownRun } from './state.ts'
+
+export interface IngestOptions {
+  readonly rows: Rows
+  readonly queue: Queue
+  /** Where collections are mounted. Segments are built by the worker, in the same place. */
+  readonly index: Index
+  readonly worker: IngestWorker
+  readonly folders: Folders
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Of one file, in milliseconds. */
+  readonly fileTimeoutMs?: number
+}
+
+export interface Ingest {
+  /** Begins a run, which is durable when this resolves to its id. */
+  start(collection: string, path: string): Promise<string | Refusal>
+  status(run: string): Promise<JsonObject | undefined>
+  /** Newest first, of one collection or of all. */
+  list(collection?: string): Promise<JsonObject[]>
+  /** Once, before anything else: mounts every collection (building again what the index lost),
+   *  sweeps what a crash left behind, and takes up runs that a stop interrupted. */
+  resume(): Promise<void>
+  /** Ends the worker; the run it was at is taken up by the next start. */
+  stop(): Promise<void>
+  /** Told of every change of a run. Returns the way to stop being told. */
+  onProgress(listener: (run: JsonObject) => void): () => void
+  removeDocument(collection: string, document: string): Promise<Refusal | undefined>
+  /** With everything in it; its runs are cancelled. */
+  dropCollection(collection: string): Promise<Refusal | undefined>
+}
+
+export const createIngest = (options: IngestOptions): Ingest => new Runs(options)
+
+const QUEUE = 'ingest'
+/** A run goes on this long after its process was killed. */
+const LEASE_MS = 5_000
+const EXTEND_MS = 1_500
+/** Between looks at a job that someone else may still hold. */
+const POLL_MS = 500
+const ATTEMPTS_MAX = 5
+const RETRY_MS = 2_000
+/** Finished runs that are kept to be looked at. */
+const RUNS_KEPT = 500
+const PATH_UNITS_MAX = 4_096
+
+class Runs implements Ingest {
+  readonly #options: IngestOptions
+  readonly #run: Omit<RunOptions, 'log'> & { readonly log: Log }
+  readonly #collections: Collections
+  readonly #listeners = new Set<(run: JsonObject) => void>()
+  readonly #live = new Map<string, { readonly progress: Progress; readonly abort: AbortController; readonly ended: Promise<void> }>()
+  #stopped = false
+  #looping: Promise<void> | undefined
+  #again = false
+  #wake: () => void = () => {}
+
+  constructor(options: IngestOptions) {
+    this.#options = options
+    this.#collections = new Collections(options)
+    this.#run = {
+      ...options,
+      collections: this.#collections,
+      newSegment: (collection) => segmentPrefix(collection) + newId('seg', options.clock, options.random),
+      fileTimeoutMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
+    }
+  }
+
+  async start(collection: string, path: string): Promise<string | Refusal> {
+    if (!COLLECTION_NAME.test(collection)) {
+      return refuse('field_invalid', { field: 'collection', problem: 'is no name for a collection', remedy: 'Use 1 to 63 of a-z, 0-9 and -, not beginning with -.' })
+    }
+    if (path.length > PATH_UNITS_MAX || path.includes('\0')) return refuse('field_invalid', { field: 'path', problem: 'is no path', remedy: 'Name a folder or file.' })
+    if (this.#stopped) return refuse('stopping', {})
+    const { clock, random, rows, queue, folders } = this.#options
+    const source = await folders.open(path)
+    if (source instanceof Refusal) return source
+    const run = newId('ing', clock, random)
+    await rows.commit([put(INGESTS, ingestKey(run), newRow(run, collection, source.path, clock.wallMs()))])
+    await queue.enqueue(QUEUE, run, { run, collection, path: source.path })
+    await this.#forgetOld()
+    this.#loop()
+    return run
+  }
+
+  async status(run: string): Promise<JsonObject | undefined> {
+    const row = this.#live.get(run)?.progress.row ?? (await this.#options.rows.get(INGESTS, ingestKey(run)))?.row
+    return row === undefined ? undefined : shownRun(row)
+  }
+
+  async list(collection?: string): Promise<JsonObject[]> {
+    const stored = await this.#options.rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })
+    const rows = stored.map(({ row }) => this.#live.get(row.run)?.progress.row ?? row)
+    return rows.filter((row) => collection === undefined || row.collection === collection).map(shownRun)
+  }
+
+  onProgress(listener: (run: JsonObject) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async resume(): Promise<void> {
+    const { rows, queue } = this.#options
+    for (const { row } of await rows.scan(COLLECTIONS, { limit: SCAN_MAX })) await this.#mount(row.name)
+    await this.#sweep()
+    for (const { row } of await rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })) {
+      if (isFinal(row.state)) continue
+      // No effect on a job that is there; it is missing where we stopped between the two writes.
+      await queue.enqueue(QUEUE, row.run, { run: row.run, collection: row.collection, path: row.path })
+      this.#loop()
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    for (const { abort } of this.#live.values()) abort.abort()
+    this.#wake()
+    await this.#options.worker.close()
+    await this.#looping
+  }
+
+  async removeDocument(collection: string, document: string): Promise<Refusal | undefined> {
+    const { rows } = this.#options
+    if ((await rows.get(COLLECTIONS, collectionKey(collection))) === undefined) return refuse('collection_unknown', { collection })
+    const removed = await removeDocuments(rows, this.#collections, collection, [document])
+    return removed ? undefined : refuse('not_found', { what: 'document', id: document })
+  }
+
+  async dropCollection(collection: string): Promise<Refusal | undefined> {
+    const { rows } = this.#options
+    await this.#cancel(collection)
+    const stored = await rows.get(COLLECTIONS, collectionKey(collection))
+    if (stored === undefined) return refuse('collection_unknown', { collection })
+    const changes = [remove(COLLECTIONS, collectionKey(collection), stored.version)]
+    for await (const { id } of scanDocuments(rows, collection)) changes.push(remove(DOCUMENTS, documentKey(collection, id)))
+    for (const from of [SOURCES, QUARANTINE]) {
+      for (const { key } of await rows.scan(from, { prefix: [collection], limit: SCAN_MAX })) changes.push({ op: 'remove', table: from.name, key })
+    }
+    if (!(await rows.commit(changes))) return await this.dropCollection(collection)
+    await this.#collections.publish(collection)
+    for (const { segment } of stored.row.segments) await this.#discard(segment)
+    return undefined
+  }
+
+  // Starting up
+
+  /** A segment that is missing or damaged is built again from the chunk rows. */
+  async #mount(collection: string): Promise<void> {
+    const { log } = this.#options
+    try {
+      await this.#collections.publish(collection)
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'index_unavailable') throw error
+      log.write('warn', 'collection is indexed again', { collection, reason: error.message })
+      await rewrite({ ...this.#run }, collection, (row) => row.segments)
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    const { index, rows, log } = this.#options
+    const used = new Set((await rows.scan(COLLECTIONS, { limit: SCAN_MAX })).flatMap(({ row }) => row.segments.map(({ segment }) => segment)))
+    for (const segment of await index.segments()) {
+      if (used.has(segment)) continue
+      log.write('info', 'segment of an interrupted ingest removed', { segment })
+      await this.#discard(segment)
+    }
+  }
+
+  /** Rows first: the file's name is what tells the next sweep that rows may be left. */
+  async #discard(segment: string): Promise<void> {
+    await removeChunkRows(this.#options.rows, segment)
+    await this.#collections.drop(segment)
+  }
+
+  async #forgetOld(): Promise<void> {
+    const { rows } = this.#options
+    const old = (await rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })).slice(RUNS_KEPT)
+    const ended = old.filter(({ row }) => isFinal(row.state))
+    if (ended.length > 0) await rows.commit(ended.map(({ key }) => remove(INGESTS, key)))
+  }
+
+  // Working
+
+  #loop(): void {
+    this.#again = true
+    this.#wake()
+    this.#looping ??= this.#work().finally(() => (this.#looping = undefined))
+  }
+
+  /** Runs jobs one after the other until none is left. */
+  async #work(): Promise<void> {
+    const { queue, log } = this.#options
+    while (!this.#stopped) {
+      this.#again = false
+      try {
+        const job = await queue.lease(QUEUE, LEASE_MS)
+        if (job !== undefined) await this.#do(job)
+        else if ((await queue.list(QUEUE, RUNS_KEPT)).some(({ state }) => state === 'waiting' || state === 'leased')) await this.#pause()
+        else if (!this.#again) return
+      } catch (error) {
+        log.write('error', 'ingest queue', { reason: String(error) })
+        await this.#pause()
+      }
+    }
+  }
+
+  /** Until something new is there, `POLL_MS` at most. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#stopped) return resolve()
+      const timer = this.#options.clock.after(POLL_MS, resolve)
+      this.#wake = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+  }
+
+  async #do(job: Job): Promise<void> {
+    const { rows, queue, clock } = this.#options
+    const run = isObject(job.payload) ? String(job.payload['run']) : ''
+    const row = (await rows.get(INGESTS, ingestKey(run)))?.row
+    if (row === undefined || isFinal(row.state)) return void (await queue.complete(job))
+    const abort = new AbortController()
+    const lease = this.#hold(job, abort)
+    const progress = new Progress(row, (now) => this.#tell(now))
+    const working = this.#attempt(job, progress, abort.signal)
+    this.#live.set(run, { progress, abort, ended: working.then(() => {}, () => {}) })
+    try {
+      const outcome = await working
+      if (outcome === 'again') return void (await queue.retry(job, this.#stopped ? 0 : RETRY_MS, 'interrupted'))
+      progress.end(...outcome.end, clock.wallMs(), outcome.problem)
+      await rows.commit([put(INGESTS, ingestKey(run), progress.row)])
+      await queue.complete(job)
+    } finally {
+      lease.cancel()
+      this.#live.delete(run)
+    }
+  }
+
+  async #attempt(job: Job, progress: Progress, signal: AbortSignal): Promise<Outcome> {
+    const { log } = this.#options
+    try {
+      if (job.attempt > ATTEMPTS_MAX * 4) throw fault('internal', { reason: 'every attempt ended with the process' })
+      const refusal = await new Run(this.#run, progress, signal).go()
+      return refusal === undefined ? { end: ['done'] } : { end: ['failed'], problem: refusal }
+    } catch (thrown) {
+      if (this.#stopped) return 'again'
+      if (signal.aborted && signal.reason === CANCELLED) return { end: ['cancelled'] }
+      const problem = toProblem(thrown)
+      log.write('error', 'ingest run', { run: progress.row.run, code: problem.code, attempt: job.attempt })
+      const passing = signal.aborted || isRetryable(problem) || problem.code === 'store_unavailable' || problem.code === 'index_unavailable' || problem.code === 'disk_full'
+      return passing && job.attempt < ATTEMPTS_MAX ? 'again' : { end: ['failed'], problem }
+    }
+  }
+
+  /** Keeps the lease; where it is lost, another process has the run and ours ends. */
+  #hold(job: Job, abort: AbortController): Timer {
+    const { clock, queue } = this.#options
+    let timer: Timer
+    let over = false
+    const extend = async (): Promise<void> => {
+      const held = await queue.extend(job, LEASE_MS).catch(() => true)
+      if (over) return
+      if (held) timer = clock.after(EXTEND_MS, () => void extend())
+      else abort.abort()
+    }
+    timer = clock.after(EXTEND_MS, () => void extend())
+    return {
+      cancel() {
+        over = true
+        timer.cancel()
+      },
+    }
+  }
+
+  async #cancel(collection: string): Promise<void> {
+    const { rows, clock } = this.#options
+    for (const { row, version } of await rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })) {
+      if (row.collection !== collection || isFinal(row.state)) continue
+      const live = this.#live.get(row.run)
+      live?.abort.abort(CANCELLED)
+      await live?.ended
+      if (live === undefined) await rows.commit([put(INGESTS, ingestKey(row.run), { ...row, state: 'cancelled', endedAtMs: clock.wallMs() }, version)])
+    }
+  }
+
+  #tell(row: IngestRow): void {
+    if (this.#listeners.size === 0) return
+    const shown = shownRun(row)
+    for (const listener of this.#listeners) listener(shown)
+  }
+}
+
+type Outcome = 'again' | { readonly end: readonly ['done' | 'failed' | 'cancelled']; readonly problem?: Problem }
+
+const CANCELLED = Symbol('cancelled')

@@ -1,0 +1,53 @@
+import type { ErrorCode } from '../../base/errors.ts'
+import type { IndexChunk, SegmentName } from '../../store/index.ts'
+import type { ChunkRow, DocumentRow } from '../document.ts'
+
+/** Reading files, apart from keeping what was read: the work that is heavy and may be hostile, so
+ *  it is done in a process of its own. It gathers a batch of documents, then seals it: the
+ *  segment is built and everything is handed over to be committed.
+ *
+ *  Every method may reject with a `Fault` `child_died`; the batch is then lost. */
+export interface IngestWorker {
+  /** Reads files into the batch, in order, until the batch is full: the answers may be fewer
+   *  than the files, never none. */
+  add(files: readonly IngestFile[], timeoutMs: number): Promise<Added[]>
+  /** Reads one file as `add` does and keeps nothing. */
+  probe(file: IngestFile, timeoutMs: number): Promise<Added>
+  /** The SHA-256 of a file, where it can be read. */
+  hash(path: string): Promise<string | undefined>
+  /** Builds the batch's segment, durably, hands the batch over and begins a new one. */
+  seal(segment: SegmentName): Promise<Sealed>
+  /** Begins a new batch. */
+  discard(): Promise<void>
+  /** Builds a segment from chunks that are kept already. */
+  build(segment: SegmentName, chunks: readonly IndexChunk[]): Promise<void>
+  /** Ends the process, whatever it is doing. */
+  close(): Promise<void>
+}
+
+export interface IngestFile {
+  readonly path: string
+  /** With its extension; a hint at what it is. */
+  readonly name: string
+  readonly document: string
+  readonly uri: string
+  /** The hash of what was read last time: the same again is not parsed. */
+  readonly knownHash?: string
+}
+
+export type Added =
+  | { readonly status: 'unchanged' }
+  | { readonly status: 'added'; readonly units: number; readonly note?: string }
+  | { readonly status: 'refused'; readonly code: ErrorCode; readonly details: { readonly [name: string]: unknown } }
+
+export interface Sealed {
+  readonly documents: readonly SealedDocument[]
+  /** In the segment's order. */
+  readonly chunks: readonly ChunkRow[]
+}
+
+export type SealedDocument = Omit<DocumentRow, 'segment' | 'ingestedAtMs'>
+
+/** Text of one batch, in UTF-16 units: what a crash costs at most, what one commit carries, and
+ *  how large a segment is in a first ingest. One document more may exceed it. */
+export const BATCH_UNITS_MAX = 8 * 2 ** 20

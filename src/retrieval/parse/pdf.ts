@@ -1,0 +1,115 @@
+import { refuse, type Refusal, reasonOf } from '../../base/errors.ts'
+import { Extract, headingText } from './extract.ts'
+import type { Extracted } from './html.ts'
+import { PDF_PAGES_MAX, tooLong, tooSlow, unreadable, type Deadline } from './limits.ts'
+
+/** The text of a PDF, page by page. Scripts in it are not run, fonts are not loaded, images not
+ *  decoded. Each page begins with a mark, so that a passage can name its page. */
+export async function parsePdf(bytes: Uint8Array, deadline: Deadline): Promise<Extracted | Refusal> {
+  // 1.7 MB of program: loaded by the first PDF.
+  const { getDocumentProxy } = await import('unpdf')
+  let pdf: Awaited<ReturnType<typeof getDocumentProxy>>
+  try {
+    // A copy: the parser takes ownership of the memory it is given.
+    pdf = await getDocumentProxy(new Uint8Array(bytes), { verbosity: 0, useSystemFonts: false, disableFontFace: true })
+  } catch (error) {
+    return unreadable(error instanceof Error && error.name === 'PasswordException' ? 'it is encrypted' : reasonOf(error).slice(0, 200))
+  }
+  try {
+    return await readPages(pdf, deadline)
+  } finally {
+    await pdf.loadingTask.destroy()
+  }
+}
+
+type Pdf = Awaited<ReturnType<typeof import('unpdf').getDocumentProxy>>
+
+async function readPages(pdf: Pdf, deadline: Deadline): Promise<Extracted | Refusal> {
+  const extract = new Extract()
+  const pages = Math.min(pdf.numPages, PDF_PAGES_MAX)
+  let broken = 0
+  let brokenReason = ''
+  for (let number = 1; number <= pages; number++) {
+    if (deadline.passed()) return tooSlow(deadline)
+    try {
+      const page = await pdf.getPage(number)
+      const { items } = await page.getTextContent()
+      extract.mark(`Page ${number}`)
+      for (const paragraph of paragraphs(items)) extract.add('paragraph', paragraph)
+      page.cleanup()
+    } catch (error) {
+      broken++
+      brokenReason = reasonOf(error).slice(0, 200)
+    }
+    if (extract.full) return tooLong()
+  }
+  if (extract.units === 0) {
+    if (broken > 0) return unreadable(`none of its ${pages} pages could be read (${brokenReason})`)
+    return refuse('document_empty', { detail: `, only ${pages === 1 ? 'a page' : `${pages} pages`} of images` })
+  }
+  const title = headingText(await titleOf(pdf))
+  const note = noteOf(pdf.numPages, pages, broken)
+  return { ...extract.finish(), ...(title !== '' && { title }), ...(note !== '' && { note }) }
+}
+
+function noteOf(total: number, read: number, broken: number): string {
+  const cut = total > read ? `Only the first ${read} of ${total} pages were read.` : ''
+  const damaged = broken > 0 ? `${broken} damaged ${broken === 1 ? 'page was' : 'pages were'} left out.` : ''
+  return [cut, damaged].filter((part) => part !== '').join(' ')
+}
+
+async function titleOf(pdf: Pdf): Promise<string> {
+  try {
+    const { info } = await pdf.getMetadata()
+    const title: unknown = 'Title' in info ? info.Title : undefined
+    // Word processors write the file's name there: no title.
+    return typeof title === 'string' && !/^(?:untitled|microsoft word - .*|.*\.(?:docx?|indd|tex|dvi|pdf))$/i.test(title.trim()) ? title : ''
+  } catch {
+    return ''
+  }
+}
+
+interface Item {
+  readonly str: string
+  readonly hasEOL: boolean
+  readonly height: number
+  readonly transform: readonly number[]
+}
+
+/** Lines closer than 1.5 times their height belong together; a word divided at the end of a line
+ *  is joined. */
+function paragraphs(items: readonly object[]): string[] {
+  const found: string[] = []
+  let paragraph = ''
+  let line = ''
+  let lastY: number | undefined
+  const endLine = (y: number | undefined, height: number): void => {
+    const text = line.trim()
+    line = ''
+    if (text === '') return
+    const apart = lastY !== undefined && y !== undefined && Math.abs(lastY - y) > height * 1.6
+    if (apart && paragraph !== '') {
+      found.push(paragraph)
+      paragraph = ''
+    }
+    lastY = y
+    if (/\p{Ll}-$/u.test(paragraph) && /^\p{Ll}/u.test(text)) paragraph = paragraph.slice(0, -1) + text
+    else paragraph += (paragraph === '' ? '' : '\n') + text
+  }
+  let y: number | undefined
+  let height = 0
+  for (const item of items) {
+    if (!isText(item)) continue
+    if (item.str.trim() !== '') {
+      y = item.transform[5]
+      height = item.height > 0 ? item.height : height
+    }
+    line += item.str
+    if (item.hasEOL) endLine(y, height)
+  }
+  endLine(y, height)
+  if (paragraph !== '') found.push(paragraph)
+  return found
+}
+
+const isText = (item: object): item is Item => 'str' in item

@@ -1,0 +1,111 @@
+/** Starts Headworks as a user would, with a folder, an address and a key of its own, for a client
+ *  to talk to. */
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const root = dirname(dirname(import.meta.dirname))
+
+export const ADMIN_KEY = `hw_${'0123456789abcdef'.repeat(2)}`
+
+const READY_MS_MAX = 30_000
+const STOP_MS_MAX = 15_000
+const POLL_MS = 50
+
+export interface RunningHouse {
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string
+  stop(): Promise<void>
+}
+
+export interface HouseOptions {
+  /** Documents of the collection `handbook`, by file name. */
+  readonly documents: { readonly [name: string]: string }
+  /** More of headworks.yaml. */
+  readonly config?: { readonly [section: string]: unknown }
+}
+
+export async function startHouse({ documents, config = {} }: HouseOptions): Promise<RunningHouse> {
+  const folder = mkdtempSync(join(tmpdir(), 'headworks-house-'))
+  mkdirSync(join(folder, 'documents'))
+  for (const [name, text] of Object.entries(documents)) writeFileSync(join(folder, 'documents', name), text)
+  // JSON is YAML.
+  const file = { ...config, collections: { handbook: { sources: [{ path: join(folder, 'documents') }] } } }
+  writeFileSync(join(folder, 'headworks.yaml'), JSON.stringify(file))
+  const port = await freePort()
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('HEADWORKS_') && name !== 'NODE_TEST_CONTEXT',
+  )
+  const child = spawn(process.execPath, [join(root, 'src', 'main.ts'), 'up'], {
+    cwd: folder,
+    env: {
+      ...Object.fromEntries(kept),
+      HEADWORKS_CONFIG: join(folder, 'headworks.yaml'),
+      HEADWORKS_DATA: join(folder, 'data'),
+      HEADWORKS_LISTEN: `127.0.0.1:${port}`,
+      HEADWORKS_ADMIN_KEY: ADMIN_KEY,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (said += bytes.toString()))
+  let ended = false
+  const end = new Promise<void>((resolve) => child.on('close', () => resolve())).then(() => {
+    ended = true
+  })
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM')
+    const inTime = await Promise.race([end.then(() => true), sleep(STOP_MS_MAX, false, { ref: false })])
+    if (!inTime) child.kill('SIGKILL')
+    await end
+    rmSync(folder, { recursive: true, force: true })
+    if (!inTime) throw new Error(`Headworks did not stop within ${STOP_MS_MAX} ms. It said:\n${said}`)
+  }
+  const url = `http://127.0.0.1:${port}`
+  const expected = Object.keys(documents).length
+  for (let waited = 0; !(await isServing(url, expected)); waited += POLL_MS) {
+    if (ended || waited > READY_MS_MAX) {
+      await stop()
+      throw new Error(`Headworks did not get ready. It said:\n${said}`)
+    }
+    await sleep(POLL_MS)
+  }
+  return { url, stop }
+}
+
+/** Ready, and every document searchable. */
+async function isServing(url: string, documents: number): Promise<boolean> {
+  try {
+    const ready = await fetch(`${url}/readyz`)
+    if (!ready.ok) return false
+    const answer = await fetch(`${url}/api/collections/handbook/documents`, {
+      headers: { authorization: `Bearer ${ADMIN_KEY}` },
+    })
+    if (!answer.ok) return false
+    const listed = (await answer.json()) as { documents: unknown[] }
+    return listed.documents.length >= documents
+  } catch {
+    return false
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** What the clients ask about. */
+export const DOCUMENTS = {
+  'lighthouse.md':
+    '# The lighthouse of Kerrin\n\nThe lighthouse of Kerrin was lit for the first time in 1847. Its lamp burns whale oil.\n\n## The keeper\n\nThe keeper of the lighthouse is called Maren Holt. She counts the ships every night.\n',
+  'harbour.md':
+    '# The harbour\n\nThe harbour master collects a toll of three crowns from every ship. Fishing boats pay nothing.\n',
+}
+
+export const QUESTION = 'Who is the keeper of the lighthouse of Kerrin?'
