@@ -5,8 +5,8 @@ export interface StatusDependencies {
   readonly version: string
   readonly startedAtMs: number
   readonly isReady: () => boolean
-  /** What the process is doing now: counts by name. */
-  readonly figures: () => JsonObject
+  /** What the process is doing now, and what is wrong with it. */
+  readonly figures: () => Promise<JsonObject>
   /** The other routes, for the description. */
   readonly routes: readonly Route[]
 }
@@ -27,7 +27,7 @@ export function statusRoutes({ version, startedAtMs, isReady, figures, routes }:
       path: '/api/status',
       summary: 'Version, start and what is in flight.',
       role: 'user',
-      answer: () => ok({ version, startedAt: new Date(startedAtMs).toISOString(), ready: isReady(), ...figures() }),
+      answer: async () => ok({ version, startedAt: new Date(startedAtMs).toISOString(), ready: isReady(), ...(await figures()) }),
     },
     {
       method: 'GET',

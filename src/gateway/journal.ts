@@ -20,7 +20,7 @@ export const REQUEST_KIND = 'request'
 
 const RECOVER_PAGE = 1000
 
-/** Closings kept for a store that refuses them; beyond it the oldest is given up, to be closed as
+/** Closings kept for a store that refuses them; one more is given up, to be closed as
  *  `interrupted` at the next start. */
 const LATE_MAX = 10_000
 const LATE_BATCH = 200
@@ -68,9 +68,8 @@ export class Journal {
 
   /** Keeps the closing until the store takes it. */
   closeLater(id: string, body: Closing): void {
-    this.#late.push(this.#closing(id, body))
+    if (this.#late.length < LATE_MAX) this.#late.push(this.#closing(id, body))
     this.#unopened.delete(id)
-    if (this.#late.length > LATE_MAX) this.#late.shift()
     this.#schedule()
   }
 
@@ -93,6 +92,8 @@ export class Journal {
       this.#late.splice(0, batch.length)
       this.#refusals = 0
     }
+    this.#timer?.cancel() // One that was set while this wrote has nothing left to do.
+    this.#timer = undefined
     return true
   }
 

@@ -181,7 +181,7 @@ class RunningHouse implements House {
       version: this.#parts.version,
       startedAtMs: this.#startedAtMs,
       isReady: () => this.#ready,
-      figures: () => ({ inFlight: gateway.inFlight }),
+      figures: async () => ({ inFlight: gateway.inFlight, damage: await library.damage() }),
       routes,
     })
     const control = controlPlane({

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import { Refusal, sentenceOf } from '../base/errors.ts'
+import { reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -12,8 +12,10 @@ import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
+import { COLLECTIONS } from '../retrieval/document.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Index } from '../store/index.ts'
+import type { Rows } from '../store/rows.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
  *  documents in another, truth in the store. */
@@ -31,11 +33,13 @@ export interface LibraryParts {
 
 const SEARCH_HEAP_MB = 4096
 const INGEST_HEAP_MB = 768
+const COLLECTIONS_MAX = 1000
 
 export class Library {
   readonly search: Search
   readonly ingest: Ingest
   readonly #index: Index
+  readonly #rows: Rows
   readonly #log: Log
   readonly #onEvent: LibraryParts['onEvent']
   #stopped = false
@@ -45,6 +49,7 @@ export class Library {
     const child = { entry, arguments: [segments], clock, log }
     this.#log = log
     this.#onEvent = onEvent
+    this.#rows = store.rows
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
     const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB })
     this.search = createSearch({ index: this.#index, rows: store.rows, analyzer })
@@ -69,6 +74,20 @@ export class Library {
         else await this.#follow(run)
       }
     }
+  }
+
+  /** One line for each collection that does not answer from all it holds. */
+  async damage(): Promise<string[]> {
+    const found: string[] = []
+    for (const { row } of await this.#rows.scan(COLLECTIONS, { limit: COLLECTIONS_MAX })) {
+      try {
+        const { chunks } = await this.#index.statistics(row.name, [])
+        if (chunks !== row.chunks) found.push(`the collection ${row.name} answers from ${chunks} of its ${row.chunks} passages`)
+      } catch (thrown) {
+        found.push(`the collection ${row.name} does not answer: ${reasonOf(thrown)}`)
+      }
+    }
+    return found
   }
 
   /** Ends the reading of documents; the run it was at goes on at the next start. */

@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ManualClock, settled } from '../../tests/kit/clock.ts'
+import { RecordedReply, request } from '../../tests/kit/exchange.ts'
+import { refuse } from '../base/errors.ts'
+import type { Headers, Request } from '../base/http.ts'
+import { seededRandom } from '../base/random.ts'
+import { MemoryEvents } from '../drivers/memory/events.ts'
+import { MemoryRows } from '../drivers/memory/rows.ts'
+import { authenticate } from '../guard/authenticate.ts'
+import { Keyring } from '../guard/keyring.ts'
+import { Sessions } from '../guard/sessions.ts'
+import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../retrieval/document.ts'
+import { put } from '../store/rows.ts'
+import { collectionRoutes } from './collections.ts'
+import { ingestRoutes } from './ingests.ts'
+import { keyRoutes } from './keys.ts'
+import { controlPlane } from './router.ts'
+import { sessionRoutes } from './session.ts'
+import { statusRoutes } from './status.ts'
+import { traceRoutes } from './traces.ts'
+
+async function open() {
+  const clock = new ManualClock()
+  const random = seededRandom(5)
+  const rows = new MemoryRows()
+  const events = new MemoryEvents()
+  const keyring = await Keyring.open({ rows, clock, random })
+  const sessions = new Sessions(clock, random)
+  const admin = (await keyring.create('ops', 'admin')).text
+  const user = (await keyring.create('app', 'user')).text
+  const started: string[] = []
+  const routes = [
+    ...keyRoutes(keyring, sessions),
+    ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
+    ...traceRoutes(events),
+    ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
+    ...ingestRoutes({
+      start: async (collection, path) => {
+        if (collection === 'Bad') return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
+        started.push(path)
+        return 'ing_1'
+      },
+      status: async (run) => (run === 'ing_1' ? { run } : undefined),
+    }),
+  ]
+  const status = statusRoutes({ version: '1.2.3', startedAtMs: 0, isReady: () => true, figures: async () => ({ inFlight: 0 }), routes })
+  const handle = controlPlane({ routes: [...status, ...routes], authenticate: (asked) => authenticate(asked, keyring, sessions), newRequestId: () => 'req_1' })
+  async function call(method: string, target: string, options: { body?: unknown; key?: string; headers?: Headers; peer?: Request['peer'] } = {}): Promise<RecordedReply> {
+    const reply = new RecordedReply()
+    const headers = options.key === undefined ? options.headers : { ...options.headers, authorization: `Bearer ${options.key}` }
+    handle(request(method, target, options.body ?? '', headers, options.peer), reply)
+    await settled()
+    return reply
+  }
+  return { rows, events, admin, user, started, call }
+}
+
+test('each route asks for its role', async () => {
+  const { call, admin, user } = await open()
+  assert.equal((await call('GET', '/healthz')).status, 200)
+  assert.equal((await call('GET', '/api/status')).status, 401)
+  assert.equal((await call('GET', '/api/status', { key: user })).json().version, '1.2.3')
+  for (const [method, path] of [['GET', '/api/keys'], ['POST', '/api/keys'], ['DELETE', '/api/keys/x'], ['GET', '/api/traces'], ['POST', '/api/collections/a/ingest']] as const) {
+    const refused = await call(method, path, { key: user })
+    assert.deepEqual([refused.status, refused.json().error.type], [403, 'permission_error'], path)
+  }
+  assert.equal((await call('POST', '/api/login', { key: admin })).status, 403, 'only over the control socket')
+  assert.match((await call('POST', '/api/login', { peer: 'local' })).json().url, /^http:\/\/127\.0\.0\.1:4750\/login\?token=/)
+})
+
+test('paths, methods and bodies that do not fit are refused', async () => {
+  const { call, admin } = await open()
+  assert.equal((await call('GET', '/api/nothing', { key: admin })).json().error.code, 'path_unknown')
+  assert.equal((await call('DELETE', '/api/status', { key: admin })).status, 405)
+  assert.equal((await call('GET', '/api/traces/%ff', { key: admin })).status, 404)
+  assert.equal((await call('POST', '/api/keys', { key: admin, body: '{' })).json().error.code, 'body_malformed')
+  for (const body of [{}, { name: '' }, { name: 5 }, { name: 'x'.repeat(101) }, { name: 'x', role: 'god' }]) {
+    assert.equal((await call('POST', '/api/keys', { key: admin, body })).json().error.code, 'field_invalid')
+  }
+  for (const body of [{}, { path: 'relative' }, { path: '/a\0b' }, { path: 5 }]) {
+    assert.equal((await call('POST', '/api/collections/a/ingest', { key: admin, body })).json().error.code, 'field_invalid')
+  }
+  for (const target of ['/api/traces?limit=0', '/api/traces?limit=x', '/api/traces?limit=1000']) {
+    assert.equal((await call('GET', target, { key: admin })).status, 400, target)
+  }
+})
+
+test('a key is made, shown once, used and revoked', async () => {
+  const { call, admin } = await open()
+  const made = (await call('POST', '/api/keys', { key: admin, body: { name: 'billing' } })).json()
+  assert.equal((await call('GET', '/api/session', { key: made.key })).json().key.role, 'user')
+  const listed = await call('GET', '/api/keys', { key: admin })
+  assert.ok(listed.json().keys.some((one: { id: string }) => one.id === made.id) && !listed.text.includes(made.key))
+  assert.equal((await call('DELETE', `/api/keys/${made.id}`, { key: admin })).status, 200)
+  assert.equal((await call('GET', '/api/session', { key: made.key })).status, 401)
+  assert.equal((await call('DELETE', '/api/keys/key_no', { key: admin })).status, 404)
+})
+
+test('signing in by link and by key gives a cookie that scripts cannot read', async () => {
+  const { call, admin } = await open()
+  const { url } = (await call('POST', '/api/login', { peer: 'local' })).json()
+  const target = new URL(url).pathname + new URL(url).search
+  const first = await call('GET', target)
+  assert.deepEqual([first.status, first.headers['location']], [303, '/'])
+  assert.match(String(first.headers['set-cookie']), /HttpOnly; SameSite=Strict/)
+  const cookie = String(first.headers['set-cookie']).split(';')[0] ?? ''
+  assert.equal((await call('GET', '/api/keys', { headers: { cookie, 'sec-fetch-site': 'same-origin' } })).status, 200)
+  assert.equal((await call('GET', target)).headers['location'], '/?login=expired')
+  assert.equal((await call('POST', '/api/session', { body: { key: 'hw_wrong' } })).status, 401)
+  assert.match(String((await call('POST', '/api/session', { body: { key: admin } })).headers['set-cookie']), /headworks_session=\S+;/)
+  const out = await call('DELETE', '/api/session', { headers: { cookie } })
+  assert.match(String(out.headers['set-cookie']), /Max-Age=0/)
+  assert.equal((await call('GET', '/api/keys', { headers: { cookie, 'sec-fetch-site': 'same-origin' } })).status, 401)
+})
+
+test('a trace is found by its id, running or over, and listed newest first', async () => {
+  const { call, admin, events } = await open()
+  const entry = (id: string, phase: 'open' | 'close') => ({ id, phase, kind: 'request', atMs: 0, body: { model: 'chat' } })
+  await events.append([entry('req_a', 'open'), entry('req_b', 'open'), entry('req_b', 'close'), entry('req_c', 'open'), entry('req_c', 'close')])
+  assert.equal((await call('GET', '/api/traces/req_a', { key: admin })).json().running, true)
+  assert.equal((await call('GET', '/api/traces/req_b', { key: admin })).json().running, false)
+  assert.equal((await call('GET', '/api/traces/req_z', { key: admin })).status, 404)
+  const page = (await call('GET', '/api/traces?limit=1', { key: admin })).json()
+  assert.deepEqual(page.traces.map((one: { id: string }) => one.id), ['req_c'])
+  assert.deepEqual((await call('GET', `/api/traces?limit=1&before=${page.next}`, { key: admin })).json().traces[0].id, 'req_b')
+})
+
+test('a document comes back with its text, whose ranges are those of the citations', async () => {
+  const { call, user, rows } = await open()
+  const chunk = (document: string, start: number, text: string) => ({ document, start, end: start + text.length, text, headings: [] })
+  const document = { id: 'doc_1', uri: 'a/b.md', title: 'B', mediaType: 'text/markdown', contentHash: '0', bytes: 20, segment: 's/1', firstChunk: 3, chunkCount: 2, ingestedAtMs: 0 }
+  await rows.commit([
+    put(COLLECTIONS, collectionKey('a'), { name: 'a', segments: [], documents: 1, chunks: 2, bytes: 20, updatedAtMs: 0 }),
+    put(DOCUMENTS, documentKey('a', 'doc_1'), document),
+    put(CHUNKS, chunkKey('s/1', 3), chunk('doc_1', 2, 'First.')),
+    put(CHUNKS, chunkKey('s/1', 4), chunk('doc_1', 10, 'Second.')),
+  ])
+  const found = (await call('GET', '/api/collections/a/documents/doc_1', { key: user })).json()
+  assert.equal(found.text.slice(2, 8), 'First.')
+  assert.equal(found.text.slice(10, 17), 'Second.')
+  assert.equal((await call('GET', '/api/collections/a/documents/doc_2', { key: user })).status, 404)
+  assert.equal((await call('GET', '/api/collections/b/documents', { key: user })).json().error.code, 'collection_unknown')
+  assert.equal((await call('GET', '/api/collections/a/documents', { key: user })).json().documents[0].uri, 'a/b.md')
+  for (const body of [{}, { query: ' ' }, { query: 'x', k: 0 }, { query: 'x', k: 1.5 }, { query: 'x'.repeat(10_001) }]) {
+    assert.equal((await call('POST', '/api/collections/a/search', { key: user, body })).json().error.code, 'field_invalid')
+  }
+})
+
+test('an ingest is started and looked at', async () => {
+  const { call, admin, started } = await open()
+  const begun = await call('POST', '/api/collections/a/ingest', { key: admin, body: { path: '/srv/docs' } })
+  assert.deepEqual([begun.status, begun.json().run, started], [202, 'ing_1', ['/srv/docs']])
+  assert.equal((await call('GET', '/api/ingests/ing_1', { key: admin })).status, 200)
+  assert.equal((await call('GET', '/api/ingests/ing_2', { key: admin })).status, 404)
+  assert.equal((await call('POST', '/api/collections/Bad/ingest', { key: admin, body: { path: '/x' } })).status, 400)
+})
+
+test('the description names every route, with its parameters and who may use it', async () => {
+  const { call } = await open()
+  const description = (await call('GET', '/api/openapi.json')).json()
+  assert.equal(description.openapi, '3.1.0')
+  assert.equal(description.paths['/api/keys/{id}'].delete.parameters[0].name, 'id')
+  assert.equal(description.paths['/api/keys'].post['x-headworks-role'], 'admin')
+  assert.deepEqual(description.paths['/healthz'].get.security, [])
+})
