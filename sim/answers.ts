@@ -7,9 +7,9 @@ import type { AttemptRecord } from './engine.ts'
 import { ATTEMPTS, TIMEOUTS } from './house.ts'
 import type { Invariant } from './invariants.ts'
 import type { Packet } from './pipe.ts'
-import type { AnswerPlan, FramePlan, RequestPlan, Scenario } from './scenario.ts'
+import type { AnswerPlan, Ending, FramePlan, RequestPlan } from './scenario.ts'
+import type { Recorded, Scene } from './scene.ts'
 import { choicesIn, isBeginning, isSpoken, readTranscript, strayChunk, type Transcript } from './transcript.ts'
-import type { World } from './world.ts'
 
 /** What a caller heard, held against what the engines said and what the journal says of it. */
 
@@ -19,20 +19,23 @@ const SLACK_MS = 6_000
 /** An answer that even a slow reader has read in time. */
 const SHORT_FRAMES = 10
 
+/** Whatever is odd about them, all was said. */
+const WELL_ENDED: ReadonlySet<Ending> = new Set(['done', 'no done', 'two dones', 'chatter'])
+
 const SPEAKS: ReadonlySet<FramePlan> = new Set(['text', 'wide', 'tool', 'reasoning', 'extra', 'second choice'])
 
 /** Where a whole answer has what the engine said. */
 const WORD_OF = { chat: 'choices', rerank: 'results', embeddings: 'data' } as const
 
 export class AnswerJudge {
-  readonly #world: World
-  readonly #scenario: Scenario
+  readonly #scene: Scene
+  readonly #journal: ReadonlyMap<string, Recorded>
   readonly #broken: (invariant: Invariant, detail: string) => void
 
-  constructor(world: World, scenario: Scenario) {
-    this.#world = world
-    this.#scenario = scenario
-    this.#broken = (invariant, detail) => world.kernel.violate(invariant, detail)
+  constructor(scene: Scene, journal: ReadonlyMap<string, Recorded>) {
+    this.#scene = scene
+    this.#journal = journal
+    this.#broken = (invariant, detail) => scene.kernel.violate(invariant, detail)
   }
 
   /** Something reached a caller. */
@@ -54,8 +57,14 @@ export class AnswerJudge {
     if (state === 'waiting' && plan.reads !== 'never' && life?.alive === true) {
       this.#broken('every caller hears an end', `${plan.name} waits for ever, having heard ${status ?? 'nothing'}`)
     }
-    const asked = this.#world.engine.attemptsFor(plan.name)
-    if (asked > ATTEMPTS[plan.model]) this.#broken('no engine is asked too often', `${plan.name} was passed on ${asked} times`)
+    const asked = this.#scene.engine.attemptsFor(plan.name)
+    if (asked > ATTEMPTS[plan.model])
+      this.#broken('no engine is asked too often', `${plan.name} was passed on ${asked} times`)
+    const rejected = this.attempts(plan.name).find(
+      (attempt) => attempt.plan.status === 400 && attempt.plan.ending === 'done',
+    )
+    if (rejected !== undefined && asked > rejected.number + 1)
+      this.#broken('no engine is asked too often', `${plan.name} was passed on although an engine had rejected it`)
     this.#answeredIfNothingHinders(caller)
   }
 
@@ -63,29 +72,45 @@ export class AnswerJudge {
   closingIsTrue(caller: Caller, { body }: Entry, crashed: boolean): void {
     const { plan, status, state } = caller
     const { outcome } = body
-    const false_ = (why: string): void => this.#broken('a closing tells the truth', `${plan.name} is recorded as ${JSON.stringify(outcome)}: ${why}`)
+    const lies = (why: string): void =>
+      this.#broken('a closing tells the truth', `${plan.name} is recorded as ${JSON.stringify(outcome)}: ${why}`)
     const seen = streams(caller) ? readTranscript(caller.text()) : undefined
-    const complete = status === 200 && (seen?.done ?? state === 'ended')
-    if (outcome === 'answered' && !this.attempts(plan.name).some((attempt) => attempt.finished)) false_('no engine finished')
-    if (outcome !== 'answered' && complete) false_('its caller has the whole answer')
-    if (outcome === 'cancelled' && plan.leaves === undefined && plan.reads === 'steadily') false_('its caller stayed and read on')
-    if (outcome === 'interrupted' && !crashed) false_('the house did not crash')
-    if (state === 'ended' && status !== 200 && body['status'] !== status && outcome !== 'interrupted') false_(`its caller got ${status}, recorded is ${JSON.stringify(body['status'])}`)
+    if (outcome === 'answered' && !this.attempts(plan.name).some((attempt) => attempt.finished))
+      lies('no engine finished')
+    if (outcome !== 'answered' && isComplete(caller)) lies('its caller has the whole answer')
+    if (outcome === 'cancelled' && plan.leaves === undefined && plan.reads === 'steadily')
+      lies('its caller stayed and read on')
+    const hasError = typeof body['error'] === 'string'
+    if ((outcome === 'failed' && !hasError) || (outcome === 'answered' && hasError))
+      lies(`its error is ${JSON.stringify(body['error'])}`)
+    if (outcome === 'interrupted' && !crashed) lies('the house did not crash')
+    if (state === 'ended' && status !== 200 && body['status'] !== status && outcome !== 'interrupted')
+      lies(`its caller got ${status}, recorded is ${JSON.stringify(body['status'])}`)
     const usage = usageIn(body)
-    if (outcome !== 'interrupted' && seen?.chunks.some((chunk) => isSpoken(choicesIn(chunk))) === true && (usage?.outputTokens ?? 0) + (usage?.reasoningTokens ?? 0) === 0) {
+    if (
+      outcome !== 'interrupted' &&
+      seen?.chunks.some((chunk) => isSpoken(choicesIn(chunk))) === true &&
+      (usage?.outputTokens ?? 0) + (usage?.reasoningTokens ?? 0) === 0
+    ) {
       this.#broken('what was delivered is charged', `${plan.name} got ${seen.chunks.length} chunks for nothing`)
     }
   }
 
   attempts(name: string): AttemptRecord[] {
-    return this.#world.engine.records.filter((attempt) => attempt.request === name)
+    return this.#scene.engine.records.filter((attempt) => attempt.request === name)
   }
 
   #headWasDue({ plan, status }: Caller): void {
     if (isRefused(plan) && (status === 200 || this.attempts(plan.name).length > 0)) {
-      this.#broken('the refused reach no engine', `${plan.name} (${plan.credential}, ${plan.body}, ${plan.model}) got ${status}`)
+      this.#broken(
+        'the refused reach no engine',
+        `${plan.name} (${plan.credential}, ${plan.body}, ${plan.model}) got ${status}`,
+      )
     }
-    if (status === 200 && !this.attempts(plan.name).some((attempt) => attempt.finished || attempt.sent.some(isSpoken))) {
+    if (
+      status === 200 &&
+      !this.attempts(plan.name).some((attempt) => attempt.finished || attempt.sent.some(isSpoken))
+    ) {
       this.#broken('the status waits for content', `${plan.name} has a 200, and no engine has said anything`)
     }
   }
@@ -93,17 +118,25 @@ export class AnswerJudge {
   #cameInTime(caller: Caller): void {
     const { plan, waitedMs, silenceMs } = caller
     if (plan.reads !== 'steadily') return
-    const waitMaxMs = streams(caller) ? ATTEMPTS[plan.model] * (TIMEOUTS.connectMs + TIMEOUTS.firstTokenMs) : TIMEOUTS.totalMs
-    if (waitedMs > waitMaxMs + SLACK_MS) this.#broken('nobody waits too long', `${plan.name} waited ${waitedMs} ms for its status`)
-    if (silenceMs > TIMEOUTS.betweenTokensMs + SLACK_MS) this.#broken('nobody waits too long', `${plan.name} heard nothing for ${silenceMs} ms`)
+    const waitMaxMs = streams(caller)
+      ? ATTEMPTS[plan.model] * (TIMEOUTS.connectMs + TIMEOUTS.firstTokenMs)
+      : TIMEOUTS.totalMs
+    if (waitedMs > waitMaxMs + SLACK_MS)
+      this.#broken('nobody waits too long', `${plan.name} waited ${waitedMs} ms for its status`)
+    if (silenceMs > TIMEOUTS.betweenTokensMs + SLACK_MS)
+      this.#broken('nobody waits too long', `${plan.name} heard nothing for ${silenceMs} ms`)
   }
 
   #refusalIsWhole(caller: Caller): void {
     if (caller.state !== 'ended') return
     const body = parse(caller.text())
     const error = isObject(body) ? body['error'] : undefined
-    const complete = isObject(error) && typeof error['message'] === 'string' && ['type', 'param', 'code'].every((name) => name in error)
-    if (!complete) this.#broken('an error says what and why', `${caller.plan.name}: ${caller.status} ${caller.text().slice(0, 200)}`)
+    const complete =
+      isObject(error) &&
+      typeof error['message'] === 'string' &&
+      ['type', 'param', 'code'].every((name) => name in error)
+    if (!complete)
+      this.#broken('an error says what and why', `${caller.plan.name}: ${caller.status} ${caller.text().slice(0, 200)}`)
   }
 
   #streamIsTrue(caller: Caller, ended: boolean): void {
@@ -112,14 +145,22 @@ export class AnswerJudge {
     const flaw = seen.flaw ?? strayChunk(seen.chunks)
     if (flaw !== undefined) this.#broken('a stream is well formed', `${plan.name}: ${flaw}`)
     if (ended && !seen.done && seen.error === undefined) {
-      this.#broken('no stream is silently truncated', `${plan.name} ended after ${seen.chunks.length} chunks without [DONE] or an error`)
+      this.#broken(
+        'no stream is silently truncated',
+        `${plan.name} ended after ${seen.chunks.length} chunks without [DONE] or an error`,
+      )
     }
     const choices = seen.chunks.map(choicesIn)
     const sources = this.attempts(plan.name).filter((attempt) => attempt.stream && isBeginning(choices, attempt.sent))
-    if (sources.length === 0) this.#broken('an answer is one engine\'s, in order', `${plan.name} saw ${JSON.stringify(choices)}`)
+    if (sources.length === 0)
+      this.#broken("an answer is one engine's, in order", `${plan.name} saw ${JSON.stringify(choices)}`)
     if (!seen.done) return
     const source = sources.find((attempt) => attempt.finished && attempt.sent.length === choices.length)
-    if (source === undefined) return this.#broken('an answer is one engine\'s, in order', `${plan.name} saw [DONE] after ${choices.length} chunks`)
+    if (source === undefined)
+      return this.#broken(
+        "an answer is one engine's, in order",
+        `${plan.name} saw [DONE] after ${choices.length} chunks`,
+      )
     this.#usageIsTold(plan.includeUsage, caller, seen)
     this.#isRecorded(caller, source, seen.usage)
   }
@@ -130,21 +171,24 @@ export class AnswerJudge {
     if (!isObject(body)) return this.#broken('no answer is cut short', `${plan.name}: ${caller.text().slice(0, 200)}`)
     const word = body[WORD_OF[plan.operation]] ?? null
     const source = this.attempts(plan.name).find((attempt) => attempt.finished && isBeginning([word], attempt.sent))
-    if (source === undefined) return this.#broken('an answer is one engine\'s, in order', `${plan.name}: ${JSON.stringify(body)}`)
+    if (source === undefined)
+      return this.#broken("an answer is one engine's, in order", `${plan.name}: ${JSON.stringify(body)}`)
     const usage = body['usage']
     if (!isObject(usage)) return this.#broken('usage is told', `${plan.name} has none`)
     this.#isRecorded(caller, source, usage)
   }
 
   #usageIsTold(wanted: boolean, { plan }: Caller, seen: Transcript): void {
-    if (wanted !== (seen.usage !== undefined)) this.#broken('usage is told', `${plan.name} ${wanted ? 'asked for it in vain' : 'did not ask for it'}`)
-    if (seen.chunks.some((chunk) => chunk['usage'] !== (wanted ? null : undefined))) this.#broken('usage is told', `${plan.name}: a chunk has its own`)
+    if (wanted !== (seen.usage !== undefined))
+      this.#broken('usage is told', `${plan.name} ${wanted ? 'asked for it in vain' : 'did not ask for it'}`)
+    if (seen.chunks.some((chunk) => chunk['usage'] !== (wanted ? null : undefined)))
+      this.#broken('usage is told', `${plan.name}: a chunk has its own`)
   }
 
   /** Acknowledged means durable: now, not later. */
   #isRecorded({ plan, headers }: Caller, source: AttemptRecord, told: JsonObject | undefined): void {
     const id = headers['x-request-id'] ?? ''
-    const close = this.#world.judge.journal.get(id)?.close
+    const close = this.#journal.get(id)?.close
     if (close?.body['outcome'] !== 'answered') {
       const found = close === undefined ? 'not closed' : `recorded as ${JSON.stringify(close.body['outcome'])}`
       return this.#broken('nothing acknowledged is lost', `${plan.name} has its answer, and ${id} is ${found}`)
@@ -153,7 +197,11 @@ export class AnswerJudge {
     if (usage === undefined) return // Reported when it became durable.
     const expected = expectedUsage(source.usage)
     const same = expected === undefined ? usage.estimated : sameUsage(usage, expected)
-    if (!same) this.#broken('usage is the engine\'s', `${plan.name}: recorded ${JSON.stringify(usage)}, the engine said ${JSON.stringify(source.usage)}`)
+    if (!same)
+      this.#broken(
+        "usage is the engine's",
+        `${plan.name}: recorded ${JSON.stringify(usage)}, the engine said ${JSON.stringify(source.usage)}`,
+      )
     if (told !== undefined && totalTokens(usage) !== told['total_tokens']) {
       this.#broken('usage sums', `${plan.name} was told ${JSON.stringify(told)}, recorded is ${JSON.stringify(usage)}`)
     }
@@ -162,18 +210,31 @@ export class AnswerJudge {
   /** A request that an engine can answer must succeed, or a house that refuses all would pass. */
   #answeredIfNothingHinders(caller: Caller): void {
     const { plan } = caller
-    const { crashes, diskFull, stopsAtMs } = this.#scenario
+    const { crashes, diskFull, stopsAtMs } = this.#scene.scenario
     const calm = crashes.length === 0 && diskFull.length === 0 && stopsAtMs.length === 0
-    if (!calm || isRefused(plan) || !isPatient(plan) || !isAnswerable(plan) || caller.connection?.answered === undefined) return
-    if (caller.status !== 200 || caller.state !== 'ended') {
-      this.#broken('what nothing hinders is answered', `${plan.name} got ${caller.status ?? 'no status'} and was ${caller.state}: ${caller.text().slice(0, 300)}`)
+    if (
+      !calm ||
+      isRefused(plan) ||
+      !isPatient(plan) ||
+      !isAnswerable(plan) ||
+      caller.connection?.answered === undefined
+    )
+      return
+    if (!isComplete(caller)) {
+      this.#broken(
+        'what nothing hinders is answered',
+        `${plan.name} got ${caller.status ?? 'no status'} and was ${caller.state}: ${caller.text().slice(0, 300)}`,
+      )
     }
   }
 }
 
 /** Reads fast enough to hear the whole answer. */
 function isPatient({ leaves, reads, answers }: RequestPlan): boolean {
-  return leaves === undefined && (reads === 'steadily' || (reads === 'slowly' && answers.every(({ frames }) => frames.length <= SHORT_FRAMES)))
+  return (
+    leaves === undefined &&
+    (reads === 'steadily' || (reads === 'slowly' && answers.every(({ frames }) => frames.length <= SHORT_FRAMES)))
+  )
 }
 
 /** Whether one of the attempts that the house may make is healthy, and those before it fail in a
@@ -189,8 +250,18 @@ function isAnswerable({ model, answers }: RequestPlan): boolean {
 }
 
 function isHealthy({ connect, status, contentType, ending, gapMs, frames }: AnswerPlan): boolean {
-  const speaksSoon = gapMs <= 20 || frames.slice(0, 4).some((frame) => SPEAKS.has(frame))
-  return connect === 'ok' && status === 200 && contentType === 'right' && ending === 'done' && speaksSoon
+  const spoken = frames.findIndex((frame) => SPEAKS.has(frame))
+  const speaksSoon = ((spoken < 0 ? frames.length : spoken) + 1) * gapMs <= TIMEOUTS.firstTokenMs / 2
+  // A comment is no token: the silence goes on.
+  const neverFalters = !frames.includes('comment') || gapMs * frames.length <= TIMEOUTS.betweenTokensMs / 2
+  return (
+    connect === 'ok' &&
+    status === 200 &&
+    contentType === 'right' &&
+    WELL_ENDED.has(ending) &&
+    speaksSoon &&
+    neverFalters
+  )
 }
 
 const failsOver = ({ connect, status, ending }: AnswerPlan): boolean =>
@@ -198,7 +269,11 @@ const failsOver = ({ connect, status, ending }: AnswerPlan): boolean =>
 
 export const streams = ({ plan }: Caller): boolean => plan.stream && plan.operation === 'chat'
 
-export const isRefused = ({ credential, body, model }: Caller['plan']): boolean =>
+/** Whether it has the whole of a good answer. */
+const isComplete = (caller: Caller): boolean =>
+  caller.status === 200 && (streams(caller) ? readTranscript(caller.text()).done : caller.state === 'ended')
+
+const isRefused = ({ credential, body, model }: Caller['plan']): boolean =>
   (credential !== 'user' && credential !== 'admin') || body !== 'good' || model === 'absent'
 
 function parse(text: string): Json | undefined {

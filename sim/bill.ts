@@ -6,7 +6,8 @@ import { totalTokens, type Usage } from '../src/meter/usage.ts'
 
 const BUCKETS = ['inputTokens', 'cachedInputTokens', 'outputTokens', 'reasoningTokens'] as const
 
-export const sameUsage = (a: Usage, b: Usage): boolean => a.estimated === b.estimated && BUCKETS.every((bucket) => a[bucket] === b[bucket])
+export const sameUsage = (a: Usage, b: Usage): boolean =>
+  a.estimated === b.estimated && BUCKETS.every((bucket) => a[bucket] === b[bucket])
 
 /** The usage in a closing entry's body; undefined where it is not whole and non-negative. */
 export function usageIn(body: JsonObject): Usage | undefined {
@@ -28,7 +29,13 @@ export function expectedUsage(raw: JsonObject | undefined): Usage | undefined {
   }
   const cached = detail('prompt_tokens_details', 'cached_tokens')
   const reasoning = detail('completion_tokens_details', 'reasoning_tokens')
-  return { inputTokens: prompt - cached, cachedInputTokens: cached, outputTokens: completion - reasoning, reasoningTokens: reasoning, estimated: false }
+  return {
+    inputTokens: prompt - cached,
+    cachedInputTokens: cached,
+    outputTokens: completion - reasoning,
+    reasoningTokens: reasoning,
+    estimated: false,
+  }
 }
 
 const isCount = (value: Json | undefined): value is number => Number.isSafeInteger(value) && Number(value) >= 0
@@ -37,7 +44,12 @@ const isCount = (value: Json | undefined): value is number => Number.isSafeInteg
 export function expectedCost(usage: Usage, price: Price): bigint {
   let product = 0n
   for (const bucket of BUCKETS) {
-    const unit = bucket === 'inputTokens' ? price.inputNanoUsd : bucket === 'cachedInputTokens' ? price.cachedInputNanoUsd : price.outputNanoUsd
+    const unit =
+      bucket === 'inputTokens'
+        ? price.inputNanoUsd
+        : bucket === 'cachedInputTokens'
+          ? price.cachedInputNanoUsd
+          : price.outputNanoUsd
     product += BigInt(usage[bucket]) * unit
   }
   return product / 1_000_000n + (product % 1_000_000n > 0n ? 1n : 0n)

@@ -67,7 +67,8 @@ export class Caller {
     })
     this.connection = connection
     connection.open(handler)
-    if (leaves !== undefined && 'afterMs' in leaves) this.#kernel.after(leaves.afterMs, `${name} leaves`, () => this.#leave())
+    if (leaves !== undefined && 'afterMs' in leaves)
+      this.#kernel.after(leaves.afterMs, `${name} leaves`, () => this.#leave())
   }
 
   #receive(packet: Packet): void {
@@ -107,7 +108,14 @@ export class Caller {
 
   #upload(): Upload {
     const { body, credential } = this.plan
-    const key = credential === 'unknown' ? 'hw_nobody' : credential === 'none' ? undefined : credential === 'two' ? KEY_TEXTS.user : KEY_TEXTS[credential]
+    const key =
+      credential === 'unknown'
+        ? 'hw_nobody'
+        : credential === 'none'
+          ? undefined
+          : credential === 'two'
+            ? KEY_TEXTS.user
+            : KEY_TEXTS[credential]
     return {
       method: 'POST',
       target: TARGETS[this.plan.operation],
@@ -126,7 +134,11 @@ function bodyText({ operation, body, name, model, stream, includeUsage }: Reques
   if (body === 'malformed') return '{"model": "solo", "messages": [{]'
   if (body === 'deep') return '['.repeat(BODY_DEPTH_MAX + 1) + ']'.repeat(BODY_DEPTH_MAX + 1)
   const asked = {
-    chat: { messages: [{ role: 'user', content: name }], stream, ...(includeUsage ? { stream_options: { include_usage: true } } : {}) },
+    chat: {
+      messages: [{ role: 'user', content: name }],
+      stream,
+      ...(includeUsage ? { stream_options: { include_usage: true } } : {}),
+    },
     rerank: { query: name, documents: ['one', 'two', 'three'] },
     embeddings: { input: [name, 'and more'] },
   }[operation]

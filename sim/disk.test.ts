@@ -21,7 +21,16 @@ interface Bench {
 function bench(seed: number, change: Partial<Scenario> = {}): Bench {
   const kernel = new Kernel(seed)
   const image = { events: new MemoryEvents(), rows: new MemoryRows() }
-  const scenario: Scenario = { seed, requests: [], crashes: [], stopsAtMs: [], diskFull: [], diskSlow: false, skewMs: 0, ...change }
+  const scenario: Scenario = {
+    seed,
+    requests: [],
+    crashes: [],
+    stopsAtMs: [],
+    diskFull: [],
+    diskSlow: false,
+    skewMs: 0,
+    ...change,
+  }
   const disk = new SimDisk(kernel, scenario, image, () => {}, new Dice(seed))
   const life = new Life(kernel, { number: 0, crashAtEffect: Infinity, skewMs: 0, onCrash: () => void disk.crash() })
   return { kernel, life, disk, image, ports: disk.ports(life) }
@@ -38,7 +47,10 @@ test('a write is acknowledged only once it is durable, and writes keep their ord
   assert.deepEqual(await image.events.read('a'), [])
   await kernel.run(100)
   assert.deepEqual(log.toSorted(), ['a 1', 'b 1', 'c 1'])
-  assert.deepEqual((await image.events.unclosed(10)).map(({ id }) => id), ['a', 'b', 'c'])
+  assert.deepEqual(
+    (await image.events.unclosed(10)).map(({ id }) => id),
+    ['a', 'b', 'c'],
+  )
   assert.equal(disk.pending, 0)
 })
 
@@ -47,7 +59,8 @@ test('a crash loses what was not acknowledged, or keeps the oldest of it; what w
   for (let seed = 0; seed < 80; seed++) {
     const { kernel, life, image, ports } = bench(seed)
     const acknowledged: string[] = []
-    for (const id of ['a', 'b', 'c', 'd']) void ports.events.append([entry(id), entry(`${id}2`)]).then(() => acknowledged.push(id))
+    for (const id of ['a', 'b', 'c', 'd'])
+      void ports.events.append([entry(id), entry(`${id}2`)]).then(() => acknowledged.push(id))
     kernel.after(2, 'crash', () => life.end('crash'))
     await kernel.run(100)
     const durable = (await image.events.unclosed(10)).map(({ id }) => id).join(' ')
@@ -63,7 +76,11 @@ test('a full disk refuses with `disk_full`, changes nothing, and takes writes ag
   const { kernel, image, ports, disk } = bench(3, { diskFull: [{ fromMs: 0, forMs: 100 }] })
   const T = table<{ n: number }>('t')
   const log: unknown[] = []
-  const attempt = (): void => void ports.rows.commit([put(T, ['k'], { n: 1 })]).then((done) => log.push(done), (cause: { code: string }) => log.push(cause.code))
+  const attempt = (): void =>
+    void ports.rows.commit([put(T, ['k'], { n: 1 })]).then(
+      (done) => log.push(done),
+      (cause: { code: string }) => log.push(cause.code),
+    )
   attempt()
   kernel.after(50, 'read', () => void image.rows.get(T, ['k']).then((found) => log.push(found)))
   kernel.after(200, 'again', attempt)
@@ -73,7 +90,10 @@ test('a full disk refuses with `disk_full`, changes nothing, and takes writes ag
   assert.equal(disk.refusals, 1)
 })
 
-const rowIn = async (image: Image, T: { readonly name: string; readonly row?: { n: number } }): Promise<{ n: number } | undefined> => (await image.rows.get(T, ['k']))?.row
+const rowIn = async (
+  image: Image,
+  T: { readonly name: string; readonly row?: { n: number } },
+): Promise<{ n: number } | undefined> => (await image.rows.get(T, ['k']))?.row
 
 test('a dead house neither writes nor hears an answer', async () => {
   const { kernel, life, image, ports } = bench(4)

@@ -19,7 +19,7 @@ interface Write {
   readonly label: string
   readonly apply: () => Promise<unknown>
   readonly done: (value: unknown) => void
-  readonly refused: (cause: unknown) => void
+  readonly refused: (cause: Error) => void
 }
 
 const FAST_MS = [0, 0, 1, 2] as const
@@ -42,7 +42,13 @@ export class SimDisk {
   /** Grows with every crash: a write that was under way for an earlier life is nobody's. */
   #mount = 0
 
-  constructor(kernel: Kernel, scenario: Scenario, image: Image, onDurable: (entries: readonly Entry[]) => void, dice: Dice) {
+  constructor(
+    kernel: Kernel,
+    scenario: Scenario,
+    image: Image,
+    onDurable: (entries: readonly Entry[]) => void,
+    dice: Dice,
+  ) {
     this.#kernel = kernel
     this.#dice = dice
     this.#scenario = scenario
@@ -64,10 +70,13 @@ export class SimDisk {
       events: {
         append: (entries) => {
           const frozen = structuredClone(entries)
-          return write(`append ${frozen.map((entry) => `${entry.phase} ${entry.id.slice(-4)}`).join(', ')}`, async () => {
-            await events.append(frozen)
-            this.#onDurable(frozen)
-          })
+          return write(
+            `append ${frozen.map((entry) => `${entry.phase} ${entry.id.slice(-4)}`).join(', ')}`,
+            async () => {
+              await events.append(frozen)
+              this.#onDurable(frozen)
+            },
+          )
         },
         read: (id) => read('events read', () => events.read(id)),
         recent: (options) => read('events recent', () => events.recent(options)),
@@ -146,14 +155,16 @@ export class SimDisk {
     return new Promise((resolve, reject) => {
       if (!life.effect(label)) return
       this.#kernel.after(this.#delayMs(), `disk ${label}`, () => {
-        if (life.alive) query().then(resolve, reject)
+        if (life.alive) query().then(resolve, (cause: Error) => reject(cause))
       })
     })
   }
 
   #isFull(): boolean {
     const nowMs = this.#kernel.nowMs
-    return !this.#healed && this.#scenario.diskFull.some(({ fromMs, forMs }) => nowMs >= fromMs && nowMs < fromMs + forMs)
+    return (
+      !this.#healed && this.#scenario.diskFull.some(({ fromMs, forMs }) => nowMs >= fromMs && nowMs < fromMs + forMs)
+    )
   }
 
   #delayMs(): number {

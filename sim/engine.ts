@@ -28,6 +28,8 @@ export interface AttemptRecord {
 const ENDLESS_FRAMES_MAX = 3_000
 const ENDLESS_GAP_MS = 150
 
+const DONE = 'data: [DONE]\n\n'
+
 const OUT_OF_MEMORY = { message: 'CUDA out of memory', type: 'server_error', code: 500 }
 
 const encoder = new TextEncoder()
@@ -138,8 +140,15 @@ class Stream {
     if (plan.ending === 'reset') return wire.reset('ECONNRESET')
     let text = ''
     if (plan.ending === 'error frame') text = this.#sse({ error: OUT_OF_MEMORY })
-    else if (plan.ending === 'error chunk') text = this.#sse(chunkOf(this.#record, { error: OUT_OF_MEMORY, choices: [{ index: 0, delta: { content: '' }, finish_reason: 'error' }] }))
+    else if (plan.ending === 'error chunk')
+      text = this.#sse(
+        chunkOf(this.#record, {
+          error: OUT_OF_MEMORY,
+          choices: [{ index: 0, delta: { content: '' }, finish_reason: 'error' }],
+        }),
+      )
     else if (plan.ending === 'garbage') text = 'data: {"choices": [{"delta"\n\n<html>502 Bad Gateway</html>\n\n'
+    else if (plan.ending === 'bare done') text = DONE
     else if (plan.ending !== 'cut') text = this.#finish()
     wire.data(encoder.encode(text))
     if (plan.ending !== 'lingers') wire.end()
@@ -159,8 +168,8 @@ class Stream {
       text += this.#sse(chunkOf(record, { choices: [], usage }))
     }
     if (plan.ending === 'no done') return text
-    text += 'data: [DONE]\n\n'
-    if (plan.ending === 'two dones') text += 'data: [DONE]\n\n'
+    text += DONE
+    if (plan.ending === 'two dones') text += DONE
     if (plan.ending === 'chatter') text += this.#sse(chunkOf(record, { choices: choicesOf('text', 'after the end ') }))
     return text
   }
@@ -171,7 +180,7 @@ class Stream {
 }
 
 function writeEvent(json: string, value: JsonObject, lines: LinesPlan): string {
-    if (lines === 'tight') return `data:${json}\n\n`
+  if (lines === 'tight') return `data:${json}\n\n`
   const folded = JSON.stringify(value, null, 1).replaceAll(/^/gm, 'data: ')
   if (lines === 'folded') return `${folded}\n\n`
   if (lines === 'crlf') return `${folded.replaceAll('\n', '\r\n')}\r\n\r\n`
@@ -190,13 +199,20 @@ function answerWhole(record: AttemptRecord): void {
   const usage = usageOfWhole(record)
   const [word, answer] = wholeOf(record)
   const bytes = encoder.encode(JSON.stringify({ ...answer, ...(usage === undefined ? {} : { usage }) }))
-  const broken = plan.ending === 'cut' || plan.ending === 'garbage' || plan.ending === 'lingers'
+  const broken =
+    plan.ending === 'cut' || plan.ending === 'bare done' || plan.ending === 'garbage' || plan.ending === 'lingers'
   if (!broken) {
     record.sent.push(word)
     record.usage = usage
     record.finished = true
   }
-  wire.data(plan.ending === 'garbage' ? encoder.encode('<html>502 Bad Gateway</html>') : broken ? bytes.subarray(0, bytes.length >> 1) : bytes)
+  wire.data(
+    plan.ending === 'garbage'
+      ? encoder.encode('<html>502 Bad Gateway</html>')
+      : broken
+        ? bytes.subarray(0, bytes.length >> 1)
+        : bytes,
+  )
   if (plan.ending !== 'lingers') wire.end()
 }
 
@@ -218,8 +234,13 @@ function wholeOf(record: AttemptRecord): [Json, JsonObject] {
 
 function refuse(plan: AnswerPlan, wire: ServerSide): void {
   const json = plan.contentType === 'right'
-  wire.head(plan.status, { 'content-type': json ? 'application/json' : 'text/html', ...(plan.status === 429 ? { 'retry-after': '1' } : {}) })
-  const body = json ? JSON.stringify({ error: { message: `no: ${plan.status}`, type: 'x', param: null, code: null } }) : `<html>${plan.status}</html>`
+  wire.head(plan.status, {
+    'content-type': json ? 'application/json' : 'text/html',
+    ...(plan.status === 429 ? { 'retry-after': '1' } : {}),
+  })
+  const body = json
+    ? JSON.stringify({ error: { message: `no: ${plan.status}`, type: 'x', param: null, code: null } })
+    : `<html>${plan.status}</html>`
   wire.data(encoder.encode(body))
   if (plan.ending === 'reset') wire.reset('ECONNRESET')
   else if (plan.ending !== 'hang') wire.end()
@@ -233,7 +254,10 @@ function choicesOf(kind: FramePlan, tag: string): Json {
   if (kind === 'empty') return delta({ content: '' })
   if (kind === 'wide') return delta({ content: tag + WIDE })
   if (kind === 'reasoning') return delta({ reasoning_content: tag })
-  if (kind === 'tool') return delta({ tool_calls: [{ index: 0, id: `call_${tag.trim()}`, type: 'function', function: { name: 'f', arguments: tag } }] })
+  if (kind === 'tool')
+    return delta({
+      tool_calls: [{ index: 0, id: `call_${tag.trim()}`, type: 'function', function: { name: 'f', arguments: tag } }],
+    })
   return delta({ content: tag }, kind === 'second choice' ? 1 : 0)
 }
 
@@ -247,7 +271,8 @@ const chunkOf = (record: AttemptRecord, fields: JsonObject): JsonObject => ({
 
 /** Only a chat has output to account for. */
 function usageOfWhole({ plan, wire }: AttemptRecord): JsonObject | undefined {
-  if (wire.request.url.endsWith('/completions')) return usageOf(plan.usage === 'on every chunk' ? 'right' : plan.usage, plan.frames.length)
+  if (wire.request.url.endsWith('/completions'))
+    return usageOf(plan.usage === 'on every chunk' ? 'right' : plan.usage, plan.frames.length)
   return plan.usage === 'none' ? undefined : { prompt_tokens: plan.usage === 'negative' ? -5 : 83, total_tokens: 83 }
 }
 
@@ -266,7 +291,9 @@ function usageOf(plan: UsagePlan, frames: number): JsonObject | undefined {
 }
 
 function bodyOf(request: ClientRequest): JsonObject {
-  const body: unknown = JSON.parse(typeof request.body === 'string' ? request.body : new TextDecoder().decode(request.body))
+  const body: unknown = JSON.parse(
+    typeof request.body === 'string' ? request.body : new TextDecoder().decode(request.body),
+  )
   return isObject(body) ? body : {}
 }
 

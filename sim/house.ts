@@ -58,7 +58,12 @@ export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gatew
     events,
     catalogue: () => catalogue,
     authenticate: (request) => authenticate(request, keyring, sessions),
-    limits: () => ({ bodyBytesMax: BODY_BYTES_MAX, bodyDepthMax: BODY_DEPTH_MAX, requestsInFlightMax: 64, clientStallMs: CLIENT_STALL_MS }),
+    limits: () => ({
+      bodyBytesMax: BODY_BYTES_MAX,
+      bodyDepthMax: BODY_DEPTH_MAX,
+      requestsInFlightMax: 64,
+      clientStallMs: CLIENT_STALL_MS,
+    }),
   })
   await gateway.recover()
   return gateway

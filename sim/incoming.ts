@@ -53,7 +53,14 @@ export class Connection implements Reply {
   #wantsDrain = false
   #flushed = false
 
-  constructor(kernel: Kernel, dice: Dice, label: string, life: Life, upload: Upload, receive: (packet: Packet) => void) {
+  constructor(
+    kernel: Kernel,
+    dice: Dice,
+    label: string,
+    life: Life,
+    upload: Upload,
+    receive: (packet: Packet) => void,
+  ) {
     this.#kernel = kernel
     this.#dice = dice
     this.#label = label
@@ -125,7 +132,8 @@ export class Connection implements Reply {
   end(bytes?: string | Uint8Array): void {
     if (!this.#life.effect(`${this.#label} end`)) return
     if (!this.#headSent || this.#ended) return this.#misused(this.#ended ? 'end twice' : 'end before head')
-    if (bytes !== undefined) this.#pipe.send({ kind: 'data', bytes: typeof bytes === 'string' ? encoder.encode(bytes) : bytes })
+    if (bytes !== undefined)
+      this.#pipe.send({ kind: 'data', bytes: typeof bytes === 'string' ? encoder.encode(bytes) : bytes })
     this.#ended = true
     this.#pipe.send({ kind: 'end' })
   }
@@ -186,7 +194,8 @@ export class Connection implements Reply {
           resolve(body)
         })
       }
-      if (fate === 'stalls') later(BODY_TIMEOUT_MS, 'times out', () => reject(fault('body_timeout', { limitMs: BODY_TIMEOUT_MS })))
+      if (fate === 'stalls')
+        later(BODY_TIMEOUT_MS, 'times out', () => reject(fault('body_timeout', { limitMs: BODY_TIMEOUT_MS })))
       if (fate === 'breaks') later(this.#dice.delayMs(), 'breaks', () => this.#tellGone())
     })
   }

@@ -1,4 +1,4 @@
-/** Everything the simulation claims to see, by name. `plants.ts` has a fault for each. */
+/** Everything the simulation claims to see, by name. `plants/` has a fault for each. */
 export const INVARIANTS = [
   // The journal
   'every opened request is closed',
@@ -10,7 +10,7 @@ export const INVARIANTS = [
   // The answer
   'no stream is silently truncated',
   'no answer is cut short',
-  'an answer is one engine\'s, in order',
+  "an answer is one engine's, in order",
   'the status waits for content',
   'a stream is well formed',
   'every answer has its id',
@@ -20,7 +20,7 @@ export const INVARIANTS = [
   'what nothing hinders is answered',
   'the refused reach no engine',
   // The bill
-  'usage is the engine\'s',
+  "usage is the engine's",
   'usage is told',
   'usage sums',
   'what was delivered is charged',

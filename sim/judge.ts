@@ -10,12 +10,11 @@ import type { Invariant } from './invariants.ts'
 import type { Life } from './life.ts'
 import type { ExchangeRecord } from './outgoing.ts'
 import type { Packet } from './pipe.ts'
-import type { Scenario } from './scenario.ts'
+import type { Recorded, Scene } from './scene.ts'
 import { readTranscript } from './transcript.ts'
-import type { World } from './world.ts'
 
 /** The invariants. Some are asked after every step, some when a caller has its answer, some when
- *  the house is at rest; each has a name, and `plants.ts` a fault that breaks it. */
+ *  the house is at rest; each has a name, and `plants/` a fault that breaks it. */
 
 /** From being told that a caller is gone to hanging up on its engine, in simulated time. */
 const ABORT_WITHIN_MS = 50
@@ -23,15 +22,10 @@ const ABORT_WITHIN_MS = 50
 /** A moment more than a caller may go without reading. */
 const STALL_WITHIN_MS = CLIENT_STALL_MS + ABORT_WITHIN_MS
 
-interface Recorded {
-  open?: Entry
-  close?: Entry
-}
-
 export class Judge {
   /** What is durable, the first entry of each phase. */
   readonly journal = new Map<string, Recorded>()
-  readonly #world: World
+  readonly #scene: Scene
   readonly #answers: AnswerJudge
   /** Who a request of the journal belongs to. */
   readonly #callers = new Map<string, Caller>()
@@ -40,12 +34,13 @@ export class Judge {
   /** What the store refused and has not taken since: a reason to try again later. */
   readonly #refused = new Set<string>()
   readonly #judgedGone = new Set<Caller>()
+  readonly #drainingSinceMs = new Map<Life, number>()
   readonly #drained = new Set<Life>()
 
-  constructor(world: World, scenario: Scenario) {
-    this.#world = world
-    this.#answers = new AnswerJudge(world, scenario)
-    world.kernel.afterEveryStep(() => {
+  constructor(scene: Scene) {
+    this.#scene = scene
+    this.#answers = new AnswerJudge(scene, this.journal)
+    scene.kernel.afterEveryStep(() => {
       this.#letGoInTime()
       this.#timersAreWanted()
     })
@@ -78,6 +73,11 @@ export class Judge {
     for (const [id, { close }] of this.journal) if (close !== undefined) this.#closings.add(id)
   }
 
+  /** From now on the house is to take nothing new. */
+  draining(life: Life): void {
+    if (!this.#drainingSinceMs.has(life)) this.#drainingSinceMs.set(life, this.#scene.kernel.nowMs)
+  }
+
   /** The house says that it has ended everything. */
   drained(life: Life): void {
     this.#drained.add(life)
@@ -88,7 +88,8 @@ export class Judge {
     for (const entry of entries) {
       const recorded = this.journal.get(entry.id) ?? {}
       this.journal.set(entry.id, recorded)
-      if (entry.phase === 'close' && recorded.open === undefined) this.#broken('a closing has its opening', `${entry.id} was closed and never opened`)
+      if (entry.phase === 'close' && recorded.open === undefined)
+        this.#broken('a closing has its opening', `${entry.id} was closed and never opened`)
       recorded[entry.phase] ??= entry
       if (entry.phase === 'close') this.#isWellBilled(entry)
     }
@@ -101,11 +102,13 @@ export class Judge {
 
   /** Nothing is left to happen, and nobody restarted anything for it. */
   atRest(): void {
-    const { gateway, outgoing, callers } = this.#world
+    const { gateway, outgoing, callers } = this.#scene
     if (gateway === undefined) return this.#broken('comes to rest', 'the house is down and nothing will start it')
-    if (gateway.inFlight !== 0) this.#broken('counts return to zero', `${gateway.inFlight} requests are in flight at rest`)
+    if (gateway.inFlight !== 0)
+      this.#broken('counts return to zero', `${gateway.inFlight} requests are in flight at rest`)
     for (const [at, exchange] of outgoing.records.entries()) {
-      if (exchange.overMs === undefined && !this.#lingers(exchange)) this.#broken('no engine is left working', `upstream ${at} is open at rest`)
+      if (exchange.overMs === undefined && !this.#lingers(exchange))
+        this.#broken('no engine is left working', `upstream ${at} is open at rest`)
     }
     this.#allAreClosed('at rest')
     for (const caller of callers) this.#answers.atRest(caller)
@@ -114,10 +117,11 @@ export class Judge {
   /** After one more restart. */
   afterRecovery(): void {
     this.#allAreClosed('after recovery')
-    for (const caller of this.#world.callers) {
+    for (const caller of this.#scene.callers) {
       const { plan, status, recordedAs, life } = caller
       const recorded = this.journal.get(recordedAs ?? '')
-      if (status === 200 && recorded?.open === undefined) this.#broken('nothing acknowledged is lost', `${plan.name} saw a 200, and no event tells of it`)
+      if (status === 200 && recorded?.open === undefined)
+        this.#broken('nothing acknowledged is lost', `${plan.name} saw a 200, and no event tells of it`)
       if (recorded?.close === undefined || life === undefined) continue
       this.#answers.closingIsTrue(caller, recorded.close, !life.alive && !this.#drained.has(life))
     }
@@ -130,16 +134,21 @@ export class Judge {
       this.#closings.add(id)
     } else if (!this.#callers.has(id)) {
       // The step that brings a request's body is the step that opens it.
-      const caller = this.#world.callers.find(({ connection }) => connection?.bodyStep === this.#world.kernel.step)
-      if (caller === undefined || caller.recordedAs !== undefined) return this.#broken('a request is opened once', `${id} is opened, and nobody asked for it`)
+      const caller = this.#scene.callers.find(({ connection }) => connection?.bodyStep === this.#scene.kernel.step)
+      if (caller === undefined || caller.recordedAs !== undefined)
+        return this.#broken('a request is opened once', `${id} is opened, and nobody asked for it`)
       caller.recordedAs = id
+      const sinceMs = caller.life === undefined ? undefined : this.#drainingSinceMs.get(caller.life)
+      if (caller.calledMs > (sinceMs ?? Infinity))
+        this.#broken('the refused reach no engine', `${caller.plan.name} came when the house was stopping`)
       this.#callers.set(id, caller)
     }
   }
 
   #allAreClosed(when: string): void {
     for (const [id, { open, close }] of this.journal) {
-      if (open !== undefined && close === undefined) this.#broken('every opened request is closed', `${id} is open ${when}`)
+      if (open !== undefined && close === undefined)
+        this.#broken('every opened request is closed', `${id} is open ${when}`)
     }
   }
 
@@ -148,18 +157,20 @@ export class Judge {
     if (body['outcome'] === 'interrupted') return
     const usage = usageIn(body)
     const deployment = body['deployment']
-    if (usage === undefined) return this.#broken('usage sums', `${id} has no usage that makes sense: ${JSON.stringify(body['usage'])}`)
+    if (usage === undefined)
+      return this.#broken('usage sums', `${id} has no usage that makes sense: ${JSON.stringify(body['usage'])}`)
     if (typeof deployment !== 'string') return
     const price = PRICES[deployment.split('/')[0] ?? '']
     const cost = price === undefined ? null : expectedCost(usage, price).toString()
-    if (body['costNanoUsd'] !== cost) this.#broken('usage sums', `${id} cost ${JSON.stringify(body['costNanoUsd'])}, not ${cost}`)
+    if (body['costNanoUsd'] !== cost)
+      this.#broken('usage sums', `${id} cost ${JSON.stringify(body['costNanoUsd'])}, not ${cost}`)
   }
 
   /** What callers were told, added up, is what the journal says, added up. */
   #sumsAgree(): void {
     let told = 0
     let recorded = 0
-    for (const caller of this.#world.callers) {
+    for (const caller of this.#scene.callers) {
       if (caller.status !== 200 || caller.state !== 'ended') continue
       const whole: unknown = streams(caller) ? readTranscript(caller.text()) : JSON.parse(caller.text())
       const usage = isObject(whole) ? whole['usage'] : undefined
@@ -173,43 +184,66 @@ export class Judge {
   }
 
   #letGoInTime(): void {
-    const { kernel, callers } = this.#world
+    const { kernel, callers } = this.#scene
     for (const caller of callers) {
       const { connection, life, plan } = caller
       if (connection === undefined || life?.alive !== true) continue
-      if (connection.toldGoneMs !== undefined && !this.#judgedGone.has(caller) && kernel.nowMs > connection.toldGoneMs + ABORT_WITHIN_MS) {
+      if (
+        connection.toldGoneMs !== undefined &&
+        !this.#judgedGone.has(caller) &&
+        kernel.nowMs > connection.toldGoneMs + ABORT_WITHIN_MS
+      ) {
         this.#judgedGone.add(caller)
-        if (this.#isServed(plan.name)) this.#broken('an engine is let go with its caller', `${plan.name} left at ${connection.toldGoneMs} ms; its engine still works`)
+        if (this.#isServed(plan.name))
+          this.#broken(
+            'an engine is let go with its caller',
+            `${plan.name} left at ${connection.toldGoneMs} ms; its engine still works`,
+          )
       }
-      if (connection.stuckSinceMs !== undefined && kernel.nowMs > connection.stuckSinceMs + STALL_WITHIN_MS && this.#isServed(plan.name)) {
-        this.#broken('an engine is let go with its caller', `${plan.name} has read nothing since ${connection.stuckSinceMs} ms; its engine still works`)
+      if (
+        connection.stuckSinceMs !== undefined &&
+        kernel.nowMs > connection.stuckSinceMs + STALL_WITHIN_MS &&
+        this.#isServed(plan.name)
+      ) {
+        this.#broken(
+          'an engine is let go with its caller',
+          `${plan.name} has read nothing since ${connection.stuckSinceMs} ms; its engine still works`,
+        )
       }
     }
   }
 
   /** Whether an engine works for it, or means to. */
   #isServed(name: string): boolean {
-    return this.#world.outgoing.records.some((exchange) => exchange.overMs === undefined && nameIn(exchange.request) === name && !this.#hasSaidAll(exchange))
+    return this.#scene.outgoing.records.some(
+      (exchange) => exchange.overMs === undefined && nameIn(exchange.request) === name && !this.#hasSaidAll(exchange),
+    )
   }
 
   /** Whoever still waits for something may have a timer; the house with nothing to do has none. */
   #timersAreWanted(): void {
-    const { life, gateway } = this.#world
+    const { life, gateway } = this.#scene
     if (life.timers.size === 0 || gateway?.inFlight !== 0 || this.#refused.size > 0) return
     this.#broken('no timer is left', [...life.timers].join(', '))
   }
 
   /** Its answer is read to the last byte; only the connection's end may be missing. */
   #hasSaidAll({ request, unreadBytes }: ExchangeRecord): boolean {
-    return unreadBytes === 0 && this.#world.engine.records.some((attempt) => attempt.wire.request === request && attempt.finished)
+    return (
+      unreadBytes === 0 &&
+      this.#scene.engine.records.some((attempt) => attempt.wire.request === request && attempt.finished)
+    )
   }
 
   /** The engine said all and never closes: its connection is the HTTP client's to reclaim. */
   #lingers(exchange: ExchangeRecord): boolean {
-    return this.#hasSaidAll(exchange) && this.#answers.attempts(nameIn(exchange.request)).some((attempt) => attempt.plan.ending === 'lingers')
+    return (
+      this.#hasSaidAll(exchange) &&
+      this.#answers.attempts(nameIn(exchange.request)).some((attempt) => attempt.plan.ending === 'lingers')
+    )
   }
 
   #broken(invariant: Invariant, detail: string): void {
-    this.#world.kernel.violate(invariant, detail)
+    this.#scene.kernel.violate(invariant, detail)
   }
 }

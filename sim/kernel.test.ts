@@ -13,7 +13,10 @@ test('events happen in the order of their times, one at a time', async () => {
       for (const delay of delays) kernel.after(delay, 'event', () => seen.push(kernel.nowMs))
       const { steps } = await kernel.run(1000)
       assert.equal(steps, delays.length)
-      assert.deepEqual(seen, delays.toSorted((a, b) => a - b))
+      assert.deepEqual(
+        seen,
+        delays.toSorted((a, b) => a - b),
+      )
     }),
     { numRuns: 50 },
   )
@@ -38,7 +41,8 @@ test('every microtask drains between two steps, however deep', async () => {
     for (let i = 0; i < 50; i++) await Promise.resolve()
     log.push(`${name} settled`)
   }
-  for (const name of ['first', 'second']) kernel.after(name === 'first' ? 0 : 1, name, () => (log.push(name), void deep(name)))
+  for (const name of ['first', 'second'])
+    kernel.after(name === 'first' ? 0 : 1, name, () => (log.push(name), void deep(name)))
   await kernel.run(10)
   assert.deepEqual(log, ['first', 'first settled', 'second', 'second settled'])
 })
@@ -89,7 +93,10 @@ test('after the end of a life no timer fires and no effect takes place', async (
   let ends = 0
   const life = new Life(kernel, { number: 0, crashAtEffect: 3, skewMs: 0, onCrash: () => ends++ })
   life.clock.after(10, () => assert.fail('a timer of the dead'))
-  assert.deepEqual([life.effect('one'), life.effect('two'), life.effect('three'), life.effect('four')], [true, true, false, false])
+  assert.deepEqual(
+    [life.effect('one'), life.effect('two'), life.effect('three'), life.effect('four')],
+    [true, true, false, false],
+  )
   assert.equal(life.alive, false)
   life.clock.after(1, () => assert.fail('a timer set by the dead'))
   life.end('again')

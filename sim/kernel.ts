@@ -65,7 +65,13 @@ export class Kernel {
 
   /** Makes something happen `delayMs` from now. Of several things due at once the seed picks. */
   after(delayMs: number, label: string, run: () => void): Scheduled {
-    const happening: Happening = { atMs: this.#nowMs + Math.max(0, delayMs), tie: this.#order.int(0, 0xffff), label, run, cancelled: false }
+    const happening: Happening = {
+      atMs: this.#nowMs + Math.max(0, delayMs),
+      tie: this.#order.int(0, 0xffff),
+      label,
+      run,
+      cancelled: false,
+    }
     this.#queue.push(happening)
     return {
       cancel: () => {
@@ -100,7 +106,8 @@ export class Kernel {
         for (const check of this.#checks) check()
         const next = this.#violation === undefined ? this.#queue.pop() : undefined
         if (next === undefined) return resolve(this.outcome())
-        if (++this.#step > stepsMax) this.violate('comes to rest', `still busy after ${stepsMax} steps, next: ${next.label}`)
+        if (++this.#step > stepsMax)
+          this.violate('comes to rest', `still busy after ${stepsMax} steps, next: ${next.label}`)
         this.#deliver(next)
         // A tick queued by a microtask runs only when the microtask queue is empty: the cheapest
         // way to let everything that can go on without the outside world go on.
@@ -116,7 +123,10 @@ export class Kernel {
     try {
       happening.run()
     } catch (thrown) {
-      this.violate('nothing throws into a port', thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown))
+      this.violate(
+        'nothing throws into a port',
+        thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
+      )
     }
   }
 

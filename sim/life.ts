@@ -69,7 +69,7 @@ export class Life {
     let readings = 0
     return {
       monotonicMs: () => kernel.nowMs,
-      wallMs: () => originMs + Math.floor(kernel.nowMs) + (this.#options.skewMs * (readings++ % 3)),
+      wallMs: () => originMs + Math.floor(kernel.nowMs) + this.#options.skewMs * (readings++ % 3),
       after: (delayMs, task) => {
         if (!this.#alive) return { cancel: () => {} }
         const name = `timer ${this.number}.${this.#nextTimer++} (${Math.round(delayMs)} ms)`

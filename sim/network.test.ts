@@ -12,21 +12,26 @@ import { type Packet, Pipe } from './pipe.ts'
 const bytesOf = (packets: readonly Packet[]): string =>
   Buffer.concat(packets.flatMap((packet) => (packet.kind === 'data' ? [packet.bytes] : []))).toString()
 const kindsOf = (packets: readonly Packet[]): string => [...new Set(packets.map((packet) => packet.kind))].join(' ')
-const livingOn = (kernel: Kernel): Life => new Life(kernel, { number: 0, crashAtEffect: Infinity, skewMs: 0, onCrash: () => {} })
+const livingOn = (kernel: Kernel): Life =>
+  new Life(kernel, { number: 0, crashAtEffect: Infinity, skewMs: 0, onCrash: () => {} })
 
 test('a pipe delivers every byte in order, wherever it cuts, and its end last', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.nat(), fc.array(fc.string({ minLength: 1, maxLength: 200 }), { minLength: 1, maxLength: 12 }), async (seed, texts) => {
-      const kernel = new Kernel(seed)
-      const seen: Packet[] = []
-      const pipe = new Pipe(kernel, new Dice(seed), 'pipe', 3, (packet) => seen.push(packet))
-      for (const text of texts) pipe.send({ kind: 'data', bytes: Buffer.from(text) })
-      pipe.send({ kind: 'end' })
-      await kernel.run(10_000)
-      assert.equal(bytesOf(seen), texts.join(''))
-      assert.equal(seen.at(-1)?.kind, 'end')
-      assert.equal(pipe.bufferedBytes, 0)
-    }),
+    fc.asyncProperty(
+      fc.nat(),
+      fc.array(fc.string({ minLength: 1, maxLength: 200 }), { minLength: 1, maxLength: 12 }),
+      async (seed, texts) => {
+        const kernel = new Kernel(seed)
+        const seen: Packet[] = []
+        const pipe = new Pipe(kernel, new Dice(seed), 'pipe', 3, (packet) => seen.push(packet))
+        for (const text of texts) pipe.send({ kind: 'data', bytes: Buffer.from(text) })
+        pipe.send({ kind: 'end' })
+        await kernel.run(10_000)
+        assert.equal(bytesOf(seen), texts.join(''))
+        assert.equal(seen.at(-1)?.kind, 'end')
+        assert.equal(pipe.bufferedBytes, 0)
+      },
+    ),
     { numRuns: 60 },
   )
 })
@@ -66,7 +71,10 @@ test('a paused pipe holds everything back, a closed one drops it', async () => {
   assert.equal(bytesOf(seen), 'later')
 })
 
-function exchangeWith(server: Server, steps: (abort: () => void, kernel: Kernel) => void = () => {}): Promise<string[]> {
+function exchangeWith(
+  server: Server,
+  steps: (abort: () => void, kernel: Kernel) => void = () => {},
+): Promise<string[]> {
   const kernel = new Kernel(5)
   const outgoing = new Outgoing(kernel, new Dice(5), () => server)
   const heard: string[] = []
@@ -103,17 +111,25 @@ test('after an abort the house hears nothing more, and the server is told', asyn
     side.head(200, {})
     side.onGone(() => gone++)
   }
-  const heard = await exchangeWith({ connect: () => 'ok', accept }, (abort, kernel) => kernel.after(300, 'abort', abort))
+  const heard = await exchangeWith({ connect: () => 'ok', accept }, (abort, kernel) =>
+    kernel.after(300, 'abort', abort),
+  )
   assert.deepEqual(heard, ['head 200'])
   assert.equal(gone, 1)
 })
 
 const UPLOAD: Upload = { method: 'POST', target: '/', headers: {}, body: Buffer.from('question'), fate: 'arrives' }
 
-async function connect(upload: Upload, handler: Handler, more: (connection: Connection, kernel: Kernel) => void = () => {}): Promise<{ seen: Packet[]; broken: string | undefined }> {
+async function connect(
+  upload: Upload,
+  handler: Handler,
+  more: (connection: Connection, kernel: Kernel) => void = () => {},
+): Promise<{ seen: Packet[]; broken: string | undefined }> {
   const kernel = new Kernel(9)
   const seen: Packet[] = []
-  const connection = new Connection(kernel, new Dice(9), 'caller', livingOn(kernel), upload, (packet) => seen.push(packet))
+  const connection = new Connection(kernel, new Dice(9), 'caller', livingOn(kernel), upload, (packet) =>
+    seen.push(packet),
+  )
   connection.open(handler)
   more(connection, kernel)
   const { violation } = await kernel.run(5000)
@@ -153,10 +169,14 @@ test('`write` says stop to a caller who does not read, and drain when it reads o
     log.push(`stopped after ${sent > 200 ? 'too many' : 'some'}`)
     reply.onDrain(() => log.push('drain'))
   }
-  await connect(UPLOAD, (_, reply) => flood(reply), (connection, kernel) => {
-    connection.stopReading()
-    kernel.after(50, 'reads on', () => (log.push('reads'), connection.goOnReading()))
-  })
+  await connect(
+    UPLOAD,
+    (_, reply) => flood(reply),
+    (connection, kernel) => {
+      connection.stopReading()
+      kernel.after(50, 'reads on', () => (log.push('reads'), connection.goOnReading()))
+    },
+  )
   assert.deepEqual(log, ['stopped after some', 'reads', 'drain'])
 })
 

@@ -66,7 +66,10 @@ export class Pipe {
     if (this.#closed) return
     const kept = this.#dice.chance(0.5) ? this.#queue.length : this.#dice.int(0, this.#queue.length)
     this.#queue = this.#queue.slice(0, kept).filter((packet) => packet.kind !== 'end')
-    this.#bufferedBytes = this.#queue.reduce((sum, packet) => sum + (packet.kind === 'data' ? packet.bytes.length : 0), 0)
+    this.#bufferedBytes = this.#queue.reduce(
+      (sum, packet) => sum + (packet.kind === 'data' ? packet.bytes.length : 0),
+      0,
+    )
     this.#queue.push({ kind: 'reset', reason })
     this.#pump()
   }
@@ -109,7 +112,11 @@ export class Pipe {
     if (this.#temper === 'merged') {
       const parts = [bytes]
       let size = bytes.length
-      for (let next = this.#queue[0]; next?.kind === 'data' && size + next.bytes.length <= READ_BYTES_MAX; next = this.#queue[0]) {
+      for (
+        let next = this.#queue[0];
+        next?.kind === 'data' && size + next.bytes.length <= READ_BYTES_MAX;
+        next = this.#queue[0]
+      ) {
         parts.push(next.bytes)
         size += next.bytes.length
         this.#queue.shift()

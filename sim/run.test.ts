@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 const run = (...options: string[]): { code: number | null; out: string; err: string } => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, 'run.ts'), ...options], { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, 'run.ts'), ...options], {
+    encoding: 'utf8',
+  })
   return { code: status, out: stdout, err: stderr }
 }
 

@@ -56,7 +56,16 @@ export interface AnswerPlan {
   readonly ending: Ending
 }
 
-export type FramePlan = 'text' | 'role' | 'empty' | 'comment' | 'wide' | 'tool' | 'reasoning' | 'extra' | 'second choice'
+export type FramePlan =
+  | 'text'
+  | 'role'
+  | 'empty'
+  | 'comment'
+  | 'wide'
+  | 'tool'
+  | 'reasoning'
+  | 'extra'
+  | 'second choice'
 
 /** How an event is written: on one line, with CRLF and over several lines, without the blank after
  *  the colon, over several lines, with fields nobody reads. */
@@ -66,6 +75,7 @@ export type UsagePlan = 'none' | 'right' | 'cached' | 'reasoning' | 'on every ch
 /** How an answer ends:
  *  `done`         as it should: the finish, usage, `[DONE]`.
  *  `no done`      the finish, then a clean end of the connection.
+ *  `bare done`    `[DONE]`, and no choice was ever finished.
  *  `two dones`    `[DONE]` twice.
  *  `chatter`      another chunk after `[DONE]`.
  *  `cut`          a clean end in the middle, as a dying proxy makes it.
@@ -76,7 +86,21 @@ export type UsagePlan = 'none' | 'right' | 'cached' | 'reasoning' | 'on every ch
  *  `lingers`      all is said, and the connection is never closed.
  *  `endless`      chunks without end.
  *  `garbage`      bytes that are no chunk. */
-export const ENDINGS = ['done', 'no done', 'two dones', 'chatter', 'cut', 'error frame', 'error chunk', 'reset', 'hang', 'lingers', 'endless', 'garbage'] as const
+export const ENDINGS = [
+  'done',
+  'no done',
+  'bare done',
+  'two dones',
+  'chatter',
+  'cut',
+  'error frame',
+  'error chunk',
+  'reset',
+  'hang',
+  'lingers',
+  'endless',
+  'garbage',
+] as const
 export type Ending = (typeof ENDINGS)[number]
 
 export function makeScenario(seed: number): Scenario {
@@ -104,7 +128,12 @@ const STARTED_MS = 40
 
 function makeRequest(dice: Dice, name: string): RequestPlan {
   const tame = dice.chance(0.35)
-  const leaves = !tame && dice.chance(0.25) ? (dice.chance(0.5) ? { afterMs: dice.int(0, 400) } : { afterBytes: dice.int(0, 900) }) : undefined
+  const leaves =
+    !tame && dice.chance(0.25)
+      ? dice.chance(0.5)
+        ? { afterMs: dice.int(0, 400) }
+        : { afterBytes: dice.int(0, 900) }
+      : undefined
   const answers: AnswerPlan[] = []
   for (let i = dice.int(1, 3); i > 0; i--) answers.push(makeAnswer(dice.fork(`answer ${i}`), tame))
   return {
@@ -113,7 +142,9 @@ function makeRequest(dice: Dice, name: string): RequestPlan {
     operation: dice.weighted<OperationPlan>({ chat: 12, rerank: 1, embeddings: 1 }),
     credential: dice.weighted<Credential>({ user: 20, admin: 4, unknown: 1, none: 1, two: 1 }),
     model: dice.weighted<ModelName>({ solo: 6, pair: 6, chain: 6, absent: 1 }),
-    body: tame ? 'good' : dice.weighted<BodyPlan>({ good: 40, malformed: 1, deep: 1, large: 1, fieldless: 1, stalls: 1, breaks: 1 }),
+    body: tame
+      ? 'good'
+      : dice.weighted<BodyPlan>({ good: 40, malformed: 1, deep: 1, large: 1, fieldless: 1, stalls: 1, breaks: 1 }),
     stream: dice.chance(0.7),
     includeUsage: dice.chance(0.5),
     reads: dice.weighted({ steadily: 12, slowly: 5, never: tame ? 0 : 2 }),
@@ -123,16 +154,42 @@ function makeRequest(dice: Dice, name: string): RequestPlan {
 }
 
 const FRAME_WEIGHTS: { readonly [name in FramePlan]: number } = {
-  text: 12, role: 1, empty: 1, comment: 2, wide: 3, tool: 1, reasoning: 1, extra: 1, 'second choice': 1,
+  text: 12,
+  role: 1,
+  empty: 1,
+  comment: 2,
+  wide: 3,
+  tool: 1,
+  reasoning: 1,
+  extra: 1,
+  'second choice': 1,
 }
 const ENDING_WEIGHTS: { readonly [name in Ending]: number } = {
-  done: 24, 'no done': 2, 'two dones': 2, chatter: 2, cut: 3, 'error frame': 2, 'error chunk': 2, reset: 4, hang: 2, lingers: 1, endless: 1, garbage: 2,
+  done: 24,
+  'no done': 2,
+  'bare done': 1,
+  'two dones': 2,
+  chatter: 2,
+  cut: 3,
+  'error frame': 2,
+  'error chunk': 2,
+  reset: 4,
+  hang: 2,
+  lingers: 1,
+  endless: 1,
+  garbage: 2,
 }
 /** After a few words that say nothing: the next attempt must not inherit them. */
 const BROKEN_ENDINGS: readonly Ending[] = ['cut', 'reset', 'error frame', 'garbage', 'hang']
 
 const USAGE_WEIGHTS: { readonly [name in UsagePlan]: number } = {
-  none: 3, right: 6, cached: 2, reasoning: 2, 'on every chunk': 2, negative: 1, absurd: 1,
+  none: 3,
+  right: 6,
+  cached: 2,
+  reasoning: 2,
+  'on every chunk': 2,
+  negative: 1,
+  absurd: 1,
 }
 
 function makeAnswer(dice: Dice, tame: boolean): AnswerPlan {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PLANTS } from './plants.ts'
+import { PLANTS } from './plants/all.ts'
 import { makeScenario, type Scenario } from './scenario.ts'
 import { shrink } from './shrink.ts'
 import { World } from './world.ts'

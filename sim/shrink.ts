@@ -18,7 +18,11 @@ const RUNS_MAX = 4_000
 /** A smaller scenario rolls other dice, so each is tried under a few seeds. */
 const SEEDS_TRIED = 4
 
-export async function shrink(scenario: Scenario, violation: Violation, plant: () => Plant = () => ({})): Promise<Shrunk> {
+export async function shrink(
+  scenario: Scenario,
+  violation: Violation,
+  plant: () => Plant = () => ({}),
+): Promise<Shrunk> {
   let best: Shrunk = { scenario, violation, runs: 0 }
   let runs = 0
   const fails = async (candidate: Scenario): Promise<Shrunk | undefined> => {
@@ -26,11 +30,12 @@ export async function shrink(scenario: Scenario, violation: Violation, plant: ()
       const tried = { ...candidate, seed: scenario.seed + i * 1_000_003 }
       runs++
       const outcome = await new World(tried, plant()).run()
-      if (outcome.violation?.invariant === violation.invariant) return { scenario: tried, violation: outcome.violation, runs }
+      if (outcome.violation?.invariant === violation.invariant)
+        return { scenario: tried, violation: outcome.violation, runs }
     }
     return undefined
   }
-  for (let smaller: Shrunk | undefined = best; smaller !== undefined; ) {
+  for (let smaller: Shrunk | undefined = best; smaller !== undefined;) {
     best = smaller
     smaller = undefined
     for (const candidate of reductions(best.scenario)) {
@@ -54,14 +59,23 @@ function* reductions(scenario: Scenario): Generator<Scenario> {
     for (const smaller of smallerRequests(plan)) yield { ...scenario, requests: requests.with(at, smaller) }
   }
   for (const [at, effect] of crashes.entries()) {
-    for (const sooner of [effect >> 1, effect - 1]) if (sooner >= 1) yield { ...scenario, crashes: crashes.with(at, sooner) }
+    for (const sooner of [effect >> 1, effect - 1])
+      if (sooner >= 1) yield { ...scenario, crashes: crashes.with(at, sooner) }
   }
 }
 
 function* smallerRequests(plan: RequestPlan): Generator<RequestPlan> {
   const { leaves: _, ...staying } = plan
   if (plan.leaves !== undefined) yield staying
-  yield* simpler(plan, { operation: 'chat', reads: 'steadily', body: 'good', credential: 'user', model: 'solo', includeUsage: false, atMs: 40 })
+  yield* simpler(plan, {
+    operation: 'chat',
+    reads: 'steadily',
+    body: 'good',
+    credential: 'user',
+    model: 'solo',
+    includeUsage: false,
+    atMs: 40,
+  })
   if (plan.answers.length > 1) yield* without(plan.answers).map((answers) => ({ ...plan, answers }))
   for (const [at, answer] of plan.answers.entries()) {
     for (const smaller of smallerAnswers(answer)) yield { ...plan, answers: plan.answers.with(at, smaller) }
@@ -77,13 +91,22 @@ function* smallerAnswers(answer: AnswerPlan): Generator<AnswerPlan> {
   yield* without(frames).map((fewer) => ({ ...answer, frames: fewer }))
   for (const [at, frame] of frames.entries()) if (frame !== 'text') yield { ...answer, frames: frames.with(at, 'text') }
   yield* simpler(answer, {
-    connect: 'ok', status: 200, contentType: 'right', ending: 'done', usage: 'right', lines: 'lf', thinksMs: 0, gapMs: 0, framesPerPacket: 1,
+    connect: 'ok',
+    status: 200,
+    contentType: 'right',
+    ending: 'done',
+    usage: 'right',
+    lines: 'lf',
+    thinksMs: 0,
+    gapMs: 0,
+    framesPerPacket: 1,
   })
 }
 
 /** The thing with one of its fields made plain. */
 function* simpler<Thing extends object>(thing: Thing, plain: Partial<Thing>): Generator<Thing> {
-  for (const name of Object.keys(plain) as (keyof Thing)[]) if (thing[name] !== plain[name]) yield { ...thing, [name]: plain[name] }
+  for (const name of Object.keys(plain) as (keyof Thing)[])
+    if (thing[name] !== plain[name]) yield { ...thing, [name]: plain[name] }
 }
 
 const without = <Item>(items: readonly Item[]): Item[][] => items.map((_, at) => items.toSpliced(at, 1))

@@ -11,7 +11,11 @@ test(`${SEEDS} seeds keep every invariant, and reach every situation`, async () 
   for (let seed = 1; seed <= SEEDS; seed++) {
     const world = new World(makeScenario(seed))
     const { violation, steps } = await world.run()
-    assert.equal(violation, undefined, `seed ${seed} breaks "${violation?.invariant}": ${violation?.detail}\nnpm run sim -- --seeds 1 --seed ${seed}`)
+    assert.equal(
+      violation,
+      undefined,
+      `seed ${seed} breaks "${violation?.invariant}": ${violation?.detail}\nnpm run sim -- --seeds 1 --seed ${seed}`,
+    )
     tally.add(world, steps)
   }
   const unseen = [...tally.counts].filter(([, count]) => count === 0).map(([situation]) => situation)
@@ -31,7 +35,13 @@ test('the same seed makes the same run, to the last step', async () => {
 
 test('a crash may fall between any two effects of a start, a request and a recovery', async () => {
   const requests = [1, 2, 3, 4, 5, 6].flatMap((seed) => makeScenario(seed).requests).slice(0, 12)
-  const calm = { ...makeScenario(1), diskFull: [], diskSlow: false, skewMs: 0, requests: requests.map((plan, at) => ({ ...plan, name: `r${at}` })) }
+  const calm = {
+    ...makeScenario(1),
+    diskFull: [],
+    diskSlow: false,
+    skewMs: 0,
+    requests: requests.map((plan, at) => ({ ...plan, name: `r${at}` })),
+  }
   let crashed = 0
   for (let effect = 1; effect <= 60; effect++) {
     const world = new World({ ...calm, crashes: [effect, 61 - effect] })

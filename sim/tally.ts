@@ -6,10 +6,20 @@ import type { World } from './world.ts'
  *  so the situations it is meant to reach are counted, and the test wants to see each. */
 
 export const SITUATIONS = [
-  'answered in a stream', 'answered whole', 'answered by a later attempt', 'answered, usage estimated',
-  'failed before the status', 'failed in the middle of a stream', 'cancelled', 'interrupted by a crash',
-  'left before the status', 'left in the middle of a stream', 'broken off by the house',
-  'the house crashed', 'a write survived a crash unacknowledged', 'the disk refused a write',
+  'answered in a stream',
+  'answered whole',
+  'answered by a later attempt',
+  'answered, usage estimated',
+  'failed before the status',
+  'failed in the middle of a stream',
+  'cancelled',
+  'interrupted by a crash',
+  'left before the status',
+  'left in the middle of a stream',
+  'broken off by the house',
+  'the house crashed',
+  'a write survived a crash unacknowledged',
+  'the disk refused a write',
   ...ENDINGS.map((ending) => `an engine's answer: ${ending}` as const),
 ] as const
 
@@ -35,7 +45,8 @@ export class Tally {
       const outcome = close?.body['outcome']
       if (outcome === 'cancelled') this.#saw('cancelled')
       if (outcome === 'interrupted') this.#saw('interrupted by a crash')
-      if (outcome === 'answered' && JSON.stringify(close?.body['usage']).includes('"estimated":true')) this.#saw('answered, usage estimated')
+      if (outcome === 'answered' && JSON.stringify(close?.body['usage']).includes('"estimated":true'))
+        this.#saw('answered, usage estimated')
     }
     this.#engines(world)
     this.#callers(world)
@@ -45,7 +56,8 @@ export class Tally {
   }
 
   #engines(world: World): void {
-    for (const attempt of world.engine.records) if (attempt.plan.status === 200) this.#saw(`an engine's answer: ${attempt.plan.ending}`)
+    for (const attempt of world.engine.records)
+      if (attempt.plan.status === 200) this.#saw(`an engine's answer: ${attempt.plan.ending}`)
   }
 
   #callers({ callers, engine }: World): void {
@@ -55,12 +67,16 @@ export class Tally {
       const whole = status === 200 && !plan.stream && state === 'ended'
       if (seen?.done === true) this.#saw('answered in a stream')
       if (whole) this.#saw('answered whole')
-      if ((seen?.done === true || whole) && engine.records.some((attempt) => attempt.request === plan.name && attempt.number > 0)) {
+      if (
+        (seen?.done === true || whole) &&
+        engine.records.some((attempt) => attempt.request === plan.name && attempt.number > 0)
+      ) {
         this.#saw('answered by a later attempt')
       }
       if (seen?.error !== undefined) this.#saw('failed in the middle of a stream')
       if (status !== undefined && status >= 500) this.#saw('failed before the status')
-      if (state === 'left') this.#saw(status === undefined ? 'left before the status' : 'left in the middle of a stream')
+      if (state === 'left')
+        this.#saw(status === undefined ? 'left before the status' : 'left in the middle of a stream')
       if (state === 'reset' && status === 200) this.#saw('broken off by the house')
     }
   }

@@ -52,12 +52,18 @@ export const choicesIn = (chunk: JsonObject): Json => chunk['choices'] ?? null
 
 /** Whether `part` is how `whole` begins, choice by choice. */
 export function isBeginning(part: readonly Json[], whole: readonly Json[]): boolean {
-  return part.length <= whole.length && part.every((choices, at) => JSON.stringify(choices) === JSON.stringify(whole[at]))
+  return (
+    part.length <= whole.length && part.every((choices, at) => JSON.stringify(choices) === JSON.stringify(whole[at]))
+  )
 }
 
 /** Whether a chunk's choices say anything a person would read. */
 export function isSpoken(choices: Json): boolean {
-  return JSON.stringify(choices).includes('"content":"r') || JSON.stringify(choices).includes('arguments') || JSON.stringify(choices).includes('reasoning_content')
+  return (
+    JSON.stringify(choices).includes('"content":"r') ||
+    JSON.stringify(choices).includes('arguments') ||
+    JSON.stringify(choices).includes('reasoning_content')
+  )
 }
 
 function parse(text: string): unknown {

@@ -1,4 +1,4 @@
-import { type Handler } from '../src/base/http.ts'
+import type { Handler } from '../src/base/http.ts'
 import { MemoryEvents } from '../src/drivers/memory/events.ts'
 import { MemoryRows } from '../src/drivers/memory/rows.ts'
 import type { Gateway } from '../src/gateway/gateway.ts'
@@ -12,6 +12,7 @@ import { Kernel, type Outcome } from './kernel.ts'
 import { Life } from './life.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Scenario } from './scenario.ts'
+import type { Scene } from './scene.ts'
 
 /** Everything a run consists of: the house, its callers, its engines, its disk, and the judge. */
 
@@ -23,7 +24,7 @@ const DRAIN_LOOK_MS = 20
 const CONNECTS_MAX = 4
 const RECONNECT_AFTER_MS = 70
 
-export class World {
+export class World implements Scene {
   readonly kernel: Kernel
   readonly callers: readonly Caller[]
   readonly engine: SimEngine
@@ -32,7 +33,7 @@ export class World {
   readonly judge: Judge
   life: Life
   gateway: Gateway | undefined
-  readonly #scenario: Scenario
+  readonly scenario: Scenario
   readonly #plant: Plant
   readonly #dice: Dice
   #handler: Handler | undefined
@@ -43,14 +44,14 @@ export class World {
 
   constructor(scenario: Scenario, plant: Plant = {}, keepTrace = false) {
     const dice = new Dice(scenario.seed).fork('world')
-    this.#scenario = scenario
+    this.scenario = scenario
     this.#plant = plant
     this.#dice = dice
     this.kernel = new Kernel(scenario.seed, keepTrace)
     this.engine = new SimEngine(this.kernel, scenario)
     this.outgoing = new Outgoing(this.kernel, dice.fork('outgoing'), () => this.engine)
     this.callers = scenario.requests.map((plan) => new Caller(this.kernel, dice.fork(`caller ${plan.name}`), plan))
-    this.judge = new Judge(this, scenario)
+    this.judge = new Judge(this)
     const image = { events: new MemoryEvents(), rows: new MemoryRows() }
     this.disk = new SimDisk(this.kernel, scenario, image, (entries) => this.judge.durable(entries), dice.fork('disk'))
     this.life = this.#begin()
@@ -62,12 +63,15 @@ export class World {
   }
 
   async run(): Promise<Outcome> {
-    const strays = (thrown: unknown): void => this.kernel.violate('no promise is left to fail alone', String(thrown instanceof Error ? thrown.stack : thrown))
+    const strays = (thrown: unknown): void =>
+      this.kernel.violate('no promise is left to fail alone', String(thrown instanceof Error ? thrown.stack : thrown))
     const others = process.listeners('unhandledRejection')
     process.removeAllListeners('unhandledRejection').on('unhandledRejection', strays)
     try {
-      for (const caller of this.callers) this.kernel.after(caller.plan.atMs, `${caller.plan.name} calls`, () => this.#call(caller))
-      for (const atMs of this.#scenario.stopsAtMs) this.kernel.after(atMs, 'somebody stops the house', () => this.#stop(this.life))
+      for (const caller of this.callers)
+        this.kernel.after(caller.plan.atMs, `${caller.plan.name} calls`, () => this.#call(caller))
+      for (const atMs of this.scenario.stopsAtMs)
+        this.kernel.after(atMs, 'somebody stops the house', () => this.#stop(this.life))
       let outcome = await this.kernel.run(STEPS_MAX)
       if (outcome.violation === undefined) {
         this.judge.atRest()
@@ -88,7 +92,9 @@ export class World {
   /** A caller whose connection is refused tries again a few times, as clients do. */
   #call(caller: Caller, triesLeft = CONNECTS_MAX): void {
     if (this.#handler === undefined && triesLeft > 1) {
-      return void this.kernel.after(RECONNECT_AFTER_MS, `${caller.plan.name} calls again`, () => this.#call(caller, triesLeft - 1))
+      return void this.kernel.after(RECONNECT_AFTER_MS, `${caller.plan.name} calls again`, () =>
+        this.#call(caller, triesLeft - 1),
+      )
     }
     caller.call(this.life, this.#handler, (kind) => this.judge.heard(caller, kind))
   }
@@ -99,6 +105,7 @@ export class World {
     const { gateway } = this
     if (!life.alive || gateway === undefined) return
     gateway.drain()
+    this.judge.draining(life)
     const look = (): void => {
       if (!life.alive) return
       if (gateway.inFlight > 0) return void this.kernel.after(DRAIN_LOOK_MS, 'still draining', look)
@@ -117,14 +124,18 @@ export class World {
     const number = this.#lives++
     const life = new Life(this.kernel, {
       number,
-      crashAtEffect: this.#epilogue ? Infinity : (this.#scenario.crashes[number] ?? Infinity),
-      skewMs: this.#scenario.skewMs,
+      crashAtEffect: this.#epilogue ? Infinity : (this.scenario.crashes[number] ?? Infinity),
+      skewMs: this.scenario.skewMs,
       onCrash: () => this.#crashed(),
     })
     this.life = life
     this.kernel.after(0, `life ${number} starts`, () => {
       const store = this.disk.ports(life)
-      const ports = { life, client: this.outgoing.client(life), store: { ...store, events: this.judge.watch(life, store.events) } }
+      const ports = {
+        life,
+        client: this.outgoing.client(life),
+        store: { ...store, events: this.judge.watch(life, store.events) },
+      }
       startHouse(ports, this.#plant).then(
         (gateway) => {
           if (!life.alive) return

@@ -2,9 +2,9 @@
  *  factor k1 + 1, which changes no ranking, is left out. Stated once, so that every index ranks alike. */
 
 /** How soon repeating a term stops to count. */
-export const K1 = 1.2
+const K1 = 1.2
 /** How much a long text is held against it: 0 not at all, 1 in full proportion. */
-export const B = 0.75
+const B = 0.75
 
 /** What a term is worth by its rarity; never negative. */
 export const inverseDocumentFrequency = (texts: number, textsWith: number): number =>

@@ -5,12 +5,18 @@ import { sentences } from './sentences.ts'
 
 const split = (text: string): string[] => sentences(text).map(({ start, end }) => text.slice(start, end))
 const kinds = (text: string): string[] =>
-  sentences(text).map(({ kind, level, ordered, start, end }) => `${kind}${level > 0 ? level : ''}${ordered ? '#' : ''}: ${text.slice(start, end)}`)
+  sentences(text).map(
+    ({ kind, level, ordered, start, end }) =>
+      `${kind}${level > 0 ? level : ''}${ordered ? '#' : ''}: ${text.slice(start, end)}`,
+  )
 
 test('prose ends at stops, not at abbreviations, numbers, file names or code', () => {
   for (const [text, expected] of [
     ['One. Two! Three? Four', ['One.', 'Two!', 'Three?', 'Four']],
-    ['See e.g. Dr. Smith, i.e. J. Smith of Acme Inc. in 1.5 s. Next.', ['See e.g. Dr. Smith, i.e. J. Smith of Acme Inc. in 1.5 s.', 'Next.']],
+    [
+      'See e.g. Dr. Smith, i.e. J. Smith of Acme Inc. in 1.5 s. Next.',
+      ['See e.g. Dr. Smith, i.e. J. Smith of Acme Inc. in 1.5 s.', 'Next.'],
+    ],
     ['Apples, pears, etc. The rest is gone.', ['Apples, pears, etc.', 'The rest is gone.']],
     ['Edit main.ts and `a. B c`. `npm start` runs it.', ['Edit main.ts and `a. B c`.', '`npm start` runs it.']],
     ['He said "stop." Then (it was late.) We left.', ['He said "stop."', 'Then (it was late.)', 'We left.']],
@@ -28,14 +34,50 @@ test('prose ends at stops, not at abbreviations, numbers, file names or code', (
 
 test('Markdown keeps headings, items, code and tables apart', () => {
   const text = [
-    '# Title #', 'Intro. More:', '- first. Still first.', '  goes on', '- [ ] second', '  1. inner', '', '  belongs to inner', '',
-    'Prose again', '', '```sh', '# no heading. No sentence.', '```', 'Under', '---', '| a | b |', '|---|:-:|', '| 1. One | 2 |', '',
-    '> Quoted. Twice.', '***', '    indented code. Yes.', '', '<!-- hidden. -->', '[ref]: http://x.y',
+    '# Title #',
+    'Intro. More:',
+    '- first. Still first.',
+    '  goes on',
+    '- [ ] second',
+    '  1. inner',
+    '',
+    '  belongs to inner',
+    '',
+    'Prose again',
+    '',
+    '```sh',
+    '# no heading. No sentence.',
+    '```',
+    'Under',
+    '---',
+    '| a | b |',
+    '|---|:-:|',
+    '| 1. One | 2 |',
+    '',
+    '> Quoted. Twice.',
+    '***',
+    '    indented code. Yes.',
+    '',
+    '<!-- hidden. -->',
+    '[ref]: http://x.y',
   ].join('\n')
   assert.deepEqual(kinds(text), [
-    'heading1: Title', 'prose: Intro.', 'prose: More:', 'item: first.', 'item: Still first.\n  goes on', 'item: second', 'item2#: inner',
-    'item2: belongs to inner', 'prose: Prose again', 'code: ```sh\n# no heading. No sentence.\n```', 'heading2: Under', 'columns: | a | b |',
-    'row: | 1. One | 2 |', 'prose: Quoted.', 'prose: Twice.', 'code:     indented code. Yes.',
+    'heading1: Title',
+    'prose: Intro.',
+    'prose: More:',
+    'item: first.',
+    'item: Still first.\n  goes on',
+    'item: second',
+    'item2#: inner',
+    'item2: belongs to inner',
+    'prose: Prose again',
+    'code: ```sh\n# no heading. No sentence.\n```',
+    'heading2: Under',
+    'columns: | a | b |',
+    'row: | 1. One | 2 |',
+    'prose: Quoted.',
+    'prose: Twice.',
+    'code:     indented code. Yes.',
   ])
 })
 
@@ -46,11 +88,38 @@ test('a fence that is never closed reaches to the end', () => {
 
 test('lines that end in CR LF are no different', () => {
   assert.deepEqual(kinds('# T\r\nOne.\r\n\r\n- two\r\n| a | b |\r\n|--|--|\r\n| c | d |\r\n'), [
-    'heading1: T', 'prose: One.', 'item: two', 'columns: | a | b |', 'row: | c | d |',
+    'heading1: T',
+    'prose: One.',
+    'item: two',
+    'columns: | a | b |',
+    'row: | c | d |',
   ])
 })
 
-const piece = fc.constantFrom('# ', '- ', '1. ', '\n', '\n\n', '```', '~~~', '|', '---', '. ', '? ', '`', ' ', 'Word', 'e.g. ', '> ', '    ', '😀', '。', '**', '(', ')')
+const piece = fc.constantFrom(
+  '# ',
+  '- ',
+  '1. ',
+  '\n',
+  '\n\n',
+  '```',
+  '~~~',
+  '|',
+  '---',
+  '. ',
+  '? ',
+  '`',
+  ' ',
+  'Word',
+  'e.g. ',
+  '> ',
+  '    ',
+  '😀',
+  '。',
+  '**',
+  '(',
+  ')',
+)
 
 test('ranges are in order, apart, trimmed, within the text and leave no word out', () => {
   fc.assert(
@@ -62,7 +131,8 @@ test('ranges are in order, apart, trimmed, within the text and leave no word out
         assert.ok(sentence.start >= end && sentence.end > sentence.start && sentence.end <= text.length)
         end = sentence.end
         read += text.slice(sentence.start, sentence.end)
-        if (sentence.kind !== 'code') assert.equal(text.slice(sentence.start, sentence.end).trim().length, sentence.end - sentence.start)
+        if (sentence.kind !== 'code')
+          assert.equal(text.slice(sentence.start, sentence.end).trim().length, sentence.end - sentence.start)
       }
       const count = (from: string): number => from.split('Word').length
       const silent = /<!--|\]:|</.test(text)
@@ -75,7 +145,20 @@ test('ranges are in order, apart, trimmed, within the text and leave no word out
 test('what has no end is cut, and no pattern takes more than linear time', () => {
   const long = 'word '.repeat(100_000)
   assert.ok(sentences(long).every(({ start, end }) => end - start <= 2000))
-  for (const hostile of ['.'.repeat(200_000) + 'x', '`'.repeat(200_000), '# ' + '#'.repeat(200_000) + 'x', '|'.repeat(200_000), '-'.repeat(200_000) + 'x', '> '.repeat(100_000), '"'.repeat(200_000), 'x'.repeat(500_000), '- '.repeat(100_000), '[a'.repeat(100_000), '<a '.repeat(100_000), '😀'.repeat(100_000)]) {
+  for (const hostile of [
+    '.'.repeat(200_000) + 'x',
+    '`'.repeat(200_000),
+    '# ' + '#'.repeat(200_000) + 'x',
+    '|'.repeat(200_000),
+    '-'.repeat(200_000) + 'x',
+    '> '.repeat(100_000),
+    '"'.repeat(200_000),
+    'x'.repeat(500_000),
+    '- '.repeat(100_000),
+    '[a'.repeat(100_000),
+    '<a '.repeat(100_000),
+    '😀'.repeat(100_000),
+  ]) {
     const found = sentences(hostile)
     assert.ok(found.every(({ start, end }) => hostile.slice(start, end).isWellFormed()))
   }

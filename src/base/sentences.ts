@@ -70,7 +70,7 @@ class Splitter {
   }
 
   run(): Sentence[] {
-    for (let at = 0; at < this.#lines.length; ) at = this.#take(at)
+    for (let at = 0; at < this.#lines.length;) at = this.#take(at)
     this.#close()
     return this.#found
   }
@@ -88,7 +88,11 @@ class Splitter {
     }
     const heading = HEADING.exec(line.text)
     if (heading !== null) {
-      this.#heading(line.start + heading[0].length, line.start + withoutClosing(line.text).length, heading[1]?.length ?? 1)
+      this.#heading(
+        line.start + heading[0].length,
+        line.start + withoutClosing(line.text).length,
+        heading[1]?.length ?? 1,
+      )
       return at + 1
     }
     if (this.#underlines(line)) return at + 1
@@ -96,7 +100,8 @@ class Splitter {
       this.#close()
       return at + 1
     }
-    if (ROW.test(line.text) || DIVIDER.test(this.#lines[at + 1]?.text ?? '') && line.text.includes('|')) return this.#table(at)
+    if (ROW.test(line.text) || (DIVIDER.test(this.#lines[at + 1]?.text ?? '') && line.text.includes('|')))
+      return this.#table(at)
     if (INDENTED.test(line.text) && this.#open === undefined && !this.#inList) return this.#indented(at)
     this.#line(line)
     return at + 1
@@ -108,7 +113,13 @@ class Splitter {
       this.#close()
       this.#inList = true
       const level = (item[1] ?? '').replaceAll('\t', '    ').length
-      this.#open = { kind: 'item', level, ordered: item[2] !== undefined, start: line.start + item[0].length, end: line.end }
+      this.#open = {
+        kind: 'item',
+        level,
+        ordered: item[2] !== undefined,
+        start: line.start + item[0].length,
+        end: line.end,
+      }
       return
     }
     if (this.#open !== undefined) {
@@ -118,15 +129,26 @@ class Splitter {
     const indent = /^[ \t>]*/.exec(line.text)?.[0].length ?? 0
     // After a blank line, an indented paragraph still belongs to the item above it.
     this.#inList &&= indent > 0
-    this.#open = { kind: this.#inList ? 'item' : 'prose', level: this.#inList ? indent : 0, ordered: false, start: line.start + indent, end: line.end }
+    this.#open = {
+      kind: this.#inList ? 'item' : 'prose',
+      level: this.#inList ? indent : 0,
+      ordered: false,
+      start: line.start + indent,
+      end: line.end,
+    }
   }
 
   /** The second line of a heading in the underlined style. */
   #underlines(line: Line): boolean {
     const open = this.#open
-    if (open?.kind !== 'prose' || !UNDERLINE.test(line.text) || this.#text.slice(open.start, open.end).includes('\n')) return false
+    if (open?.kind !== 'prose' || !UNDERLINE.test(line.text) || this.#text.slice(open.start, open.end).includes('\n'))
+      return false
     this.#open = undefined
-    this.#heading(open.start, open.start + this.#text.slice(open.start, open.end).trimEnd().length, line.text.includes('=') ? 1 : 2)
+    this.#heading(
+      open.start,
+      open.start + this.#text.slice(open.start, open.end).trimEnd().length,
+      line.text.includes('=') ? 1 : 2,
+    )
     return true
   }
 
@@ -210,7 +232,7 @@ function withoutClosing(line: string): string {
 
 /** Abbreviations after which a sentence goes on though a capital follows. */
 const ABBREVIATION =
-  /(?:^|[\s(\["'“])(?:[zv]|\p{L}\.\p{L}|cf|ca|approx|incl|excl|resp|vs|etc|al|no|nos|fig|figs|eq|sec|ch|pp|vol|ed|eds|est|min|max|avg|dept|inc|ltd|co|corp|st|mr|mrs|ms|dr|prof|jr|sr|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|z\.\s?b|d\.\s?h|u\.\s?a|bzw|usw|ggf|evtl|nr|abs|art)$/iu
+  /(?:^|[\s(["'“])(?:[zv]|\p{L}\.\p{L}|cf|ca|approx|incl|excl|resp|vs|etc|al|no|nos|fig|figs|eq|sec|ch|pp|vol|ed|eds|est|min|max|avg|dept|inc|ltd|co|corp|st|mr|mrs|ms|dr|prof|jr|sr|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|z\.\s?b|d\.\s?h|u\.\s?a|bzw|usw|ggf|evtl|nr|abs|art)$/iu
 /** A letter standing for a first name. */
 const INITIAL = /(?:^|[\s(.])\p{Lu}$/u
 /** Of these a sentence may end, if a capital follows. */
@@ -234,7 +256,11 @@ function* splitProse(text: string, from: number, to: number): Generator<{ start:
       continue
     }
     const end = match.index + match[0].length
-    if (end > to || !endsSentence(text.slice(Math.max(start, match.index - 16), match.index), match[0], text.slice(end, end + 40))) continue
+    if (
+      end > to ||
+      !endsSentence(text.slice(Math.max(start, match.index - 16), match.index), match[0], text.slice(end, end + 40))
+    )
+      continue
     yield* pieces(text, start, end)
     start = end
   }

@@ -7,8 +7,14 @@ const analyzer = new Analyzer()
 
 test('case, accents, endings and possessives do not matter', () => {
   for (const [a, b] of [
-    ['Connections', 'connected'], ['Café', 'cafe'], ['cafe\u0301', 'café'], ["engine's", 'engines'], ['engine’s', 'engine'],
-    ['ﬁle', 'files'], ['Ünïcode', 'unicode'], ['ΟΔΟΣ', 'οδοσ'],
+    ['Connections', 'connected'],
+    ['Café', 'cafe'],
+    ['cafe\u0301', 'café'],
+    ["engine's", 'engines'],
+    ['engine’s', 'engine'],
+    ['ﬁle', 'files'],
+    ['Ünïcode', 'unicode'],
+    ['ΟΔΟΣ', 'οδοσ'],
   ] as const) {
     assert.equal(analyzer.term(a), analyzer.term(b), `${a} ${b}`)
   }
@@ -40,12 +46,18 @@ test('text without words has none', () => {
 })
 
 test('words and terms agree, and a word read alone gives the term it gave in the text', () => {
-  const piece = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 6 }), fc.constantFrom('don’t', 'maxTokens', '東京', ' ', 'é', '1.5'))
+  const piece = fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 6 }),
+    fc.constantFrom('don’t', 'maxTokens', '東京', ' ', 'é', '1.5'),
+  )
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
       const text = pieces.join('')
       const words = [...analyzer.words(text)]
-      assert.deepEqual(words.map(({ term }) => term), analyzer.terms(text))
+      assert.deepEqual(
+        words.map(({ term }) => term),
+        analyzer.terms(text),
+      )
       let start = 0
       for (const word of words) {
         assert.ok(word.start >= start && word.end > word.start && word.end <= text.length)
@@ -58,6 +70,7 @@ test('words and terms agree, and a word read alone gives the term it gave in the
 })
 
 test('stop terms are terms', () => {
-  for (const word of ['the', 'very', 'doing', 'please', 'does', 'was']) assert.ok(STOP_TERMS.has(analyzer.term(word)), word)
+  for (const word of ['the', 'very', 'doing', 'please', 'does', 'was'])
+    assert.ok(STOP_TERMS.has(analyzer.term(word)), word)
   for (const word of ['port', 'key', 'model']) assert.ok(!STOP_TERMS.has(analyzer.term(word)))
 })

@@ -15,13 +15,15 @@ const STARTS_WORD = /[\p{L}\p{N}]/u
 
 /** Which of the first 128 characters are letters or digits: most text is made of these, and a look
  *  into a table is several times cheaper than the expression. */
-const ASCII_WORD = Uint8Array.from({ length: 128 }, (_, unit) => (/[0-9A-Za-z]/.test(String.fromCharCode(unit)) ? 1 : 0))
+const ASCII_WORD = Uint8Array.from({ length: 128 }, (_, unit) =>
+  /[0-9A-Za-z]/.test(String.fromCharCode(unit)) ? 1 : 0,
+)
 const APOSTROPHE = 0x27
 
 /** Scripts written without spaces between words (and Korean, whose particles are joined to the
  *  word): their runs are taken as overlapping pairs of characters, which needs no dictionary. */
 const UNSPACED =
-  /[\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]+/u
+  /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\u30fc\uff70\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}]+/u
 const UNSPACED_RUN = new RegExp(UNSPACED.source, 'gu')
 
 /** `outputTokensMax`: found by its parts too. A capital at the start (`OpenAI`) makes a name, which
@@ -50,7 +52,7 @@ export class Analyzer {
 
   terms(text: string): string[] {
     const terms: string[] = []
-    for (let start = wordStart(text, 0); start < text.length; ) {
+    for (let start = wordStart(text, 0); start < text.length;) {
       const end = wordEnd(text, start, this.#word)
       const found = this.#look(text.slice(start, end))
       if (typeof found === 'string') terms.push(found)
@@ -69,7 +71,7 @@ export class Analyzer {
   /** In the order of their starts. Ranges may overlap: an identifier comes before its parts, and
    *  neighbouring pairs of a script without spaces share a character. */
   *words(text: string): Generator<Word> {
-    for (let start = wordStart(text, 0); start < text.length; ) {
+    for (let start = wordStart(text, 0); start < text.length;) {
       const end = wordEnd(text, start, this.#word)
       const found = this.#look(text.slice(start, end))
       if (typeof found === 'string') yield { term: found, start, end }
@@ -148,7 +150,11 @@ function pairs(run: string): Part[] {
     let at = index
     for (let i = 0; i + 1 < characters.length; i++) {
       const [first = '', second = ''] = [characters[i], characters[i + 1]]
-      parts.push({ term: (first + second).normalize('NFKC').toLowerCase(), from: at, to: at + first.length + second.length })
+      parts.push({
+        term: (first + second).normalize('NFKC').toLowerCase(),
+        from: at,
+        to: at + first.length + second.length,
+      })
       at += first.length
     }
   }
@@ -161,8 +167,20 @@ function pairs(run: string): Part[] {
 const ACCENTS = /[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670]/g
 
 function stem(word: string): string {
-  const cut = word.length > WORD_UNITS_MAX ? word.slice(0, WORD_UNITS_MAX).toWellFormed().replace(/\ufffd$/, '') : word
-  const plain = cut.toLowerCase().normalize('NFKD').replace(ACCENTS, '').normalize('NFC').replace(/['’].*$/, '')
+  const cut =
+    word.length > WORD_UNITS_MAX
+      ? word
+          .slice(0, WORD_UNITS_MAX)
+          .toWellFormed()
+          .replace(/\ufffd$/, '')
+      : word
+  const plain = cut
+    .toLowerCase()
+    .normalize('NFKD')
+    .replace(ACCENTS, '')
+    .normalize('NFC')
+    .replace(/['’].*$/, '')
+    .replaceAll('ς', 'σ')
   return /^[a-z]+$/.test(plain) ? stemmer(plain) : plain
 }
 

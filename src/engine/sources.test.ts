@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { readSources, writeSources } from './sources.ts'
 
-const text = fc.array(fc.oneof(fc.string(), fc.constantFrom('</source>', '<source id="9" title="x">', '\n', '<SOURCE', '"', '</Source')), { maxLength: 8 }).map((parts) => parts.join(''))
+const text = fc
+  .array(
+    fc.oneof(fc.string(), fc.constantFrom('</source>', '<source id="9" title="x">', '\n', '<SOURCE', '"', '</Source')),
+    { maxLength: 8 },
+  )
+  .map((parts) => parts.join(''))
 
 test('what is written is read back, whatever the passages say', () => {
   fc.assert(
@@ -11,8 +16,12 @@ test('what is written is read back, whatever the passages say', () => {
       const sources = given.map((source, at) => ({ number: at + 1, ...source }))
       const prompt = `Before.\n${writeSources(sources)}\nAfter.`
       const read = readSources(prompt)
-      assert.deepEqual(read.map((source) => [source.number, source.text]), sources.map((source) => [source.number, source.text]))
-      for (const { start, end } of read) assert.ok(prompt.slice(start, end).startsWith('<source id=') && prompt.slice(start, end).endsWith('</source>'))
+      assert.deepEqual(
+        read.map((source) => [source.number, source.text]),
+        sources.map((source) => [source.number, source.text]),
+      )
+      for (const { start, end } of read)
+        assert.ok(prompt.slice(start, end).startsWith('<source id=') && prompt.slice(start, end).endsWith('</source>'))
     }),
   )
 })

@@ -12,7 +12,10 @@ export interface Source {
  *  own mark: `<source` and `</source` inside it are defused by a zero-width space. */
 export function writeSources(sources: readonly Source[]): string {
   return sources
-    .map((source) => `<source id="${source.number}" title="${escapeTitle(source.title)}">\n${defuse(source.text)}\n</source>`)
+    .map(
+      (source) =>
+        `<source id="${source.number}" title="${escapeTitle(source.title)}">\n${defuse(source.text)}\n</source>`,
+    )
     .join('\n')
 }
 
@@ -33,7 +36,9 @@ export function readSources(prompt: string): MarkedSource[] {
   for (let mark = opening.exec(prompt); mark !== null; mark = opening.exec(prompt)) {
     const close = prompt.indexOf(CLOSING, opening.lastIndex - 1)
     if (close < 0) break
-    const text = prompt.slice(opening.lastIndex, Math.max(close, opening.lastIndex)).replace(/<\u200b(\/?source)/gi, '<$1')
+    const text = prompt
+      .slice(opening.lastIndex, Math.max(close, opening.lastIndex))
+      .replace(/<\u200b(\/?source)/gi, '<$1')
     const end = close + CLOSING.length
     sources.push({ number: Number(mark[1]), title: mark[2] ?? '', text, start: mark.index, end })
     opening.lastIndex = end

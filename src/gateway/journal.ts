@@ -80,8 +80,7 @@ export class Journal {
   }
 
   async #write(): Promise<boolean> {
-    this.#timer?.cancel()
-    this.#timer = undefined
+    this.#disarm()
     while (this.#late.length > 0) {
       const batch = this.#late.slice(0, LATE_BATCH)
       try {
@@ -92,8 +91,7 @@ export class Journal {
       this.#late.splice(0, batch.length)
       this.#refusals = 0
     }
-    this.#timer?.cancel() // One that was set while this wrote has nothing left to do.
-    this.#timer = undefined
+    this.#disarm() // A retry that was set while this wrote has nothing left to do.
     return true
   }
 
@@ -120,6 +118,11 @@ export class Journal {
     if (this.#timer !== undefined) return
     const pauseMs = LATE_PAUSES_MS[Math.min(this.#refusals, LATE_PAUSES_MS.length - 1)] ?? 0
     this.#timer = this.#dependencies.clock.after(pauseMs, () => void this.#retry())
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
   }
 
   async #retry(): Promise<void> {

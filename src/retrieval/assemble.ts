@@ -42,7 +42,7 @@ function cutTo(passage: Passage, tokensMax: number): Passage {
 
 /** The title a source carries in the prompt: the document, then the headings above the passage. */
 export const sourceTitle = (passage: Passage): string =>
-  [passage.title, ...passage.headings.filter((heading) => heading !== passage.title)].join(' > ')
+  [passage.title, ...passage.headings.filter((heading) => heading !== passage.title)].join(' › ')
 
 export const numbered = (passages: readonly Passage[]): Source[] =>
   passages.map((passage, at) => ({ number: at + 1, title: sourceTitle(passage), text: passage.text }))

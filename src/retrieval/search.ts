@@ -76,11 +76,16 @@ class Searching {
   }
 
   async run(question: string): Promise<SearchAnswer> {
+    const { k } = this.#options
     const asked = this.#questionTerms(question)
-    const first = await this.#match(asked, Math.max(this.#options.k, FEEDBACK_TEXTS_MAX))
+    // A `k` that makes no sense is left for the index to refuse.
+    const first = await this.#match(
+      asked,
+      k > 0 && k < FEEDBACK_TEXTS_MAX && Number.isInteger(k) ? FEEDBACK_TEXTS_MAX : k,
+    )
     if (first.length === 0) return { passages: [], terms: this.#weighed(asked) }
     const expanded = await this.#feedback(asked, first.slice(0, FEEDBACK_TEXTS_MAX))
-    const hits = await this.#match(expanded, Math.min(this.#options.k + SPARE_HITS, HITS_MAX))
+    const hits = await this.#match(expanded, Math.min(k + SPARE_HITS, HITS_MAX))
     return { passages: await this.#passages(hits), terms: this.#weighed(expanded) }
   }
 
@@ -89,7 +94,8 @@ class Searching {
     const words = this.#read(question)
     const topical = words.filter((term) => !STOP_TERMS.has(term))
     const terms = new Map<string, number>()
-    for (const term of (topical.length > 0 ? topical : words).slice(0, QUESTION_TERMS_MAX)) terms.set(term, (terms.get(term) ?? 0) + 1)
+    for (const term of (topical.length > 0 ? topical : words).slice(0, QUESTION_TERMS_MAX))
+      terms.set(term, (terms.get(term) ?? 0) + 1)
     return terms
   }
 
@@ -123,7 +129,19 @@ class Searching {
       const document = documents[at]?.row
       if (document === undefined) return []
       const { start, end, text, headings } = row
-      return [{ collection: this.#collection, document: document.id, uri: document.uri, title: document.title, headings, start, end, text, score: hit.score }]
+      return [
+        {
+          collection: this.#collection,
+          document: document.id,
+          uri: document.uri,
+          title: document.title,
+          headings,
+          start,
+          end,
+          text,
+          score: hit.score,
+        },
+      ]
     })
     span?.end({ hits: hits.length, passages: passages.length })
     return passages

@@ -10,18 +10,23 @@ import type { IndexChunk, IndexQuery, MountedSegment } from './index.ts'
 export const HITS_MAX = 1000
 
 /** Chunks in one segment; keeps its arrays and its building within one process's memory. */
-export const SEGMENT_CHUNKS_MAX = 1_000_000
+const SEGMENT_CHUNKS_MAX = 1_000_000
 
 /** Checks a segment to be built; returns the dimension of its vectors, 0 where it has none. */
 export function checkChunks(segment: string, chunks: readonly IndexChunk[]): number {
-  if (!isBlobName(segment)) throw invalid('segment', `is no segment name: ${segment.slice(0, 80)}`, 'Use a-z, 0-9, _, -, . and /.')
+  if (!isBlobName(segment))
+    throw invalid('segment', `is no segment name: ${segment.slice(0, 80)}`, 'Use a-z, 0-9, _, -, . and /.')
   if (chunks.length > SEGMENT_CHUNKS_MAX) {
     throw invalid('chunks', `has more than ${SEGMENT_CHUNKS_MAX} entries`, 'Build several segments.')
   }
   const dimension = chunks[0]?.vector?.length ?? 0
   for (const [at, { vector }] of chunks.entries()) {
     if ((vector?.length ?? 0) !== dimension) {
-      throw invalid(`chunks[${at}].vector`, `has ${vector?.length ?? 0} dimensions, not ${dimension}`, 'Embed all chunks with one model.')
+      throw invalid(
+        `chunks[${at}].vector`,
+        `has ${vector?.length ?? 0} dimensions, not ${dimension}`,
+        'Embed all chunks with one model.',
+      )
     }
     if (vector !== undefined) checkVector(`chunks[${at}].vector`, vector)
   }
@@ -50,12 +55,17 @@ export function checkQuery(query: IndexQuery, dimension: number | undefined): vo
     throw invalid('query', 'needs either terms or a vector', 'Give exactly one of the two.')
   }
   for (const { word, weight } of terms ?? []) {
-    if (!Number.isFinite(weight) || weight < 0) throw invalid('terms', `weighs "${word.slice(0, 80)}" ${weight}`, 'Use weights of 0 or more.')
+    if (!Number.isFinite(weight) || weight < 0)
+      throw invalid('terms', `weighs "${word.slice(0, 80)}" ${weight}`, 'Use weights of 0 or more.')
   }
   if (vector === undefined) return
   checkVector('vector', vector)
   if (dimension !== undefined && dimension !== vector.length) {
-    throw invalid('vector', `has ${vector.length} dimensions, not ${dimension}`, 'Embed questions with the model that embedded the chunks.')
+    throw invalid(
+      'vector',
+      `has ${vector.length} dimensions, not ${dimension}`,
+      'Embed questions with the model that embedded the chunks.',
+    )
   }
 }
 
@@ -77,4 +87,5 @@ function checkVector(field: string, vector: Float32Array): void {
   if (squares === 0) throw invalid(field, 'is all zeros and points nowhere', 'Look at the model that made it.')
 }
 
-const invalid = (field: string, problem: string, remedy: string): Fault => fault('field_invalid', { field, problem, remedy })
+const invalid = (field: string, problem: string, remedy: string): Fault =>
+  fault('field_invalid', { field, problem, remedy })

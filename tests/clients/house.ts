@@ -68,8 +68,9 @@ export async function startHouse({ documents, config = {} }: HouseOptions): Prom
   const expected = Object.keys(documents).length
   for (let waited = 0; !(await isServing(url, expected)); waited += POLL_MS) {
     if (ended || waited > READY_MS_MAX) {
+      const how = ended ? 'ended by itself' : `was not ready within ${READY_MS_MAX} ms`
       await stop()
-      throw new Error(`Headworks did not get ready. It said:\n${said}`)
+      throw new Error(`Headworks ${how}. It said:\n${said}`)
     }
     await sleep(POLL_MS)
   }

@@ -74,12 +74,15 @@ class ModelServer {
   }
 }
 
-interface Extension {
-  readonly request_id: string
-  readonly estimated: boolean
+/** What is written down about a request. */
+interface Trace {
+  readonly running: boolean
+  readonly body: {
+    readonly outcome: string
+    readonly deployment: string
+    readonly usage: { readonly outputTokens: number; readonly estimated: boolean }
+  }
 }
-
-const extensionOf = (value: object): Extension | undefined => (value as { headworks?: Extension }).headworks
 
 suite('llama.cpp behind Headworks', { skip }, () => {
   let server: ModelServer
@@ -104,53 +107,53 @@ suite('llama.cpp behind Headworks', { skip }, () => {
   test('the answer and its usage are the model server’s own', async () => {
     const direct = new OpenAI({ baseURL: server.url, apiKey: 'none', maxRetries: 0 })
     const expected = await direct.chat.completions.create({ ...question, max_tokens: 20 })
-    const completion = await client.chat.completions.create({ ...question, max_tokens: 20 })
+    const { data: completion, request_id: requestId } = await client.chat.completions
+      .create({ ...question, max_tokens: 20 })
+      .withResponse()
     assert.equal((expected.choices[0]?.message.content ?? '').trim().split(' ').length, 20)
-    assert.equal(completion.choices[0]?.message.content, expected.choices[0]?.message.content)
-    assert.equal(completion.choices[0]?.finish_reason, 'length')
-    assert.equal(completion.model, 'chat')
-    assert.equal(completion.usage?.prompt_tokens, expected.usage?.prompt_tokens)
-    assert.equal(completion.usage?.completion_tokens, 20)
-    assert.equal(extensionOf(completion)?.estimated, false)
+    assert.deepEqual(completion.choices, expected.choices)
+    assert.deepEqual(completion.usage, expected.usage)
+    const { body } = await waitForTrace(house.url, requestId)
+    assert.equal(body.outcome, 'answered')
+    assert.equal(body.deployment, 'llama/random')
+    assert.equal(body.usage.outputTokens, 20)
+    assert.equal(body.usage.estimated, false)
   })
 
   test('streamed, it is the same; this server counts no streamed tokens, so the count says it is estimated', async () => {
     const whole = await client.chat.completions.create({ ...question, max_tokens: 20 })
-    const stream = await client.chat.completions.create({
-      ...question,
-      max_tokens: 20,
-      stream: true,
-      stream_options: { include_usage: true },
-    })
+    const { data: stream, request_id: requestId } = await client.chat.completions
+      .create({ ...question, max_tokens: 20, stream: true, stream_options: { include_usage: true } })
+      .withResponse()
     let text = ''
     let finish: string | null = null
     let usage: OpenAI.CompletionUsage | undefined
-    let last: Extension | undefined
-    let chunks = 0
+    let pieces = 0
     for await (const chunk of stream) {
       const delta = chunk.choices[0]?.delta.content ?? ''
-      if (delta !== '') chunks++
+      if (delta !== '') pieces++
       text += delta
       finish = chunk.choices[0]?.finish_reason ?? finish
       usage = chunk.usage ?? usage
-      last = extensionOf(chunk) ?? last
     }
     assert.equal(text, whole.choices[0]?.message.content)
-    assert.ok(chunks >= 10, `the answer came in ${chunks} pieces`)
+    assert.ok(pieces >= 10, `the answer came in ${pieces} pieces`)
     assert.equal(finish, 'length')
-    assert.ok((usage?.completion_tokens ?? 0) > 0)
-    assert.equal(last?.estimated, true)
+    const { body } = await waitForTrace(house.url, requestId)
+    assert.equal(body.usage.estimated, true)
+    assert.ok(body.usage.outputTokens > 0)
+    assert.equal(usage?.completion_tokens, body.usage.outputTokens)
   })
 
-  test('cancelled, it leaves a trace and the server free for the next', async () => {
+  test('cancelled, it is charged for what came, and the server is free for the next', async () => {
     const { data: stream, request_id: requestId } = await client.chat.completions
       .create({ ...question, max_tokens: 1500, stream: true })
       .withResponse()
     let chunks = 0
     for await (const _ of stream) if (++chunks === 3) break
-    assert.ok(requestId)
-    const trace = await waitForTrace(house.url, requestId)
-    assert.equal(trace['id'], requestId)
+    const { body } = await waitForTrace(house.url, requestId)
+    assert.equal(body.outcome, 'cancelled')
+    assert.ok(body.usage.outputTokens > 0 && body.usage.outputTokens < 1500, String(body.usage.outputTokens))
     const next = await client.chat.completions.create({ ...question, max_tokens: 5 })
     assert.equal(next.usage?.completion_tokens, 5)
   })
@@ -168,10 +171,12 @@ suite('llama.cpp behind Headworks', { skip }, () => {
   })
 })
 
-async function waitForTrace(url: string, id: string): Promise<{ readonly [field: string]: unknown }> {
+/** The trace of a request that has ended. */
+async function waitForTrace(url: string, id: string | null): Promise<Trace> {
   for (let waited = 0; waited < TRACE_MS_MAX; waited += POLL_MS) {
     const answer = await fetch(`${url}/api/traces/${id}`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })
-    if (answer.ok) return (await answer.json()) as { readonly [field: string]: unknown }
+    const trace = answer.ok ? ((await answer.json()) as Trace) : undefined
+    if (trace?.running === false) return trace
     await sleep(POLL_MS)
   }
   throw new Error(`No trace of ${id} within ${TRACE_MS_MAX} ms`)

@@ -113,12 +113,12 @@ suite('OpenAI for Node', () => {
     const stranger = new OpenAI({ baseURL: `${house.url}/v1`, apiKey: 'hw_wrong', maxRetries: 0 })
     await assert.rejects(
       stranger.models.list(),
-      (error) => error instanceof AuthenticationError && error.code === 'key_unknown',
+      (error) => error instanceof AuthenticationError && error.code === 'invalid_api_key',
     )
     await assert.rejects(
       client.chat.completions.create({ model: 'nowhere', messages: [...messages] }),
       (error) =>
-        error instanceof NotFoundError && error.code === 'model_unknown' && error.message.includes('"nowhere"'),
+        error instanceof NotFoundError && error.code === 'model_not_found' && error.message.includes('"nowhere"'),
     )
     await assert.rejects(client.chat.completions.create({ model: 'docs', messages: [] }), BadRequestError)
   })

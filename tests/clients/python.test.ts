@@ -60,11 +60,15 @@ suite('OpenAI for Python', { skip }, () => {
   })
 
   test('raises its own error for a wrong key and an unknown model', () => {
-    assert.deepEqual(tellingOf('wrong key'), { check: 'wrong key', error: 'AuthenticationError', code: 'key_unknown' })
+    assert.deepEqual(tellingOf('wrong key'), {
+      check: 'wrong key',
+      error: 'AuthenticationError',
+      code: 'invalid_api_key',
+    })
     assert.deepEqual(tellingOf('unknown model'), {
       check: 'unknown model',
       error: 'NotFoundError',
-      code: 'model_unknown',
+      code: 'model_not_found',
     })
   })
 })

@@ -11,8 +11,8 @@ interface RunningHouse {
   stop(): Promise<void>
 }
 
-/** Starts the real program on a free port over an empty data folder, and waits until it is
- *  ready. Rejects with what it printed when it ends instead. */
+/** Starts the real program on a free port over an empty data folder, and waits until it can
+ *  be asked. Rejects with what it printed when it ends instead. */
 export async function startHouse(): Promise<RunningHouse> {
   const folder = await mkdtemp(join(tmpdir(), 'headworks-console-'))
   const key = `hw_${randomBytes(16).toString('hex')}`
@@ -48,12 +48,15 @@ export async function startHouse(): Promise<RunningHouse> {
     await stop()
     throw new Error(`the house did not start:\n${printed.join('')}`)
   }
-  while (
-    !(await fetch(`${url}/readyz`).then(
-      (response) => response.ok,
-      () => false,
-    ))
-  )
-    await new Promise((resolve) => setTimeout(resolve, 50))
+  while (!(await isStocked(url, key))) await new Promise((resolve) => setTimeout(resolve, 50))
   return { url, key, stop }
+}
+
+/** Whether the first ingest is through, so that there is something to ask. */
+async function isStocked(url: string, key: string): Promise<boolean> {
+  const headers = { authorization: `Bearer ${key}` }
+  const response = await fetch(`${url}/api/collections`, { headers }).catch(() => undefined)
+  if (response?.ok !== true) return false
+  const { collections } = (await response.json()) as { collections: { chunks: number }[] }
+  return collections.some(({ chunks }) => chunks > 0)
 }

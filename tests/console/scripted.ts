@@ -179,7 +179,7 @@ async function converse(
         const report = {
           ...own,
           model: body['model'],
-          deployment: 'reader',
+          deployment: body['model'],
           stages: STAGES,
           cost_nanousd: '0',
           estimated: false,

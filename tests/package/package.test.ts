@@ -100,6 +100,6 @@ suite('the package', () => {
     const { stdout } = await run(hostNode, [command, 'version'], user)
     assert.match(stdout, /\d+\.\d+\.\d+/)
     const { stdout: help } = await run(hostNode, [command, '--help'], user)
-    assert.match(help, /headworks up/)
+    assert.match(help, /^ +up +Start Headworks/m)
   })
 })

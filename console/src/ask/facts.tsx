@@ -22,6 +22,7 @@ interface Props {
 export function Facts({ asked, canTrace, elapsedMs }: Props) {
   const { report, firstTokenMs, totalMs } = asked
   const total = useTicking(isRunning(asked), elapsedMs) ?? totalMs
+  const deployment = deploymentOf(asked)
   const guess = report.estimated === true ? '≈ ' : ''
   return (
     <TitleBlock label="Facts about the answer">
@@ -34,13 +35,11 @@ export function Facts({ asked, canTrace, elapsedMs }: Props) {
         {report.tokens !== undefined && guess + formatCount(report.tokens.output)}
       </Cell>
       <Cell name="Cost" span={2}>
-        {costOf(asked)}
+        {costOf(asked, deployment)}
       </Cell>
       <Cell name="Answered by" span={2}>
         <span>{asked.model}</span>
-        {report.deployment !== undefined && report.deployment !== asked.model && (
-          <span className="minor">on {report.deployment}</span>
-        )}
+        {deployment !== undefined && <span className="minor">on {deployment}</span>}
       </Cell>
       <Cell name="Request" span={4}>
         {report.requestId !== undefined && (
@@ -65,8 +64,15 @@ export function TraceLink({ requestId }: { requestId: string }) {
   )
 }
 
-function costOf({ report, phase }: Asked): string | undefined {
-  const { costNanoUsd, deployment = '' } = report
+/** Where the words came from. A workflow is deployed as itself; what it called last answered. */
+function deploymentOf({ report, model }: Asked): string | undefined {
+  const called = report.stages.map((stage) => stage.attributes['deployment'])
+  const name = [report.deployment, ...called].findLast((one) => typeof one === 'string' && one !== model)
+  return typeof name === 'string' ? name : undefined
+}
+
+function costOf({ report, phase }: Asked, deployment = ''): string | undefined {
+  const { costNanoUsd } = report
   if (costNanoUsd === null) return 'no price set'
   if (costNanoUsd === undefined || phase === 'waiting') return undefined
   if (/^0+$/.test(costNanoUsd)) return EMBEDDED.test(deployment) ? 'free (embedded)' : 'free'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { excerptOf, piecesOf, sectionsOf, within } from './passage.ts'
+import { excerptOf, headingLength, piecesOf, sectionsOf, within } from './passage.ts'
 
 const range = fc.tuple(fc.nat(60), fc.nat(60)).map(([a, b]) => ({ start: Math.min(a, b), end: Math.max(a, b) + 1 }))
 
@@ -44,12 +44,25 @@ test('an excerpt holds every quote and begins and ends at words', () => {
   assert.match(shown, /^word\d+ .*word150 .*word\d+$/)
   assert.ok(shown.length < 350)
   fc.assert(
-    fc.property(fc.string({ minLength: 61, maxLength: 900 }), fc.array(range, { maxLength: 4 }), (passage, quotes) => {
-      const { start: from, end: to } = excerptOf(passage, quotes)
-      assert.ok(from >= 0 && to <= passage.length && from <= to)
-      for (const quote of quotes) assert.ok(quote.start >= from && quote.end <= to)
-    }),
+    fc.property(
+      fc.string({ minLength: 61, maxLength: 900, size: 'max' }),
+      fc.array(range, { maxLength: 4 }),
+      (passage, quotes) => {
+        const { start: from, end: to } = excerptOf(passage, quotes)
+        assert.ok(from >= 0 && to <= passage.length && from <= to)
+        for (const quote of quotes) assert.ok(quote.start >= from && quote.end <= to)
+      },
+    ),
   )
+})
+
+test('a passage without quotes is shown by its beginning, without the heading its card has already', () => {
+  const text = `## Time limits\n\n${'Some words on limits. '.repeat(20)}`
+  const { start, end } = excerptOf(text, [])
+  assert.match(text.slice(start, end), /^Some words .{80,120}$/)
+  assert.equal(headingLength(text), 16)
+  assert.equal(excerptOf(text, [{ start: 3, end: 14 }]).start, 3, 'unless the heading is quoted')
+  assert.deepEqual(excerptOf('x'.repeat(1000), []), { start: 0, end: 1000 }, 'no space, no cut')
 })
 
 test('a short passage is shown whole', () => {

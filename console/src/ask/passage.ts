@@ -23,18 +23,25 @@ export function piecesOf(text: string, ranges: readonly Range[]): Piece[] {
 }
 
 const AROUND_CHARS = 140
-const EXCERPT_CHARS_MAX = 420
+const BEGINNING_CHARS = 120
+/** Less than this is not worth leaving out. */
+const REST_CHARS = 70
+
+/** How much of a passage is the Markdown heading it begins with: its card has it in the head. */
+export const headingLength = (text: string): number => /^#{1,6}\s[^\n]*\n\s*/.exec(text)?.[0].length ?? 0
 
 /** The part of a passage to show first: the quoted sentences and a little around them, or its
- *  beginning. Cut at spaces; the whole passage when that is hardly longer. */
+ *  beginning. Cut at spaces. */
 export function excerptOf(text: string, quotes: readonly Range[]): Range {
-  const first = Math.min(...quotes.map((quote) => quote.start))
-  const last = Math.max(...quotes.map((quote) => quote.end))
-  const [start, end] = quotes.length === 0 ? [0, EXCERPT_CHARS_MAX / 2] : [first - AROUND_CHARS, last + AROUND_CHARS]
-  const from = start <= AROUND_CHARS / 2 ? 0 : text.indexOf(' ', start) + 1
+  const lead = headingLength(text)
+  const first = Math.min(...quotes.map((quote) => quote.start), text.length)
+  const last = Math.max(...quotes.map((quote) => quote.end), lead)
+  const start = quotes.length === 0 ? lead : first - AROUND_CHARS
+  const end = quotes.length === 0 ? lead + BEGINNING_CHARS : last + AROUND_CHARS
+  const from = start <= lead + REST_CHARS ? lead : text.indexOf(' ', start) + 1
   const space = text.lastIndexOf(' ', end)
-  const to = end >= text.length - AROUND_CHARS / 2 || space <= last ? text.length : space
-  return { start: Math.min(from, quotes.length === 0 ? 0 : first), end: to }
+  const to = end >= text.length - REST_CHARS || space <= last ? text.length : space
+  return { start: Math.min(from, first), end: to }
 }
 
 /** A whole document in sections, so that the browser lays out only those in view. */

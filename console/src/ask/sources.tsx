@@ -3,7 +3,7 @@ import type { Source } from '../api/answer.ts'
 import { Button } from '../design/button.tsx'
 import { Card } from '../design/card.tsx'
 import { Marked } from './marked.tsx'
-import { excerptOf, within } from './passage.ts'
+import { excerptOf, headingLength, within } from './passage.ts'
 
 export const sourceId = (number: number): string => `source-${number}`
 
@@ -40,7 +40,7 @@ interface CardProps extends Omit<Props, 'sources' | 'pointed'> {
 function SourceCard({ source, isPointed, onPoint, onOpen }: CardProps) {
   const [isWhole, setWhole] = useState(false)
   const excerpt = excerptOf(source.text, source.quotes)
-  const isCut = excerpt.start > 0 || excerpt.end < source.text.length
+  const isCut = excerpt.start > headingLength(source.text) || excerpt.end < source.text.length
   const shown = isWhole ? { start: 0, end: source.text.length } : excerpt
   const quotes = source.quotes.map((quote) => within(quote, shown)).filter((quote) => quote !== undefined)
   return (
@@ -50,6 +50,7 @@ function SourceCard({ source, isPointed, onPoint, onOpen }: CardProps) {
       tabIndex={-1}
       active={isPointed}
       data-quoted={source.quotes.length > 0 || undefined}
+      data-whole={isWhole || undefined}
       onPointerEnter={() => onPoint(source.number)}
       onPointerLeave={() => onPoint(undefined)}
       onFocus={() => onPoint(source.number)}
@@ -70,7 +71,7 @@ function SourceCard({ source, isPointed, onPoint, onOpen }: CardProps) {
       }
     >
       <p className="source-text">
-        {shown.start > 0 && '… '}
+        {shown.start > headingLength(source.text) && '… '}
         <Marked
           text={source.text.slice(shown.start, shown.end).trim()}
           quotes={quotes}

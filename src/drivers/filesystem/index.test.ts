@@ -40,15 +40,34 @@ async function damage(path: string, how: 'flip' | 'cut'): Promise<void> {
   await writeFile(path, bytes)
 }
 
-const word = fc.constantFrom('apple', 'banana', 'cherry', 'fig', 'outputTokensMax', 'Ünïcode', '東京', '𝒳𝒴', 'ﬀ', 'the', '7')
-const attributes = fc.record({ kind: fc.constantFrom('a', 'b', 'c'), shelf: fc.constantFrom('1', '2') }, { requiredKeys: [] })
+const word = fc.constantFrom(
+  'apple',
+  'banana',
+  'cherry',
+  'fig',
+  'outputTokensMax',
+  'Ünïcode',
+  '東京',
+  '𝒳𝒴',
+  'ﬀ',
+  'the',
+  '7',
+)
+const attributes = fc.record(
+  { kind: fc.constantFrom('a', 'b', 'c'), shelf: fc.constantFrom('1', '2') },
+  { requiredKeys: [] },
+)
 const segments = fc.array(
   fc.record({
     chunks: fc.array(
       fc.record({
         text: fc.array(word, { maxLength: 12 }).map((list) => list.join(' ')),
         attributes,
-        direction: fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: -9, max: 9 }), fc.integer({ min: -9, max: 9 })),
+        direction: fc.tuple(
+          fc.integer({ min: 1, max: 9 }),
+          fc.integer({ min: -9, max: 9 }),
+          fc.integer({ min: -9, max: 9 }),
+        ),
       }),
       { maxLength: 15 },
     ),
@@ -76,14 +95,20 @@ test('ranks exactly like the naive index', async () => {
         const parts: MountedSegment[] = []
         for (const { chunks, removed } of list) {
           const segment = `s${built++}`
-          const given: IndexChunk[] = chunks.map(({ direction, ...chunk }) => ({ ...chunk, vector: Float32Array.from(direction) }))
+          const given: IndexChunk[] = chunks.map(({ direction, ...chunk }) => ({
+            ...chunk,
+            vector: Float32Array.from(direction),
+          }))
           await fast.build(segment, given)
           await naive.build(segment, given)
           parts.push({ segment, removed })
         }
         await fast.mount('c', parts)
         await naive.mount('c', parts)
-        assert.deepEqual(await fast.statistics('c', ['apple', 'the', 'zebra']), await naive.statistics('c', ['apple', 'the', 'zebra']))
+        assert.deepEqual(
+          await fast.statistics('c', ['apple', 'the', 'zebra']),
+          await naive.statistics('c', ['apple', 'the', 'zebra']),
+        )
         for (const one of queries) {
           assert.deepEqual(await fast.search('c', one), await naive.search('c', one))
           await sameByVector(fast, naive, one)
@@ -116,7 +141,7 @@ test('any single flipped bit of a segment file is noticed', async () => {
   const paddings = new Set<number>()
   for (let at = 0; at < sound.length; at++) {
     const bytes = Buffer.from(sound)
-    bytes[at] = (bytes[at] ?? 0) ^ (1 << at % 8)
+    bytes[at] = (bytes[at] ?? 0) ^ (1 << (at % 8))
     await writeFile(path, bytes)
     const noticed = await index.mount('c', [{ segment: 'a', removed: [] }]).then(
       () => false,

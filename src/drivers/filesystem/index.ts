@@ -86,12 +86,19 @@ class FilesystemIndex implements Index {
 
   async #mount(collection: string, parts: readonly MountedSegment[]): Promise<void> {
     checkParts(parts)
-    const held = new Map([...this.#mounts.values()].flatMap(({ segments }) => segments.map((segment) => [segment.name, segment])))
+    const held = new Map(
+      [...this.#mounts.values()].flatMap(({ segments }) => segments.map((segment) => [segment.name, segment])),
+    )
     const mounted: { segment: Segment; removed: MountedSegment['removed'] }[] = []
-    for (const { segment: name, removed } of parts) mounted.push({ segment: held.get(name) ?? (await this.#load(name)), removed })
-    const dimensions = new Set(mounted.map(({ segment }) => segment.sections.meta.dimension).filter((dimension) => dimension > 0))
+    for (const { segment: name, removed } of parts)
+      mounted.push({ segment: held.get(name) ?? (await this.#load(name)), removed })
+    const dimensions = new Set(
+      mounted.map(({ segment }) => segment.sections.meta.dimension).filter((dimension) => dimension > 0),
+    )
     if (dimensions.size > 1) {
-      throw fault('index_unavailable', { reason: `the segments of ${collection} hold vectors of ${[...dimensions].join(' and ')} dimensions` })
+      throw fault('index_unavailable', {
+        reason: `the segments of ${collection} hold vectors of ${[...dimensions].join(' and ')} dimensions`,
+      })
     }
     this.#mounts.set(collection, { mount: new Mount(mounted), segments: mounted.map(({ segment }) => segment) })
   }
@@ -103,9 +110,14 @@ class FilesystemIndex implements Index {
       decoded = decodeSegment(await readWhole(this.#path(name)))
     } catch (error) {
       const missing = codeOf(error) === 'ENOENT'
-      throw fault('index_unavailable', { reason: `the segment ${name} ${missing ? 'is missing' : `cannot be read: ${reasonOf(error)}`}` }, error)
+      throw fault(
+        'index_unavailable',
+        { reason: `the segment ${name} ${missing ? 'is missing' : `cannot be read: ${reasonOf(error)}`}` },
+        error,
+      )
     }
-    if (typeof decoded === 'string') throw fault('index_unavailable', { reason: `the segment ${name} is damaged: ${decoded}` })
+    if (typeof decoded === 'string')
+      throw fault('index_unavailable', { reason: `the segment ${name} is damaged: ${decoded}` })
     return new Segment(name, decoded)
   }
 
@@ -119,7 +131,7 @@ async function readWhole(path: string): Promise<Uint8Array<ArrayBuffer>> {
   const file = await open(path, 'r')
   try {
     const bytes = new Uint8Array((await file.stat()).size)
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const { bytesRead } = await file.read(bytes, at, bytes.length - at, at)
       if (bytesRead === 0) break
       at += bytesRead

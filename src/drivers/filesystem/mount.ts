@@ -10,7 +10,6 @@ export class Mount {
   /** Of the vectors; undefined where nothing is mounted, 0 where nothing has one. */
   readonly dimension: number | undefined
   readonly #parts: readonly Part[]
-  readonly #chunks: number
   readonly #live: number
   readonly #lengthMean: number
   readonly #norms: Float64Array
@@ -33,13 +32,14 @@ export class Mount {
       }
     }
     this.#parts = parts
-    this.#chunks = chunks
     this.#live = live
     this.#lengthMean = live === 0 ? 0 : length / live
-    this.dimension = segments.length === 0 ? undefined : Math.max(...segments.map(({ segment }) => segment.sections.meta.dimension))
+    this.dimension =
+      segments.length === 0 ? undefined : Math.max(...segments.map(({ segment }) => segment.sections.meta.dimension))
     this.#norms = new Float64Array(chunks)
     for (const { segment, base } of parts) {
-      for (const [chunk, terms] of segment.sections.lengths.entries()) this.#norms[base + chunk] = lengthNorm(terms, this.#lengthMean)
+      for (const [chunk, terms] of segment.sections.lengths.entries())
+        this.#norms[base + chunk] = lengthNorm(terms, this.#lengthMean)
     }
     this.#scores = new Float64Array(chunks)
     this.#postings = { chunks: new Uint32Array(chunks), counts: new Uint32Array(chunks) }

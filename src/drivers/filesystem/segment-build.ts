@@ -26,7 +26,10 @@ interface Occurrences {
   readonly ends: Uint32Array
 }
 
-function collect(analyzer: Analyzer, chunks: readonly IndexChunk[]): { terms: string[]; lengths: Uint32Array; occurrences: Occurrences } {
+function collect(
+  analyzer: Analyzer,
+  chunks: readonly IndexChunk[],
+): { terms: string[]; lengths: Uint32Array; occurrences: Occurrences } {
   const numbers = new Map<string, number>()
   const lengths = new Uint32Array(chunks.length)
   const ends = new Uint32Array(chunks.length)
@@ -61,14 +64,19 @@ function collect(analyzer: Analyzer, chunks: readonly IndexChunk[]): { terms: st
     }
     ends[chunk] = end
   }
-  return { terms: [...numbers.keys()], lengths, occurrences: { term: term.subarray(0, end), count: count.subarray(0, end), ends } }
+  return {
+    terms: [...numbers.keys()],
+    lengths,
+    occurrences: { term: term.subarray(0, end), count: count.subarray(0, end), ends },
+  }
 }
 
 /** The numbers of the terms in the order of their UTF-8 bytes. */
 function rankTerms(terms: readonly string[]): Uint32Array {
   const sorted = [...terms].sort()
   // Code units sort like UTF-8 bytes unless a character needs two of them.
-  if (terms.some((term) => /[\ud800-\udfff]/.test(term))) sorted.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+  if (terms.some((term) => /[\ud800-\udfff]/.test(term)))
+    sorted.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
   const numbers = new Map(terms.map((term, number) => [term, number]))
   return Uint32Array.from(sorted, (term) => numbers.get(term) ?? 0)
 }
@@ -88,7 +96,10 @@ function encodeTerms(terms: readonly string[], ranks: Uint32Array): Pick<Segment
 const DISTANCE_BYTES_MAX = 3
 const COUNT_BYTES_MAX = 5
 
-function encodePostings({ term, count, ends }: Occurrences, ranks: Uint32Array): Pick<SegmentSections, 'postingEnds' | 'postings'> {
+function encodePostings(
+  { term, count, ends }: Occurrences,
+  ranks: Uint32Array,
+): Pick<SegmentSections, 'postingEnds' | 'postings'> {
   // A counting sort: where each term's postings begin, then every occurrence to its place.
   const next = new Uint32Array(ranks.length + 1)
   for (const number of term) next[number + 1] = (next[number + 1] ?? 0) + 1
@@ -134,7 +145,10 @@ function writeNumber(bytes: Uint8Array, at: number, value: number): number {
   return end
 }
 
-function encodeAttributes(chunks: readonly IndexChunk[]): { attributes: SegmentSections['meta']['attributes']; attributeValues: Uint32Array } {
+function encodeAttributes(chunks: readonly IndexChunk[]): {
+  attributes: SegmentSections['meta']['attributes']
+  attributeValues: Uint32Array
+} {
   const values = new Map<string, Map<string, number>>()
   for (const { attributes = {} } of chunks) for (const name of Object.keys(attributes)) values.set(name, new Map())
   const attributeValues = new Uint32Array(values.size * chunks.length)
@@ -162,7 +176,10 @@ function encodeVectors(chunks: readonly IndexChunk[], dimension: number): Float3
   return vectors
 }
 
-function grown<Numbers extends Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(numbers: Numbers, least: number): Numbers {
+function grown<Numbers extends Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(
+  numbers: Numbers,
+  least: number,
+): Numbers {
   const larger = new (numbers.constructor as new (length: number) => Numbers)(Math.max(numbers.length * 2, least))
   larger.set(numbers)
   return larger

@@ -76,7 +76,8 @@ export function decodeSegment(file: Uint8Array<ArrayBuffer>): SegmentSections | 
   const parts = cut(file)
   if (typeof parts === 'string') return parts
   const [meta, termEnds, termBytes, postingEnds, postings, lengths, attributeValues, vectors] = parts
-  if (!meta || !termEnds || !termBytes || !postingEnds || !postings || !lengths || !attributeValues || !vectors) return 'sections are missing'
+  if (!meta || !termEnds || !termBytes || !postingEnds || !postings || !lengths || !attributeValues || !vectors)
+    return 'sections are missing'
   const parsed: unknown = JSON.parse(new TextDecoder().decode(meta))
   if (!isMeta(parsed)) return 'its description is malformed'
   const sections = {
@@ -117,7 +118,9 @@ function cut(file: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] | string 
 function isMeta(value: unknown): value is SegmentMeta {
   return (
     isObject(value) &&
-    [value['chunks'], value['terms'], value['dimension']].every((count) => Number.isSafeInteger(count) && Number(count) >= 0) &&
+    [value['chunks'], value['terms'], value['dimension']].every(
+      (count) => Number.isSafeInteger(count) && Number(count) >= 0,
+    ) &&
     Array.isArray(value['attributes'])
   )
 }
@@ -131,5 +134,7 @@ const fits = ({ meta, ...sections }: SegmentSections): boolean =>
   sections.attributeValues.length === meta.chunks * meta.attributes.length &&
   sections.vectors.length === meta.chunks * meta.dimension
 
-const bytesOf = (array: Uint32Array | Float32Array): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
-const words = (bytes: Uint8Array<ArrayBuffer>): Uint32Array => new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+const bytesOf = (array: Uint32Array | Float32Array): Uint8Array =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+const words = (bytes: Uint8Array<ArrayBuffer>): Uint32Array =>
+  new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)

@@ -36,7 +36,7 @@ export class Top {
   }
 
   #rise(from: number): void {
-    for (let at = from; at > 0; ) {
+    for (let at = from; at > 0;) {
       const parent = (at - 1) >> 1
       if (!this.#worse(at, parent)) return
       this.#swap(at, parent)
@@ -46,9 +46,10 @@ export class Top {
 
   #sink(): void {
     const size = this.#numbers.length
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       let worst = at
-      for (let child = 2 * at + 1; child <= 2 * at + 2 && child < size; child++) if (this.#worse(child, worst)) worst = child
+      for (let child = 2 * at + 1; child <= 2 * at + 2 && child < size; child++)
+        if (this.#worse(child, worst)) worst = child
       if (worst === at) return
       this.#swap(at, worst)
       at = worst

@@ -29,9 +29,15 @@ export class LexicalEngine implements Engine {
   }
 
   async rerank({ query, documents, topN, model, signal }: RerankCall): Promise<RerankResult> {
-    if (documents.length > DOCUMENTS_MAX) throw tooMany('documents', `has ${documents.length} entries`, `Send at most ${DOCUMENTS_MAX}.`)
+    if (documents.length > DOCUMENTS_MAX)
+      throw tooMany('documents', `has ${documents.length} entries`, `Send at most ${DOCUMENTS_MAX}.`)
     const units = documents.reduce((sum, document) => sum + document.length, query.length)
-    if (units > UNITS_MAX) throw fault('context_too_long', { tokens: `more than ${UNITS_MAX} characters and not so many`, model, limit: UNITS_MAX })
+    if (units > UNITS_MAX)
+      throw fault('context_too_long', {
+        tokens: `more than ${UNITS_MAX} characters and not so many`,
+        model,
+        limit: UNITS_MAX,
+      })
     signal.throwIfAborted()
     const pool = await this.#read(documents, signal)
     const asked = this.#analyzer.terms(query)
@@ -40,7 +46,11 @@ export class LexicalEngine implements Engine {
     for (const term of topical.length > 0 ? topical : asked) question.set(term, (question.get(term) ?? 0) + 1)
     const first = pool.rank(question)
     const witnesses = first.filter(({ score }) => score > 0).slice(0, FEEDBACK_TEXTS_MAX)
-    const expanded = expandQuestion(question, witnesses.map(({ index, score }) => ({ terms: pool.terms(index), score })), STOP_TERMS)
+    const expanded = expandQuestion(
+      question,
+      witnesses.map(({ index, score }) => ({ terms: pool.terms(index), score })),
+      STOP_TERMS,
+    )
     await turn()
     signal.throwIfAborted()
     const inputTokens = asked.length + pool.length
@@ -77,7 +87,7 @@ export class LexicalEngine implements Engine {
     let read = 0
     for (const document of documents) {
       const of: string[] = []
-      for (let at = 0; at < document.length; ) {
+      for (let at = 0; at < document.length;) {
         const end = wordBoundary(document, at + STRETCH_UNITS)
         for (const term of this.#analyzer.terms(document.slice(at, end))) of.push(term)
         read += end - at
@@ -143,4 +153,5 @@ function wordBoundary(text: string, from: number): number {
   return space < 0 ? Math.min(text.length, from + 200) : from + space
 }
 
-const tooMany = (field: string, problem: string, remedy: string): Fault => fault('field_invalid', { field, problem, remedy })
+const tooMany = (field: string, problem: string, remedy: string): Fault =>
+  fault('field_invalid', { field, problem, remedy })

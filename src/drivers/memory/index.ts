@@ -50,24 +50,37 @@ export function createMemoryIndex(analyzer: Analyzer): Index {
       }))
       stored.set(name, { dimension, chunks: kept })
       const terms = new Set(kept.flatMap((chunk) => chunk.terms)).size
-      return { segment: name, chunks: chunks.length, terms, bytes: chunks.reduce((sum, { text }) => sum + 2 * text.length, 0) }
+      return {
+        segment: name,
+        chunks: chunks.length,
+        terms,
+        bytes: chunks.reduce((sum, { text }) => sum + 2 * text.length, 0),
+      }
     },
 
     async mount(collection, parts) {
       checkParts(parts)
       const chunks = parts.flatMap(open)
-      const dimensions = new Set(parts.map(({ segment }) => stored.get(segment)?.dimension ?? 0).filter((dimension) => dimension > 0))
+      const dimensions = new Set(
+        parts.map(({ segment }) => stored.get(segment)?.dimension ?? 0).filter((dimension) => dimension > 0),
+      )
       if (dimensions.size > 1) {
-        throw fault('index_unavailable', { reason: `the segments of ${collection} hold vectors of ${[...dimensions].join(' and ')} dimensions` })
+        throw fault('index_unavailable', {
+          reason: `the segments of ${collection} hold vectors of ${[...dimensions].join(' and ')} dimensions`,
+        })
       }
-      mounts.set(collection, { chunks, dimension: parts.length === 0 ? undefined : (dimensions.values().next().value ?? 0) })
+      mounts.set(collection, {
+        chunks,
+        dimension: parts.length === 0 ? undefined : (dimensions.values().next().value ?? 0),
+      })
     },
 
     async search(collection, query) {
       const mount = mounts.get(collection)
       checkQuery(query, mount?.dimension)
       if (mount === undefined) return []
-      const score = query.vector === undefined ? byWords(mount, queryTerms(analyzer, query.terms ?? [])) : byVector(query.vector)
+      const score =
+        query.vector === undefined ? byWords(mount, queryTerms(analyzer, query.terms ?? [])) : byVector(query.vector)
       const hits: Hit[] = []
       for (const chunk of mount.chunks) {
         if (!matches(chunk.attributes, query.where)) continue
@@ -123,7 +136,8 @@ function byWords({ chunks }: Mount, weights: ReadonlyMap<string, number>): (chun
 }
 
 function byVector(query: Float32Array): (chunk: LiveChunk) => number | undefined {
-  return ({ vector }) => (vector === undefined ? undefined : dot(query, vector) / Math.sqrt(dot(query, query) * dot(vector, vector)))
+  return ({ vector }) =>
+    vector === undefined ? undefined : dot(query, vector) / Math.sqrt(dot(query, query) * dot(vector, vector))
 }
 
 function dot(a: Float32Array, b: Float32Array): number {

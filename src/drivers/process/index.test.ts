@@ -15,7 +15,14 @@ if (process.argv.includes('--role')) serveIndex(openFilesystemIndex(process.argv
 else tests()
 
 function open(folder: string): ReturnType<typeof openProcessIndex> {
-  return openProcessIndex({ entry: import.meta.filename, role: 'search', arguments: [folder], heapMb: 128, clock: systemClock, log: silentLog })
+  return openProcessIndex({
+    entry: import.meta.filename,
+    role: 'search',
+    arguments: [folder],
+    heapMb: 128,
+    clock: systemClock,
+    log: silentLog,
+  })
 }
 
 const folderOf = (): Promise<string> => mkdtemp(join(tmpdir(), 'headworks-index-'))
@@ -34,7 +41,10 @@ function tests(): void {
       await rm(folder, { recursive: true })
     })
     indexContract('process', async () => ({
-      index: { ...index, mount: (collection, parts) => index.mount(collection, parts).finally(() => mounted.add(collection)) },
+      index: {
+        ...index,
+        mount: (collection, parts) => index.mount(collection, parts).finally(() => mounted.add(collection)),
+      },
       close: async () => {
         for (const collection of mounted) await index.mount(collection, [])
         for (const segment of await index.segments()) await index.drop(segment)
@@ -94,7 +104,10 @@ function tests(): void {
       await index.mount('d', [{ segment: 'b', removed: [] }])
       await index.drop('a')
       process.kill(index.pid ?? 0, 'SIGKILL')
-      await assert.rejects(untilRestarted(index, () => index.search('c', query)), { code: 'index_unavailable' })
+      await assert.rejects(
+        untilRestarted(index, () => index.search('c', query)),
+        { code: 'index_unavailable' },
+      )
       await assert.rejects(index.statistics('c', ['apple']), { code: 'index_unavailable' })
       assert.equal((await index.search('d', query))[0]?.segment, 'b')
       await index.mount('c', [{ segment: 'b', removed: [] }])
@@ -105,14 +118,23 @@ function tests(): void {
   })
 
   test('a program that ends at once is index_unavailable', async () => {
-    const index = openProcessIndex({ entry: '/nonexistent.js', role: 'search', heapMb: 64, clock: systemClock, log: silentLog })
+    const index = openProcessIndex({
+      entry: '/nonexistent.js',
+      role: 'search',
+      heapMb: 64,
+      clock: systemClock,
+      log: silentLog,
+    })
     await assert.rejects(index.search('c', { terms: [], k: 1 }), { code: 'index_unavailable' })
     await index.close()
   })
 }
 
 /** Asks until the killed child's successor has answered. */
-async function untilRestarted<Value>(index: { readonly pid: number | undefined }, ask: () => Promise<Value>): Promise<Value> {
+async function untilRestarted<Value>(
+  index: { readonly pid: number | undefined },
+  ask: () => Promise<Value>,
+): Promise<Value> {
   const former = index.pid
   for (;;) {
     const value = await ask()

@@ -53,7 +53,8 @@ class ProcessIndex implements Index {
 
   search: Index['search'] = (collection, query) => this.#askMounted(collection, 'search', { collection, query })
 
-  statistics: Index['statistics'] = (collection, terms) => this.#askMounted(collection, 'statistics', { collection, terms })
+  statistics: Index['statistics'] = (collection, terms) =>
+    this.#askMounted(collection, 'statistics', { collection, terms })
 
   segments: Index['segments'] = () => this.#ask('segments', {}, SEARCH_TIMEOUT_MS)
 
@@ -61,7 +62,11 @@ class ProcessIndex implements Index {
 
   close: Index['close'] = () => this.#child.stop()
 
-  async #askMounted<Method extends 'search' | 'statistics', Value>(collection: string, method: Method, argument: Arguments[Method]): Promise<Value> {
+  async #askMounted<Method extends 'search' | 'statistics', Value>(
+    collection: string,
+    method: Method,
+    argument: Arguments[Method],
+  ): Promise<Value> {
     const value = await this.#ask<Method, Value>(method, argument, SEARCH_TIMEOUT_MS)
     const broken = this.#broken.get(collection)
     if (broken !== undefined) throw broken
@@ -70,7 +75,12 @@ class ProcessIndex implements Index {
 
   /** Everything but building can be asked twice without harm, so the end of the child in between
    *  stays unseen; a child that had to be killed for its slowness is not tried again. */
-  async #ask<Method extends keyof Arguments, Value>(method: Method, argument: Arguments[Method], timeoutMs: number, attemptsMax = 2): Promise<Value> {
+  async #ask<Method extends keyof Arguments, Value>(
+    method: Method,
+    argument: Arguments[Method],
+    timeoutMs: number,
+    attemptsMax = 2,
+  ): Promise<Value> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#child.call<Value>(method, argument, { timeoutMs })

@@ -57,7 +57,9 @@ export class Composer {
     const [best] = chosen
     if (best !== undefined) this.#takeNext(best.at)
     const order = [...new Set(chosen.map(({ unit }) => unit.text))]
-    const places = [...this.#taken].sort((a, b) => order.indexOf(this.#unit(a).text) - order.indexOf(this.#unit(b).text) || a - b)
+    const places = [...this.#taken].sort(
+      (a, b) => order.indexOf(this.#unit(a).text) - order.indexOf(this.#unit(b).text) || a - b,
+    )
     return { answered: true, text: this.#render(places), quotes: this.#quotes(places) }
   }
 
@@ -112,7 +114,8 @@ export class Composer {
     if (first.kind === 'code') return this.#takeCode(lead + 1)
     if (first.kind === 'item') return this.#takeList(lead + 1)
     if (first.kind !== 'columns' && first.kind !== 'row') return
-    for (let at = lead + 1; this.#units[at]?.block === first.block && at <= lead + 1 + ITEMS_MAX; at++) this.#taken.add(at)
+    for (let at = lead + 1; this.#units[at]?.block === first.block && at <= lead + 1 + ITEMS_MAX; at++)
+      this.#taken.add(at)
   }
 
   /** An item alone, with its list where the list is the answer, or with the line above it where it
@@ -122,7 +125,9 @@ export class Composer {
     let first = at
     while (this.#isSameList(first - 1, at)) first--
     const lead = this.#unit(first).leadIn
-    const isAskedFor = this.#asksFor(unit.section.headings.at(-1)) || this.#asksFor(lead === undefined ? undefined : this.#unit(lead).terms)
+    const isAskedFor =
+      this.#asksFor(unit.section.headings.at(-1)) ||
+      this.#asksFor(lead === undefined ? undefined : this.#unit(lead).terms)
     if (isAskedFor && (this.#question.kind === 'list' || (this.#question.kind === 'how' && unit.ordered))) {
       if (lead !== undefined) this.#taken.add(lead)
       return this.#takeList(first)
@@ -152,7 +157,12 @@ export class Composer {
 
   #isSameList(at: number, as: number): boolean {
     const [one, other] = [this.#units[at], this.#unit(as)]
-    return one !== undefined && one.kind === 'item' && one.text === other.text && Math.abs(one.block - this.#unit(at < as ? at + 1 : at - 1).block) <= 1
+    return (
+      one !== undefined &&
+      one.kind === 'item' &&
+      one.text === other.text &&
+      Math.abs(one.block - this.#unit(at < as ? at + 1 : at - 1).block) <= 1
+    )
   }
 
   /** One block is enough: answers are to be read. */
@@ -172,9 +182,16 @@ export class Composer {
   /** A short answer of one sentence reads on. */
   #takeNext(at: number): void {
     const only = this.#taken.size === 1 && this.#question.kind !== 'number' ? this.#unit(at) : undefined
-    if (only === undefined || only.kind === 'row' || only.kind === 'code' || only.end - only.start >= LONE_UNITS_MIN) return
+    if (only === undefined || only.kind === 'row' || only.kind === 'code' || only.end - only.start >= LONE_UNITS_MIN)
+      return
     const next = this.#units[at + 1]
-    if (next !== undefined && next.block === only.block && next.text === only.text && !/[:：?？]\W{0,3}$/.test(this.#raw(next))) this.#taken.add(at + 1)
+    if (
+      next !== undefined &&
+      next.block === only.block &&
+      next.text === only.text &&
+      !/[:：?？]\W{0,3}$/.test(this.#raw(next))
+    )
+      this.#taken.add(at + 1)
   }
 
   #unit(at: number): Unit {
@@ -207,7 +224,8 @@ export class Composer {
     const cite = this.#cite(unit)
     // Code and tables cannot hold a marker; the sentence before carries it for them.
     if (unit.kind === 'code') return isLedBy(former, unit) ? fenced(raw) : `${fenced(raw)}\n${cite.trim()}`.trimEnd()
-    if (unit.kind === 'row') return (isList(unit, former, next) ? '- ' : '') + ended(plainRow(raw, this.#columnsOf(unit))) + cite
+    if (unit.kind === 'row')
+      return (isList(unit, former, next) ? '- ' : '') + ended(plainRow(raw, this.#columnsOf(unit))) + cite
     if (unit.kind === 'columns') return ''
     const sentence = plainSentence(raw)
     if (unit.kind === 'item' && isList(unit, former, next)) {
@@ -215,13 +233,22 @@ export class Composer {
       // One marker for a run of items, at its end.
       return mark + sentence + (next?.kind === 'item' && next.text === unit.text ? '' : cite)
     }
-    const leads = next !== undefined && next.text === unit.text && /[:：]$/.test(sentence) && (next.kind === 'item' || next.kind === 'columns')
-    return leads || isRunIn(raw) ? ended(sentence) + (leads ? '' : next === undefined ? cite : '') : ended(sentence) + cite
+    const leads =
+      next !== undefined &&
+      next.text === unit.text &&
+      /[:：]$/.test(sentence) &&
+      (next.kind === 'item' || next.kind === 'columns')
+    return leads || isRunIn(raw)
+      ? ended(sentence) + (leads ? '' : next === undefined ? cite : '')
+      : ended(sentence) + cite
   }
 
   #columnsOf(unit: Unit): string | undefined {
     const columns = unit.leadIn === undefined ? undefined : this.#unit(unit.leadIn)
-    const head = columns?.kind === 'columns' ? columns : this.#units.find(({ kind, block, text }) => kind === 'columns' && block === unit.block && text === unit.text)
+    const head =
+      columns?.kind === 'columns'
+        ? columns
+        : this.#units.find(({ kind, block, text }) => kind === 'columns' && block === unit.block && text === unit.text)
     return head === undefined ? undefined : this.#raw(head)
   }
 
@@ -240,11 +267,15 @@ export class Composer {
 }
 
 /** Begins with a word that stands for something said before. */
-const LEANS_BACK = /^[\s*_]*(?:it|its|they|them|their|this|that|these|those|he|she|such|so|then|there|both|otherwise|however|instead|also|but|and|or|hence|therefore|thus)\b/i
+const LEANS_BACK =
+  /^[\s*_]*(?:it|its|they|them|their|this|that|these|those|he|she|such|so|then|there|both|otherwise|however|instead|also|but|and|or|hence|therefore|thus)\b/i
 
 /** Whether items stand under one another in the answer, as a list. */
 const isList = (unit: Unit, former: Unit | undefined, next: Unit | undefined): boolean =>
-  [former, next].some((other) => other?.kind === unit.kind && other.text === unit.text && (unit.kind === 'row' || other.block !== unit.block)) ||
+  [former, next].some(
+    (other) =>
+      other?.kind === unit.kind && other.text === unit.text && (unit.kind === 'row' || other.block !== unit.block),
+  ) ||
   (former !== undefined && former.text === unit.text && former.kind === 'prose' && unit.leadIn !== undefined)
 
 const isLedBy = (former: Unit | undefined, unit: Unit): boolean => former?.text === unit.text && former.kind !== 'code'
@@ -253,9 +284,17 @@ function separator(former: Unit | undefined, unit: Unit): string {
   if (former === undefined) return ''
   const isBlock = (kind: Unit['kind']): boolean => kind === 'code'
   if (former.kind === 'columns') return ''
-  if (former.text === unit.text && former.block === unit.block) return unit.kind === 'row' || unit.kind === 'code' ? '\n' : ' '
+  if (former.text === unit.text && former.block === unit.block)
+    return unit.kind === 'row' || unit.kind === 'code' ? '\n' : ' '
   if (unit.kind === 'item' && former.kind === 'item' && former.text === unit.text) return '\n'
-  if (isBlock(unit.kind) || isBlock(former.kind) || unit.kind === 'item' || former.kind === 'item' || unit.kind === 'columns') return '\n\n'
+  if (
+    isBlock(unit.kind) ||
+    isBlock(former.kind) ||
+    unit.kind === 'item' ||
+    former.kind === 'item' ||
+    unit.kind === 'columns'
+  )
+    return '\n\n'
   return ' '
 }
 

@@ -65,23 +65,40 @@ const open = (clock: Clock = systemClock, contextTokensMax = 32_000): ReaderEngi
 function say(messages: readonly JsonObject[], body: JsonObject = {}, engine = open()): Promise<Said> {
   return new Promise((resolve) => {
     let last: JsonObject = {}
-    const call = { requestId: 'r', span: new Trace(systemClock).open('call'), connectTimeoutMs: 1, model: 'reader', stream: false, outputTokensMax: 500 }
-    const text = (): string => ((last['choices'] as JsonObject[] | undefined)?.[0]?.['message'] as JsonObject | undefined)?.['content'] as string
-    engine.chat({ ...call, body: { messages, ...body } }, {
-      frame: (frame) => void (last = frame),
-      end: (end) => resolve({ text: text(), last, end }),
-      fail: (fault) => resolve({ text: '', last, fault }),
-    })
+    const call = {
+      requestId: 'r',
+      span: new Trace(systemClock).open('call'),
+      connectTimeoutMs: 1,
+      model: 'reader',
+      stream: false,
+      outputTokensMax: 500,
+    }
+    const text = (): string =>
+      ((last['choices'] as JsonObject[] | undefined)?.[0]?.['message'] as JsonObject | undefined)?.['content'] as string
+    engine.chat(
+      { ...call, body: { messages, ...body } },
+      {
+        frame: (frame) => void (last = frame),
+        end: (end) => resolve({ text: text(), last, end }),
+        fail: (fault) => resolve({ text: '', last, fault }),
+      },
+    )
   })
 }
 
 const ask = (question: string, given = sources): Promise<Said> =>
-  say([{ role: 'system', content: `Answer from the sources.\n\n${given}` }, { role: 'user', content: question }])
+  say([
+    { role: 'system', content: `Answer from the sources.\n\n${given}` },
+    { role: 'user', content: question },
+  ])
 
 chatContract('reader', async () => ({
   engine: open(),
   model: 'reader',
-  messages: [{ role: 'system', content: sources }, { role: 'user', content: 'How do I start Headworks?' }],
+  messages: [
+    { role: 'system', content: sources },
+    { role: 'user', content: 'How do I start Headworks?' },
+  ],
   failing: () => [{ role: 'user', content: 'word '.repeat(40_000) }],
   reportsUsage: true,
   close: async () => {},
@@ -90,17 +107,26 @@ chatContract('reader', async () => ({
 describe('answers', () => {
   test('are sentences of the source, each with its citation', async () => {
     const { text } = await ask('How do I back up the data?')
-    assert.equal(text, 'Stop Headworks and copy the data folder. [1] To restore, put the copy back and start it again. [1]')
+    assert.equal(
+      text,
+      'Stop Headworks and copy the data folder. [1] To restore, put the copy back and start it again. [1]',
+    )
   })
 
   test('bring the list that a sentence leads in to', async () => {
     const { text } = await ask('Which ports are there?')
-    assert.equal(text, 'The house has these ports:\n\n- rows: small records\n- queue: jobs that survive a crash\n- blobs: large values [2]')
+    assert.equal(
+      text,
+      'The house has these ports:\n\n- rows: small records\n- queue: jobs that survive a crash\n- blobs: large values [2]',
+    )
   })
 
   test('bring the code that a sentence leads in to, as it stands', async () => {
     const { text } = await ask('How do I start Headworks?')
-    assert.match(text, /^To start Headworks, run this command in the folder of the clone: \[3\]\n\n```sh\nnpm start {3}# installs, then serves\n```/)
+    assert.match(
+      text,
+      /^To start Headworks, run this command in the folder of the clone: \[3\]\n\n```sh\nnpm start {3}# installs, then serves\n```/,
+    )
   })
 
   test('say a row of a table with the names of its columns', async () => {
@@ -114,7 +140,11 @@ describe('answers', () => {
   })
 
   test('say so when nothing answers', async () => {
-    for (const question of ['Who won the chess championship?', 'What is the capital of France?', 'How do I connect to Oracle?']) {
+    for (const question of [
+      'Who won the chess championship?',
+      'What is the capital of France?',
+      'How do I connect to Oracle?',
+    ]) {
       const { text, last } = await ask(question)
       assert.equal(text, 'The sources do not answer this question.')
       assert.deepEqual(last['headworks'], { answered: false, quotes: [] })
@@ -123,17 +153,26 @@ describe('answers', () => {
 
   test('rest on quotes whose ranges are in the source', async () => {
     const { last } = await ask('How do I back up the data?')
-    const { answered, quotes } = last['headworks'] as { answered: boolean; quotes: { source: number; start: number; end: number }[] }
+    const { answered, quotes } = last['headworks'] as {
+      answered: boolean
+      quotes: { source: number; start: number; end: number }[]
+    }
     assert.equal(answered, true)
-    assert.deepEqual(quotes.map(({ source, start, end }) => [source, BACKUP.slice(start, end)]), [
-      [1, 'Stop Headworks and copy the data folder.'],
-      [1, 'To restore, put the copy back and start it again.'],
-    ])
+    assert.deepEqual(
+      quotes.map(({ source, start, end }) => [source, BACKUP.slice(start, end)]),
+      [
+        [1, 'Stop Headworks and copy the data folder.'],
+        [1, 'To restore, put the copy back and start it again.'],
+      ],
+    )
   })
 
   test('point into long sources, too', async () => {
     const long = `${'Filler about nothing much at all.\n\n'.repeat(600)}The zebra crossing is closed on Mondays.`
-    const { text, last } = await ask('When is the zebra crossing closed?', writeSources([{ number: 7, title: 'Town', text: long }]))
+    const { text, last } = await ask(
+      'When is the zebra crossing closed?',
+      writeSources([{ number: 7, title: 'Town', text: long }]),
+    )
     assert.equal(text, 'The zebra crossing is closed on Mondays. [7]')
     const [quote] = (last['headworks'] as { quotes: { start: number; end: number }[] }).quotes
     assert.equal(long.slice(quote?.start, quote?.end), 'The zebra crossing is closed on Mondays.')
@@ -155,7 +194,10 @@ describe('without marked sources', () => {
     for (const messages of [
       [{ role: 'user', content: `${BACKUP}\n\nHow do I back up the data?` }],
       [{ role: 'user', content: `How do I back up the data?\n\n${BACKUP}` }],
-      [{ role: 'system', content: BACKUP }, { role: 'user', content: [{ type: 'text', text: 'Question: How do I back up the data?' }] }],
+      [
+        { role: 'system', content: BACKUP },
+        { role: 'user', content: [{ type: 'text', text: 'Question: How do I back up the data?' }] },
+      ],
     ]) {
       const { text, last } = await say(messages)
       assert.equal(text, 'Stop Headworks and copy the data folder. To restore, put the copy back and start it again.')
@@ -164,7 +206,12 @@ describe('without marked sources', () => {
   })
 
   test('with no text at all, it says what it is', async () => {
-    for (const messages of [[], [{ role: 'user', content: 'Hello!' }], [{ role: 'user' }], ['rubbish']] as JsonObject[][]) {
+    for (const messages of [
+      [],
+      [{ role: 'user', content: 'Hello!' }],
+      [{ role: 'user' }],
+      ['rubbish'],
+    ] as JsonObject[][]) {
       const { text, last } = await say(messages)
       assert.match(text, /only quotes the text it is given/)
       assert.deepEqual(last['headworks'], { answered: false, quotes: [] })
@@ -175,14 +222,23 @@ describe('without marked sources', () => {
 describe('refusals', () => {
   test('what would change the answer and cannot be done is refused by name', async () => {
     for (const [field, value] of [
-      ['n', 2], ['n', 0], ['response_format', { type: 'json_object' }], ['tool_choice', 'required'],
-      ['tool_choice', { type: 'function', function: { name: 'f' } }], ['logprobs', true],
+      ['n', 2],
+      ['n', 0],
+      ['response_format', { type: 'json_object' }],
+      ['tool_choice', 'required'],
+      ['tool_choice', { type: 'function', function: { name: 'f' } }],
+      ['logprobs', true],
     ] as const) {
       const { fault } = await say([{ role: 'user', content: 'Hi' }], { [field]: value })
       assert.equal(fault?.code, 'field_invalid')
       assert.equal(fault.details['field'], field)
     }
-    const { fault } = await say([{ role: 'user', content: 'Hi' }], { n: 1, response_format: { type: 'text' }, tool_choice: 'auto', logprobs: false })
+    const { fault } = await say([{ role: 'user', content: 'Hi' }], {
+      n: 1,
+      response_format: { type: 'text' },
+      tool_choice: 'auto',
+      logprobs: false,
+    })
     assert.equal(fault, undefined)
   })
 
@@ -195,7 +251,10 @@ describe('refusals', () => {
   })
 
   test('stop sequences end the answer', async () => {
-    const messages = [{ role: 'system', content: sources }, { role: 'user', content: 'How do I back up the data?' }]
+    const messages = [
+      { role: 'system', content: sources },
+      { role: 'user', content: 'How do I back up the data?' },
+    ]
     assert.equal((await say(messages, { stop: ' [1]' })).text, 'Stop Headworks and copy the data folder.')
     assert.equal((await say(messages, { stop: ['zebra', 'copy'] })).text, 'Stop Headworks and ')
   })
@@ -220,7 +279,15 @@ test('long work gives others their turn', async () => {
 
 test('hostile prompts are read in linear time', async () => {
   const marks = '<source id="1" title="">\n'.repeat(9000)
-  for (const content of [marks, `</source>${marks}`, '<source '.repeat(20_000), 'what '.repeat(30_000), '?'.repeat(20_000), '[a]('.repeat(20_000), '**'.repeat(20_000)]) {
+  for (const content of [
+    marks,
+    `</source>${marks}`,
+    '<source '.repeat(20_000),
+    'what '.repeat(30_000),
+    '?'.repeat(20_000),
+    '[a]('.repeat(20_000),
+    '**'.repeat(20_000),
+  ]) {
     const { text, fault } = await say([{ role: 'user', content: `${content}\n\nWhat is it?` }])
     assert.ok(text !== '' || fault?.code === 'context_too_long')
   }

@@ -22,7 +22,7 @@ const CONTEXT_TOKENS_MAX = 32_000
 const UNITS_PER_TOKEN_MAX = 8
 
 /** After so much work at a stretch others get a turn: a stream beside it must not stutter. */
-const STRETCH_MS = 3
+const STRETCH_MS = 2
 
 /** Tokens in one frame: a few words, as an answer is read. */
 const FRAME_TOKENS = 5
@@ -85,13 +85,15 @@ class Reading implements Attempt {
 
   async run(): Promise<void> {
     try {
-      await undefined // The caller has the attempt in hand before anything reaches its sink.
+      await Promise.resolve() // The caller has the attempt in hand before anything reaches its sink.
       if (this.#over) return
       this.#stretchBegunMs = this.#options.clock.monotonicMs()
       refuseUnservable(this.#call.body)
       const messages = messagesOf(this.#call.body)
       const inputTokens = this.#measure(messages)
+      await this.#breathe()
       const prompt = readPrompt(messages)
+      await this.#breathe()
       const span = this.#call.span.child('read')
       const answer = await answerFrom(this.#options.analyzer, prompt, () => this.#breathe())
       span.end({ texts: prompt.texts.length, inputTokens, answered: answer.answered })
@@ -134,7 +136,10 @@ class Reading implements Attempt {
     const all = splitTokens(upToStop(answer.text, this.#call.body['stop']))
     const tokens = all.slice(0, this.#call.outputTokensMax)
     const finish = tokens.length < all.length ? 'length' : 'stop'
-    const headworks = { answered: answer.answered, quotes: answer.quotes as readonly JsonObject[] & readonly Answer['quotes'][number][] }
+    const headworks = {
+      answered: answer.answered,
+      quotes: answer.quotes as readonly JsonObject[] & readonly Answer['quotes'][number][],
+    }
     if (this.#call.stream) await this.#stream(tokens, finish, headworks)
     else await this.#whole(tokens, finish, headworks)
     if (this.#over) return
@@ -142,13 +147,18 @@ class Reading implements Attempt {
     const outputTokens = tokens.length
     this.#sink.end({
       usage: { inputTokens, cachedInputTokens: 0, outputTokens, reasoningTokens: 0, estimated: false },
-      rawUsage: { prompt_tokens: inputTokens, completion_tokens: outputTokens, total_tokens: inputTokens + outputTokens },
+      rawUsage: {
+        prompt_tokens: inputTokens,
+        completion_tokens: outputTokens,
+        total_tokens: inputTokens + outputTokens,
+      },
     })
   }
 
   async #stream(tokens: readonly string[], finish: string, headworks: JsonObject): Promise<void> {
     const deltas: JsonObject[] = [{ role: 'assistant', content: '' }]
-    for (let at = 0; at < tokens.length; at += FRAME_TOKENS) deltas.push({ content: tokens.slice(at, at + FRAME_TOKENS).join('') })
+    for (let at = 0; at < tokens.length; at += FRAME_TOKENS)
+      deltas.push({ content: tokens.slice(at, at + FRAME_TOKENS).join('') })
     for (const [number, delta] of deltas.entries()) {
       if (number % BURST_FRAMES === BURST_FRAMES - 1) await this.#turn()
       await this.#held()
@@ -156,7 +166,11 @@ class Reading implements Attempt {
       this.#sink.frame(this.#frame('chat.completion.chunk', { index: 0, delta, finish_reason: null }))
     }
     await this.#held()
-    if (!this.#over) this.#sink.frame({ ...this.#frame('chat.completion.chunk', { index: 0, delta: {}, finish_reason: finish }), headworks })
+    if (!this.#over)
+      this.#sink.frame({
+        ...this.#frame('chat.completion.chunk', { index: 0, delta: {}, finish_reason: finish }),
+        headworks,
+      })
   }
 
   async #whole(tokens: readonly string[], finish: string, headworks: JsonObject): Promise<void> {
@@ -167,7 +181,13 @@ class Reading implements Attempt {
   }
 
   #frame(object: string, choice: JsonObject): JsonObject {
-    return { id: `chatcmpl-${this.#call.requestId}`, object, created: this.#created, model: this.#call.model, choices: [choice] }
+    return {
+      id: `chatcmpl-${this.#call.requestId}`,
+      object,
+      created: this.#created,
+      model: this.#call.model,
+      choices: [choice],
+    }
   }
 
   /** Until nobody holds us back. */
@@ -202,9 +222,20 @@ function refuseUnservable(body: JsonObject): void {
     throw fault('field_invalid', { field, problem, remedy })
   }
   const { n, response_format: format, tool_choice: choice } = body
-  if (n !== undefined && n !== null && n !== 1) refuse('n', `is ${JSON.stringify(n)}, and this engine gives one answer`, 'Leave it out.')
-  if (typeOf(format) !== undefined && typeOf(format) !== 'text') refuse('response_format', 'asks for JSON, and this engine only quotes text', 'Leave it out, or use a generating model.')
-  if (choice === 'required' || typeOf(choice) !== undefined) refuse('tool_choice', 'asks for a tool call, and this engine calls none', 'Use "auto" or "none", or a generating model.')
+  if (n !== undefined && n !== null && n !== 1)
+    refuse('n', `is ${JSON.stringify(n)}, and this engine gives one answer`, 'Leave it out.')
+  if (typeOf(format) !== undefined && typeOf(format) !== 'text')
+    refuse(
+      'response_format',
+      'asks for JSON, and this engine only quotes text',
+      'Leave it out, or use a generating model.',
+    )
+  if (choice === 'required' || typeOf(choice) !== undefined)
+    refuse(
+      'tool_choice',
+      'asks for a tool call, and this engine calls none',
+      'Use "auto" or "none", or a generating model.',
+    )
   if (body['logprobs'] === true) refuse('logprobs', 'asks for probabilities, and this engine has none', 'Leave it out.')
 }
 
@@ -212,6 +243,8 @@ const typeOf = (value: Json | undefined): Json | undefined =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject)['type'] : undefined
 
 function upToStop(text: string, stop: Json | undefined): string {
-  const sequences = (typeof stop === 'string' ? [stop] : Array.isArray(stop) ? (stop as readonly Json[]) : []).filter((one) => typeof one === 'string' && one !== '')
+  const sequences = (typeof stop === 'string' ? [stop] : Array.isArray(stop) ? (stop as readonly Json[]) : []).filter(
+    (one) => typeof one === 'string' && one !== '',
+  )
   return sequences.reduce<string>((kept, one) => kept.split(String(one), 1)[0] ?? '', text)
 }

@@ -35,11 +35,13 @@ function answerForm(question: Question, unit: Unit, raw: string): number {
   }
 }
 
-const REASON = /\b(?:because|so that|since|therefore|hence|in order to|otherwise|avoids?|prevents?|due to|that is why|the reason|would|cannot)\b/i
+const REASON =
+  /\b(?:because|so that|since|therefore|hence|in order to|otherwise|avoids?|prevents?|due to|that is why|the reason|would|cannot)\b/i
 const PLACE = /[\w.-]+\/[\w.-]*|`[^`]*[./][^`]*`|\b(?:in|under|at|on) (?:the |`)|\bfolder\b/i
 
 /** Verbs that tell the reader what to do, whatever the question is about. */
-const NEUTRAL_VERB = /^[\s*_]*(?:to \w+|run|use|set|write|call|open|edit|put|choose|give|type|enter|click|go to|point|add|pass)\b/i
+const NEUTRAL_VERB =
+  /^[\s*_]*(?:to \w+|run|use|set|write|call|open|edit|put|choose|give|type|enter|click|go to|point|add|pass)\b/i
 const COMMAND = /^[\s*_]*`(?:\$ )?(?:npx|npm|sudo|docker|curl|git|pip|apt)\b/
 
 function instructs({ terms }: Question, { sequence }: Unit, raw: string): number {
@@ -49,7 +51,8 @@ function instructs({ terms }: Question, { sequence }: Unit, raw: string): number
   return /`[^`]+`/.test(raw) ? 0.04 : 0
 }
 
-const COPULA = /^[\s*_`"'(]*((?:(?:an?|the)\s+)?[\p{L}\p{N}_.\-*`\s]{1,60}?)[*_`"')]*\s*(?:\bis (?:an?|the|what|how|where|when|extractive|not)?\b|\bare\b|\bmeans?\b|\brefers? to\b|\bstands for\b|\bholds?\b|:|–|—| - )/iu
+const COPULA =
+  /^[\s*_`"'(]*((?:(?:an?|the)\s+)?[\p{L}\p{N}_.\-*`\s]{1,60}?)[*_`"')]*\s*(?:\bis (?:an?|the|what|how|where|when|extractive|not)?\b|\bare\b|\bmeans?\b|\brefers? to\b|\bstands for\b|\bholds?\b|:|–|—| - )/iu
 
 /** "A segment is ...", "**Segment**: ...", "`segment`: ...": the thing asked about comes first. */
 function defines({ terms }: Question, { sequence }: Unit, raw: string): boolean {

@@ -22,7 +22,7 @@ export interface GivenText {
 }
 
 /** Texts are read in parts of about this size, so that reading one never takes long at a stretch. */
-const PART_UNITS_MAX = 8000
+const PART_UNITS_MAX = 4000
 
 /** A longer last paragraph is a text with a question at its end. */
 const QUESTION_UNITS_MAX = 1000
@@ -38,10 +38,15 @@ export function readPrompt(messages: readonly Message[]): Prompt {
   const lastUser = messages.findLastIndex(({ role }) => role === 'user')
   const { question, about } = splitQuestion(withoutSources(messages[lastUser]?.content ?? ''))
   const before = messages.slice(0, Math.max(lastUser, 0))
-  const earlier = before.filter(({ role }) => role === 'user').map(({ content }) => splitQuestion(withoutSources(content)).question)
-  const sources = messages.flatMap(({ content }) => readSources(content)).map(({ number, title, text }) => ({ number, title, text }))
+  const earlier = before
+    .filter(({ role }) => role === 'user')
+    .map(({ content }) => splitQuestion(withoutSources(content)).question)
+  const sources = messages
+    .flatMap(({ content }) => readSources(content))
+    .map(({ number, title, text }) => ({ number, title, text }))
   const around = [...before.filter(({ role }) => role !== 'assistant').map(({ content }) => content), about]
-  const texts = sources.length > 0 ? sources : around.filter((text) => text.trim() !== '').map((text) => ({ title: '', text }))
+  const texts =
+    sources.length > 0 ? sources : around.filter((text) => text.trim() !== '').map((text) => ({ title: '', text }))
   return { question, earlier: earlier.reverse(), texts: texts.flatMap(partsOf) }
 }
 
@@ -63,11 +68,13 @@ function withoutSources(content: string): string {
 /** Cut at an empty line where there is one, else at a line's end, else anywhere. */
 function partsOf(given: Omit<GivenText, 'offset'>): GivenText[] {
   const parts: GivenText[] = []
-  for (let offset = 0; offset < given.text.length; ) {
+  for (let offset = 0; offset < given.text.length;) {
     let end = Math.min(given.text.length, offset + PART_UNITS_MAX)
     if (end < given.text.length) {
       const part = given.text.slice(offset, end)
-      const cut = ['\n\n', '\n', ' '].map((separator) => part.lastIndexOf(separator)).find((at) => at > PART_UNITS_MAX / 2)
+      const cut = ['\n\n', '\n', ' ']
+        .map((separator) => part.lastIndexOf(separator))
+        .find((at) => at > PART_UNITS_MAX / 2)
       end = cut === undefined ? end : offset + cut + 1
     }
     parts.push({ ...given, text: given.text.slice(offset, end), offset })

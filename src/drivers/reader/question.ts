@@ -22,7 +22,8 @@ const FRAME_WORDS =
 const FRAME_WEIGHT = 0.35
 
 /** What is done matters less than what it is done to. */
-const ACTION_WORDS = 'change create add remove delete configure update edit start stop run open compute count handle return send write'
+const ACTION_WORDS =
+  'change create add remove delete configure update edit start stop run open compute count handle return send write'
 const ACTION_WEIGHT = 0.7
 
 /** The words of the question before, when the present one can hardly stand alone. */
@@ -31,12 +32,24 @@ const ALONE_TERMS_MIN = 3
 
 /** Tried in order. */
 const KINDS: readonly (readonly [QuestionKind, RegExp])[] = [
-  ['list', /^(?:list|name|enumerate)\b|\b(?:which|what)\b.*\b(?:are there|are (?:the|all)|exist|formats|kinds|types|options|ports|roles|commands|fields|files|steps|stages)\b/i],
-  ['number', /\bhow (?:many|much|long|often|large|big|fast|old|far|high)\b|\b(?:limit|maximum|minimum|default|size|price|cost|percentage|number of|timeout|version|port)\b/i],
+  [
+    'list',
+    /^(?:list|name|enumerate)\b|\b(?:which|what)\b.*\b(?:are there|are (?:the|all)|exist|formats|kinds|types|options|ports|roles|commands|fields|files|steps|stages)\b/i,
+  ],
+  [
+    'number',
+    /\bhow (?:many|much|long|often|large|big|fast|old|far|high)\b|\b(?:limit|maximum|minimum|default|size|price|cost|percentage|number of|timeout|version|port)\b/i,
+  ],
   ['why', /\bwhy\b|\breasons?\b|\bhow come\b|\bpurpose\b/i],
-  ['how', /\bhow (?:do|can|could|should|would|to|does one)\b|\bsteps to\b|\bway to\b|^(?:install|configure|create|add|remove|run|start|set up)\b/i],
+  [
+    'how',
+    /\bhow (?:do|can|could|should|would|to|does one)\b|\bsteps to\b|\bway to\b|^(?:install|configure|create|add|remove|run|start|set up)\b/i,
+  ],
   ['where', /\bwhere\b|\bwhich (?:file|folder|directory|page|path)\b/i],
-  ['define', /^(?:so |and )?(?:what|who)(?:'s| is| are| was| were)\b|\bdefin(?:e|ition)\b|\bmeans?\b|\bmeaning\b|\bwhat does\b|^(?:explain|describe)\b/i],
+  [
+    'define',
+    /^(?:so |and )?(?:what|who)(?:'s| is| are| was| were)\b|\bdefin(?:e|ition)\b|\bmeans?\b|\bmeaning\b|\bwhat does\b|^(?:explain|describe)\b/i,
+  ],
 ]
 
 /** Of a long question the first words count. */
@@ -58,18 +71,26 @@ export function readQuestion(analyzer: Analyzer, text: string, earlier: readonly
   if (heavy === 0) for (const term of terms.keys()) terms.set(term, 1)
   if (terms.size === 0) for (const term of words) terms.set(term, 1)
   const pairs = new Set(topical.slice(1).map((term, at) => `${topical[at]} ${term}`))
-  return { terms, pairs, names: namesIn(analyzer, text), kind: KINDS.find(([, pattern]) => pattern.test(text))?.[0] ?? 'other' }
+  return {
+    terms,
+    pairs,
+    names: namesIn(analyzer, text),
+    kind: KINDS.find(([, pattern]) => pattern.test(text))?.[0] ?? 'other',
+  }
 }
 
 /** The first word has its capital from its place. */
 function namesIn(analyzer: Analyzer, text: string): Set<string> {
-  const names = text.slice(text.search(/\s|$/)).match(/[\p{L}\p{N}]*(?:\p{Lu}|\p{N})[\p{L}\p{N}]*|(?<=[`"“])[^`"”]+(?=[`"”])/gu) ?? []
+  const names =
+    text.slice(text.search(/\s|$/)).match(/[\p{L}\p{N}]*(?:\p{Lu}|\p{N})[\p{L}\p{N}]*|(?<=[`"“])[^`"”]+(?=[`"”])/gu) ??
+    []
   return new Set(names.flatMap((name) => analyzer.terms(name)))
 }
 
 /** "And how long does it last?" */
 const leansBack = (text: string): boolean =>
-  /^(?:and|but|or|so|what about|how about|then|also)\b/i.test(text) || /\b(?:it|its|they|them|their|that|this|those|these|there|one|ones|he|she)\b/i.test(text)
+  /^(?:and|but|or|so|what about|how about|then|also)\b/i.test(text) ||
+  /\b(?:it|its|they|them|their|that|this|those|these|there|one|ones|he|she)\b/i.test(text)
 
 /** Words that one text uses where another uses its neighbour. Pairs of plain technical English, kept
  *  short: a wrong synonym costs more than a missing one. */
@@ -118,7 +139,9 @@ export function synonymsOf(analyzer: Analyzer, terms: Iterable<string>): Map<str
   const groups = SYNONYMS.map((group) => new Set(group.split(' ').map((word) => analyzer.term(word))))
   const found = new Map<string, ReadonlySet<string>>()
   for (const term of terms) {
-    const neighbours = groups.filter((group) => group.has(term)).reduce((all, group) => all.union(group), new Set<string>())
+    const neighbours = groups
+      .filter((group) => group.has(term))
+      .reduce((all, group) => all.union(group), new Set<string>())
     neighbours.delete(term)
     if (neighbours.size > 0) found.set(term, neighbours)
   }

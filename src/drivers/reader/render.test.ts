@@ -11,7 +11,10 @@ test('a sentence keeps its words and loses the marks of its page', () => {
     ['See [`Agent`](a.md#b) and [`Pool` event][].', 'See `Agent` and `Pool` event.'],
     ['Wrapped\n> over\n  lines.', 'Wrapped over lines.'],
     ['As shown [3], and [1, 2][^note].', 'As shown (3), and (1, 2).'],
-    ['Keep `**code** [1] <b>` and snake_case_names and 2 * 3 * 4.', 'Keep `**code** [1] <b>` and snake_case_names and 2 * 3 * 4.'],
+    [
+      'Keep `**code** [1] <b>` and snake_case_names and 2 * 3 * 4.',
+      'Keep `**code** [1] <b>` and snake_case_names and 2 * 3 * 4.',
+    ],
     ['![logo](x.png) A <b>tag</b> and an \\*escape\\*.', 'A tag and an *escape*.'],
     ['Generic<Type> is a < b and b > c.', 'Generic is a < b and b > c.'],
   ] as const) {
@@ -23,7 +26,10 @@ test('a row says its cells with their columns; of a wide one only what tells', (
   assert.equal(plainRow('| `a` | 5 |', '| name | size |'), '`a` (size: 5)')
   assert.equal(plainRow('| `a` | yes \\| no |', undefined), '`a` (yes | no)')
   assert.equal(plainRow('| a |  |', '| name | size |'), 'a')
-  assert.equal(plainRow('| `x` | text | no | what it does in a sentence |', '| n | type | live | what |'), '`x` (what: what it does in a sentence)')
+  assert.equal(
+    plainRow('| `x` | text | no | what it does in a sentence |', '| n | type | live | what |'),
+    '`x` (what: what it does in a sentence)',
+  )
 })
 
 test('code is fenced so that nothing in it closes the fence, without its indentation', () => {
@@ -34,7 +40,27 @@ test('code is fenced so that nothing in it closes the fence, without its indenta
 })
 
 test('no sentence makes a citation or throws', () => {
-  const piece = fc.constantFrom('[1]', '[', ']', '(', ')', '`', '**', '_', '<', '>', '\n', 'word', ' ', '\\', '![', '[^1]', '\ue000', '|', '1, 2')
+  const piece = fc.constantFrom(
+    '[1]',
+    '[',
+    ']',
+    '(',
+    ')',
+    '`',
+    '**',
+    '_',
+    '<',
+    '>',
+    '\n',
+    'word',
+    ' ',
+    '\\',
+    '![',
+    '[^1]',
+    '\ue000',
+    '|',
+    '1, 2',
+  )
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
       const plain = plainSentence(pieces.join(''))

@@ -100,7 +100,13 @@ export class Judge {
     let score = (length * (own + AROUND_WEIGHT * around) + SECTION_WEIGHT * section) / all
     if (heading / all >= OPENING_COVERED_MIN && opens(unit)) score += OPENING_BONUS * (heading / all) ** 2
     score += this.#position(unit) + formOf(this.#question, unit, raw) * covered
-    return { unit, at, held, covered, score: score * trustIn(this.#question, unit, raw) * (1 - RANK_LOSS * Math.min(unit.text, 15)) }
+    return {
+      unit,
+      at,
+      held,
+      covered,
+      score: score * trustIn(this.#question, unit, raw) * (1 - RANK_LOSS * Math.min(unit.text, 15)),
+    }
   }
 
   /** 1 where the term stands there, less where only a neighbour of it does. */
@@ -126,7 +132,8 @@ export class Judge {
   #position({ place, sequence, kind }: Unit): number {
     let bonus = place === 0 ? 0.06 : place === 1 ? 0.03 : 0
     let pairs = 0
-    for (let at = 1; at < sequence.length; at++) if (this.#question.pairs.has(`${sequence[at - 1]} ${sequence[at]}`)) pairs++
+    for (let at = 1; at < sequence.length; at++)
+      if (this.#question.pairs.has(`${sequence[at - 1]} ${sequence[at]}`)) pairs++
     bonus += 0.06 * Math.min(2, pairs)
     // What a sentence is about tends to stand at its beginning.
     if (sequence.slice(0, 4).some((term) => this.#question.terms.get(term) === 1)) bonus += 0.06
@@ -137,7 +144,11 @@ export class Judge {
 
 /** The first sentence of a section, if it says more than the heading did. */
 function opens({ place, kind, terms, section }: Unit): boolean {
-  return place === 0 && kind === 'prose' && terms.difference(section.headings.at(-1) ?? NOTHING).difference(STOP_TERMS).size >= 2
+  return (
+    place === 0 &&
+    kind === 'prose' &&
+    terms.difference(section.headings.at(-1) ?? NOTHING).difference(STOP_TERMS).size >= 2
+  )
 }
 
 const NOTHING: ReadonlySet<string> = new Set()

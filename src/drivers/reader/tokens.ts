@@ -14,7 +14,12 @@ const kindOf = (code: number): number => {
   if (code <= 0x20 || code === 0xa0 || (code >= 0x2000 && code <= 0x200b) || code === 0x3000) return SPACE
   if (code >= IDEOGRAPHS_FROM) return MARK
   if (code >= 0x80) return code >= 0x2010 && code <= 0x206f ? MARK : WORD
-  return (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a) || code === 0x5f ? WORD : MARK
+  return (code >= 0x30 && code <= 0x39) ||
+    (code >= 0x41 && code <= 0x5a) ||
+    (code >= 0x61 && code <= 0x7a) ||
+    code === 0x5f
+    ? WORD
+    : MARK
 }
 
 /** Where the token that begins at or after `start` ends. */
@@ -41,7 +46,7 @@ export function countTokens(text: string, limit = Number.POSITIVE_INFINITY): num
 export function splitTokens(text: string): string[] {
   const end = text.trimEnd().length
   const tokens: string[] = []
-  for (let at = 0; at < end; ) {
+  for (let at = 0; at < end;) {
     const next = tokenEnd(text, at)
     tokens.push(text.slice(at, next >= end ? text.length : next))
     at = next

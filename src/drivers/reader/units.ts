@@ -64,7 +64,15 @@ class Reading {
     const terms = new Set(sequence)
     if (sentence.kind === 'heading') this.#enter(sentence.level, terms)
     for (const term of terms) this.#section.terms.add(term)
-    this.units.push({ ...sentence, text: this.#number, terms, sequence, section: this.#section, leadIn: this.#leadIn(sentence), place: this.#place })
+    this.units.push({
+      ...sentence,
+      text: this.#number,
+      terms,
+      sequence,
+      section: this.#section,
+      leadIn: this.#leadIn(sentence),
+      place: this.#place,
+    })
     const here = this.#first + this.units.length - 1
     if (sentence.kind === 'prose') this.#lead = endsWithColon(raw) ? here : undefined
     else if (sentence.kind === 'columns') this.#lead = here
@@ -102,7 +110,9 @@ function codeParts(text: string, code: Sentence): Sentence[] {
     if (line.trim() === '') start = end + 1
     at = end + 1
   }
-  return parts.filter((part) => /[\p{L}\p{N}]/u.test(text.slice(part.start, part.end).replace(/^[ \t>]*[`~]{3,}.*$/gm, '')))
+  return parts.filter((part) =>
+    /[\p{L}\p{N}]/u.test(text.slice(part.start, part.end).replace(/^[ \t>]*[`~]{3,}.*$/gm, '')),
+  )
 }
 
 export const endsWithColon = (raw: string): boolean => /[:：][\s*_)\]]{0,3}$/.test(raw)

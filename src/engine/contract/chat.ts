@@ -4,6 +4,7 @@ import { systemClock } from '../../base/clock.ts'
 import { Fault } from '../../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
 import { Trace } from '../../trace/trace.ts'
+import { totalTokens } from '../../meter/usage.ts'
 import type { Attempt, ChatCall, ChatEnd, ChatSink, Engine } from '../port.ts'
 
 /** What every engine that serves `chat` must do. */
@@ -87,7 +88,16 @@ export function chatContract(name: string, open: () => Promise<ChatFixture>): vo
 
 function callOf({ model, messages }: ChatFixture, changes: Partial<ChatCall> = {}): ChatCall {
   const body = { model: 'as the caller named it', messages, ...changes.body }
-  return { requestId: 'req_1', span: new Trace(systemClock).open('call'), connectTimeoutMs: 2000, model, stream: true, outputTokensMax: 1000, ...changes, body }
+  return {
+    requestId: 'req_1',
+    span: new Trace(systemClock).open('call'),
+    connectTimeoutMs: 2000,
+    model,
+    stream: true,
+    outputTokensMax: 1000,
+    ...changes,
+    body,
+  }
 }
 
 async function run(fixture: ChatFixture, changes: Partial<ChatCall> = {}): Promise<Recorder> {
@@ -109,7 +119,8 @@ function shapes(use: () => ChatFixture): void {
     const { frames, end_, fault } = await run(use())
     assert.equal(fault, undefined)
     assert.ok(end_ !== undefined)
-    for (const name of ['id', 'created', 'model'] as const) assert.equal(new Set(frames.map((frame) => frame[name])).size, 1, name)
+    for (const name of ['id', 'created', 'model'] as const)
+      assert.equal(new Set(frames.map((frame) => frame[name])).size, 1, name)
     for (const frame of frames) {
       assert.equal(frame['object'], 'chat.completion.chunk')
       assert.equal(typeof frame['id'], 'string')
@@ -118,7 +129,10 @@ function shapes(use: () => ChatFixture): void {
     }
     assert.equal(deltaOf(frames[0])['role'], 'assistant')
     const finishes = frames.map((frame) => choiceOf(frame)['finish_reason'] ?? null)
-    assert.deepEqual(finishes.filter((reason) => reason !== null), ['stop'])
+    assert.deepEqual(
+      finishes.filter((reason) => reason !== null),
+      ['stop'],
+    )
     assert.equal(finishes.at(-1), 'stop')
     assert.ok(frames.filter((frame) => contentOf(frame) !== '').length >= ANSWER_FRAMES_MIN)
   })
@@ -143,12 +157,13 @@ function shapes(use: () => ChatFixture): void {
     if (!fixture.reportsUsage) return assert.equal(end_?.usage, undefined)
     const usage = end_?.usage
     assert.ok(usage !== undefined)
-    for (const count of [usage.inputTokens, usage.cachedInputTokens, usage.outputTokens, usage.reasoningTokens]) assert.ok(Number.isSafeInteger(count) && count >= 0)
+    for (const count of [usage.inputTokens, usage.cachedInputTokens, usage.outputTokens, usage.reasoningTokens])
+      assert.ok(Number.isSafeInteger(count) && count >= 0)
     assert.ok(usage.inputTokens + usage.cachedInputTokens > 0 && usage.outputTokens > 0)
     const raw = end_?.rawUsage ?? {}
     assert.equal(raw['prompt_tokens'], usage.inputTokens + usage.cachedInputTokens)
     assert.equal(raw['completion_tokens'], usage.outputTokens + usage.reasoningTokens)
-    assert.equal(raw['total_tokens'], Number(raw['prompt_tokens']) + Number(raw['completion_tokens']))
+    assert.equal(raw['total_tokens'], totalTokens(usage))
   })
 }
 
@@ -244,11 +259,20 @@ function flow(use: () => ChatFixture): void {
 function refusals(use: () => ChatFixture): void {
   test('what an engine does not serve is refused as such', async () => {
     const { engine, model } = use()
-    const context = { requestId: 'req_1', span: new Trace(systemClock).open('call'), connectTimeoutMs: 2000, model, signal: new AbortController().signal }
-    if (!engine.operations.has('rerank')) {
-      await assert.rejects(engine.rerank({ ...context, query: 'q', documents: ['d'], topN: 1 }), { code: 'operation_unsupported' })
+    const context = {
+      requestId: 'req_1',
+      span: new Trace(systemClock).open('call'),
+      connectTimeoutMs: 2000,
+      model,
+      signal: new AbortController().signal,
     }
-    if (!engine.operations.has('embed')) await assert.rejects(engine.embed({ ...context, inputs: ['x'] }), { code: 'operation_unsupported' })
+    if (!engine.operations.has('rerank')) {
+      await assert.rejects(engine.rerank({ ...context, query: 'q', documents: ['d'], topN: 1 }), {
+        code: 'operation_unsupported',
+      })
+    }
+    if (!engine.operations.has('embed'))
+      await assert.rejects(engine.embed({ ...context, inputs: ['x'] }), { code: 'operation_unsupported' })
     assert.ok(engine.operations.has('chat'))
   })
 

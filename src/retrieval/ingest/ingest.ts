@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock.ts'
-import { fault, Fault, isRetryable, type Problem, Refusal, refuse, toProblem } from '../../base/errors.ts'
+import { fault, Fault, isRetryable, type Problem, reasonOf, Refusal, refuse, toProblem } from '../../base/errors.ts'
 import { newId } from '../../base/ids.ts'
 import { isObject, type JsonObject } from '../../base/json.ts'
 import type { Log } from '../../base/log.ts'
@@ -7,11 +7,11 @@ import type { Random } from '../../base/random.ts'
 import type { Index } from '../../store/index.ts'
 import type { Job, Queue } from '../../store/queue.ts'
 import { put, remove, SCAN_MAX, type Rows } from '../../store/rows.ts'
-import { collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../document.ts'
+import { collectionKey, COLLECTIONS, type CollectionRow, documentKey, DOCUMENTS } from '../document.ts'
 import { COLLECTION_NAME, type Folders, SOURCES } from '../sources.ts'
-import { Collections, scanDocuments, segmentPrefix } from './collections.ts'
+import { Collections, scanDocuments, type Segment, segmentPrefix } from './collections.ts'
 import { removeChunkRows, rewrite } from './compact.ts'
-import type { IngestWorker } from './port.ts'
+import { BATCH_UNITS_MAX, type IngestWorker } from './port.ts'
 import { QUARANTINE } from './quarantine.ts'
 import { FILE_TIMEOUT_MS, removeDocuments, Run, type RunOptions } from './run.ts'
 import { ingestKey, INGESTS, type IngestRow, isFinal, newRow, Progress, shownRun } from './state.ts'
@@ -28,6 +28,8 @@ export interface IngestOptions {
   readonly log: Log
   /** Of one file, in milliseconds. */
   readonly fileTimeoutMs?: number
+  /** Text of one batch, in UTF-16 units. */
+  readonly batchUnitsMax?: number
 }
 
 export interface Ingest {
@@ -56,15 +58,20 @@ const LEASE_MS = 5_000
 const EXTEND_MS = 1_500
 /** Between looks at a job that someone else may still hold. */
 const POLL_MS = 500
+/** Of a run that our own trouble ended: a full disk, the index. */
 const ATTEMPTS_MAX = 5
+/** Starts of a run in all, each ended by the end of the whole process. */
+const STARTS_MAX = 20
 const RETRY_MS = 2_000
 /** Finished runs that are kept to be looked at. */
 const RUNS_KEPT = 500
 const PATH_UNITS_MAX = 4_096
+/** No collection can have this name. */
+const TRIAL = '/trial'
 
 class Runs implements Ingest {
   readonly #options: IngestOptions
-  readonly #run: Omit<RunOptions, 'log'> & { readonly log: Log }
+  readonly #run: RunOptions
   readonly #collections: Collections
   readonly #listeners = new Set<(run: JsonObject) => void>()
   readonly #live = new Map<string, { readonly progress: Progress; readonly abort: AbortController; readonly ended: Promise<void> }>()
@@ -81,6 +88,7 @@ class Runs implements Ingest {
       collections: this.#collections,
       newSegment: (collection) => segmentPrefix(collection) + newId('seg', options.clock, options.random),
       fileTimeoutMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
+      batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
     }
   }
 
@@ -151,9 +159,8 @@ class Runs implements Ingest {
     if (stored === undefined) return refuse('collection_unknown', { collection })
     const changes = [remove(COLLECTIONS, collectionKey(collection), stored.version)]
     for await (const { id } of scanDocuments(rows, collection)) changes.push(remove(DOCUMENTS, documentKey(collection, id)))
-    for (const from of [SOURCES, QUARANTINE]) {
-      for (const { key } of await rows.scan(from, { prefix: [collection], limit: SCAN_MAX })) changes.push({ op: 'remove', table: from.name, key })
-    }
+    for (const { key } of await rows.scan(SOURCES, { prefix: [collection], limit: SCAN_MAX })) changes.push(remove(SOURCES, key))
+    for (const { key } of await rows.scan(QUARANTINE, { prefix: [collection], limit: SCAN_MAX })) changes.push(remove(QUARANTINE, key))
     if (!(await rows.commit(changes))) return await this.dropCollection(collection)
     await this.#collections.publish(collection)
     for (const { segment } of stored.row.segments) await this.#discard(segment)
@@ -164,14 +171,29 @@ class Runs implements Ingest {
 
   /** A segment that is missing or damaged is built again from the chunk rows. */
   async #mount(collection: string): Promise<void> {
-    const { log } = this.#options
-    try {
-      await this.#collections.publish(collection)
-    } catch (error) {
+    const { index, rows, log } = this.#options
+    const unavailable = (error: unknown): void => {
       if (!(error instanceof Fault) || error.code !== 'index_unavailable') throw error
-      log.write('warn', 'collection is indexed again', { collection, reason: error.message })
-      await rewrite({ ...this.#run }, collection, (row) => row.segments)
     }
+    try {
+      return await this.#collections.publish(collection)
+    } catch (error) {
+      unavailable(error)
+    }
+    const segments = (await rows.get(COLLECTIONS, collectionKey(collection)))?.row.segments ?? []
+    for (const { segment } of segments) {
+      try {
+        await index.mount(TRIAL, [{ segment, removed: [] }])
+      } catch (error) {
+        unavailable(error)
+        log.write('warn', 'segment is built again', { segment, reason: reasonOf(error) })
+        const lost = (row: CollectionRow): Segment[] => row.segments.filter((one) => one.segment === segment)
+        // The collection cannot be mounted before the last of them is there.
+        await rewrite(this.#run, collection, lost).catch(unavailable)
+      }
+    }
+    await index.mount(TRIAL, [])
+    await this.#collections.publish(collection)
   }
 
   async #sweep(): Promise<void> {
@@ -202,7 +224,11 @@ class Runs implements Ingest {
   #loop(): void {
     this.#again = true
     this.#wake()
-    this.#looping ??= this.#work().finally(() => (this.#looping = undefined))
+    this.#looping ??= this.#work().finally(() => {
+      this.#looping = undefined
+      // Something new may have come after the last look.
+      if (this.#again && !this.#stopped) this.#loop()
+    })
   }
 
   /** Runs jobs one after the other until none is left. */
@@ -247,7 +273,7 @@ class Runs implements Ingest {
     try {
       const outcome = await working
       if (outcome === 'again') return void (await queue.retry(job, this.#stopped ? 0 : RETRY_MS, 'interrupted'))
-      progress.end(...outcome.end, clock.wallMs(), outcome.problem)
+      progress.end(outcome.end, clock.wallMs(), outcome.problem)
       await rows.commit([put(INGESTS, ingestKey(run), progress.row)])
       await queue.complete(job)
     } finally {
@@ -259,16 +285,16 @@ class Runs implements Ingest {
   async #attempt(job: Job, progress: Progress, signal: AbortSignal): Promise<Outcome> {
     const { log } = this.#options
     try {
-      if (job.attempt > ATTEMPTS_MAX * 4) throw fault('internal', { reason: 'every attempt ended with the process' })
+      if (job.attempt > STARTS_MAX) throw fault('internal', { reason: 'every attempt ended with the process' })
       const refusal = await new Run(this.#run, progress, signal).go()
-      return refusal === undefined ? { end: ['done'] } : { end: ['failed'], problem: refusal }
+      return refusal === undefined ? { end: 'done' } : { end: 'failed', problem: refusal }
     } catch (thrown) {
       if (this.#stopped) return 'again'
-      if (signal.aborted && signal.reason === CANCELLED) return { end: ['cancelled'] }
+      if (signal.aborted && signal.reason === CANCELLED) return { end: 'cancelled' }
       const problem = toProblem(thrown)
       log.write('error', 'ingest run', { run: progress.row.run, code: problem.code, attempt: job.attempt })
       const passing = signal.aborted || isRetryable(problem) || problem.code === 'store_unavailable' || problem.code === 'index_unavailable' || problem.code === 'disk_full'
-      return passing && job.attempt < ATTEMPTS_MAX ? 'again' : { end: ['failed'], problem }
+      return passing && job.attempt < ATTEMPTS_MAX ? 'again' : { end: 'failed', problem }
     }
   }
 
@@ -310,6 +336,6 @@ class Runs implements Ingest {
   }
 }
 
-type Outcome = 'again' | { readonly end: readonly ['done' | 'failed' | 'cancelled']; readonly problem?: Problem }
+type Outcome = 'again' | { readonly end: 'done' | 'failed' | 'cancelled'; readonly problem?: Problem }
 
 const CANCELLED = Symbol('cancelled')

@@ -1,4 +1,4 @@
-import { basename, extname } from 'node:path'
+import { basename } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { fault, Refusal } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
@@ -8,7 +8,7 @@ import { PARSE_MS_MAX } from '../parse/limits.ts'
 import { documentId, type Folders, placeSource, type Source, SOURCES, uriOf } from '../sources.ts'
 import { chunkRemovals, type Collections, revised } from './collections.ts'
 import { rewrite, segmentsToMerge } from './compact.ts'
-import { type Added, BATCH_UNITS_MAX, type IngestFile, type IngestWorker, type SealedDocument } from './port.ts'
+import { type Added, type IngestFile, type IngestWorker, type SealedDocument } from './port.ts'
 import { isDeath, QUARANTINE, QUARANTINE_MS, quarantineKey, reasonForDeath, type QuarantineRow } from './quarantine.ts'
 import { ingestKey, INGESTS, type Progress } from './state.ts'
 
@@ -23,6 +23,8 @@ export interface RunOptions {
   /** For one file, from outside: past it its process is ended. Longer than what the parser allows
    *  itself. */
   readonly fileTimeoutMs: number
+  /** Of text; the worker's own bound is the same. */
+  readonly batchUnitsMax: number
 }
 
 export const FILE_TIMEOUT_MS = PARSE_MS_MAX + 15_000
@@ -108,8 +110,7 @@ export class Run {
         continue
       }
       if (files.length >= RUN_FILES_MAX) throw fault('overloaded', { what: 'the number of files in one run', limit: RUN_FILES_MAX })
-      const name = basename(found.relative)
-      files.push({ path: found.path, name: extname(name) === '' ? basename(found.path) : name, document: documentId(uri), uri, care: 'group' })
+      files.push({ path: found.path, name: basename(found.relative), document: documentId(uri), uri, care: 'group' })
     }
     return { files, hidden }
   }
@@ -122,7 +123,7 @@ export class Run {
       while (queue.length > 0) {
         this.#check()
         await this.#next(queue)
-        if (this.#units >= BATCH_UNITS_MAX) await this.#commit()
+        if (this.#units >= this.#options.batchUnitsMax) await this.#commit()
       }
     }
     await this.#commit()

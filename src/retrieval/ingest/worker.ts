@@ -13,6 +13,8 @@ export interface WorkerOptions {
   readonly files: Files
   readonly index: Pick<Index, 'build'>
   readonly clock: Clock
+  /** Default `BATCH_UNITS_MAX`. */
+  readonly batchUnitsMax?: number
 }
 
 /** Does the work itself, in the process it is made in. */
@@ -28,9 +30,10 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   }
 
   async add(files: readonly IngestFile[]): Promise<Added[]> {
+    const { batchUnitsMax = BATCH_UNITS_MAX } = this.#options
     const answers: Added[] = []
     for (const file of files) {
-      if (answers.length > 0 && this.#units >= BATCH_UNITS_MAX) break
+      if (answers.length > 0 && this.#units >= batchUnitsMax) break
       const read = await this.#read(file)
       answers.push('document' in read ? this.#keep(file, read) : read)
     }

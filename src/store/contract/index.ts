@@ -65,7 +65,13 @@ function searching(use: Use): void {
     await index.build('a', texts('apple apple banana', 'apple cherry', 'dune'))
     await index.build('b', texts('banana banana banana apple egg fig', 'grape'))
     await index.mount('c', [{ segment: 'a', removed: [{ first: 2, count: 1 }] }, all('b')])
-    const hits = await index.search('c', { terms: [{ word: 'apples', weight: 2 }, { word: 'Banana', weight: 0.5 }], k: 10 })
+    const hits = await index.search('c', {
+      terms: [
+        { word: 'apples', weight: 2 },
+        { word: 'Banana', weight: 0.5 },
+      ],
+      k: 10,
+    })
     const mean = (3 + 2 + 6 + 1) / 4
     const score = (apples: number, bananas: number, length: number): number =>
       2 * inverseDocumentFrequency(4, 3) * saturation(apples, lengthNorm(length, mean)) +
@@ -81,7 +87,15 @@ function searching(use: Use): void {
     await index.build('a', texts('apple', 'banana'))
     await index.mount('c', [all('a')])
     const ask = async (apple: number, banana: number): Promise<string[]> =>
-      places(await index.search('c', { terms: [{ word: 'apple', weight: apple }, { word: 'banana', weight: banana }], k: 9 }))
+      places(
+        await index.search('c', {
+          terms: [
+            { word: 'apple', weight: apple },
+            { word: 'banana', weight: banana },
+          ],
+          k: 9,
+        }),
+      )
     assert.deepEqual(await ask(2, 1), ['a:0', 'a:1'])
     assert.deepEqual(await ask(1, 2), ['a:1', 'a:0'])
     assert.deepEqual(await ask(0, 1), ['a:1'])
@@ -116,9 +130,18 @@ function searching(use: Use): void {
 
   test('words of every script are found', async () => {
     const { index } = use()
-    await index.build('a', texts('Das Café an der Straße', '東京タワーは高い', 'Привет мир', 'emoji 😀 𝒳 math', 'outputTokensMax'))
+    await index.build(
+      'a',
+      texts('Das Café an der Straße', '東京タワーは高い', 'Привет мир', 'emoji 😀 𝒳 math', 'outputTokensMax'),
+    )
     await index.mount('c', [all('a')])
-    for (const [word, place] of [['cafe', 'a:0'], ['東京', 'a:1'], ['мир', 'a:2'], ['𝒳', 'a:3'], ['tokens', 'a:4']] as const) {
+    for (const [word, place] of [
+      ['cafe', 'a:0'],
+      ['東京', 'a:1'],
+      ['мир', 'a:2'],
+      ['𝒳', 'a:3'],
+      ['tokens', 'a:4'],
+    ] as const) {
       assert.deepEqual(places(await index.search('c', { terms: words(word), k: 5 })), [place], word)
     }
   })
@@ -127,12 +150,17 @@ function searching(use: Use): void {
     const { index } = use()
     await index.build('a', texts('apple'))
     await index.mount('c', [all('a')])
-    for (const k of [0, -1, 1.5, Number.NaN, 1001]) await rejects(index.search('c', { terms: words('apple'), k }), 'field_invalid', '`k`')
+    for (const k of [0, -1, 1.5, Number.NaN, 1001])
+      await rejects(index.search('c', { terms: words('apple'), k }), 'field_invalid', '`k`')
     for (const weight of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
       await rejects(index.search('c', { terms: [{ word: 'apple', weight }], k: 1 }), 'field_invalid', 'terms')
     }
     await rejects(index.search('c', { k: 1 }), 'field_invalid', 'query')
-    await rejects(index.search('c', { terms: words('apple'), vector: Float32Array.of(1), k: 1 }), 'field_invalid', 'query')
+    await rejects(
+      index.search('c', { terms: words('apple'), vector: Float32Array.of(1), k: 1 }),
+      'field_invalid',
+      'query',
+    )
   })
 }
 
@@ -145,7 +173,11 @@ function filtering(use: Use): void {
   test('a filter works inside the search: k hits whenever k match', async () => {
     const { index } = use()
     const crowd = Array.from({ length: 50 }, () => chunk('apple apple apple', 'en'))
-    await index.build('a', [...crowd, chunk('apple and much else that makes it longer', 'de'), chunk('apple pie', 'de')])
+    await index.build('a', [
+      ...crowd,
+      chunk('apple and much else that makes it longer', 'de'),
+      chunk('apple pie', 'de'),
+    ])
     await index.mount('c', [all('a')])
     const hits = await index.search('c', { terms: words('apple'), where: { language: ['de'] }, k: 2 })
     assert.deepEqual(places(hits), ['a:51', 'a:50'])
@@ -153,7 +185,12 @@ function filtering(use: Use): void {
 
   test('one of the values of every name must match', async () => {
     const { index } = use()
-    await index.build('a', [chunk('apple', 'en', 'guide'), chunk('apple', 'de', 'guide'), chunk('apple', 'de'), chunk('apple', 'fr', 'api')])
+    await index.build('a', [
+      chunk('apple', 'en', 'guide'),
+      chunk('apple', 'de', 'guide'),
+      chunk('apple', 'de'),
+      chunk('apple', 'fr', 'api'),
+    ])
     await index.mount('c', [all('a')])
     const ask = async (where: NonNullable<IndexQuery['where']>): Promise<string[]> =>
       places(await index.search('c', { terms: words('apple'), where, k: 9 }))
@@ -167,7 +204,11 @@ function filtering(use: Use): void {
 }
 
 function vectors(use: Use): void {
-  const chunk = (...components: number[]): IndexChunk => ({ text: 'x', vector: Float32Array.from(components), attributes: { side: components[0] === 1 ? 'right' : 'left' } })
+  const chunk = (...components: number[]): IndexChunk => ({
+    text: 'x',
+    vector: Float32Array.from(components),
+    attributes: { side: components[0] === 1 ? 'right' : 'left' },
+  })
 
   test('cosine is exact, whatever the lengths', async () => {
     const { index } = use()
@@ -217,9 +258,21 @@ function mounting(use: Use): void {
   test('removed chunks do not answer and do not count', async () => {
     const { index } = use()
     await index.build('a', texts('apple', 'apple tart', 'tart', 'apple'))
-    await index.mount('c', [{ segment: 'a', removed: [{ first: 0, count: 1 }, { first: 3, count: 1 }] }])
+    await index.mount('c', [
+      {
+        segment: 'a',
+        removed: [
+          { first: 0, count: 1 },
+          { first: 3, count: 1 },
+        ],
+      },
+    ])
     assert.deepEqual(places(await index.search('c', { terms: words('apple'), k: 9 })), ['a:1'])
-    assert.deepEqual(await index.statistics('c', ['Apple', 'tarts', 'zebra']), { chunks: 2, lengthMean: 1.5, chunksWith: [1, 2, 0] })
+    assert.deepEqual(await index.statistics('c', ['Apple', 'tarts', 'zebra']), {
+      chunks: 2,
+      lengthMean: 1.5,
+      chunksWith: [1, 2, 0],
+    })
   })
 
   test('a mount replaces the one before, and collections are apart', async () => {
@@ -239,7 +292,14 @@ function mounting(use: Use): void {
     await index.build('b', texts('apple', 'apple', 'apple'))
     await index.mount('c', [all('a')])
     const search = async (): Promise<string> => places(await index.search('c', { terms: words('apple'), k: 9 })).join()
-    const seen = await Promise.all([search(), index.mount('c', [all('b')]), search(), search(), index.mount('c', [all('a'), all('b')]), search()])
+    const seen = await Promise.all([
+      search(),
+      index.mount('c', [all('b')]),
+      search(),
+      search(),
+      index.mount('c', [all('a'), all('b')]),
+      search(),
+    ])
     const whole = ['a:0,a:1', 'b:0,b:1,b:2', 'a:0,a:1,b:0,b:1,b:2']
     for (const answer of seen) if (answer !== undefined) assert.ok(whole.includes(answer), answer)
     assert.equal(await search(), whole[2])

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { INVARIANTS, type Invariant } from './invariants.ts'
-import { PLANTS } from './plants.ts'
-import { makeScenario } from './scenario.ts'
-import { World } from './world.ts'
+import { INVARIANTS, type Invariant } from '../invariants.ts'
+import { PLANTS } from './all.ts'
+import { makeScenario } from '../scenario.ts'
+import { World } from '../world.ts'
 
 /** A planted fault that shows only in rare company may need this many runs. */
 const SEEDS_MAX = 500
@@ -16,7 +16,10 @@ for (const [name, { breaks, plant }] of Object.entries(PLANTS)) {
       const { violation } = await new World(makeScenario(seed), plant()).run()
       if (violation === undefined) continue
       noticed.add(violation.invariant)
-      assert.ok(breaks.includes(violation.invariant), `seed ${seed} noticed "${violation.invariant}" (${violation.detail}), expected one of ${breaks.join(', ')}`)
+      assert.ok(
+        breaks.includes(violation.invariant),
+        `seed ${seed} noticed "${violation.invariant}" (${violation.detail}), expected one of ${breaks.join(', ')}`,
+      )
       return
     }
     assert.fail(`${SEEDS_MAX} seeds went by without notice`)
@@ -24,5 +27,8 @@ for (const [name, { breaks, plant }] of Object.entries(PLANTS)) {
 }
 
 test('every invariant was broken by a planted fault, and noticed', () => {
-  assert.deepEqual(INVARIANTS.filter((invariant) => !noticed.has(invariant)), [])
+  assert.deepEqual(
+    INVARIANTS.filter((invariant) => !noticed.has(invariant)),
+    [],
+  )
 })
