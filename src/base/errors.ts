@@ -133,8 +133,13 @@ export function fault<Code extends ErrorCode>(code: Code, details: Details<Code>
 
 /** Turns whatever was thrown into something with a code. */
 export function toProblem(thrown: unknown): Problem {
-  if (thrown instanceof Fault || thrown instanceof Refusal) return thrown
-  return fault('internal', { reason: reasonOf(thrown) }, thrown)
+  if (thrown instanceof Refusal) return thrown
+  return toFault(thrown)
+}
+
+/** Turns whatever was thrown into a fault. */
+export function toFault(thrown: unknown): Fault {
+  return thrown instanceof Fault ? thrown : fault('internal', { reason: reasonOf(thrown) }, thrown)
 }
 
 /** One line for a sentence: an error's message, else its text. */

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts'
-import { fault, Fault, isRetryable, sentenceOf } from '../base/errors.ts'
+import { type Fault, fault, isRetryable, sentenceOf } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { Attempt, ChatCall, ChatEnd } from '../engine/port.ts'
@@ -208,7 +208,7 @@ class Call implements Attempt {
 const DELTA_CONTENT = ['content', 'tool_calls', 'function_call', 'reasoning_content', 'reasoning', 'refusal', 'audio'] as const
 
 /** Whether a chunk says anything: a role or an empty text does not, an end does. */
-export function hasContent(frame: JsonObject): boolean {
+function hasContent(frame: JsonObject): boolean {
   const choices = frame['choices']
   if (!Array.isArray(choices)) return false
   return (choices as readonly Json[]).some((choice) => {

@@ -1,4 +1,4 @@
-import { type Fault, fault, isRetryable, type Problem, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
+import { type Fault, fault, isRetryable, sentenceOf, statusOf, toFault, toProblem } from '../base/errors.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Reply } from '../base/http.ts'
 import type { Json, JsonObject } from '../base/json.ts'
@@ -115,7 +115,7 @@ async function attempt(
   ask: Ask,
   signal: AbortSignal,
 ): Promise<{ deployment: Deployment; answered: Answered }> {
-  let last: Problem | undefined
+  let last: Fault | undefined
   const call = trace.open('call')
   for (const deployment of route(model, random)) {
     const span = call.child('attempt')
@@ -125,11 +125,11 @@ async function attempt(
       call.end()
       return { deployment, answered }
     } catch (thrown) {
-      last = toProblem(thrown)
+      last = toFault(thrown)
       span.end({ deployment: deploymentName(deployment), outcome: 'failed', error: last.code })
       if (signal.aborted || !isRetryable(last)) break
     }
   }
   call.end()
-  throw last ?? (fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' }) satisfies Fault)
+  throw last ?? fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' })
 }

@@ -16,7 +16,7 @@ export type Outcome = 'answered' | 'failed' | 'cancelled' | 'interrupted'
 
 export type Closing = JsonObject & { readonly outcome: Outcome }
 
-export const REQUEST_KIND = 'request'
+const REQUEST_KIND = 'request'
 
 const RECOVER_PAGE = 1000
 

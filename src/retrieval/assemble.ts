@@ -44,7 +44,7 @@ function cutTo(passage: Passage, tokensMax: number): Passage {
 export const sourceTitle = (passage: Passage): string =>
   [passage.title, ...passage.headings.filter((heading) => heading !== passage.title)].join(' › ')
 
-export const numbered = (passages: readonly Passage[]): Source[] =>
+const numbered = (passages: readonly Passage[]): Source[] =>
   passages.map((passage, at) => ({ number: at + 1, title: sourceTitle(passage), text: passage.text }))
 
 /** The caller's body with the instructions and sources put before the conversation. */

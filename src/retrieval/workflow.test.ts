@@ -67,6 +67,8 @@ function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {
 // oxlint-disable-next-line typescript/no-explicit-any -- Tests read whatever shape they expect.
 const last = (frames: JsonObject[]): any => frames.at(-1)
 
+const messagesOf = (call: InnerCall | undefined) => (call?.body['messages'] ?? []) as { role: string; content: string }[]
+
 test('a stream carries the sources with its first chunk and the citations with its last', async () => {
   const { inner, got, start, trace } = open([KEYS, DISK])
   start(true)
@@ -74,7 +76,7 @@ test('a stream carries the sources with its first chunk and the citations with i
   const [call] = inner
   assert.equal(call?.model, 'chat')
   assert.deepEqual(readSources(JSON.stringify(call?.call.body)).length, 0, 'the prompt is text, not JSON')
-  const [system, ...rest] = call?.call.body['messages'] as { role: string; content: string }[]
+  const [system, ...rest] = messagesOf(call?.call)
   assert.deepEqual(readSources(system?.content ?? '').map(({ number, title }) => [number, title]), [[1, 'Guide › Keys'], [2, 'Operations']])
   assert.deepEqual(rest.map(({ role }) => role), ['system', 'user'])
   call?.sink.frame(chunk({ role: 'assistant', content: 'Make one with `keys ' }))
@@ -131,7 +133,7 @@ test('a reranker gets more than is wanted and decides what is kept', async () =>
   start(true)
   await settled()
   assert.equal(asked[0]?.k, 4)
-  const [system] = inner[0]?.call.body['messages'] as { content: string }[]
+  const [system] = messagesOf(inner[0]?.call)
   assert.deepEqual(readSources(system?.content ?? '').map(({ text }) => text), ['Fourth.'])
 })
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { Fault, fault, reasonOf } from '../base/errors.ts'
+import { fault, toFault } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Analyzer } from '../base/words.ts'
 import type { Attempt, CallModel, ChatCall, ChatEnd, ChatSink, Engine, Operation } from '../engine/port.ts'
@@ -135,7 +135,7 @@ class Run implements Attempt {
   fail(thrown: unknown): void {
     if (this.#over) return
     this.#over = true
-    this.#sink.fail(thrown instanceof Fault ? thrown : fault('internal', { reason: reasonOf(thrown) }, thrown))
+    this.#sink.fail(toFault(thrown))
   }
 
   async #search(question: string): Promise<readonly Passage[]> {
@@ -183,7 +183,7 @@ class Run implements Attempt {
   #frame(frame: JsonObject): void {
     if (this.#over) return
     const { headworks, ...plain } = frame
-    if (isObject(headworks)) this.#engineSays = headworks as EngineSays
+    if (isObject(headworks)) this.#engineSays = headworks
     const choice = firstChoice(plain)
     const part = isObject(choice?.['delta']) ? choice['delta'] : choice?.['message']
     if (isObject(part) && typeof part['content'] === 'string') this.#answer += part['content']

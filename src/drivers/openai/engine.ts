@@ -102,7 +102,7 @@ export class OpenAiEngine implements Engine {
       let upstream: Upstream = { status: 0, headers: {} }
       const chunks: Uint8Array[] = []
       let bytes = 0
-      let exchange: Exchange | undefined
+      let exchange: Exchange | undefined = undefined
       const give = (cause: unknown): void => {
         exchange?.abort()
         reject(cause instanceof Fault ? cause : fault('engine_unreachable', { engine: this.name, reason: reasonOf(cause) }, cause))

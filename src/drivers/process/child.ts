@@ -73,7 +73,10 @@ export class Child {
 
   /** Kills the child now; the next call starts a fresh one. */
   kill(): void {
-    this.#process?.kill('SIGKILL')
+    const child = this.#process
+    if (child === undefined) return
+    child.kill('SIGKILL')
+    this.#died(child, 'killed')
   }
 
   #start(): Promise<void> {
@@ -115,6 +118,8 @@ export class Child {
               this.#waiting.delete(id)
               child.kill('SIGKILL')
               reject(fault('child_died', { what: role, reason: `no answer within ${timeoutMs} ms`, timedOut: true }))
+              // Not when its end is reported: the next call must not reach a process that is dying.
+              this.#died(child, `no answer within ${timeoutMs} ms`)
             })
       this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, timer })
       child.send({ id, method, argument } satisfies ToChild)

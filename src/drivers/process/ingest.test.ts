@@ -30,32 +30,41 @@ const opened = new Set<() => Promise<void>>()
 const role = process.argv[process.argv.indexOf('--role') + 1]
 if (process.argv.includes('--role')) {
   const [folder = '', mode = ''] = process.argv.slice(process.argv.indexOf('--role') + 2)
-  if (role === 'ingest') serveIngest({ files: mode === 'traps' ? trapped() : files, index: openFilesystemIndex(folder, new Analyzer()), clock, residentBytesMax: 400 * 2 ** 20, ...(mode === 'small' && { batchUnitsMax: SMALL_BATCH }) })
+  if (role === 'ingest') serveIngest({ files, clock, ...(mode === 'traps' && traps()), index: openFilesystemIndex(folder, new Analyzer()), residentBytesMax: 400 * 2 ** 20, ...(mode === 'small' && { batchUnitsMax: SMALL_BATCH }) })
   else await beKilled(folder, mode)
 } else tests()
 
-/** Files whose reading ends a process, in ways no parser of ours is known to. */
-function trapped(): typeof files {
+/** Files whose parsing ends a process, in ways no parser of ours is known to: the trap snaps when
+ *  the parser, having read the file, first looks at the clock. */
+function traps(): Pick<Parameters<typeof serveIngest>[0], 'files' | 'clock'> {
+  let text = ''
   return {
-    async read(path, bytesMax) {
-      const bytes = await files.read(path, bytesMax)
-      const text = bytes instanceof Refusal ? '' : Buffer.from(bytes).toString()
-      if (text.includes('CRASH')) process.kill(process.pid, 'SIGSEGV')
-      if (text.includes('HANG')) for (;;) bytesMax++
-      if (text.includes('HEAP')) for (const all: string[] = []; ; ) all.push(`${Math.sqrt(all.length)}`.repeat(1000))
-      if (text.includes('BLOAT')) for (const all: Uint8Array[] = []; ; ) all.push(new Uint8Array(50 * 2 ** 20).fill(1))
-      return bytes
+    files: {
+      async read(path, bytesMax) {
+        const bytes = await files.read(path, bytesMax)
+        text = bytes instanceof Refusal ? '' : Buffer.from(bytes).toString()
+        return bytes
+      },
+    },
+    clock: {
+      ...clock,
+      monotonicMs() {
+        if (text === 'CRASH') process.kill(process.pid, 'SIGSEGV')
+        if (text === 'HANG') while (text !== '') text += ''
+        if (text === 'HEAP') for (const all: string[] = []; ; ) all.push(`${Math.sqrt(all.length)}`.repeat(1000))
+        if (text === 'BLOAT') for (const all: Uint8Array[] = []; ; ) all.push(new Uint8Array(50 * 2 ** 20).fill(1))
+        return clock.monotonicMs()
+      },
     },
   }
 }
-
 
 async function open(data: string, mode = '') {
   const batchUnitsMax = mode === 'small' ? SMALL_BATCH : BATCH_UNITS_MAX
   const store = await openSqlite({ path: join(data, 'store.db'), clock, log })
   const index = openFilesystemIndex(join(data, 'index'), new Analyzer())
   const worker = openProcessIngest({ entry: import.meta.filename, role: 'ingest', arguments: [join(data, 'index'), mode], heapMb: 256, clock, log })
-  const ingest = createIngest({ rows: store.rows, queue: store.queue, index, worker, folders, clock, random, log, batchUnitsMax, fileTimeoutMs: mode === 'traps' ? 2_000 : 8_000 })
+  const ingest = createIngest({ rows: store.rows, queue: store.queue, index, worker, folders, clock, random, log, batchUnitsMax, fileTimeoutMs: mode === 'traps' ? 3_000 : 5_000 })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => (closing ??= ingest.stop().then(() => store.close()))
   opened.add(close)

@@ -193,7 +193,11 @@ export class Run {
     const { rows, worker, clock, log } = this.#options
     log.write('warn', 'file ended its reader', { uri: file.uri, code: refusal.code })
     this.#progress.skip(file.uri, refusal)
-    const contentHash = await worker.hash(file.path)
+    const contentHash = await worker.hash(file.path).catch((thrown: unknown) => {
+      if (!isDeath(thrown)) throw thrown
+      return undefined
+    })
+    // Without it there is no telling whether the file changed: it is tried again next time.
     if (contentHash === undefined) return
     const row = { contentHash, code: refusal.code, details: refusal.details, atMs: clock.wallMs() }
     await rows.commit([put(QUARANTINE, quarantineKey(this.#collection, file.document), row)])
