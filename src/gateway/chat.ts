@@ -7,7 +7,7 @@ import type { Attempt, ChatEnd } from '../engine/port.ts'
 import type { Principal } from '../guard/principal.ts'
 import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
-import type { Trace } from '../trace/trace.ts'
+import type { OpenSpan, Trace } from '../trace/trace.ts'
 import { callModel } from './call.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
 import type { Closing, Journal, Outcome } from './journal.ts'
@@ -51,6 +51,7 @@ class Chat {
 
   #stage: Stage = 'calling'
   #attempt: Attempt | undefined
+  #call: OpenSpan | undefined
   #deployment: Deployment | undefined
   /** The opening entry is durable: content may leave. */
   #opened = false
@@ -83,6 +84,8 @@ class Chat {
       () => this.#openedNow(),
       (cause: unknown) => this.#fail(toProblem(cause)),
     )
+    const span = trace.open('call')
+    this.#call = span
     const attempt = callModel(
       { clock, random },
       {
@@ -91,7 +94,7 @@ class Chat {
         body: this.#request.body,
         stream: this.#request.stream,
         outputTokensMax: Math.min(this.#request.outputTokensMax ?? Infinity, model.outputTokensMax),
-        span: trace.open('call'),
+        span,
       },
       {
         commit: (deployment) => {
@@ -152,10 +155,14 @@ class Chat {
     const charge = bill(end, this.#ownCount(), deployment)
     const answering = this.#stage === 'answering'
     this.#stage = 'settling'
+    this.#call?.end()
     const { journal } = this.#dependencies
-    const { requestId } = this.#admitted
-    journal.close(requestId, this.#closing('answered', 200, charge)).then(
+    const { requestId, trace } = this.#admitted
+    const closing = this.#closing('answered', 200, charge)
+    const settling = trace.open('settle')
+    journal.close(requestId, closing).then(
       () => {
+        settling.end()
         if (this.#request.stream) this.#finishStream(end, charge, answering)
         else this.#finishWhole(end, charge)
         this.#finish()
@@ -228,6 +235,7 @@ class Chat {
     const { requestId } = this.#admitted
     const deployment = this.#deployment
     const charge = deployment === undefined ? { usage: NO_USAGE } : bill(undefined, this.#ownCount(), deployment)
+    this.#call?.end()
     const closing = this.#closing(outcome, status, charge, problem)
     await journal.close(requestId, closing).catch(() => journal.closeLater(requestId, closing))
   }

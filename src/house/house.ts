@@ -104,7 +104,7 @@ class RunningHouse implements House {
     const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
     const keyring = await Keyring.open({ rows: store.rows, clock, random })
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
-    if (adminKey !== undefined) await keyring.adopt(adminKey.reveal(), 'HEADWORKS_ADMIN_KEY', 'admin')
+    if (adminKey !== undefined) await keyring.adopt(adminKey.reveal(), 'admin of the environment', 'admin')
     // Only where it will be seen: a command that opens the folder for a moment makes none.
     else if (listen && !keyring.hasAdmin) onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
     this.#lentKey = new Secret(keyring.lend('this process', 'admin'))
@@ -112,7 +112,7 @@ class RunningHouse implements House {
     const analyzer = new Analyzer()
     const { entry } = this.#parts
     const library = (this.#library = await Library.open({ data: config.data, entry, store, analyzer, clock, random, log, onEvent }))
-    const models = (this.#models = new Models({ clock, random, analyzer, search: library.search }))
+    const models = (this.#models = new Models({ clock, random, analyzer, search: library.search, explainNothing: (name) => library.explainNothing(name) }))
     await models.load(this.#loaded)
     const sessions = new Sessions(clock, random)
     const gateway = (this.#gateway = new Gateway({

@@ -12,7 +12,7 @@ import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
-import { COLLECTIONS } from '../retrieval/document.ts'
+import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Index } from '../store/index.ts'
 import type { Rows } from '../store/rows.ts'
@@ -74,6 +74,15 @@ export class Library {
         else await this.#follow(run)
       }
     }
+  }
+
+  /** Why a search of the collection found nothing, as a sentence for who asked. */
+  async explainNothing(collection: string): Promise<string> {
+    const reading = (await this.ingest.list(collection)).some(({ state }) => state === 'waiting' || state === 'running')
+    if (reading) return `The collection "${collection}" is being read right now and holds nothing about this question yet. Ask again in a moment.`
+    const stored = await this.#rows.get(COLLECTIONS, collectionKey(collection))
+    if (stored === undefined || stored.row.chunks === 0) return `The collection "${collection}" is empty. Fill it with: npx headworks ingest ${collection} <folder>`
+    return `The collection "${collection}" holds nothing about this question.`
   }
 
   /** One line for each collection that does not answer from all it holds. */

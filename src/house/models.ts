@@ -25,6 +25,7 @@ export interface ModelsDependencies {
   readonly random: Random
   readonly analyzer: Analyzer
   readonly search: Search
+  readonly explainNothing: (collection: string) => Promise<string>
 }
 
 export class Models {
@@ -69,11 +70,12 @@ export class Models {
   }
 
   #workflowDependencies(): ConstructorParameters<typeof WorkflowEngine>[1] {
-    const { clock, random, analyzer, search } = this.#dependencies
+    const { clock, random, analyzer, search, explainNothing } = this.#dependencies
     return {
       clock,
       analyzer,
       search,
+      explainNothing,
       callModel: innerCalls({ clock, random }, () => this.#catalogue),
       rerank: async (name, query, documents, span, signal, requestId) => {
         const model = this.#catalogue.get(name)

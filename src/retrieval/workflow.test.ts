@@ -46,6 +46,7 @@ function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {
           return { passages: found, terms: [] }
         },
       },
+      explainNothing: async (collection) => `${collection} holds nothing about it.`,
       rerank: async (_model, _question, texts) => texts.map((_, at) => texts.length - 1 - at),
       callModel(model, call, sink) {
         const one = { model, call, sink, cancelled: false, paused: false }

@@ -31,6 +31,9 @@ export interface WorkflowDependencies {
   /** Scores texts against a question with a model, best first. Rejects with a `Fault`. */
   readonly rerank: (model: string, question: string, texts: readonly string[], span: OpenSpan, signal: AbortSignal, requestId: string) => Promise<readonly number[]>
   readonly callModel: CallModel
+  /** One sentence for an answer that nothing was found for: whether the collection is empty, is
+   *  being read, or just holds nothing about it. */
+  readonly explainNothing: (collection: string) => Promise<string>
 }
 
 /** With a reranker, this many times `topK` are searched for and then reordered. */
@@ -112,7 +115,7 @@ class Run implements Attempt {
     const assembly = span.child('assemble')
     this.#passages = fitPassages(ranked, this.#spec.contextTokensMax)
     assembly.end({ passages: this.#passages.length })
-    if (this.#passages.length === 0) return this.#unanswered()
+    if (this.#passages.length === 0) return this.#unanswered(await this.#dependencies.explainNothing(this.#spec.collection))
     this.#generate()
   }
 
@@ -210,8 +213,8 @@ class Run implements Attempt {
   }
 
   /** Nothing was found: said plainly, without asking a model to invent something. */
-  #unanswered(): void {
-    const content = `The collection "${this.#spec.collection}" holds nothing about this question.`
+  #unanswered(content: string): void {
+    if (this.#over) return
     const common = { id: this.#call.requestId, created: Math.floor(this.#dependencies.clock.wallMs() / 1000), model: this.#spec.name }
     const headworks = { sources: [], answered: false }
     const message = { role: 'assistant', content }
