@@ -7,6 +7,7 @@ import type { AttemptRecord } from './engine.ts'
 import { ATTEMPTS, TIMEOUTS } from './house.ts'
 import type { Invariant } from './invariants.ts'
 import type { Packet } from './pipe.ts'
+import { NOTHING_FOUND } from './search.ts'
 import type { AnswerPlan, Ending, FramePlan, RequestPlan } from './scenario.ts'
 import type { Recorded, Scene } from './scene.ts'
 import { choicesIn, isBeginning, isSpoken, readTranscript, strayChunk, type Transcript } from './transcript.ts'
@@ -25,7 +26,20 @@ const WELL_ENDED: ReadonlySet<Ending> = new Set(['done', 'no done', 'two dones',
 const SPEAKS: ReadonlySet<FramePlan> = new Set(['text', 'wide', 'tool', 'reasoning', 'extra', 'second choice'])
 
 /** Where a whole answer has what the engine said. */
-const WORD_OF = { chat: 'choices', rerank: 'results', embeddings: 'data' } as const
+const WORD_OF = { rerank: 'results', embeddings: 'data' } as const
+
+type Source = Pick<AttemptRecord, 'stream' | 'sent' | 'finished' | 'usage'>
+
+/** What a workflow says that has found nothing: no engine is asked. */
+function ownAnswer({ stream }: RequestPlan): Source {
+  const message = { role: 'assistant', content: NOTHING_FOUND }
+  const chunks: Json[] = [
+    [{ index: 0, delta: message, finish_reason: null }],
+    [{ index: 0, delta: {}, finish_reason: 'stop' }],
+  ]
+  const whole: Json[] = [[{ index: 0, message, finish_reason: 'stop' }]]
+  return { stream, sent: stream ? chunks : whole, finished: true, usage: { prompt_tokens: 0, completion_tokens: 0 } }
+}
 
 export class AnswerJudge {
   readonly #scene: Scene
@@ -60,8 +74,8 @@ export class AnswerJudge {
     const asked = this.#scene.engine.attemptsFor(plan.name)
     if (asked > ATTEMPTS[plan.model])
       this.#broken('no engine is asked too often', `${plan.name} was passed on ${asked} times`)
-    const rejected = this.attempts(plan.name).find(
-      (attempt) => attempt.plan.status === 400 && attempt.plan.ending === 'done',
+    const rejected = this.#scene.engine.records.find(
+      (attempt) => attempt.request === plan.name && attempt.plan.status === 400 && attempt.plan.ending === 'done',
     )
     if (rejected !== undefined && asked > rejected.number + 1)
       this.#broken('no engine is asked too often', `${plan.name} was passed on although an engine had rejected it`)
@@ -75,8 +89,7 @@ export class AnswerJudge {
     const lies = (why: string): void =>
       this.#broken('a closing tells the truth', `${plan.name} is recorded as ${JSON.stringify(outcome)}: ${why}`)
     const seen = streams(caller) ? readTranscript(caller.text()) : undefined
-    if (outcome === 'answered' && !this.attempts(plan.name).some((attempt) => attempt.finished))
-      lies('no engine finished')
+    if (outcome === 'answered' && !this.#sources(plan).some((attempt) => attempt.finished)) lies('no engine finished')
     if (outcome !== 'answered' && isComplete(caller)) lies('its caller has the whole answer')
     if (outcome === 'cancelled' && plan.leaves === undefined && plan.reads === 'steadily')
       lies('its caller stayed and read on')
@@ -89,28 +102,27 @@ export class AnswerJudge {
     const usage = usageIn(body)
     if (
       outcome !== 'interrupted' &&
-      seen?.chunks.some((chunk) => isSpoken(choicesIn(chunk))) === true &&
+      seen?.chunks.some((chunk) => isSpoken(choicesIn(chunk, false))) === true &&
       (usage?.outputTokens ?? 0) + (usage?.reasoningTokens ?? 0) === 0
     ) {
       this.#broken('what was delivered is charged', `${plan.name} got ${seen.chunks.length} chunks for nothing`)
     }
   }
 
-  attempts(name: string): AttemptRecord[] {
-    return this.#scene.engine.records.filter((attempt) => attempt.request === name)
+  /** Where its words may come from: what engines said for it, or the house's own. */
+  #sources(plan: RequestPlan): Source[] {
+    if (plan.model === 'docs' && plan.finds === 'nothing') return [ownAnswer(plan)]
+    return this.#scene.engine.records.filter((attempt) => attempt.request === plan.name)
   }
 
   #headWasDue({ plan, status }: Caller): void {
-    if (isRefused(plan) && (status === 200 || this.attempts(plan.name).length > 0)) {
+    if (isRefused(plan) && (status === 200 || this.#scene.engine.attemptsFor(plan.name) > 0)) {
       this.#broken(
         'the refused reach no engine',
         `${plan.name} (${plan.credential}, ${plan.body}, ${plan.model}) got ${status}`,
       )
     }
-    if (
-      status === 200 &&
-      !this.attempts(plan.name).some((attempt) => attempt.finished || attempt.sent.some(isSpoken))
-    ) {
+    if (status === 200 && !this.#sources(plan).some((attempt) => attempt.finished || attempt.sent.some(isSpoken))) {
       this.#broken('the status waits for content', `${plan.name} has a 200, and no engine has said anything`)
     }
   }
@@ -150,8 +162,8 @@ export class AnswerJudge {
         `${plan.name} ended after ${seen.chunks.length} chunks without [DONE] or an error`,
       )
     }
-    const choices = seen.chunks.map(choicesIn)
-    const sources = this.attempts(plan.name).filter((attempt) => attempt.stream && isBeginning(choices, attempt.sent))
+    const choices = seen.chunks.map((chunk) => choicesIn(chunk, plan.model === 'docs'))
+    const sources = this.#sources(plan).filter((attempt) => attempt.stream && isBeginning(choices, attempt.sent))
     if (sources.length === 0)
       this.#broken("an answer is one engine's, in order", `${plan.name} saw ${JSON.stringify(choices)}`)
     if (!seen.done) return
@@ -169,8 +181,9 @@ export class AnswerJudge {
     const { plan } = caller
     const body = parse(caller.text())
     if (!isObject(body)) return this.#broken('no answer is cut short', `${plan.name}: ${caller.text().slice(0, 200)}`)
-    const word = body[WORD_OF[plan.operation]] ?? null
-    const source = this.attempts(plan.name).find((attempt) => attempt.finished && isBeginning([word], attempt.sent))
+    const word =
+      plan.operation === 'chat' ? choicesIn(body, plan.model === 'docs') : (body[WORD_OF[plan.operation]] ?? null)
+    const source = this.#sources(plan).find((attempt) => attempt.finished && isBeginning([word], attempt.sent))
     if (source === undefined)
       return this.#broken("an answer is one engine's, in order", `${plan.name}: ${JSON.stringify(body)}`)
     const usage = body['usage']
@@ -186,7 +199,7 @@ export class AnswerJudge {
   }
 
   /** Acknowledged means durable: now, not later. */
-  #isRecorded({ plan, headers }: Caller, source: AttemptRecord, told: JsonObject | undefined): void {
+  #isRecorded({ plan, headers }: Caller, source: Source, told: JsonObject | undefined): void {
     const id = headers['x-request-id'] ?? ''
     const close = this.#journal.get(id)?.close
     if (close?.body['outcome'] !== 'answered') {
@@ -239,7 +252,8 @@ function isPatient({ leaves, reads, answers }: RequestPlan): boolean {
 
 /** Whether one of the attempts that the house may make is healthy, and those before it fail in a
  *  way that says: ask elsewhere. */
-function isAnswerable({ model, answers }: RequestPlan): boolean {
+function isAnswerable({ model, finds, answers }: RequestPlan): boolean {
+  if (model === 'docs' && finds !== 'something') return finds === 'nothing'
   for (let attempt = 0; attempt < ATTEMPTS[model]; attempt++) {
     const answer = answers[Math.min(attempt, answers.length - 1)]
     if (answer === undefined) return false
@@ -273,8 +287,11 @@ export const streams = ({ plan }: Caller): boolean => plan.stream && plan.operat
 const isComplete = (caller: Caller): boolean =>
   caller.status === 200 && (streams(caller) ? readTranscript(caller.text()).done : caller.state === 'ended')
 
-const isRefused = ({ credential, body, model }: Caller['plan']): boolean =>
-  (credential !== 'user' && credential !== 'admin') || body !== 'good' || model === 'absent'
+const isRefused = ({ credential, body, model, operation }: RequestPlan): boolean =>
+  (credential !== 'user' && credential !== 'admin') ||
+  body !== 'good' ||
+  model === 'absent' ||
+  (model === 'docs' && operation !== 'chat')
 
 function parse(text: string): Json | undefined {
   try {

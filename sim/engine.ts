@@ -300,7 +300,7 @@ function bodyOf(request: ClientRequest): JsonObject {
 /** Whose request an upstream call serves. */
 export function nameIn(request: ClientRequest): string {
   const body = bodyOf(request)
-  const [message] = (body['messages'] ?? []) as readonly Json[]
+  const message = ((body['messages'] ?? []) as readonly Json[]).at(-1)
   const [input] = (body['input'] ?? []) as readonly Json[]
   const name = isObject(message) ? message['content'] : (body['query'] ?? input)
   return typeof name === 'string' ? name : ''

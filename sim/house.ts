@@ -1,13 +1,19 @@
 import type { Clock } from '../src/base/clock.ts'
 import type { Handler, HttpClient, Reply, Request } from '../src/base/http.ts'
+import { fault } from '../src/base/errors.ts'
 import { silentLog } from '../src/base/log.ts'
+import { Analyzer } from '../src/base/words.ts'
 import { OpenAiEngine } from '../src/drivers/openai/engine.ts'
 import type { Catalogue, Deployment, LogicalModel } from '../src/gateway/catalogue.ts'
+import type { CallDependencies } from '../src/gateway/call.ts'
 import { Gateway } from '../src/gateway/gateway.ts'
+import { innerCalls } from '../src/gateway/inner.ts'
 import { authenticate } from '../src/guard/authenticate.ts'
 import { Keyring } from '../src/guard/keyring.ts'
 import { Sessions } from '../src/guard/sessions.ts'
 import { FREE, type Price } from '../src/meter/prices.ts'
+import type { Search } from '../src/retrieval/search.ts'
+import { WorkflowEngine } from '../src/retrieval/workflow.ts'
 import type { Events } from '../src/store/events.ts'
 import { BODY_BYTES_MAX, BODY_DEPTH_MAX, KEY_TEXTS } from './caller.ts'
 import type { Image } from './disk.ts'
@@ -28,6 +34,8 @@ export interface HousePorts {
   readonly life: Life
   readonly client: HttpClient
   readonly store: Image
+  readonly search: Search
+  readonly explainNothing: () => Promise<string>
 }
 
 export const PRICES: { readonly [engine: string]: Price | undefined } = {
@@ -37,6 +45,9 @@ export const PRICES: { readonly [engine: string]: Price | undefined } = {
 }
 
 export const TIMEOUTS = { connectMs: 500, firstTokenMs: 4_000, betweenTokensMs: 2_000, totalMs: 30_000 } as const
+/** A workflow waits for its search and then for its model, whose own deadlines still hold. */
+const SEARCH_MS = 10_000
+
 export const CLIENT_STALL_MS = 5_000
 
 /** Starts the house: keys are loaded, what a crash left open is closed, and only then does it
@@ -50,7 +61,7 @@ export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gatew
   await keyring.adopt(KEY_TEXTS.user, 'user', 'user')
   await keyring.adopt(KEY_TEXTS.admin, 'admin', 'admin')
   const sessions = new Sessions(clock, life.random)
-  const catalogue = makeCatalogue(client)
+  const catalogue = makeCatalogue(client, ports, { clock, random: life.random })
   const gateway = new Gateway({
     clock,
     random: life.random,
@@ -70,13 +81,13 @@ export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gatew
 }
 
 /** How many deployments a request for a model may try. */
-export const ATTEMPTS = { solo: 1, pair: 3, chain: 4, absent: 0 } as const
+export const ATTEMPTS = { solo: 1, pair: 3, chain: 4, docs: 3, absent: 0 } as const
 
 export function handlerOf(gateway: Gateway, plant: Plant): Handler {
   return (request, reply) => gateway.handle(plant.request?.(request) ?? request, plant.reply?.(reply) ?? reply)
 }
 
-function makeCatalogue(client: HttpClient): Catalogue {
+function makeCatalogue(client: HttpClient, ports: HousePorts, dependencies: CallDependencies): Catalogue {
   const deployment = (name: string): Deployment => {
     const price = PRICES[name]
     const engine = new OpenAiEngine({ name, url: `http://${name}.test/v1`, capField: 'max_tokens', client })
@@ -97,5 +108,34 @@ function makeCatalogue(client: HttpClient): Catalogue {
   const spare = model('spare', [gamma], [])
   const pair = model('pair', [alpha, beta], [spare])
   const chain = model('chain', [gamma], [solo, pair, spare])
-  return new Map([solo, spare, pair, chain].map((one) => [one.name, one]))
+  const catalogue = new Map([solo, spare, pair, chain].map((one) => [one.name, one]))
+  catalogue.set('docs', makeWorkflow(ports, dependencies, catalogue))
+  return catalogue
+}
+
+function makeWorkflow(
+  { search, explainNothing }: HousePorts,
+  dependencies: CallDependencies,
+  catalogue: Catalogue,
+): LogicalModel {
+  const spec = { name: 'docs', collection: 'handbook', topK: 4, model: 'pair', contextTokensMax: 1000 }
+  const engine = new WorkflowEngine(spec, {
+    clock: dependencies.clock,
+    analyzer: new Analyzer(),
+    search,
+    explainNothing,
+    rerank: () => Promise.reject(fault('internal', { reason: 'this workflow does not rerank' })),
+    callModel: innerCalls(dependencies, () => catalogue),
+  })
+  const waitMs = TIMEOUTS.totalMs + SEARCH_MS
+  return {
+    name: 'docs',
+    kind: 'workflow',
+    description: '',
+    operations: ['chat'],
+    deployments: [{ engine, model: 'docs', weight: 1 }],
+    fallback: [],
+    outputTokensMax: 1024,
+    timeouts: { ...TIMEOUTS, firstTokenMs: waitMs, betweenTokensMs: waitMs, totalMs: waitMs },
+  }
 }

@@ -159,11 +159,18 @@ export class Judge {
     const deployment = body['deployment']
     if (usage === undefined)
       return this.#broken('usage sums', `${id} has no usage that makes sense: ${JSON.stringify(body['usage'])}`)
-    if (typeof deployment !== 'string') return
-    const price = PRICES[deployment.split('/')[0] ?? '']
+    if (typeof deployment !== 'string' || (deployment === 'docs' && body['outcome'] !== 'answered')) return
+    const price = PRICES[deployment === 'docs' ? this.#answeringEngine(id) : (deployment.split('/')[0] ?? '')]
     const cost = price === undefined ? null : expectedCost(usage, price).toString()
     if (body['costNanoUsd'] !== cost)
       this.#broken('usage sums', `${id} cost ${JSON.stringify(body['costNanoUsd'])}, not ${cost}`)
+  }
+
+  /** A workflow costs what the engine behind it costs, and nothing where it asked none. */
+  #answeringEngine(id: string): string {
+    const name = this.#callers.get(id)?.plan.name
+    const attempt = this.#scene.engine.records.findLast((one) => one.request === name && one.finished)
+    return attempt === undefined ? 'gamma' : new URL(attempt.wire.request.url).hostname.replace('.test', '')
   }
 
   /** What callers were told, added up, is what the journal says, added up. */
@@ -239,7 +246,9 @@ export class Judge {
   #lingers(exchange: ExchangeRecord): boolean {
     return (
       this.#hasSaidAll(exchange) &&
-      this.#answers.attempts(nameIn(exchange.request)).some((attempt) => attempt.plan.ending === 'lingers')
+      this.#scene.engine.records.some(
+        ({ request, plan }) => request === nameIn(exchange.request) && plan.ending === 'lingers',
+      )
     )
   }
 

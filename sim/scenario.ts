@@ -24,6 +24,8 @@ export interface RequestPlan {
   readonly operation: OperationPlan
   readonly credential: Credential
   readonly model: ModelName
+  /** How a workflow's search goes. */
+  readonly finds: Finds
   readonly body: BodyPlan
   readonly stream: boolean
   readonly includeUsage: boolean
@@ -35,11 +37,12 @@ export interface RequestPlan {
 
 export type OperationPlan = 'chat' | 'rerank' | 'embeddings'
 export type Credential = 'user' | 'admin' | 'unknown' | 'none' | 'two'
+export type Finds = 'something' | 'nothing' | 'failure'
 export type BodyPlan = 'good' | 'malformed' | 'deep' | 'large' | 'fieldless' | 'stalls' | 'breaks'
 
 /** `solo`: one deployment. `pair`: two, one and a fallback. `chain`: falls back to both others.
- *  `absent`: there is no such model. */
-export type ModelName = 'solo' | 'pair' | 'chain' | 'absent'
+ *  `docs`: a workflow that searches, then asks `pair`. `absent`: there is no such model. */
+export type ModelName = 'solo' | 'pair' | 'chain' | 'docs' | 'absent'
 
 export interface AnswerPlan {
   readonly connect: 'ok' | 'refused' | 'timeout'
@@ -141,7 +144,8 @@ function makeRequest(dice: Dice, name: string): RequestPlan {
     atMs: dice.chance(0.05) ? 0 : STARTED_MS + dice.int(0, 3) * dice.int(0, 120),
     operation: dice.weighted<OperationPlan>({ chat: 12, rerank: 1, embeddings: 1 }),
     credential: dice.weighted<Credential>({ user: 20, admin: 4, unknown: 1, none: 1, two: 1 }),
-    model: dice.weighted<ModelName>({ solo: 6, pair: 6, chain: 6, absent: 1 }),
+    model: dice.weighted<ModelName>({ solo: 6, pair: 5, chain: 5, docs: 5, absent: 1 }),
+    finds: tame ? 'something' : dice.weighted<Finds>({ something: 8, nothing: 1, failure: 1 }),
     body: tame
       ? 'good'
       : dice.weighted<BodyPlan>({ good: 40, malformed: 1, deep: 1, large: 1, fieldless: 1, stalls: 1, breaks: 1 }),

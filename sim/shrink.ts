@@ -73,6 +73,7 @@ function* smallerRequests(plan: RequestPlan): Generator<RequestPlan> {
     body: 'good',
     credential: 'user',
     model: 'solo',
+    finds: 'something',
     includeUsage: false,
     atMs: 40,
   })

@@ -4,7 +4,7 @@ import { makeScenario } from './scenario.ts'
 import { Tally } from './tally.ts'
 import { World } from './world.ts'
 
-const SEEDS = 1000
+const SEEDS = 2000
 
 test(`${SEEDS} seeds keep every invariant, and reach every situation`, async () => {
   const tally = new Tally()

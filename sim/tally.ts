@@ -10,6 +10,8 @@ export const SITUATIONS = [
   'answered whole',
   'answered by a later attempt',
   'answered, usage estimated',
+  'answered by a workflow',
+  'answered by a workflow that found nothing',
   'failed before the status',
   'failed in the middle of a stream',
   'cancelled',
@@ -67,6 +69,8 @@ export class Tally {
       const whole = status === 200 && !plan.stream && state === 'ended'
       if (seen?.done === true) this.#saw('answered in a stream')
       if (whole) this.#saw('answered whole')
+      if ((seen?.done === true || whole) && plan.model === 'docs')
+        this.#saw(plan.finds === 'nothing' ? 'answered by a workflow that found nothing' : 'answered by a workflow')
       if (
         (seen?.done === true || whole) &&
         engine.records.some((attempt) => attempt.request === plan.name && attempt.number > 0)

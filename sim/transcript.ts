@@ -48,7 +48,17 @@ export function strayChunk(chunks: readonly JsonObject[]): string | undefined {
   return undefined
 }
 
-export const choicesIn = (chunk: JsonObject): Json => chunk['choices'] ?? null
+/** A chunk's or an answer's choices, as the engine said them: without what a workflow adds. */
+export function choicesIn(frame: JsonObject, ofWorkflow: boolean): Json {
+  const choices = frame['choices'] ?? null
+  if (!ofWorkflow || !Array.isArray(choices)) return choices
+  return (choices as readonly Json[]).map((choice) => {
+    if (!isObject(choice)) return choice
+    const name = isObject(choice['delta']) ? 'delta' : 'message'
+    const { annotations: _, ...said } = isObject(choice[name]) ? choice[name] : {}
+    return { ...choice, [name]: said }
+  })
+}
 
 /** Whether `part` is how `whole` begins, choice by choice. */
 export function isBeginning(part: readonly Json[], whole: readonly Json[]): boolean {

@@ -11,6 +11,7 @@ import { Judge } from './judge.ts'
 import { Kernel, type Outcome } from './kernel.ts'
 import { Life } from './life.ts'
 import { Outgoing } from './outgoing.ts'
+import { SimSearch } from './search.ts'
 import type { Scenario } from './scenario.ts'
 import type { Scene } from './scene.ts'
 
@@ -30,6 +31,7 @@ export class World implements Scene {
   readonly engine: SimEngine
   readonly outgoing: Outgoing
   readonly disk: SimDisk
+  readonly search: SimSearch
   readonly judge: Judge
   life: Life
   gateway: Gateway | undefined
@@ -54,6 +56,7 @@ export class World implements Scene {
     this.judge = new Judge(this)
     const image = { events: new MemoryEvents(), rows: new MemoryRows() }
     this.disk = new SimDisk(this.kernel, scenario, image, (entries) => this.judge.durable(entries), dice.fork('disk'))
+    this.search = new SimSearch(this.kernel, scenario, dice.fork('search'))
     this.life = this.#begin()
   }
 
@@ -135,6 +138,8 @@ export class World implements Scene {
         life,
         client: this.outgoing.client(life),
         store: { ...store, events: this.judge.watch(life, store.events) },
+        search: this.search.port(life),
+        explainNothing: () => this.search.explainNothing(life),
       }
       startHouse(ports, this.#plant).then(
         (gateway) => {

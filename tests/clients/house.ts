@@ -19,6 +19,9 @@ export interface RunningHouse {
   /** `http://127.0.0.1:<port>` */
   readonly url: string
   stop(): Promise<void>
+  /** As a power cut would, with its children. What it had written stays in `folder`. */
+  kill(): Promise<void>
+  readonly folder: string
 }
 
 export interface HouseOptions {
@@ -26,11 +29,15 @@ export interface HouseOptions {
   readonly documents: { readonly [name: string]: string }
   /** More of headworks.yaml. */
   readonly config?: { readonly [section: string]: unknown }
+  /** Of a house that was killed, to go on in. */
+  readonly folder?: string
+  /** False: ready as soon as it takes requests, whatever it still reads. */
+  readonly untilRead?: boolean
 }
 
-export async function startHouse({ documents, config = {} }: HouseOptions): Promise<RunningHouse> {
-  const folder = mkdtempSync(join(tmpdir(), 'headworks-house-'))
-  mkdirSync(join(folder, 'documents'))
+export async function startHouse({ documents, config = {}, folder: earlier, untilRead = true }: HouseOptions): Promise<RunningHouse> {
+  const folder = earlier ?? mkdtempSync(join(tmpdir(), 'headworks-house-'))
+  mkdirSync(join(folder, 'documents'), { recursive: true })
   for (const [name, text] of Object.entries(documents)) writeFileSync(join(folder, 'documents', name), text)
   // JSON is YAML.
   const file = { ...config, collections: { handbook: { sources: [{ path: join(folder, 'documents') }] } } }
@@ -64,8 +71,12 @@ export async function startHouse({ documents, config = {} }: HouseOptions): Prom
     rmSync(folder, { recursive: true, force: true })
     if (!inTime) throw new Error(`Headworks did not stop within ${STOP_MS_MAX} ms. It said:\n${said}`)
   }
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await end
+  }
   const url = `http://127.0.0.1:${port}`
-  const expected = Object.keys(documents).length
+  const expected = untilRead ? Object.keys(documents).length : 0
   for (let waited = 0; !(await isServing(url, expected)); waited += POLL_MS) {
     if (ended || waited > READY_MS_MAX) {
       const how = ended ? 'ended by itself' : `was not ready within ${READY_MS_MAX} ms`
@@ -74,7 +85,7 @@ export async function startHouse({ documents, config = {} }: HouseOptions): Prom
     }
     await sleep(POLL_MS)
   }
-  return { url, stop }
+  return { url, stop, kill, folder }
 }
 
 /** Ready, and every document searchable. */
@@ -82,7 +93,8 @@ async function isServing(url: string, documents: number): Promise<boolean> {
   try {
     const ready = await fetch(`${url}/readyz`)
     if (!ready.ok) return false
-    const answer = await fetch(`${url}/api/collections/handbook/documents`, {
+    if (documents === 0) return true
+    const answer = await fetch(`${url}/api/collections/handbook/documents?limit=500`, {
       headers: { authorization: `Bearer ${ADMIN_KEY}` },
     })
     if (!answer.ok) return false

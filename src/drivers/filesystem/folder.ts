@@ -1,7 +1,7 @@
 import { constants, type Dirent, type Stats } from 'node:fs'
 import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
-import { reasonOf, Refusal, refuse } from '../../base/errors.ts'
+import { reasonOf, type Refusal, refuse } from '../../base/errors.ts'
 import type { Files, Folders, Found, Source } from '../../retrieval/sources.ts'
 
 /** Source folders on this machine's disk. */

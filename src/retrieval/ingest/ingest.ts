@@ -30,6 +30,7 @@ export interface IngestOptions {
   readonly fileTimeoutMs?: number
   /** Text of one batch, in UTF-16 units. */
   readonly batchUnitsMax?: number
+  readonly leaseMs?: number
 }
 
 export interface Ingest {
@@ -53,9 +54,9 @@ export interface Ingest {
 export const createIngest = (options: IngestOptions): Ingest => new Runs(options)
 
 const QUEUE = 'ingest'
-/** A run goes on this long after its process was killed. */
-const LEASE_MS = 5_000
-const EXTEND_MS = 1_500
+/** A run goes on this long after its process was killed. Longer than the event loop is ever held
+ *  up, since a lease that ran out costs the batch at hand. */
+const LEASE_MS = 3_000
 /** Between looks at a job that someone else may still hold. */
 const POLL_MS = 500
 /** Of a run that our own trouble ended: a full disk, the index. */
@@ -73,6 +74,7 @@ class Runs implements Ingest {
   readonly #options: IngestOptions
   readonly #run: RunOptions
   readonly #collections: Collections
+  readonly #leaseMs: number
   readonly #listeners = new Set<(run: JsonObject) => void>()
   readonly #live = new Map<string, { readonly progress: Progress; readonly abort: AbortController; readonly ended: Promise<void> }>()
   #stopped = false
@@ -82,6 +84,7 @@ class Runs implements Ingest {
 
   constructor(options: IngestOptions) {
     this.#options = options
+    this.#leaseMs = options.leaseMs ?? LEASE_MS
     this.#collections = new Collections(options)
     this.#run = {
       ...options,
@@ -237,7 +240,7 @@ class Runs implements Ingest {
     while (!this.#stopped) {
       this.#again = false
       try {
-        const job = await queue.lease(QUEUE, LEASE_MS)
+        const job = await queue.lease(QUEUE, this.#leaseMs)
         if (job !== undefined) await this.#do(job)
         else if ((await queue.list(QUEUE, RUNS_KEPT)).some(({ state }) => state === 'waiting' || state === 'leased')) await this.#pause()
         else if (!this.#again) return
@@ -304,12 +307,12 @@ class Runs implements Ingest {
     let timer: Timer
     let over = false
     const extend = async (): Promise<void> => {
-      const held = await queue.extend(job, LEASE_MS).catch(() => true)
+      const held = await queue.extend(job, this.#leaseMs).catch(() => true)
       if (over) return
-      if (held) timer = clock.after(EXTEND_MS, () => void extend())
+      if (held) timer = clock.after(this.#leaseMs / 3, () => void extend())
       else abort.abort()
     }
-    timer = clock.after(EXTEND_MS, () => void extend())
+    timer = clock.after(this.#leaseMs / 3, () => void extend())
     return {
       cancel() {
         over = true

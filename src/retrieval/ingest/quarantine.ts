@@ -1,4 +1,4 @@
-import { type ErrorCode, Fault, Refusal, refuse } from '../../base/errors.ts'
+import { type ErrorCode, Fault, type Refusal, refuse } from '../../base/errors.ts'
 import { type Key, table } from '../../store/rows.ts'
 
 /** Files that ended the process that read them. While they stay as they are they are not tried

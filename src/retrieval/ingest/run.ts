@@ -157,8 +157,8 @@ export class Run {
         else this.#settle(first, answer)
         return
       }
-      // Many together get the time of few: when that is too short they are tried one by one.
-      const answers = await worker.add(group, fileTimeoutMs * Math.min(group.length, 4))
+      // A group gets the time of one: when that is too short they are tried one by one.
+      const answers = await worker.add(group, fileTimeoutMs)
       for (const [at, answer] of answers.entries()) this.#settle(group[at] ?? first, answer)
       const done = new Set(group.slice(0, answers.length))
       queue.splice(0, queue.length, ...queue.filter((file) => !done.has(file)))

@@ -115,6 +115,10 @@ class Scanner {
         if (this.#indent >= 4) return this.#extend()
         this.#close()
         break
+      case 'paragraph':
+      case 'quote':
+      case 'table':
+      case undefined:
     }
     if (blank) return this.#close()
     if (this.#open === 'table' || this.#open === 'paragraph' || this.#open === 'quote') {

@@ -1,0 +1,197 @@
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock as clock } from '../src/base/clock.ts'
+import { Refusal, sentenceOf } from '../src/base/errors.ts'
+import { silentLog as log } from '../src/base/log.ts'
+import { seededRandom, systemRandom as random, uniform } from '../src/base/random.ts'
+import { Analyzer } from '../src/base/words.ts'
+import { folders } from '../src/drivers/filesystem/folder.ts'
+import { openFilesystemIndex } from '../src/drivers/filesystem/index.ts'
+import { openProcessIngest } from '../src/drivers/process/ingest.ts'
+import { openSqlite } from '../src/drivers/sqlite/store.ts'
+import { chunk } from '../src/retrieval/chunk.ts'
+import { createIngest } from '../src/retrieval/ingest/ingest.ts'
+import { parse } from '../src/retrieval/parse/parse.ts'
+import { deadline } from '../src/retrieval/parse/limits.ts'
+import { indexChunk } from '../src/retrieval/ingest/worker.ts'
+import { put } from '../src/store/rows.ts'
+import { chunkKey, CHUNKS, type ChunkRow } from '../src/retrieval/document.ts'
+import { type Bench, type BenchOptions, compare, medianOf, type Result } from './harness.ts'
+
+/** How fast Markdown becomes an answering collection, through the real child process, the real
+ *  store and the real index: CPU of all processes together, so that the figure says what one core
+ *  does whatever else runs on the machine. */
+
+export const name: Bench['name'] = 'ingest'
+
+const FILES = 500
+const BYTES = 12_000_000
+const ROUNDS = 6
+const MAIN = new URL('../src/main.ts', import.meta.url).pathname
+
+export async function run({ effort }: BenchOptions): Promise<readonly Result[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'headworks-bench-'))
+  try {
+    const source = join(folder, 'source')
+    const bytes = await writeCorpus(source, FILES, BYTES)
+    const megabytes = bytes / 1e6
+    const texts = await Promise.all((await readdir(source)).sort().map((file) => readFile(join(source, file))))
+    const results: Result[] = await stages(folder, texts, megabytes)
+    const house = await open(folder)
+    const rounds = Math.max(2, Math.round(ROUNDS * effort))
+    let round = 0
+    try {
+      const wholeMs: number[] = []
+      const subject = {
+        name: 'ingest',
+        run: () => house.ingest(`round-${round++}`, source),
+        cpuMs: () => ownCpuMs() + house.childCpuMs(),
+      }
+      const timed = { ...subject, run: () => cpuOf(subject.cpuMs, subject.run, wholeMs) }
+      const hash = { name: 'read and hash', run: () => readAndHash(source) }
+      results.push(await compare({ name: `${megabytes.toFixed(0)} MB of Markdown in ${FILES} files, and only reading and hashing them`, subject: timed, reference: hash, rounds, warmups: 1 }))
+      const count = { name: 'regex word count', run: () => void texts.reduce((sum, text) => sum + (text.toString().match(/\w+/g)?.length ?? 0), 0) }
+      results.push(await compare({ name: 'the same, and counting words with a regular expression', subject: timed, reference: count, rounds, warmups: 0 }))
+      results.push(figure('ingest of Markdown on one core, end to end', megabytes, wholeMs.slice(1), 'at least 5 MB/s'))
+      const again: number[] = []
+      for (let i = 0; i < rounds; i++) await cpuOf(subject.cpuMs, () => house.ingest('round-0', source), again)
+      results.push(figure('the second time, all unchanged', megabytes, again))
+    } finally {
+      await house.close()
+    }
+    return results
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function figure(what: string, megabytes: number, samplesMs: readonly number[], target?: string): Result {
+  const rates = samplesMs.map((ms) => megabytes / (ms / 1000))
+  return { kind: 'figure', name: what, unit: 'MB/CPU-s', value: medianOf(rates), n: rates.length, min: Math.min(...rates), max: Math.max(...rates), ...(target !== undefined && { target }) }
+}
+
+/** Every stage by itself, in this process. */
+async function stages(folder: string, files: readonly Buffer[], megabytes: number): Promise<Result[]> {
+  const took = { parse: [] as number[], chunk: [] as number[], build: [] as number[], commit: [] as number[] }
+  const data = await mkdtemp(join(folder, 'stages-'))
+  const store = await openSqlite({ path: join(data, 'store.db'), clock, log })
+  const index = openFilesystemIndex(join(data, 'index'), new Analyzer())
+  for (let i = 0; i < 4; i++) {
+    const rows: ChunkRow[] = []
+    const parsed = await cpuOf(ownCpuMs, () => Promise.all(files.map((bytes) => parse('a.md', bytes, deadline(clock)))), took.parse)
+    await cpuOf(
+      ownCpuMs,
+      async () => {
+        for (const document of parsed) {
+          if (document instanceof Refusal) throw new Error(sentenceOf(document))
+          for (const one of chunk(document.text, document.blocks)) rows.push({ document: 'doc', ...one })
+        }
+      },
+      took.chunk,
+    )
+    await cpuOf(ownCpuMs, () => index.build(`stages/${i}`, rows.map((row) => indexChunk('', row))), took.build)
+    await cpuOf(ownCpuMs, () => store.rows.commit(rows.map((row, at) => put(CHUNKS, chunkKey(`stages/${i}`, at), row))), took.commit)
+  }
+  await store.close()
+  return Object.entries(took).map(([stage, samples]) => figure(`stage: ${stage}`, megabytes, samples.slice(1)))
+}
+
+async function cpuOf<Value>(cpuMs: () => number, work: () => Promise<Value>, into: number[]): Promise<Value> {
+  const before = cpuMs()
+  const value = await work()
+  into.push(cpuMs() - before)
+  return value
+}
+
+async function open(folder: string) {
+  const data = await mkdtemp(join(folder, 'data-'))
+  const store = await openSqlite({ path: join(data, 'store.db'), clock, log })
+  const index = openFilesystemIndex(join(data, 'index'), new Analyzer())
+  const worker = openProcessIngest({ entry: MAIN, role: 'ingest', arguments: [join(data, 'index')], heapMb: 768, clock, log })
+  const ingest = createIngest({ rows: store.rows, queue: store.queue, index, worker, folders, clock, random, log })
+  return {
+    childCpuMs: () => (worker.pid === undefined ? 0 : processCpuMs(worker.pid)),
+    async ingest(collection: string, source: string): Promise<void> {
+      const run = await ingest.start(collection, source)
+      if (run instanceof Refusal) throw new Error(sentenceOf(run))
+      const ended = Promise.withResolvers<void>()
+      const off = ingest.onProgress((progress) => {
+        if (progress['run'] !== run || progress['endedAt'] === null) return
+        if (progress['state'] === 'done') ended.resolve()
+        else ended.reject(new Error(JSON.stringify(progress['problem'])))
+      })
+      await ended.promise
+      off()
+    },
+    async close(): Promise<void> {
+      await ingest.stop()
+      await store.close()
+    },
+  }
+}
+
+async function readAndHash(source: string): Promise<void> {
+  for (const file of await readdir(source)) createHash('sha256').update(await readFile(join(source, file))).digest('hex')
+}
+
+function ownCpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
+const CLOCK_TICKS_PER_S = 100
+
+function processCpuMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return ((Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_S) * 1000
+}
+
+// The corpus: English-like words with Zipf's frequencies, in the shapes handbooks have
+
+const WORDS = 40_000
+const SYLLABLES = 'ba ce di fo gu ha je ki lo mu na pe qui ro su ta ve wi xo ya zen tion ment ing er al is an re con'.split(' ')
+
+async function writeCorpus(folder: string, files: number, bytes: number): Promise<number> {
+  await mkdir(folder, { recursive: true })
+  const draw = seededRandom(20)
+  const vocabulary = Array.from({ length: WORDS }, (_, i) => word(i))
+  const next = (): number => uniform(draw)
+  // The inverse of Zipf's distribution with exponent 1, nearly: ranks are spread evenly in log.
+  const pick = (): string => vocabulary[Math.floor(WORDS ** next()) - 1] ?? 'the'
+  const words = (count: number): string => Array.from({ length: count }, pick).join(' ')
+  const sentence = (): string => `${words(6 + Math.floor(next() * 16)).replace(/^./, (first) => first.toUpperCase())}.`
+  const paragraph = (): string => Array.from({ length: 2 + Math.floor(next() * 5) }, sentence).join(' ')
+  let total = 0
+  for (let file = 0; file < files; file++) {
+    const size = (bytes / files) * (0.3 + 1.4 * next())
+    let text = `# ${words(3)}\n\n`
+    while (text.length < size) {
+      const kind = next()
+      if (kind < 0.12) text += `${'#'.repeat(2 + Math.floor(next() * 2))} ${words(2 + Math.floor(next() * 4))}\n\n`
+      else if (kind < 0.72) text += `${paragraph().replace(/(.{60,80}) /g, '$1\n')}\n\n`
+      else if (kind < 0.84) text += `${Array.from({ length: 3 + Math.floor(next() * 5) }, () => `- **${pick()}**: ${sentence()}`).join('\n')}\n\n`
+      else if (kind < 0.93) text += `\`\`\`js\n${Array.from({ length: 4 + Math.floor(next() * 10) }, () => `const ${pick()} = ${pick()}(${pick()}, ${Math.floor(next() * 1000)})`).join('\n')}\n\`\`\`\n\n`
+      else text += `| ${pick()} | ${pick()} |\n|---|---|\n${Array.from({ length: 5 }, () => `| ${pick()} | ${words(4)} |`).join('\n')}\n\n`
+    }
+    total += Buffer.byteLength(text)
+    await writeFile(join(folder, `${String(file).padStart(5, '0')}.md`), text)
+  }
+  return total
+}
+
+/** Short words are the frequent ones. */
+function word(rank: number): string {
+  let text = ''
+  for (let rest = rank + 1; rest > 0; rest = Math.floor(rest / SYLLABLES.length)) text += SYLLABLES[rest % SYLLABLES.length] ?? ''
+  return text
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const { formatResult } = await import('./table.ts')
+  const effort = Number(process.argv[2] ?? 0.5)
+  for (const result of await run({ effort, print: (line) => process.stdout.write(`${line}\n`) })) process.stdout.write(`${formatResult(result)}\n`)
+}
