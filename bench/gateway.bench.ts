@@ -30,6 +30,7 @@ export async function run({ effort, print }: BenchOptions): Promise<readonly Res
         subject: { name: 'Headworks', run: () => round(house.address, body), cpuMs: () => house.cpuMs() },
         reference: { name: 'direct', run: () => round(upstream.address, body), cpuMs: () => upstream.cpuMs() },
         rounds,
+        warmups: 6,
         operations: REQUESTS,
       })
       results.push(compared)

@@ -52,9 +52,28 @@ export async function run({ effort }: BenchOptions): Promise<readonly Result[]> 
       }
       const timed = { ...subject, run: () => cpuOf(subject.cpuMs, subject.run, wholeMs) }
       const hash = { name: 'read and hash', run: () => readAndHash(source) }
-      results.push(await compare({ name: `${megabytes.toFixed(0)} MB of Markdown in ${FILES} files, and only reading and hashing them`, subject: timed, reference: hash, rounds, warmups: 1 }))
-      const count = { name: 'regex word count', run: () => void texts.reduce((sum, text) => sum + (text.toString().match(/\w+/g)?.length ?? 0), 0) }
-      results.push(await compare({ name: 'the same, and counting words with a regular expression', subject: timed, reference: count, rounds, warmups: 0 }))
+      results.push(
+        await compare({
+          name: `${megabytes.toFixed(0)} MB of Markdown in ${FILES} files, and only reading and hashing them`,
+          subject: timed,
+          reference: hash,
+          rounds,
+          warmups: 1,
+        }),
+      )
+      const count = {
+        name: 'regex word count',
+        run: () => void texts.reduce((sum, text) => sum + (text.toString().match(/\w+/g)?.length ?? 0), 0),
+      }
+      results.push(
+        await compare({
+          name: 'the same, and counting words with a regular expression',
+          subject: timed,
+          reference: count,
+          rounds,
+          warmups: 0,
+        }),
+      )
       results.push(figure('ingest of Markdown on one core, end to end', megabytes, wholeMs.slice(1), 'at least 5 MB/s'))
       const again: number[] = []
       for (let i = 0; i < rounds; i++) await cpuOf(subject.cpuMs, () => house.ingest('round-0', source), again)
@@ -70,7 +89,16 @@ export async function run({ effort }: BenchOptions): Promise<readonly Result[]> 
 
 function figure(what: string, megabytes: number, samplesMs: readonly number[], target?: string): Result {
   const rates = samplesMs.map((ms) => megabytes / (ms / 1000))
-  return { kind: 'figure', name: what, unit: 'MB/CPU-s', value: medianOf(rates), n: rates.length, min: Math.min(...rates), max: Math.max(...rates), ...(target !== undefined && { target }) }
+  return {
+    kind: 'figure',
+    name: what,
+    unit: 'MB/CPU-s',
+    value: medianOf(rates),
+    n: rates.length,
+    min: Math.min(...rates),
+    max: Math.max(...rates),
+    ...(target !== undefined && { target }),
+  }
 }
 
 /** Every stage by itself, in this process. */
@@ -81,7 +109,11 @@ async function stages(folder: string, files: readonly Buffer[], megabytes: numbe
   const index = openFilesystemIndex(join(data, 'index'), new Analyzer())
   for (let i = 0; i < 4; i++) {
     const rows: ChunkRow[] = []
-    const parsed = await cpuOf(ownCpuMs, () => Promise.all(files.map((bytes) => parse('a.md', bytes, deadline(clock)))), took.parse)
+    const parsed = await cpuOf(
+      ownCpuMs,
+      () => Promise.all(files.map((bytes) => parse('a.md', bytes, deadline(clock)))),
+      took.parse,
+    )
     await cpuOf(
       ownCpuMs,
       async () => {
@@ -92,8 +124,20 @@ async function stages(folder: string, files: readonly Buffer[], megabytes: numbe
       },
       took.chunk,
     )
-    await cpuOf(ownCpuMs, () => index.build(`stages/${i}`, rows.map((row) => indexChunk('', row))), took.build)
-    await cpuOf(ownCpuMs, () => store.rows.commit(rows.map((row, at) => put(CHUNKS, chunkKey(`stages/${i}`, at), row))), took.commit)
+    await cpuOf(
+      ownCpuMs,
+      () =>
+        index.build(
+          `stages/${i}`,
+          rows.map((row) => indexChunk('', row)),
+        ),
+      took.build,
+    )
+    await cpuOf(
+      ownCpuMs,
+      () => store.rows.commit(rows.map((row, at) => put(CHUNKS, chunkKey(`stages/${i}`, at), row))),
+      took.commit,
+    )
   }
   await store.close()
   return Object.entries(took).map(([stage, samples]) => figure(`stage: ${stage}`, megabytes, samples.slice(1)))
@@ -110,7 +154,14 @@ async function open(folder: string) {
   const data = await mkdtemp(join(folder, 'data-'))
   const store = await openSqlite({ path: join(data, 'store.db'), clock, log })
   const index = openFilesystemIndex(join(data, 'index'), new Analyzer())
-  const worker = openProcessIngest({ entry: MAIN, role: 'ingest', arguments: [join(data, 'index')], heapMb: 768, clock, log })
+  const worker = openProcessIngest({
+    entry: MAIN,
+    role: 'ingest',
+    arguments: [join(data, 'index')],
+    heapMb: 768,
+    clock,
+    log,
+  })
   const ingest = createIngest({ rows: store.rows, queue: store.queue, index, worker, folders, clock, random, log })
   return {
     childCpuMs: () => (worker.pid === undefined ? 0 : processCpuMs(worker.pid)),
@@ -134,7 +185,10 @@ async function open(folder: string) {
 }
 
 async function readAndHash(source: string): Promise<void> {
-  for (const file of await readdir(source)) createHash('sha256').update(await readFile(join(source, file))).digest('hex')
+  for (const file of await readdir(source))
+    createHash('sha256')
+      .update(await readFile(join(source, file)))
+      .digest('hex')
 }
 
 function ownCpuMs(): number {
@@ -153,7 +207,8 @@ function processCpuMs(pid: number): number {
 // The corpus: English-like words with Zipf's frequencies, in the shapes handbooks have
 
 const WORDS = 40_000
-const SYLLABLES = 'ba ce di fo gu ha je ki lo mu na pe qui ro su ta ve wi xo ya zen tion ment ing er al is an re con'.split(' ')
+const SYLLABLES =
+  'ba ce di fo gu ha je ki lo mu na pe qui ro su ta ve wi xo ya zen tion ment ing er al is an re con'.split(' ')
 
 async function writeCorpus(folder: string, files: number, bytes: number): Promise<number> {
   await mkdir(folder, { recursive: true })
@@ -173,9 +228,12 @@ async function writeCorpus(folder: string, files: number, bytes: number): Promis
       const kind = next()
       if (kind < 0.12) text += `${'#'.repeat(2 + Math.floor(next() * 2))} ${words(2 + Math.floor(next() * 4))}\n\n`
       else if (kind < 0.72) text += `${paragraph().replace(/(.{60,80}) /g, '$1\n')}\n\n`
-      else if (kind < 0.84) text += `${Array.from({ length: 3 + Math.floor(next() * 5) }, () => `- **${pick()}**: ${sentence()}`).join('\n')}\n\n`
-      else if (kind < 0.93) text += `\`\`\`js\n${Array.from({ length: 4 + Math.floor(next() * 10) }, () => `const ${pick()} = ${pick()}(${pick()}, ${Math.floor(next() * 1000)})`).join('\n')}\n\`\`\`\n\n`
-      else text += `| ${pick()} | ${pick()} |\n|---|---|\n${Array.from({ length: 5 }, () => `| ${pick()} | ${words(4)} |`).join('\n')}\n\n`
+      else if (kind < 0.84)
+        text += `${Array.from({ length: 3 + Math.floor(next() * 5) }, () => `- **${pick()}**: ${sentence()}`).join('\n')}\n\n`
+      else if (kind < 0.93)
+        text += `\`\`\`js\n${Array.from({ length: 4 + Math.floor(next() * 10) }, () => `const ${pick()} = ${pick()}(${pick()}, ${Math.floor(next() * 1000)})`).join('\n')}\n\`\`\`\n\n`
+      else
+        text += `| ${pick()} | ${pick()} |\n|---|---|\n${Array.from({ length: 5 }, () => `| ${pick()} | ${words(4)} |`).join('\n')}\n\n`
     }
     total += Buffer.byteLength(text)
     await writeFile(join(folder, `${String(file).padStart(5, '0')}.md`), text)
@@ -186,12 +244,14 @@ async function writeCorpus(folder: string, files: number, bytes: number): Promis
 /** Short words are the frequent ones. */
 function word(rank: number): string {
   let text = ''
-  for (let rest = rank + 1; rest > 0; rest = Math.floor(rest / SYLLABLES.length)) text += SYLLABLES[rest % SYLLABLES.length] ?? ''
+  for (let rest = rank + 1; rest > 0; rest = Math.floor(rest / SYLLABLES.length))
+    text += SYLLABLES[rest % SYLLABLES.length] ?? ''
   return text
 }
 
 if (process.argv[1] === import.meta.filename) {
   const { formatResult } = await import('./table.ts')
   const effort = Number(process.argv[2] ?? 0.5)
-  for (const result of await run({ effort, print: (line) => process.stdout.write(`${line}\n`) })) process.stdout.write(`${formatResult(result)}\n`)
+  for (const result of await run({ effort, print: (line) => process.stdout.write(`${line}\n`) }))
+    process.stdout.write(`${formatResult(result)}\n`)
 }

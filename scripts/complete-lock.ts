@@ -21,7 +21,8 @@ function platformOf(name: string): { os: string[]; cpu: string[]; libc?: string[
   const cpu = PROCESSORS.find((processor) => words.includes(processor))
   if (os === undefined || cpu === undefined) return undefined
   const last = words.at(-1) ?? ''
-  const libc = os === 'linux' ? (last.startsWith('musl') ? 'musl' : last.startsWith('gnu') ? 'glibc' : undefined) : undefined
+  const libc =
+    os === 'linux' ? (last.startsWith('musl') ? 'musl' : last.startsWith('gnu') ? 'glibc' : undefined) : undefined
   return { os: [os], cpu: [cpu], ...(libc === undefined ? {} : { libc: [libc] }) }
 }
 
@@ -32,13 +33,23 @@ for (const [owner, entry] of Object.entries(lock.packages)) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     const key = `node_modules/${name}`
     const platform = platformOf(name)
-    if (lock.packages[key] !== undefined || lock.packages[`${owner}/${key}`] !== undefined || platform === undefined) continue
+    if (lock.packages[key] !== undefined || lock.packages[`${owner}/${key}`] !== undefined || platform === undefined)
+      continue
     const { dev, license } = entry
-    lock.packages[key] = { version, ...platform, ...(dev ? { dev } : {}), ...(license === undefined ? {} : { license }), optional: true } as Entry
+    lock.packages[key] = {
+      version,
+      ...platform,
+      ...(dev ? { dev } : {}),
+      ...(license === undefined ? {} : { license }),
+      optional: true,
+    } as Entry
     added++
   }
 }
 const [root, ...others] = Object.entries(lock.packages)
 const sorted = others.sort(([a], [b]) => a.localeCompare(b, 'en'))
-writeFileSync(path, `${JSON.stringify({ ...lock, packages: Object.fromEntries(root === undefined ? sorted : [root, ...sorted]) }, null, 2)}\n`)
+writeFileSync(
+  path,
+  `${JSON.stringify({ ...lock, packages: Object.fromEntries(root === undefined ? sorted : [root, ...sorted]) }, null, 2)}\n`,
+)
 console.log(`${added} builds for other platforms added to package-lock.json.`)

@@ -1,3 +1,4 @@
+import { newId } from '../src/base/ids.ts'
 import { type Fault, fault } from '../src/base/errors.ts'
 import type { Handler, Headers, Reply, Request } from '../src/base/http.ts'
 import type { Dice } from './dice.ts'
@@ -28,6 +29,11 @@ const BODY_TIMEOUT_MS = 400
 
 const encoder = new TextEncoder()
 
+const ID_TAIL_LENGTH = 16
+
+const randomPart = (drawn: Uint8Array): string =>
+  newId('', { wallMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel() {} }) }, { bytes: () => drawn }).slice(-ID_TAIL_LENGTH)
+
 /** One request and its reply, on a connection of its own. */
 export class Connection implements Reply {
   readonly #kernel: Kernel
@@ -44,8 +50,8 @@ export class Connection implements Reply {
   toldGoneMs: number | undefined
   /** Since when the house waits for this caller to read. */
   stuckSinceMs: number | undefined
-  /** The step in which the house got the whole body. */
-  bodyStep: number | undefined
+  /** The random part of the id that the house gave the request. */
+  idTail: string | undefined
   /** What the house answered, whether or not it arrived. */
   answered: { readonly status: number; readonly requestId: string | undefined } | undefined
   #headSent = false
@@ -77,7 +83,10 @@ export class Connection implements Reply {
   /** Hands the request to the house, if it is up. */
   open(handler: Handler | undefined): void {
     if (handler === undefined) this.#pipe.reset('ECONNREFUSED')
-    else handler(this.#request(), this)
+    else {
+      handler(this.#request(), this)
+      this.idTail = randomPart(this.#life.drawn)
+    }
   }
 
   // The caller's end
@@ -189,10 +198,7 @@ export class Connection implements Reply {
         })
       }
       if (fate === 'arrives') {
-        later(this.#dice.delayMs(), 'arrives', () => {
-          this.bodyStep = this.#kernel.step
-          resolve(body)
-        })
+        later(this.#dice.delayMs(), 'arrives', () => resolve(body))
       }
       if (fate === 'stalls')
         later(BODY_TIMEOUT_MS, 'times out', () => reject(fault('body_timeout', { limitMs: BODY_TIMEOUT_MS })))

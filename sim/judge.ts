@@ -133,8 +133,7 @@ export class Judge {
       if (this.#closings.has(id)) this.#broken('a request is closed once', `${id} is closed again`)
       this.#closings.add(id)
     } else if (!this.#callers.has(id)) {
-      // The step that brings a request's body is the step that opens it.
-      const caller = this.#scene.callers.find(({ connection }) => connection?.bodyStep === this.#scene.kernel.step)
+      const caller = this.#scene.callers.find(({ connection }) => connection?.idTail !== undefined && id.endsWith(connection.idTail))
       if (caller === undefined || caller.recordedAs !== undefined)
         return this.#broken('a request is opened once', `${id} is opened, and nobody asked for it`)
       caller.recordedAs = id
@@ -191,40 +190,29 @@ export class Judge {
   }
 
   #letGoInTime(): void {
-    const { kernel, callers } = this.#scene
-    for (const caller of callers) {
-      const { connection, life, plan } = caller
+    for (const caller of this.#scene.callers) {
+      const { connection, life } = caller
       if (connection === undefined || life?.alive !== true) continue
-      if (
-        connection.toldGoneMs !== undefined &&
-        !this.#judgedGone.has(caller) &&
-        kernel.nowMs > connection.toldGoneMs + ABORT_WITHIN_MS
-      ) {
-        this.#judgedGone.add(caller)
-        if (this.#isServed(plan.name))
-          this.#broken(
-            'an engine is let go with its caller',
-            `${plan.name} left at ${connection.toldGoneMs} ms; its engine still works`,
-          )
+      const { toldGoneMs, stuckSinceMs } = connection
+      if (toldGoneMs !== undefined && !this.#judgedGone.has(caller)) {
+        this.#letGoBy(caller, toldGoneMs + ABORT_WITHIN_MS, `left at ${toldGoneMs} ms`)
       }
-      if (
-        connection.stuckSinceMs !== undefined &&
-        kernel.nowMs > connection.stuckSinceMs + STALL_WITHIN_MS &&
-        this.#isServed(plan.name)
-      ) {
-        this.#broken(
-          'an engine is let go with its caller',
-          `${plan.name} has read nothing since ${connection.stuckSinceMs} ms; its engine still works`,
-        )
-      }
+      if (stuckSinceMs !== undefined)
+        this.#letGoBy(caller, stuckSinceMs + STALL_WITHIN_MS, `has read nothing since ${stuckSinceMs} ms`)
     }
   }
 
-  /** Whether an engine works for it, or means to. */
-  #isServed(name: string): boolean {
-    return this.#scene.outgoing.records.some(
-      (exchange) => exchange.overMs === undefined && nameIn(exchange.request) === name && !this.#hasSaidAll(exchange),
+  /** Nothing may happen for long: then the next step must not find that it was let go too late. */
+  #letGoBy(caller: Caller, deadlineMs: number, why: string): void {
+    const { kernel, outgoing } = this.#scene
+    if (kernel.nowMs <= deadlineMs) return
+    if (caller.connection?.toldGoneMs !== undefined) this.#judgedGone.add(caller)
+    const { name } = caller.plan
+    const late = outgoing.records.some(
+      (exchange) =>
+        (exchange.overMs ?? Infinity) > deadlineMs && nameIn(exchange.request) === name && !this.#hasSaidAll(exchange),
     )
+    if (late) this.#broken('an engine is let go with its caller', `${name} ${why}; its engine works on`)
   }
 
   /** Whoever still waits for something may have a timer; the house with nothing to do has none. */

@@ -20,6 +20,8 @@ export class Life {
   readonly number: number
   readonly clock: Clock
   readonly random: Random
+  /** What the house drew last: a request's id is made of it, the moment the request comes. */
+  drawn: Uint8Array = new Uint8Array()
   /** What was left running; for the invariant that nothing is. */
   readonly timers = new Set<string>()
   readonly #kernel: Kernel
@@ -33,7 +35,8 @@ export class Life {
     this.#options = options
     this.number = options.number
     this.clock = this.#makeClock()
-    this.random = seededRandom(kernel.seed * 31 + options.number)
+    const random = seededRandom(kernel.seed * 31 + options.number)
+    this.random = { bytes: (count) => (this.drawn = random.bytes(count)) }
   }
 
   get alive(): boolean {

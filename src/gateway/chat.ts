@@ -80,7 +80,10 @@ class Chat {
     const { requestId, model, trace } = this.#admitted
     this.#reply.onGone(() => this.#gone())
     this.#reply.onDrain(() => this.#drained())
-    journal.open(requestId, this.#facts()).then(
+    const { stream } = this.#request
+    // Of a whole answer nothing leaves before its closing entry is durable.
+    this.#opened = !stream
+    journal.open(requestId, this.#facts(), stream ? 'at_once' : 'soon').then(
       () => this.#openedNow(),
       (cause: unknown) => this.#fail(toProblem(cause)),
     )
@@ -92,7 +95,7 @@ class Chat {
         requestId,
         model,
         body: this.#request.body,
-        stream: this.#request.stream,
+        stream,
         outputTokensMax: Math.min(this.#request.outputTokensMax ?? Infinity, model.outputTokensMax),
         span,
       },

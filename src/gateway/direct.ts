@@ -11,7 +11,7 @@ import { deploymentName, type Deployment } from './catalogue.ts'
 import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { route } from './route.ts'
-import { bill, costJson, stagesJson, usageJson } from './settle.ts'
+import { type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
 import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surface/openai.ts'
 
 /** The operations that answer at once, without a stream: rerank and embeddings. The same
@@ -58,54 +58,50 @@ export function runEmbeddings(dependencies: DirectDependencies, admitted: Admitt
 }
 
 async function runDirect(dependencies: DirectDependencies, admitted: Admitted, operation: Operation, reply: Reply, ask: Ask): Promise<void> {
-  const { journal } = dependencies
+  const { clock, journal } = dependencies
   const { requestId, principal, model, trace } = admitted
   const facts = { operation, key: principal.id, model: model.name, stream: false }
-  const settled = (): JsonObject => ({ totalMs: trace.elapsedMs(), stages: stagesJson(trace.spans()) })
-  const opened = journal.open(requestId, facts)
   const stop = new AbortController()
+  journal.open(requestId, facts, 'soon').catch((cause: unknown) => stop.abort(cause))
   let left = false
   reply.onGone(() => {
     left = true
     stop.abort(fault('stream_broken', { engine: model.name, reason: 'the caller left' }))
   })
   const { totalMs } = model.timeouts
-  const deadline = dependencies.clock.after(totalMs, () => stop.abort(fault('engine_timeout', { engine: model.name, phase: 'finish', limitMs: totalMs })))
+  const deadline = clock.after(totalMs, () => stop.abort(fault('engine_timeout', { engine: model.name, phase: 'finish', limitMs: totalMs })))
+  /** What is on record whatever happens next: the charge, once there is one. */
+  let posted: JsonObject = { usage: usageJson(NO_USAGE) }
+  const settled = (): JsonObject => ({ ...facts, ...posted, totalMs: trace.elapsedMs(), stages: stagesJson(trace.spans()) })
   try {
-    const [{ deployment, answered }] = await Promise.all([attempt(dependencies, admitted, ask, stop.signal), opened])
+    const { deployment, answered } = await attempt(dependencies, admitted, ask, stop.signal)
     deadline.cancel()
-    const inputTokens = answered.inputs.reduce((sum, text) => sum + estimateTextTokens(text), 0)
-    const charge = bill(answered.usage === undefined ? undefined : { usage: answered.usage }, { ...NO_USAGE, inputTokens, estimated: true }, deployment)
-    await journal.close(requestId, {
-      ...facts,
-      outcome: 'answered',
-      status: 200,
-      deployment: deploymentName(deployment),
-      usage: usageJson(charge.usage),
-      costNanoUsd: costJson(charge.costNanoUsd),
-      ...settled(),
-    })
+    const charge = chargeOf(answered, deployment)
+    posted = { deployment: deploymentName(deployment), usage: usageJson(charge.usage), costNanoUsd: costJson(charge.costNanoUsd) }
+    await journal.close(requestId, { ...settled(), outcome: 'answered', status: 200 })
     const tokens = charge.usage.inputTokens + charge.usage.cachedInputTokens
-    sendJson(reply, requestId, 200, { ...answered.body, usage: { prompt_tokens: tokens, total_tokens: tokens } satisfies Json }, {
-      'x-headworks-model': deploymentName(deployment),
-      ...(charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }),
-    })
+    const cost: Record<string, string> = charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }
+    const body: Json = { ...answered.body, usage: { prompt_tokens: tokens, total_tokens: tokens } }
+    sendJson(reply, requestId, 200, body, { 'x-headworks-model': deploymentName(deployment), ...cost })
   } catch (thrown) {
     deadline.cancel()
     stop.abort()
     const problem = toProblem(thrown)
     const closing: Closing = {
-      ...facts,
+      ...settled(),
       outcome: left ? 'cancelled' : 'failed',
       status: left ? CLIENT_CLOSED : statusOf(problem),
       error: problem.code,
       reason: sentenceOf(problem),
-      usage: usageJson(NO_USAGE),
-      ...settled(),
     }
-    await opened.then(() => journal.close(requestId, closing)).catch(() => journal.closeLater(requestId, closing))
+    await journal.close(requestId, closing).catch(() => journal.closeLater(requestId, closing))
     if (!left) sendProblem(reply, requestId, problem)
   }
+}
+
+function chargeOf(answered: Answered, deployment: Deployment): Bill {
+  const inputTokens = answered.inputs.reduce((sum, text) => sum + estimateTextTokens(text), 0)
+  return bill(answered.usage === undefined ? undefined : { usage: answered.usage }, { ...NO_USAGE, inputTokens, estimated: true }, deployment)
 }
 
 /** One deployment after another, while failing elsewhere may help. */

@@ -237,10 +237,38 @@ test('a store that cannot be written refuses with 503 and stops the engine', asy
     recent: async () => ({ entries: [] }),
     unclosed: async () => [],
   }
-  const { first, ask, gateway } = open({ events: broken })
+  const { clock, first, ask, gateway } = open({ events: broken })
   const reply = await ask(ASK)
+  clock.advance(2)
   await settled()
   assert.deepEqual([reply.status, reply.json().error.code, first.last.cancelled, gateway.inFlight], [503, 'store_unavailable', true, 0])
+})
+
+test('an answer that comes at once costs one write, with its opening', async () => {
+  const memory = new MemoryEvents()
+  const batches: string[][] = []
+  const counted: Events = {
+    append(entries: readonly Entry[]) {
+      batches.push(entries.map(({ phase }) => phase))
+      return memory.append(entries)
+    },
+    read: (id) => memory.read(id),
+    recent: (options) => memory.recent(options),
+    unclosed: (limit) => memory.unclosed(limit),
+  }
+  const { clock, first, ask } = open({ events: counted })
+  await ask(ASK)
+  first.last.sink.frame(completion('Hi.'))
+  first.last.sink.end({ usage: USAGE })
+  await settled()
+  await ask(ASK)
+  clock.advance(2)
+  await settled()
+  first.last.sink.frame(completion('Hi.'))
+  first.last.sink.end({ usage: USAGE })
+  await settled()
+  assert.deepEqual(batches, [['open', 'close'], ['open'], ['close']])
+  assert.equal(clock.pending, 0)
 })
 
 test('what a crash left open is closed as interrupted, once', async () => {
@@ -248,6 +276,8 @@ test('what a crash left open is closed as interrupted, once', async () => {
   const before = open({ events })
   const reply = await before.ask(ASK)
   assert.equal(reply.status, 0)
+  before.clock.advance(2)
+  await settled()
   const after = open({ events })
   assert.equal(await after.gateway.recover(), 1)
   assert.equal(await after.gateway.recover(), 0)

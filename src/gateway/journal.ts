@@ -8,7 +8,8 @@ import type { Entry, Events } from '../store/events.ts'
  *
  *  The opening entry is durable before the first byte of content leaves (it is written while the
  *  engine works, so it costs no time), the closing one before the answer is complete. A closing
- *  that the store refused is kept and written when the store takes entries again. */
+ *  that the store refused is kept and written when the store takes entries again. An opening and
+ *  a closing that fall together are written together. */
 
 /** How a request ended. `interrupted`: this process died, and found the request open when it
  *  came back. */
@@ -19,6 +20,10 @@ export type Closing = JsonObject & { readonly outcome: Outcome }
 const REQUEST_KIND = 'request'
 
 const RECOVER_PAGE = 1000
+
+/** How long an opening may wait for its closing to come along: a call that is answered sooner
+ *  costs one durable write instead of two. */
+const OPENING_PAUSE_MS = 2
 
 /** Closings kept for a store that refuses them; one more is given up, to be closed as
  *  `interrupted` at the next start. */
@@ -37,6 +42,8 @@ export class Journal {
   /** Openings not known to be durable: they go with their closings, so that none stands alone.
    *  An entry that is there already is ignored. */
   readonly #unopened = new Map<string, Entry>()
+  /** Openings that wait for `OPENING_PAUSE_MS`. */
+  readonly #paused = new Map<string, Timer>()
   #late: Entry[][] = []
   #timer: Timer | undefined
   #refusals = 0
@@ -51,12 +58,20 @@ export class Journal {
     return this.#late.length
   }
 
-  /** Rejects with a `Fault` when it cannot be made durable. */
-  async open(id: string, body: JsonObject): Promise<void> {
+  /** Resolves when it is durable; rejects with a `Fault` when it cannot be made so. `at_once` where
+   *  content waits for it; `soon` where only the closing does, which then takes it along if it
+   *  comes first, and nobody learns of it here. */
+  open(id: string, body: JsonObject, when: 'at_once' | 'soon'): Promise<void> {
     const entry = this.#entry(id, 'open', body)
     this.#unopened.set(id, entry)
-    await this.#dependencies.events.append([entry])
-    this.#unopened.delete(id)
+    if (when === 'at_once') return this.#append(id, entry)
+    return new Promise((resolve, reject) => {
+      const timer = this.#dependencies.clock.after(OPENING_PAUSE_MS, () => {
+        this.#paused.delete(id)
+        this.#append(id, entry).then(resolve, reject)
+      })
+      this.#paused.set(id, timer)
+    })
   }
 
   /** Rejects with a `Fault` when it cannot be made durable: say so to the caller, and `closeLater`.
@@ -108,7 +123,14 @@ export class Journal {
     }
   }
 
+  async #append(id: string, opening: Entry): Promise<void> {
+    await this.#dependencies.events.append([opening])
+    this.#unopened.delete(id)
+  }
+
   #closing(id: string, body: Closing): Entry[] {
+    this.#paused.get(id)?.cancel()
+    this.#paused.delete(id)
     const close = this.#entry(id, 'close', body)
     const open = this.#unopened.get(id)
     return open === undefined ? [close] : [open, close]

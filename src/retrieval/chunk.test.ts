@@ -15,20 +15,47 @@ function assertPartition(text: string, blocks: readonly Block[], chunks: readonl
   for (const one of chunks) {
     assert.ok(one.start >= end && one.end > one.start, 'ordered, not overlapping, not empty')
     assert.equal(one.text, text.slice(one.start, one.end))
-    assert.ok(estimateTokens(one.text) <= CHUNK_TOKENS_MAX + 1e-6, `at most ${CHUNK_TOKENS_MAX} tokens, not ${estimateTokens(one.text)}`)
+    assert.ok(
+      estimateTokens(one.text) <= CHUNK_TOKENS_MAX + 1e-6,
+      `at most ${CHUNK_TOKENS_MAX} tokens, not ${estimateTokens(one.text)}`,
+    )
     end = one.end
   }
   const covered = new Uint8Array(text.length)
   for (const one of chunks) covered.fill(1, one.start, one.end)
   for (const block of blocks) {
     for (let at = block.start; at < block.end; at++) {
-      if (covered[at] === 0) assert.ok(text.charCodeAt(at) <= 0x20, `character ${at} of a block is in no chunk: ${JSON.stringify(text.slice(at, at + 20))}`)
+      if (covered[at] === 0)
+        assert.ok(
+          text.charCodeAt(at) <= 0x20,
+          `character ${at} of a block is in no chunk: ${JSON.stringify(text.slice(at, at + 20))}`,
+        )
     }
   }
 }
 
 const line = fc.oneof(
-  fc.constantFrom('', '', '# Title', '## Part ##', '- item', '1. one', '  - inner', '```', '~~~js', '| a | b |', '|---|---|', '> quoted', '---', '===', '    code', '<div>', '<!-- x', '-->', '\tx'),
+  fc.constantFrom(
+    '',
+    '',
+    '# Title',
+    '## Part ##',
+    '- item',
+    '1. one',
+    '  - inner',
+    '```',
+    '~~~js',
+    '| a | b |',
+    '|---|---|',
+    '> quoted',
+    '---',
+    '===',
+    '    code',
+    '<div>',
+    '<!-- x',
+    '-->',
+    '\tx',
+  ),
   fc.nat(400).map((count) => words(count)),
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.nat(3000).map((count) => 'x'.repeat(count)),
@@ -66,7 +93,9 @@ test('the estimate of a whole is at most the sum of its parts', () => {
 })
 
 test('the headings above a chunk are kept, outermost first', () => {
-  const chunks = ofMarkdown(`# Guide\n\n${words(250)}\n\n## Install\n\n${words(250)}\n\n### On Debian\n\n${words(250)}\n\n## Use\n\n${words(250)}\n`)
+  const chunks = ofMarkdown(
+    `# Guide\n\n${words(250)}\n\n## Install\n\n${words(250)}\n\n### On Debian\n\n${words(250)}\n\n## Use\n\n${words(250)}\n`,
+  )
   assert.deepEqual(
     chunks.map((one) => one.headings),
     [['Guide'], ['Guide', 'Install'], ['Guide', 'Install', 'On Debian'], ['Guide', 'Use']],
@@ -82,7 +111,10 @@ test('a heading is not left at the end of a chunk', () => {
 })
 
 test('small sections share a chunk', () => {
-  assert.equal(ofMarkdown(Array.from({ length: 10 }, (_, i) => `## Part ${i}\n\nA line of text.\n`).join('\n')).length, 1)
+  assert.equal(
+    ofMarkdown(Array.from({ length: 10 }, (_, i) => `## Part ${i}\n\nA line of text.\n`).join('\n')).length,
+    1,
+  )
 })
 
 test('a code fence that fits is not cut, though the text before it must end early', () => {

@@ -9,7 +9,7 @@ import type { Block, Chunk } from './document.ts'
 /** No chunk has more, by the estimate. */
 export const CHUNK_TOKENS_MAX = 512
 /** A heading begins a new chunk once the present one has this many. */
-export const CHUNK_TOKENS_LEAST = 256
+const CHUNK_TOKENS_LEAST = 256
 /** A last chunk of fewer joins the one before where both fit. */
 const REMAINDER_TOKENS = 64
 
@@ -28,7 +28,8 @@ function tokensOf(code: number, run: number): number {
   return run === 0 ? WORD_TOKENS : run < WORD_UNITS ? 0 : 0.25
 }
 
-const runAfter = (code: number, run: number): number => (code <= 0x20 || code === 0xa0 || code >= IDEOGRAPHS_FROM ? 0 : run + 1)
+const runAfter = (code: number, run: number): number =>
+  code <= 0x20 || code === 0xa0 || code >= IDEOGRAPHS_FROM ? 0 : run + 1
 
 /** The estimate for `text[start, end)`. */
 export function estimateTokens(text: string, start = 0, end = text.length): number {
@@ -137,7 +138,13 @@ class Packer {
       const joined = before.tokens + estimateTokens(this.#text, before.end, start) + tokens
       if (joined <= CHUNK_TOKENS_MAX) {
         this.#chunks.pop()
-        this.#chunks.push({ start: before.start, end, text: this.#text.slice(before.start, end), headings: before.headings, tokens: joined })
+        this.#chunks.push({
+          start: before.start,
+          end,
+          text: this.#text.slice(before.start, end),
+          headings: before.headings,
+          tokens: joined,
+        })
         return
       }
     }

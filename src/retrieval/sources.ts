@@ -41,7 +41,11 @@ export interface SourceRow {
 export const SOURCES = table<SourceRow>('sources')
 
 /** Path segments as a URI has them, joined by `/`. */
-export const uriOf = (...segments: readonly string[]): string => segments.flatMap((part) => part.split(sep)).map(encode).join('/')
+export const uriOf = (...segments: readonly string[]): string =>
+  segments
+    .flatMap((part) => part.split(sep))
+    .map(encode)
+    .join('/')
 
 const encode = (segment: string): string => encodeURIComponent(segment.toWellFormed())
 
@@ -61,7 +65,11 @@ export const COLLECTION_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
  *
  *  A path inside a source is a part of it, so that one file of a folder can be read again. Two
  *  sources of one name get different ones, unless the former is gone: then it has moved. */
-export function placeSource(source: Source, known: readonly SourceRow[], isGone: (path: string) => boolean): { readonly uri: string; readonly row?: SourceRow } {
+export function placeSource(
+  source: Source,
+  known: readonly SourceRow[],
+  isGone: (path: string) => boolean,
+): { readonly uri: string; readonly row?: SourceRow } {
   for (const { name, path } of known) {
     if (source.path === path) return { uri: name }
     const root = path.endsWith(sep) ? path : path + sep

@@ -35,7 +35,12 @@ export interface HouseOptions {
   readonly untilRead?: boolean
 }
 
-export async function startHouse({ documents, config = {}, folder: earlier, untilRead = true }: HouseOptions): Promise<RunningHouse> {
+export async function startHouse({
+  documents,
+  config = {},
+  folder: earlier,
+  untilRead = true,
+}: HouseOptions): Promise<RunningHouse> {
   const folder = earlier ?? mkdtempSync(join(tmpdir(), 'headworks-house-'))
   mkdirSync(join(folder, 'documents'), { recursive: true })
   for (const [name, text] of Object.entries(documents)) writeFileSync(join(folder, 'documents', name), text)

@@ -57,3 +57,19 @@ test('sees a lockfile that is behind', () =>
     checkPackages({ dependencies: { a: '1.0.0' } }, { lockfileVersion: 3, packages: { '': {} } }).join(),
     /does not have the dependencies/,
   ))
+
+test('sees a build for another platform that the lockfile lacks', () => {
+  assert.match(check({ optionalDependencies: { 'a-darwin-arm64': '1.0.0' } }).join(), /^a-darwin-arm64: no entry/)
+})
+
+test('a hash may be missing only for a foreign build of a development tool', () => {
+  const { integrity: _, ...unhashed } = SOUND
+  const found = (planted: Locked) =>
+    checkPackages({}, { lockfileVersion: 3, packages: { '': {}, 'node_modules/a': { ...unhashed, ...planted } } })
+      .length
+  assert.equal(found({ dev: true, optional: true, os: ['darwin'] }), 0)
+  assert.equal(found({ dev: true, optional: true, os: ['linux'], cpu: ['x64'], libc: ['musl'] }), 0)
+  assert.equal(found({ dev: true, optional: true, os: ['linux'], cpu: ['x64'], libc: ['glibc'] }), 1)
+  assert.equal(found({ dev: true, os: ['darwin'] }), 1)
+  assert.equal(found({ optional: true, os: ['darwin'] }), 1)
+})

@@ -14,6 +14,9 @@ export interface Locked {
   readonly optional?: boolean
   readonly hasInstallScript?: boolean
   readonly os?: readonly string[]
+  readonly cpu?: readonly string[]
+  readonly libc?: readonly string[]
+  readonly optionalDependencies?: { readonly [name: string]: string }
 }
 
 export interface Lock {
@@ -50,6 +53,12 @@ export function checkPackages(manifest: Manifest, lock: Lock): string[] {
   }
   for (const [path, locked] of Object.entries(lock.packages))
     if (path !== '') found.push(...checkLocked(path.replace(/^.*node_modules\//, ''), locked))
+  for (const [owner, { optionalDependencies = {} }] of Object.entries(lock.packages)) {
+    for (const name of Object.keys(optionalDependencies)) {
+      const isLocked = `node_modules/${name}` in lock.packages || `${owner}/node_modules/${name}` in lock.packages
+      if (!isLocked) found.push(`${name}: no entry, so that npm ci refuses the lockfile; \`npm run lock\` adds it`)
+    }
+  }
   return found
 }
 
@@ -57,13 +66,20 @@ function checkLocked(name: string, locked: Locked): string[] {
   const found: string[] = []
   if (locked.resolved !== undefined)
     found.push(`${name}: the lockfile names the host it came from (omit-lockfile-registry-resolved)`)
-  if (locked.integrity === undefined) found.push(`${name}: no integrity hash`)
+  if (locked.integrity === undefined && !isForeignTool(locked)) found.push(`${name}: no integrity hash`)
   // fsevents and its like build on macOS only, where they are optional too.
   const runsHere = locked.optional !== true || (locked.os ?? ['linux']).includes('linux')
   if (locked.hasInstallScript === true && runsHere) found.push(`${name}: has an install script`)
   if (locked.dev !== true && !isPermissive(locked.license))
     found.push(`${name}: the licence ${locked.license ?? '(none)'} is not on the list`)
   return found
+}
+
+/** A development tool's build for another platform than those of CI and of most developers, which
+ *  the registry at hand did not have when the lockfile was made. */
+function isForeignTool({ dev, optional, os = [], cpu = [], libc = [] }: Locked): boolean {
+  const isCommon = os.includes('linux') && ['x64', 'arm64'].some((one) => cpu.includes(one)) && !libc.includes('musl')
+  return dev === true && optional === true && os.length > 0 && !isCommon
 }
 
 /** An SPDX expression: one of the alternatives, or all of what is joined, must be on the list. */

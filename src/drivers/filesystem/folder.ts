@@ -43,9 +43,11 @@ async function* walkFolder(root: string, folder: string, depth: number): AsyncGe
     const path = join(folder, entry.name)
     const name = relative(root, path)
     if (entry.isDirectory()) yield* walkFolder(root, path, depth + 1)
-    else if (entry.isFile()) yield BINARY.test(entry.name) ? { kind: 'ignored' } : { kind: 'file', path, relative: name }
+    else if (entry.isFile())
+      yield BINARY.test(entry.name) ? { kind: 'ignored' } : { kind: 'file', path, relative: name }
     else if (entry.isSymbolicLink()) yield* walkLink(root, path, name)
-    else yield { kind: 'refused', relative: name, refusal: unreadable(`it is ${kindOf(entry)}, not a file`), hides: false }
+    else
+      yield { kind: 'refused', relative: name, refusal: unreadable(`it is ${kindOf(entry)}, not a file`), hides: false }
   }
 }
 
@@ -56,12 +58,24 @@ async function* walkLink(root: string, path: string, name: string): AsyncGenerat
     const target = await realpath(path)
     const inside = relative(root, target)
     if (inside === '..' || inside.startsWith(`..${sep}`) || inside === '' || target === inside) {
-      if (inside !== '') yield { kind: 'refused', relative: name, refusal: unreadable('it is a link that leaves the folder'), hides: false }
+      if (inside !== '')
+        yield {
+          kind: 'refused',
+          relative: name,
+          refusal: unreadable('it is a link that leaves the folder'),
+          hides: false,
+        }
       return
     }
-    if (inside.split(sep).some(isLeftOut) && (await stat(target)).isFile() && !BINARY.test(name)) yield { kind: 'file', path: target, relative: name }
+    if (inside.split(sep).some(isLeftOut) && (await stat(target)).isFile() && !BINARY.test(name))
+      yield { kind: 'file', path: target, relative: name }
   } catch (error) {
-    yield { kind: 'refused', relative: name, refusal: unreadable(`it is a link to nowhere (${reason(error)})`), hides: false }
+    yield {
+      kind: 'refused',
+      relative: name,
+      refusal: unreadable(`it is a link to nowhere (${reason(error)})`),
+      hides: false,
+    }
   }
 }
 

@@ -190,6 +190,7 @@ class NodeRequest implements Request {
 
 class NodeReply implements Reply {
   readonly #response: ServerResponse
+  #corked = false
 
   constructor(response: ServerResponse) {
     this.#response = response
@@ -207,7 +208,16 @@ class NodeReply implements Reply {
     response.writeHead(status, headers as Record<string, string>)
   }
 
+  /** What is written in one turn leaves in one system call. */
   write(bytes: string | Uint8Array): boolean {
+    if (!this.#corked) {
+      this.#corked = true
+      this.#response.cork()
+      process.nextTick(() => {
+        this.#corked = false
+        this.#response.uncork()
+      })
+    }
     return this.#response.write(bytes)
   }
 

@@ -109,7 +109,8 @@ export class Child {
     const child = this.#process
     const { role, clock } = this.#options
     return new Promise<Value>((resolve, reject) => {
-      if (child === undefined || !child.connected) return reject(fault('child_died', { what: role, reason: 'not running' }))
+      if (child === undefined || !child.connected)
+        return reject(fault('child_died', { what: role, reason: 'not running' }))
       const id = this.#nextId++
       const timer =
         timeoutMs === undefined
@@ -121,7 +122,7 @@ export class Child {
               // Not when its end is reported: the next call must not reach a process that is dying.
               this.#died(child, `no answer within ${timeoutMs} ms`)
             })
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, timer })
+      this.#waiting.set(id, { resolve, reject, timer })
       child.send({ id, method, argument } satisfies ToChild)
     })
   }

@@ -16,6 +16,7 @@ import { Analyzer } from '../../base/words.ts'
 import { chunkKey, CHUNKS, collectionKey, COLLECTIONS, DOCUMENTS } from '../../retrieval/document.ts'
 import { createIngest, type Ingest } from '../../retrieval/ingest/ingest.ts'
 import { BATCH_UNITS_MAX } from '../../retrieval/ingest/port.ts'
+import { LocalWorker, type WorkerOptions } from '../../retrieval/ingest/worker.ts'
 import { files, folders } from '../filesystem/folder.ts'
 import { openFilesystemIndex } from '../filesystem/index.ts'
 import { openSqlite } from '../sqlite/store.ts'
@@ -33,13 +34,16 @@ const impatient: Clock = { ...clock, after: (delayMs, task) => clock.after(delay
 const role = process.argv[process.argv.indexOf('--role') + 1]
 if (process.argv.includes('--role')) {
   const [folder = '', mode = ''] = process.argv.slice(process.argv.indexOf('--role') + 2)
-  if (role === 'ingest') serveIngest({ files, clock, ...(mode === 'traps' && traps()), index: openFilesystemIndex(folder, new Analyzer()), residentBytesMax: 400 * 2 ** 20, ...(mode === 'small' && { batchUnitsMax: SMALL_BATCH }) })
-  else await beKilled(folder, mode)
+  if (role === 'ingest') {
+    const index = openFilesystemIndex(folder, new Analyzer())
+    const small = mode === 'small' && { batchUnitsMax: SMALL_BATCH }
+    serveIngest(new LocalWorker({ index, files, clock, ...small, ...(mode === 'traps' && traps()) }), 400 * 2 ** 20)
+  } else await beKilled(folder, mode)
 } else tests()
 
 /** Files whose parsing ends a process, in ways no parser of ours is known to: the trap snaps when
  *  the parser, having read the file, first looks at the clock. */
-function traps(): Pick<Parameters<typeof serveIngest>[0], 'files' | 'clock'> {
+function traps(): Pick<WorkerOptions, 'files' | 'clock'> {
   let text = ''
   return {
     files: {
@@ -54,8 +58,8 @@ function traps(): Pick<Parameters<typeof serveIngest>[0], 'files' | 'clock'> {
       monotonicMs() {
         if (text === 'CRASH') process.kill(process.pid, 'SIGSEGV')
         if (text === 'HANG') while (text !== '') text += ''
-        if (text === 'HEAP') for (const all: string[] = []; ; ) all.push(`${Math.sqrt(all.length)}`.repeat(1000))
-        if (text === 'BLOAT') for (const all: Uint8Array[] = []; ; ) all.push(new Uint8Array(50 * 2 ** 20).fill(1))
+        if (text === 'HEAP') for (const all: string[] = []; ;) all.push(String(all.length).repeat(1000))
+        if (text === 'BLOAT') for (const all: Uint8Array[] = []; ;) all.push(new Uint8Array(50 * 2 ** 20).fill(1))
         return clock.monotonicMs()
       },
     },
@@ -66,8 +70,27 @@ async function open(data: string, mode = '') {
   const batchUnitsMax = mode === 'small' ? SMALL_BATCH : BATCH_UNITS_MAX
   const store = await openSqlite({ path: join(data, 'store.db'), clock, log })
   const index = openFilesystemIndex(join(data, 'index'), new Analyzer())
-  const worker = openProcessIngest({ entry: import.meta.filename, role: 'ingest', arguments: [join(data, 'index'), mode], heapMb: 256, clock: impatient, log })
-  const ingest = createIngest({ rows: store.rows, queue: store.queue, index, worker, folders, clock, random, log, batchUnitsMax, leaseMs: 800, fileTimeoutMs: mode === 'traps' ? 2_500 : 5_000 })
+  const worker = openProcessIngest({
+    entry: import.meta.filename,
+    role: 'ingest',
+    arguments: [join(data, 'index'), mode],
+    heapMb: 256,
+    clock: impatient,
+    log,
+  })
+  const ingest = createIngest({
+    rows: store.rows,
+    queue: store.queue,
+    index,
+    worker,
+    folders,
+    clock,
+    random,
+    log,
+    batchUnitsMax,
+    leaseMs: 800,
+    fileTimeoutMs: mode === 'traps' ? 2_500 : 5_000,
+  })
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => (closing ??= ingest.stop().then(() => store.close()))
   opened.add(close)
@@ -96,7 +119,12 @@ async function run(ingest: Ingest, path: string): Promise<JsonObject> {
 function hangingPdf(): Uint8Array {
   const packed = deflateSync(Buffer.alloc(1_000_000, 'q ')).toString('latin1')
   const page = '<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 4 0 R >>'
-  return pdfOf(['<< /Type /Catalog /Pages 2 0 R >>', '<< /Type /Pages /Kids [3 0 R] /Count 1 >>', page, stream(packed, '/Filter /FlateDecode')])
+  return pdfOf([
+    '<< /Type /Catalog /Pages 2 0 R >>',
+    '<< /Type /Pages /Kids [3 0 R] /Count 1 >>',
+    page,
+    stream(packed, '/Filter /FlateDecode'),
+  ])
 }
 
 const skipped = (shown: JsonObject): Map<string, string> => {
@@ -132,44 +160,63 @@ function tests(): void {
       }
     })
 
-  withFolder('files that crash, hang or bloat their reader are put aside, the others are read', async (data, source) => {
-    const bad = { 'crash.md': 'CRASH', 'hang.md': 'HANG', 'heap.md': 'HEAP', 'bloat.md': 'BLOAT' }
-    for (let i = 0; i < 40; i++) await writeFile(join(source, `good${i}.md`), `Good text ${i}`)
-    for (const [name, text] of Object.entries(bad)) await writeFile(join(source, name), text)
-    const house = await open(data, 'traps')
-    const shown = await run(house.ingest, source)
-    assert.equal(shown['state'], 'done')
-    assert.deepEqual(shown['files'], { found: 44, read: 40, unchanged: 0, removed: 0, skipped: 4, ignored: 0 })
-    const codes = skipped(shown)
-    assert.deepEqual([...codes.keys()].sort(), Object.keys(bad).sort())
-    assert.deepEqual([codes.get('crash.md'), codes.get('hang.md'), codes.get('bloat.md')], ['document_unreadable', 'document_timeout', 'document_unreadable'])
-    await house.close()
-  })
+  withFolder(
+    'files that crash, hang or bloat their reader are put aside, the others are read',
+    async (data, source) => {
+      const bad = { 'crash.md': 'CRASH', 'hang.md': 'HANG', 'heap.md': 'HEAP', 'bloat.md': 'BLOAT' }
+      for (let i = 0; i < 40; i++) await writeFile(join(source, `good${i}.md`), `Good text ${i}`)
+      for (const [name, text] of Object.entries(bad)) await writeFile(join(source, name), text)
+      const house = await open(data, 'traps')
+      const shown = await run(house.ingest, source)
+      assert.equal(shown['state'], 'done')
+      assert.deepEqual(shown['files'], { found: 44, read: 40, unchanged: 0, removed: 0, skipped: 4, ignored: 0 })
+      const codes = skipped(shown)
+      assert.deepEqual([...codes.keys()].sort(), Object.keys(bad).sort())
+      assert.deepEqual(
+        [codes.get('crash.md'), codes.get('hang.md'), codes.get('bloat.md')],
+        ['document_unreadable', 'document_timeout', 'document_unreadable'],
+      )
+      await house.close()
+    },
+  )
 
-  withFolder('a PDF that hangs its parser is put aside, and not tried again while it stays as it is', async (data, source) => {
-    await writeFile(join(source, 'hang.pdf'), hangingPdf())
-    const house = await open(data)
-    const shown = await run(house.ingest, source)
-    assert.deepEqual(skipped(shown), new Map([['hang.pdf', 'document_timeout']]))
-    const pid = house.worker.pid
-    await writeFile(join(source, 'good.md'), 'Good text')
-    const again = await run(house.ingest, source)
-    assert.deepEqual(again['files'], { found: 2, read: 1, unchanged: 0, removed: 0, skipped: 1, ignored: 0 })
-    assert.deepEqual(again['skipped'], shown['skipped'])
-    assert.equal(house.worker.pid, pid, 'the reader lives')
-    await house.close()
-  })
+  withFolder(
+    'a PDF that hangs its parser is put aside, and not tried again while it stays as it is',
+    async (data, source) => {
+      await writeFile(join(source, 'hang.pdf'), hangingPdf())
+      const house = await open(data)
+      const shown = await run(house.ingest, source)
+      assert.deepEqual(skipped(shown), new Map([['hang.pdf', 'document_timeout']]))
+      const pid = house.worker.pid
+      await writeFile(join(source, 'good.md'), 'Good text')
+      const again = await run(house.ingest, source)
+      assert.deepEqual(again['files'], { found: 2, read: 1, unchanged: 0, removed: 0, skipped: 1, ignored: 0 })
+      assert.deepEqual(again['skipped'], shown['skipped'])
+      assert.equal(house.worker.pid, pid, 'the reader lives')
+      await house.close()
+    },
+  )
 
   withFolder('a reader that hangs ends with the process it reads for', async (data, source) => {
     await writeFile(join(source, 'hang.pdf'), hangingPdf())
-    const child = fork(import.meta.filename, ['--role', 'whole', data, source], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    const child = fork(import.meta.filename, ['--role', 'whole', data, source], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
     assert.equal(await killedAfter(child, 0, 1000), 'killed')
   })
 
   withFolder('a small PDF that inflates to gigabytes does not take the machine with it', async (data, source) => {
     const packed = deflateSync(deflateSync(Buffer.alloc(450_000_000, 'BT '))).toString('latin1')
     const page = '<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Contents 4 0 R >>'
-    await writeFile(join(source, 'bomb.pdf'), pdfOf(['<< /Type /Catalog /Pages 2 0 R >>', '<< /Type /Pages /Kids [3 0 R] /Count 1 >>', page, stream(packed, '/Filter [/FlateDecode /FlateDecode]')]))
+    await writeFile(
+      join(source, 'bomb.pdf'),
+      pdfOf([
+        '<< /Type /Catalog /Pages 2 0 R >>',
+        '<< /Type /Pages /Kids [3 0 R] /Count 1 >>',
+        page,
+        stream(packed, '/Filter [/FlateDecode /FlateDecode]'),
+      ]),
+    )
     const house = await open(data)
     const shown = await run(house.ingest, source)
     assert.equal(shown['state'], 'done')
@@ -179,7 +226,7 @@ function tests(): void {
 
   withFolder('pipes, sockets and devices in a folder are named and not waited for', async (data, source) => {
     await writeFile(join(source, 'good.md'), 'Good text')
-    execFileSync('mkfifo', [join(source, 'pipe.md')])
+    execFileSync('/bin/sh', ['-c', 'mkfifo "$0"', join(source, 'pipe.md')])
     const server = createServer().listen(join(source, 'socket.md'))
     await new Promise((resolve) => server.once('listening', resolve))
     const house = await open(data)
@@ -195,20 +242,29 @@ function tests(): void {
     await new Promise((resolve) => server.close(resolve))
   })
 
-  withFolder('killed at any moment, it goes on after the restart: nothing lost, nothing half, nothing twice', async (data, source) => {
-    const count = 300
-    for (let i = 0; i < count; i++) await writeFile(join(source, `${i}.md`), `# Document ${i}\n\n${`Unique word marker${i} among others. `.repeat(1 + (i % 7) * 100)}`)
-    let rounds = 0
-    for (let kill = 1; ; kill++) {
-      const child = fork(import.meta.filename, ['--role', 'whole', data, source], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-      const outcome = await killedAfter(child, kill <= 5 ? kill * 2 : Infinity, kill * 7)
-      rounds++
-      await assertWhole(data, undefined)
-      if (outcome === 'done') break
-    }
-    assert.ok(rounds >= 6, `only ${rounds} rounds`)
-    await assertWhole(data, count)
-  })
+  withFolder(
+    'killed at any moment, it goes on after the restart: nothing lost, nothing half, nothing twice',
+    async (data, source) => {
+      const count = 300
+      for (let i = 0; i < count; i++)
+        await writeFile(
+          join(source, `${i}.md`),
+          `# Document ${i}\n\n${`Unique word marker${i} among others. `.repeat(1 + (i % 7) * 100)}`,
+        )
+      let rounds = 0
+      for (let kill = 1; ; kill++) {
+        const child = fork(import.meta.filename, ['--role', 'whole', data, source], {
+          stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        })
+        const outcome = await killedAfter(child, kill <= 5 ? kill * 2 : Infinity, kill * 7)
+        rounds++
+        await assertWhole(data, undefined)
+        if (outcome === 'done') break
+      }
+      assert.ok(rounds >= 6, `only ${rounds} rounds`)
+      await assertWhole(data, count)
+    },
+  )
 }
 
 /** Kills the process, and not its child, once it made so many commits. */
@@ -251,7 +307,10 @@ async function assertWhole(data: string, expected: number | undefined): Promise<
   for (const { uri, id } of expected === undefined ? documents.slice(0, 20) : documents) {
     const number = /(\d+)\.md$/.exec(uri)?.[1] ?? ''
     const hits = await house.index.search('books', { terms: [{ word: `marker${number}`, weight: 1 }], k: 5 })
-    const [found] = await house.rows.getMany(CHUNKS, hits.slice(0, 1).map((hit) => chunkKey(hit.segment, hit.chunk)))
+    const [found] = await house.rows.getMany(
+      CHUNKS,
+      hits.slice(0, 1).map((hit) => chunkKey(hit.segment, hit.chunk)),
+    )
     assert.equal(found?.row.document, id, uri)
   }
   if (expected !== undefined) {

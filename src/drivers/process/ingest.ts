@@ -1,6 +1,5 @@
 import { Worker } from 'node:worker_threads'
 import type { IngestWorker } from '../../retrieval/ingest/port.ts'
-import { LocalWorker, type WorkerOptions } from '../../retrieval/ingest/worker.ts'
 import { Child, type ChildOptions, serve } from './child.ts'
 
 /** The reading of documents in a process of its own, so that a file that crashes, hangs or bloats
@@ -9,6 +8,8 @@ import { Child, type ChildOptions, serve } from './child.ts'
 /** Building the segment of a full batch takes about a second; a slow disk may need many. */
 const BUILD_TIMEOUT_MS = 300_000
 const HASH_TIMEOUT_MS = 30_000
+
+type InProcess = Omit<IngestWorker, 'close'>
 
 interface Arguments {
   add: Parameters<IngestWorker['add']>[0]
@@ -19,7 +20,9 @@ interface Arguments {
 }
 
 /** The parent's side. */
-export function openProcessIngest(options: Omit<ChildOptions, 'prepare'>): IngestWorker & { readonly pid: number | undefined } {
+export function openProcessIngest(
+  options: Omit<ChildOptions, 'prepare'>,
+): IngestWorker & { readonly pid: number | undefined } {
   const child = new Child(options)
   const call = <Value>(method: keyof Arguments | 'discard', argument: unknown, timeoutMs: number): Promise<Value> =>
     child.call<Value>(method, argument, { timeoutMs })
@@ -38,21 +41,17 @@ export function openProcessIngest(options: Omit<ChildOptions, 'prepare'>): Inges
   }
 }
 
-export interface ServeIngestOptions extends WorkerOptions {
-  /** Resident memory past which the process ends itself. The heap has its own limit; this one is
-   *  for what a parser allocates outside of it, such as an inflated stream. */
-  readonly residentBytesMax?: number
-}
-
+/** Resident memory past which the process ends itself. The heap has its own limit; this one is for
+ *  what a parser allocates outside of it, such as an inflated stream. */
 const RESIDENT_BYTES_MAX = 1.5 * 2 ** 30
 
-/** The child's side: reads until the parent is gone. */
-export function serveIngest({ residentBytesMax = RESIDENT_BYTES_MAX, ...options }: ServeIngestOptions): void {
+/** The child's side: `worker` reads until the parent is gone. */
+export function serveIngest(worker: InProcess, residentBytesMax: number = RESIDENT_BYTES_MAX): void {
   watchOver(residentBytesMax)
-  const worker = new LocalWorker(options)
   serve({
-    add: (files: Arguments['add']) => worker.add(files),
-    probe: (file: Arguments['probe']) => worker.probe(file),
+    // The parent's side keeps the time.
+    add: (files: Arguments['add']) => worker.add(files, Infinity),
+    probe: (file: Arguments['probe']) => worker.probe(file, Infinity),
     hash: (path: Arguments['hash']) => worker.hash(path),
     seal: (segment: Arguments['seal']) => worker.seal(segment),
     discard: () => worker.discard(),

@@ -20,7 +20,9 @@ export type Segment = CollectionRow['segments'][number]
 
 /** What a change is made of, worked out anew from the present row at each attempt. Undefined:
  *  nothing to do after all. */
-export type Plan = (row: CollectionRow) => Promise<{ readonly row: CollectionRow; readonly changes: readonly Change[] } | undefined>
+export type Plan = (
+  row: CollectionRow,
+) => Promise<{ readonly row: CollectionRow; readonly changes: readonly Change[] } | undefined>
 
 /** Others change the collection at the same time rarely, and never for long. */
 const ATTEMPTS_MAX = 20
@@ -51,7 +53,10 @@ export class Collections {
       const changes = [...planned.changes, put(COLLECTIONS, collectionKey(name), row, stored?.version ?? 0)]
       if (!(await this.#rows.commit(changes))) continue
       const kept = new Set(row.segments.map(({ segment }) => segment))
-      await this.publish(name, before.segments.filter(({ segment }) => !kept.has(segment)))
+      await this.publish(
+        name,
+        before.segments.filter(({ segment }) => !kept.has(segment)),
+      )
       return true
     }
     throw fault('store_unavailable', { reason: `the collection ${name} is being changed by others without a pause` })
@@ -87,7 +92,11 @@ export class Collections {
 export async function* scanDocuments(rows: Rows, collection: string): AsyncGenerator<DocumentRow> {
   let after: readonly string[] | undefined
   do {
-    const page = await rows.scan(DOCUMENTS, { prefix: collectionKey(collection), limit: SCAN_MAX, ...(after && { after }) })
+    const page = await rows.scan(DOCUMENTS, {
+      prefix: collectionKey(collection),
+      limit: SCAN_MAX,
+      ...(after && { after }),
+    })
     for (const { row } of page) yield row
     after = page.length === SCAN_MAX ? page.at(-1)?.key : undefined
   } while (after !== undefined)
@@ -97,7 +106,12 @@ export const segmentPrefix = (collection: string): string => `${collection}/`
 
 /** The row after documents came and went: counts, and what of each segment no longer answers. A
  *  segment with nothing left is gone from it. */
-export function revised(row: CollectionRow, gone: readonly DocumentRow[], come: readonly DocumentRow[], segment?: Segment): CollectionRow {
+export function revised(
+  row: CollectionRow,
+  gone: readonly DocumentRow[],
+  come: readonly DocumentRow[],
+  segment?: Segment,
+): CollectionRow {
   const removed = new Map<string, { first: number; count: number }[]>()
   for (const { segment: name, firstChunk, chunkCount } of gone) {
     const ranges = removed.get(name) ?? []
@@ -108,7 +122,8 @@ export function revised(row: CollectionRow, gone: readonly DocumentRow[], come: 
     const more = removed.get(one.segment)
     return more === undefined ? one : { ...one, removed: joined([...one.removed, ...more]) }
   })
-  const sum = (documents: readonly DocumentRow[], of: (document: DocumentRow) => number): number => documents.reduce((total, document) => total + of(document), 0)
+  const sum = (documents: readonly DocumentRow[], of: (document: DocumentRow) => number): number =>
+    documents.reduce((total, document) => total + of(document), 0)
   return {
     ...row,
     segments: segments.filter((one) => answering(one) > 0),
@@ -119,20 +134,26 @@ export function revised(row: CollectionRow, gone: readonly DocumentRow[], come: 
 }
 
 /** Chunks of a segment that still answer. */
-export const answering = ({ chunks, removed }: Segment): number => chunks - removed.reduce((total, { count }) => total + count, 0)
+export const answering = ({ chunks, removed }: Segment): number =>
+  chunks - removed.reduce((total, { count }) => total + count, 0)
 
 /** In order, with neighbours and overlaps made one. */
-function joined(ranges: readonly { readonly first: number; readonly count: number }[]): { first: number; count: number }[] {
+function joined(
+  ranges: readonly { readonly first: number; readonly count: number }[],
+): { first: number; count: number }[] {
   const sorted = ranges.toSorted((a, b) => a.first - b.first)
   const out: { first: number; count: number }[] = []
   for (const { first, count } of sorted) {
     const last = out.at(-1)
-    if (last !== undefined && first <= last.first + last.count) last.count = Math.max(last.count, first + count - last.first)
+    if (last !== undefined && first <= last.first + last.count)
+      last.count = Math.max(last.count, first + count - last.first)
     else out.push({ first, count })
   }
   return out
 }
 
 export function chunkRemovals(documents: readonly DocumentRow[]): Change[] {
-  return documents.flatMap(({ segment, firstChunk, chunkCount }) => Array.from({ length: chunkCount }, (_, at) => remove(CHUNKS, chunkKey(segment, firstChunk + at))))
+  return documents.flatMap(({ segment, firstChunk, chunkCount }) =>
+    Array.from({ length: chunkCount }, (_, at) => remove(CHUNKS, chunkKey(segment, firstChunk + at))),
+  )
 }

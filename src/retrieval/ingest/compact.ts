@@ -1,5 +1,13 @@
 import { remove, put, type Change, type Rows } from '../../store/rows.ts'
-import { chunkKey, CHUNKS, type ChunkRow, type CollectionRow, documentKey, DOCUMENTS, type DocumentRow } from '../document.ts'
+import {
+  chunkKey,
+  CHUNKS,
+  type ChunkRow,
+  type CollectionRow,
+  documentKey,
+  DOCUMENTS,
+  type DocumentRow,
+} from '../document.ts'
 import { answering, chunkRemovals, type Collections, revised, type Segment } from './collections.ts'
 import type { IngestWorker } from './port.ts'
 import { indexChunk } from './worker.ts'
@@ -7,13 +15,15 @@ import { indexChunk } from './worker.ts'
 /** Segments that were never merged cost every search; merging costs a rewrite. Small ones are
  *  merged once there are more than `SMALL_SEGMENTS_MAX`, into one of at most `FULL_CHUNKS`, so
  *  that a chunk is rewritten a few times in its life. */
-export const SMALL_SEGMENTS_MAX = 12
+const SMALL_SEGMENTS_MAX = 12
 /** Chunks of a segment that is left alone: about what one full batch makes. */
-export const FULL_CHUNKS = 4_096
+const FULL_CHUNKS = 4_096
 
 /** Which segments to rewrite as one now; empty where all is well. */
 export function segmentsToMerge(segments: readonly Segment[]): Segment[] {
-  const small = segments.filter((segment) => answering(segment) < FULL_CHUNKS / 2).toSorted((a, b) => answering(a) - answering(b))
+  const small = segments
+    .filter((segment) => answering(segment) < FULL_CHUNKS / 2)
+    .toSorted((a, b) => answering(a) - answering(b))
   // What is mostly removed takes memory and answers nothing.
   const hollow = segments.find((segment) => answering(segment) < segment.chunks / 2 && segment.chunks >= FULL_CHUNKS)
   if (small.length <= SMALL_SEGMENTS_MAX) return hollow === undefined ? [] : [hollow]
@@ -36,7 +46,11 @@ export interface CompactOptions {
 
 /** Builds one segment out of what still answers in those that `choose` names, from rows alone, so
  *  that it serves a segment whose file is lost as well. */
-export async function rewrite({ rows, collections, worker, newSegment }: CompactOptions, collection: string, choose: (row: CollectionRow) => readonly Segment[]): Promise<boolean> {
+export async function rewrite(
+  { rows, collections, worker, newSegment }: CompactOptions,
+  collection: string,
+  choose: (row: CollectionRow) => readonly Segment[],
+): Promise<boolean> {
   return await collections.change(collection, async (row) => {
     const chosen = new Set(choose(row).map(({ segment }) => segment))
     if (chosen.size === 0) return undefined
@@ -47,7 +61,9 @@ export async function rewrite({ rows, collections, worker, newSegment }: Compact
     const chunks: ChunkRow[] = []
     const titles: string[] = []
     for (const document of documents) {
-      const keys = Array.from({ length: document.chunkCount }, (_, at) => chunkKey(document.segment, document.firstChunk + at))
+      const keys = Array.from({ length: document.chunkCount }, (_, at) =>
+        chunkKey(document.segment, document.firstChunk + at),
+      )
       moved.push({ ...document, segment: name, firstChunk: chunks.length })
       for (let at = 0; at < keys.length; at += KEYS_AT_ONCE) {
         for (const stored of await rows.getMany(CHUNKS, keys.slice(at, at + KEYS_AT_ONCE))) {
@@ -57,12 +73,18 @@ export async function rewrite({ rows, collections, worker, newSegment }: Compact
         }
       }
     }
-    await worker.build(name, chunks.map((chunk, at) => indexChunk(titles[at] ?? '', chunk)))
+    await worker.build(
+      name,
+      chunks.map((chunk, at) => indexChunk(titles[at] ?? '', chunk)),
+    )
     for (const [at, chunk] of chunks.entries()) changes.push(put(CHUNKS, chunkKey(name, at), chunk))
     for (const document of moved) changes.push(put(DOCUMENTS, documentKey(collection, document.id), document))
     changes.push(...chunkRemovals(documents))
     const others = row.segments.filter(({ segment }) => !chosen.has(segment))
-    return { row: revised({ ...row, segments: others }, [], [], { segment: name, chunks: chunks.length, removed: [] }), changes }
+    return {
+      row: revised({ ...row, segments: others }, [], [], { segment: name, chunks: chunks.length, removed: [] }),
+      changes,
+    }
   })
 }
 

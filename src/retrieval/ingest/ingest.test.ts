@@ -28,7 +28,17 @@ function open(changed: Partial<IngestOptions> = {}) {
   const queue = new MemoryQueue(clock)
   const index = createMemoryIndex(new Analyzer())
   const worker: IngestWorker = Object.assign(new LocalWorker({ files, index, clock }), { close: async () => {} })
-  const options: IngestOptions = { rows, queue, index, worker, folders, clock, random: seededRandom(1), log: silentLog, ...changed }
+  const options: IngestOptions = {
+    rows,
+    queue,
+    index,
+    worker,
+    folders,
+    clock,
+    random: seededRandom(1),
+    log: silentLog,
+    ...changed,
+  }
   return { ...options, ingest: createIngest(options) }
 }
 
@@ -69,10 +79,14 @@ async function ended(id: string, ingest: Ingest = house.ingest): Promise<Shown> 
   }
 }
 
-const documents = async (collection = 'books'): Promise<DocumentRow[]> => (await house.rows.scan(DOCUMENTS, { prefix: [collection], limit: 1000 })).map(({ row }) => row)
+const documents = async (collection = 'books'): Promise<DocumentRow[]> =>
+  (await house.rows.scan(DOCUMENTS, { prefix: [collection], limit: 1000 })).map(({ row }) => row)
 const find = async (word: string, collection = 'books'): Promise<string[]> => {
   const hits = await house.index.search(collection, { terms: [{ word, weight: 1 }], k: 100 })
-  const found = await house.rows.getMany(CHUNKS, hits.map((hit) => chunkKey(hit.segment, hit.chunk)))
+  const found = await house.rows.getMany(
+    CHUNKS,
+    hits.map((hit) => chunkKey(hit.segment, hit.chunk)),
+  )
   return found.map((stored) => stored?.row.text ?? 'LOST')
 }
 
@@ -82,9 +96,21 @@ async function assertWhole(collection = 'books'): Promise<void> {
   assert.ok(row !== undefined)
   const all = await documents(collection)
   assert.equal(row.documents, all.length)
-  assert.equal(row.chunks, all.reduce((sum, { chunkCount }) => sum + chunkCount, 0))
-  assert.equal(row.bytes, all.reduce((sum, { bytes }) => sum + bytes, 0))
-  assert.equal(row.chunks, row.segments.reduce((sum, { chunks, removed }) => sum + chunks - removed.reduce((total, { count }) => total + count, 0), 0))
+  assert.equal(
+    row.chunks,
+    all.reduce((sum, { chunkCount }) => sum + chunkCount, 0),
+  )
+  assert.equal(
+    row.bytes,
+    all.reduce((sum, { bytes }) => sum + bytes, 0),
+  )
+  assert.equal(
+    row.chunks,
+    row.segments.reduce(
+      (sum, { chunks, removed }) => sum + chunks - removed.reduce((total, { count }) => total + count, 0),
+      0,
+    ),
+  )
   const chunks = await house.rows.scan(CHUNKS, { limit: 10_000 })
   assert.equal(chunks.filter(({ key }) => key[0]?.startsWith(`${collection}/`)).length, row.chunks)
   for (const { id, segment, firstChunk, chunkCount } of all) {
@@ -109,9 +135,19 @@ test('every kind of file is read, found by its words, and what is skipped is nam
   assert.equal(shown.state, 'done')
   assert.deepEqual(shown.files, { found: 6, read: 5, unchanged: 0, removed: 0, skipped: 1, ignored: 1 })
   const name = folder.split('/').at(-1)
-  assert.deepEqual(shown.skipped, [{ uri: `${name}/bad.pdf`, code: 'document_unreadable', message: 'The document cannot be read: it is named .pdf but does not begin like a PDF.' }])
-  assert.deepEqual((await documents()).map(({ uri }) => uri).sort(), ['a.md', 'e.pdf', 'f.docx', 'sub/b.txt', 'sub/c%20d.html'].map((one) => `${name}/${one}`))
-  for (const word of ['apple', 'banana', 'cherry', 'elderberry', 'fig']) assert.equal((await find(word)).length, 1, word)
+  assert.deepEqual(shown.skipped, [
+    {
+      uri: `${name}/bad.pdf`,
+      code: 'document_unreadable',
+      message: 'The document cannot be read: it is named .pdf but does not begin like a PDF.',
+    },
+  ])
+  assert.deepEqual(
+    (await documents()).map(({ uri }) => uri).sort(),
+    ['a.md', 'e.pdf', 'f.docx', 'sub/b.txt', 'sub/c%20d.html'].map((one) => `${name}/${one}`),
+  )
+  for (const word of ['apple', 'banana', 'cherry', 'elderberry', 'fig'])
+    assert.equal((await find(word)).length, 1, word)
   assert.equal(shown['chunks'], 5)
   await assertWhole()
 })
@@ -135,8 +171,14 @@ test('a changed file replaces its document and no other', async () => {
   const shown = await run()
   assert.equal(shown.files['read'], 1)
   const after = await documents()
-  assert.deepEqual(after.map(({ id }) => id), before.map(({ id }) => id))
-  assert.deepEqual(after.filter(({ uri }) => uri.endsWith('b.md')), before.filter(({ uri }) => uri.endsWith('b.md')))
+  assert.deepEqual(
+    after.map(({ id }) => id),
+    before.map(({ id }) => id),
+  )
+  assert.deepEqual(
+    after.filter(({ uri }) => uri.endsWith('b.md')),
+    before.filter(({ uri }) => uri.endsWith('b.md')),
+  )
   assert.deepEqual(await find('apple'), [])
   assert.deepEqual(await find('apricot'), ['new apricot'])
   await assertWhole()
@@ -162,7 +204,11 @@ test('what is gone from the folder is gone from the collection, and nothing else
   assert.equal((await find('cherry')).length, 1)
   await rm(join(folder, 'one/b.md'))
   await run('one')
-  assert.equal((await house.rows.get(COLLECTIONS, collectionKey('books')))?.row.segments.length, 1, 'the empty segment is gone')
+  assert.equal(
+    (await house.rows.get(COLLECTIONS, collectionKey('books')))?.row.segments.length,
+    1,
+    'the empty segment is gone',
+  )
   await assertWhole()
 })
 
@@ -193,7 +239,14 @@ test('one file of a known folder is the same document, one from elsewhere anothe
   await write('other/docs/a.md', 'apricot')
   await run('docs')
   await write('docs/a.md', 'apple again')
-  assert.deepEqual((await run('docs/a.md')).files, { found: 1, read: 1, unchanged: 0, removed: 0, skipped: 0, ignored: 0 })
+  assert.deepEqual((await run('docs/a.md')).files, {
+    found: 1,
+    read: 1,
+    unchanged: 0,
+    removed: 0,
+    skipped: 0,
+    ignored: 0,
+  })
   await run('other/docs')
   assert.deepEqual((await documents()).map(({ uri }) => uri).sort(), ['docs-2/a.md', 'docs/a.md', 'docs/b.md'])
   await rm(join(folder, 'docs'), { recursive: true })
@@ -212,7 +265,10 @@ test('links: into hidden places inside the folder they are followed, out of it n
   await symlink('nowhere', join(folder, 'broken.md'))
   const shown = await run()
   assert.equal(shown.files['read'], 2)
-  assert.deepEqual(shown.skipped.map(({ uri }) => uri.split('/').at(-1)), ['broken.md', 'outside.md'])
+  assert.deepEqual(
+    shown.skipped.map(({ uri }) => uri.split('/').at(-1)),
+    ['broken.md', 'outside.md'],
+  )
 })
 
 test('notes say what was left out of a document', async () => {
@@ -267,7 +323,12 @@ test('a run whose folder vanished before it began fails and removes nothing', as
   await write('docs/a.md', 'apple')
   await run('docs')
   const gate = Promise.withResolvers<void>()
-  const slow = open({ rows: house.rows, queue: house.queue, index: house.index, folders: { ...folders, open: async (path) => (await gate.promise, folders.open(path)) } })
+  const slow = open({
+    rows: house.rows,
+    queue: house.queue,
+    index: house.index,
+    folders: { ...folders, open: async (path) => (await gate.promise, folders.open(path)) },
+  })
   const starting = slow.ingest.start('books', join(folder, 'docs'))
   gate.resolve()
   const id = await starting
@@ -324,6 +385,12 @@ test('progress is told, and runs are listed newest first', async () => {
   off()
   assert.deepEqual([...states], ['running', 'done'])
   const second = await run('.', 'others')
-  assert.deepEqual((await house.ingest.list()).map((one) => one['run']), [second['run'], first['run']])
-  assert.deepEqual((await house.ingest.list('books')).map((one) => one['run']), [first['run']])
+  assert.deepEqual(
+    (await house.ingest.list()).map((one) => one['run']),
+    [second['run'], first['run']],
+  )
+  assert.deepEqual(
+    (await house.ingest.list('books')).map((one) => one['run']),
+    [first['run']],
+  )
 })

@@ -76,7 +76,10 @@ class Runs implements Ingest {
   readonly #collections: Collections
   readonly #leaseMs: number
   readonly #listeners = new Set<(run: JsonObject) => void>()
-  readonly #live = new Map<string, { readonly progress: Progress; readonly abort: AbortController; readonly ended: Promise<void> }>()
+  readonly #live = new Map<
+    string,
+    { readonly progress: Progress; readonly abort: AbortController; readonly ended: Promise<void> }
+  >()
   #stopped = false
   #looping: Promise<void> | undefined
   #again = false
@@ -97,9 +100,14 @@ class Runs implements Ingest {
 
   async start(collection: string, path: string): Promise<string | Refusal> {
     if (!COLLECTION_NAME.test(collection)) {
-      return refuse('field_invalid', { field: 'collection', problem: 'is no name for a collection', remedy: 'Use 1 to 63 of a-z, 0-9 and -, not beginning with -.' })
+      return refuse('field_invalid', {
+        field: 'collection',
+        problem: 'is no name for a collection',
+        remedy: 'Use 1 to 63 of a-z, 0-9 and -, not beginning with -.',
+      })
     }
-    if (path.length > PATH_UNITS_MAX || path.includes('\0')) return refuse('field_invalid', { field: 'path', problem: 'is no path', remedy: 'Name a folder or file.' })
+    if (path.length > PATH_UNITS_MAX || path.includes('\0'))
+      return refuse('field_invalid', { field: 'path', problem: 'is no path', remedy: 'Name a folder or file.' })
     if (this.#stopped) return refuse('stopping', {})
     const { clock, random, rows, queue, folders } = this.#options
     const source = await folders.open(path)
@@ -150,7 +158,8 @@ class Runs implements Ingest {
 
   async removeDocument(collection: string, document: string): Promise<Refusal | undefined> {
     const { rows } = this.#options
-    if ((await rows.get(COLLECTIONS, collectionKey(collection))) === undefined) return refuse('collection_unknown', { collection })
+    if ((await rows.get(COLLECTIONS, collectionKey(collection))) === undefined)
+      return refuse('collection_unknown', { collection })
     const removed = await removeDocuments(rows, this.#collections, collection, [document])
     return removed ? undefined : refuse('not_found', { what: 'document', id: document })
   }
@@ -161,9 +170,12 @@ class Runs implements Ingest {
     const stored = await rows.get(COLLECTIONS, collectionKey(collection))
     if (stored === undefined) return refuse('collection_unknown', { collection })
     const changes = [remove(COLLECTIONS, collectionKey(collection), stored.version)]
-    for await (const { id } of scanDocuments(rows, collection)) changes.push(remove(DOCUMENTS, documentKey(collection, id)))
-    for (const { key } of await rows.scan(SOURCES, { prefix: [collection], limit: SCAN_MAX })) changes.push(remove(SOURCES, key))
-    for (const { key } of await rows.scan(QUARANTINE, { prefix: [collection], limit: SCAN_MAX })) changes.push(remove(QUARANTINE, key))
+    for await (const { id } of scanDocuments(rows, collection))
+      changes.push(remove(DOCUMENTS, documentKey(collection, id)))
+    for (const { key } of await rows.scan(SOURCES, { prefix: [collection], limit: SCAN_MAX }))
+      changes.push(remove(SOURCES, key))
+    for (const { key } of await rows.scan(QUARANTINE, { prefix: [collection], limit: SCAN_MAX }))
+      changes.push(remove(QUARANTINE, key))
     if (!(await rows.commit(changes))) return await this.dropCollection(collection)
     await this.#collections.publish(collection)
     for (const { segment } of stored.row.segments) await this.#discard(segment)
@@ -201,7 +213,11 @@ class Runs implements Ingest {
 
   async #sweep(): Promise<void> {
     const { index, rows, log } = this.#options
-    const used = new Set((await rows.scan(COLLECTIONS, { limit: SCAN_MAX })).flatMap(({ row }) => row.segments.map(({ segment }) => segment)))
+    const used = new Set(
+      (await rows.scan(COLLECTIONS, { limit: SCAN_MAX })).flatMap(({ row }) =>
+        row.segments.map(({ segment }) => segment),
+      ),
+    )
     for (const segment of await index.segments()) {
       if (used.has(segment)) continue
       log.write('info', 'segment of an interrupted ingest removed', { segment })
@@ -242,7 +258,8 @@ class Runs implements Ingest {
       try {
         const job = await queue.lease(QUEUE, this.#leaseMs)
         if (job !== undefined) await this.#do(job)
-        else if ((await queue.list(QUEUE, RUNS_KEPT)).some(({ state }) => state === 'waiting' || state === 'leased')) await this.#pause()
+        else if ((await queue.list(QUEUE, RUNS_KEPT)).some(({ state }) => state === 'waiting' || state === 'leased'))
+          await this.#pause()
         else if (!this.#again) return
       } catch (error) {
         log.write('error', 'ingest queue', { reason: String(error) })
@@ -272,7 +289,14 @@ class Runs implements Ingest {
     const lease = this.#hold(job, abort)
     const progress = new Progress(row, (now) => this.#tell(now))
     const working = this.#attempt(job, progress, abort.signal)
-    this.#live.set(run, { progress, abort, ended: working.then(() => {}, () => {}) })
+    this.#live.set(run, {
+      progress,
+      abort,
+      ended: working.then(
+        () => {},
+        () => {},
+      ),
+    })
     try {
       const outcome = await working
       if (outcome === 'again') return void (await queue.retry(job, this.#stopped ? 0 : RETRY_MS, 'interrupted'))
@@ -296,7 +320,12 @@ class Runs implements Ingest {
       if (signal.aborted && signal.reason === CANCELLED) return { end: 'cancelled' }
       const problem = toProblem(thrown)
       log.write('error', 'ingest run', { run: progress.row.run, code: problem.code, attempt: job.attempt })
-      const passing = signal.aborted || isRetryable(problem) || problem.code === 'store_unavailable' || problem.code === 'index_unavailable' || problem.code === 'disk_full'
+      const passing =
+        signal.aborted ||
+        isRetryable(problem) ||
+        problem.code === 'store_unavailable' ||
+        problem.code === 'index_unavailable' ||
+        problem.code === 'disk_full'
       return passing && job.attempt < ATTEMPTS_MAX ? 'again' : { end: 'failed', problem }
     }
   }
@@ -328,7 +357,10 @@ class Runs implements Ingest {
       const live = this.#live.get(row.run)
       live?.abort.abort(CANCELLED)
       await live?.ended
-      if (live === undefined) await rows.commit([put(INGESTS, ingestKey(row.run), { ...row, state: 'cancelled', endedAtMs: clock.wallMs() }, version)])
+      if (live === undefined)
+        await rows.commit([
+          put(INGESTS, ingestKey(row.run), { ...row, state: 'cancelled', endedAtMs: clock.wallMs() }, version),
+        ])
     }
   }
 

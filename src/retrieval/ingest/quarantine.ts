@@ -19,7 +19,9 @@ export const QUARANTINE_MS = 24 * 3_600_000
 /** What is said of a file whose reading ended with `death`. */
 export function reasonForDeath(death: Fault, timeoutMs: number): Refusal {
   if (death.details['timedOut'] === true) return refuse('document_timeout', { limitMs: timeoutMs })
-  return refuse('document_unreadable', { reason: `reading it took too much memory or crashed the reader (${String(death.details['reason'])})` })
+  return refuse('document_unreadable', {
+    reason: `reading it took too much memory or crashed the reader (${String(death.details['reason'])})`,
+  })
 }
 
 export const isDeath = (thrown: unknown): thrown is Fault => thrown instanceof Fault && thrown.code === 'child_died'

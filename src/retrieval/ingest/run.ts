@@ -30,7 +30,7 @@ export interface RunOptions {
 export const FILE_TIMEOUT_MS = PARSE_MS_MAX + 15_000
 
 /** Files of one run. */
-export const RUN_FILES_MAX = 1_000_000
+const RUN_FILES_MAX = 1_000_000
 /** Files handed to the worker at once. */
 const GROUP_FILES = 32
 /** Chunk rows removed by one commit. */
@@ -72,9 +72,13 @@ export class Run {
     const { files, hidden } = await this.#list(source, root)
     await worker.discard()
     await this.#read(files)
-    if (source.kind === 'folder') await this.#removeVanished(root, new Set(files.map(({ document }) => document)), hidden)
+    if (source.kind === 'folder')
+      await this.#removeVanished(root, new Set(files.map(({ document }) => document)), hidden)
     const { rows, collections, newSegment } = this.#options
-    while (await rewrite({ rows, collections, worker, newSegment }, this.#collection, (row) => segmentsToMerge(row.segments))) this.#check()
+    while (
+      await rewrite({ rows, collections, worker, newSegment }, this.#collection, (row) => segmentsToMerge(row.segments))
+    )
+      this.#check()
     return undefined
   }
 
@@ -84,7 +88,9 @@ export class Run {
 
   async #place(source: Source): Promise<string> {
     const { rows, folders } = this.#options
-    const known = (await rows.scan(SOURCES, { prefix: collectionKey(this.#collection), limit: 10_000 })).map(({ row }) => row)
+    const known = (await rows.scan(SOURCES, { prefix: collectionKey(this.#collection), limit: 10_000 })).map(
+      ({ row }) => row,
+    )
     const gone = new Set<string>()
     for (const { path } of known) if ((await folders.open(path)) instanceof Refusal) gone.add(path)
     const { uri, row } = placeSource(source, known, (path) => gone.has(path))
@@ -109,7 +115,8 @@ export class Run {
         hidden.push(found.hides ? `${uri}/` : uri)
         continue
       }
-      if (files.length >= RUN_FILES_MAX) throw fault('overloaded', { what: 'the number of files in one run', limit: RUN_FILES_MAX })
+      if (files.length >= RUN_FILES_MAX)
+        throw fault('overloaded', { what: 'the number of files in one run', limit: RUN_FILES_MAX })
       files.push({ path: found.path, name: basename(found.relative), document: documentId(uri), uri, care: 'group' })
     }
     return { files, hidden }
@@ -132,12 +139,19 @@ export class Run {
   /** With what is known of each from before. */
   async #known(files: readonly Listed[]): Promise<Listed[]> {
     const { rows, clock } = this.#options
-    const documents = await rows.getMany(DOCUMENTS, files.map(({ document }) => documentKey(this.#collection, document)))
-    const quarantines = await rows.getMany(QUARANTINE, files.map(({ document }) => quarantineKey(this.#collection, document)))
+    const documents = await rows.getMany(
+      DOCUMENTS,
+      files.map(({ document }) => documentKey(this.#collection, document)),
+    )
+    const quarantines = await rows.getMany(
+      QUARANTINE,
+      files.map(({ document }) => quarantineKey(this.#collection, document)),
+    )
     return files.map((file, at) => {
       const former = documents[at]?.row
       const quarantined = quarantines[at]?.row
-      if (quarantined !== undefined && clock.wallMs() - quarantined.atMs < QUARANTINE_MS) return { ...file, quarantined, knownHash: quarantined.contentHash }
+      if (quarantined !== undefined && clock.wallMs() - quarantined.atMs < QUARANTINE_MS)
+        return { ...file, quarantined, knownHash: quarantined.contentHash }
       return former === undefined ? file : { ...file, former, knownHash: former.contentHash }
     })
   }
@@ -175,7 +189,8 @@ export class Run {
   }
 
   #settle(file: Listed, answer: Added): void {
-    if (answer.status === 'unchanged' && file.quarantined !== undefined) return this.#progress.skip(file.uri, new Refusal(file.quarantined.code, file.quarantined.details))
+    if (answer.status === 'unchanged' && file.quarantined !== undefined)
+      return this.#progress.skip(file.uri, new Refusal(file.quarantined.code, file.quarantined.details))
     if (answer.status === 'unchanged') {
       // Taken up again after a stop: what this run committed before is its own work.
       const mine = (file.former?.ingestedAtMs ?? 0) >= this.#progress.row.startedAtMs ? file.former : undefined
@@ -216,7 +231,11 @@ export class Run {
     this.#units = 0
     try {
       const { documents, chunks } = await worker.seal(segment)
-      await this.#keep(segment, documents, chunks.map((row, at) => put(CHUNKS, chunkKey(segment, at), row)))
+      await this.#keep(
+        segment,
+        documents,
+        chunks.map((row, at) => put(CHUNKS, chunkKey(segment, at), row)),
+      )
     } catch (thrown) {
       if (!isDeath(thrown) || this.#signal.aborted) throw thrown
       await this.#sealApart(batch, thrown)
@@ -226,7 +245,8 @@ export class Run {
   /** Building the segment ended the process: half as much each time, down to the one document. */
   async #sealApart(batch: readonly Listed[], death: Parameters<typeof reasonForDeath>[0]): Promise<void> {
     const [only] = batch
-    if (batch.length === 1 && only !== undefined) return await this.#quarantine(only, reasonForDeath(death, this.#options.fileTimeoutMs))
+    if (batch.length === 1 && only !== undefined)
+      return await this.#quarantine(only, reasonForDeath(death, this.#options.fileTimeoutMs))
     const middle = batch.length >> 1
     for (const half of [batch.slice(0, middle), batch.slice(middle)]) {
       const queue = half.map((file): Listed => ({ ...file, care: 'alone' }))
@@ -240,7 +260,10 @@ export class Run {
     const documents = sealed.map((document): DocumentRow => ({ ...document, segment, ingestedAtMs: clock.wallMs() }))
     const chunkSum = documents.reduce((sum, { chunkCount }) => sum + chunkCount, 0)
     await collections.change(this.#collection, async (row) => {
-      const former = await rows.getMany(DOCUMENTS, documents.map(({ id }) => documentKey(this.#collection, id)))
+      const former = await rows.getMany(
+        DOCUMENTS,
+        documents.map(({ id }) => documentKey(this.#collection, id)),
+      )
       const replaced = former.flatMap((stored) => (stored === undefined ? [] : [stored.row]))
       return {
         row: revised(row, replaced, documents, { segment, chunks: chunkSum, removed: [] }),
@@ -258,10 +281,14 @@ export class Run {
 
   async #removeVanished(root: string, seen: ReadonlySet<string>, hidden: readonly string[]): Promise<void> {
     const { collections, rows } = this.#options
-    const isHidden = (uri: string): boolean => hidden.some((one) => uri === one || (one.endsWith('/') && uri.startsWith(one)))
+    const isHidden = (uri: string): boolean =>
+      hidden.some((one) => uri === one || (one.endsWith('/') && uri.startsWith(one)))
     const inRoot = `${root}/`
-    const vanished = await collections.documents(this.#collection, ({ id, uri }) => uri.startsWith(inRoot) && !seen.has(id) && !isHidden(uri))
-    for (let at = 0; at < vanished.length; ) {
+    const vanished = await collections.documents(
+      this.#collection,
+      ({ id, uri }) => uri.startsWith(inRoot) && !seen.has(id) && !isHidden(uri),
+    )
+    for (let at = 0; at < vanished.length;) {
       this.#check()
       const page: DocumentRow[] = []
       for (let chunks = 0; at < vanished.length && chunks < REMOVED_CHUNKS_MAX; at++) {
@@ -270,16 +297,29 @@ export class Run {
         page.push(document)
         chunks += document.chunkCount + 1
       }
-      await removeDocuments(rows, collections, this.#collection, page.map(({ id }) => id))
+      await removeDocuments(
+        rows,
+        collections,
+        this.#collection,
+        page.map(({ id }) => id),
+      )
       this.#progress.count({ removed: page.length })
     }
   }
 }
 
 /** False where none of them was there. */
-export async function removeDocuments(rows: Rows, collections: Collections, collection: string, ids: readonly string[]): Promise<boolean> {
+export async function removeDocuments(
+  rows: Rows,
+  collections: Collections,
+  collection: string,
+  ids: readonly string[],
+): Promise<boolean> {
   return await collections.change(collection, async (row) => {
-    const stored = await rows.getMany(DOCUMENTS, ids.map((id) => documentKey(collection, id)))
+    const stored = await rows.getMany(
+      DOCUMENTS,
+      ids.map((id) => documentKey(collection, id)),
+    )
     const gone = stored.flatMap((one) => (one === undefined ? [] : [one.row]))
     if (gone.length === 0) return undefined
     return {

@@ -45,7 +45,7 @@ export const INGESTS = table<IngestRow>('ingests')
 export const ingestKey = (run: string): Key => [run]
 
 /** Skipped files and notes listed by name; the others are counted. */
-export const SKIPPED_KEPT_MAX = 200
+const SKIPPED_KEPT_MAX = 200
 
 export const isFinal = (state: RunState): boolean => state !== 'waiting' && state !== 'running'
 
@@ -92,7 +92,10 @@ export class Progress {
     return this.#row
   }
 
-  count(files: Partial<IngestRow['files']>, more: Partial<Pick<IngestRow, 'bytes' | 'chunks' | 'documents'>> = {}): void {
+  count(
+    files: Partial<IngestRow['files']>,
+    more: Partial<Pick<IngestRow, 'bytes' | 'chunks' | 'documents'>> = {},
+  ): void {
     const row = this.#row
     const sums = { ...row.files }
     for (const name of Object.keys(files) as (keyof typeof files)[]) sums[name] += files[name] ?? 0
@@ -107,7 +110,10 @@ export class Progress {
   skip(uri: string, problem: Problem): void {
     const kept = this.#row.skipped
     const one = { uri, code: problem.code, message: sentenceOf(problem) }
-    this.#set({ skipped: kept.length < SKIPPED_KEPT_MAX ? [...kept, one] : kept, files: { ...this.#row.files, skipped: this.#row.files.skipped + 1 } })
+    this.#set({
+      skipped: kept.length < SKIPPED_KEPT_MAX ? [...kept, one] : kept,
+      files: { ...this.#row.files, skipped: this.#row.files.skipped + 1 },
+    })
   }
 
   note(uri: string, message: string): void {

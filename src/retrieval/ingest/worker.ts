@@ -7,7 +7,14 @@ import type { Chunk, ChunkRow, ParsedDocument } from '../document.ts'
 import { deadline, FILE_BYTES_MAX } from '../parse/limits.ts'
 import { parse } from '../parse/parse.ts'
 import type { Files } from '../sources.ts'
-import { type Added, BATCH_UNITS_MAX, type IngestFile, type IngestWorker, type Sealed, type SealedDocument } from './port.ts'
+import {
+  type Added,
+  BATCH_UNITS_MAX,
+  type IngestFile,
+  type IngestWorker,
+  type Sealed,
+  type SealedDocument,
+} from './port.ts'
 
 export interface WorkerOptions {
   readonly files: Files
@@ -83,7 +90,17 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
     const { title, mediaType, note, text } = document
     const noted = note === undefined ? {} : { note }
     const firstChunk = this.#chunks.length
-    this.#documents.push({ id: file.document, uri: file.uri, title, mediaType, contentHash, bytes, firstChunk, chunkCount: chunks.length, ...noted })
+    this.#documents.push({
+      id: file.document,
+      uri: file.uri,
+      title,
+      mediaType,
+      contentHash,
+      bytes,
+      firstChunk,
+      chunkCount: chunks.length,
+      ...noted,
+    })
     for (const one of chunks) {
       this.#chunks.push({ document: file.document, ...one })
       this.#titles.push(title)

@@ -30,7 +30,8 @@ export function parseDocx(bytes: Uint8Array, deadline: Deadline): Extracted | Re
 
 function otherKind(zip: Zip): string {
   if (zip.has('xl/workbook.xml')) return 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
-  if (zip.has('ppt/presentation.xml')) return 'application/vnd.openxmlformats-officedocument.presentationml.presentation'
+  if (zip.has('ppt/presentation.xml'))
+    return 'application/vnd.openxmlformats-officedocument.presentationml.presentation'
   const declared = zip.read('mimetype')
   if (declared instanceof Uint8Array && declared.length < 100) return new TextDecoder().decode(declared).trim()
   return 'application/zip'
@@ -106,7 +107,10 @@ const TITLE_LEVEL = 0
 const coreTitle = (core: string): string =>
   /<dc:title>([^<]{1,1000})<\/dc:title>/
     .exec(core)?.[1]
-    ?.replace(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => ({ lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' })[name] ?? '') ?? ''
+    ?.replace(
+      /&(lt|gt|quot|apos|amp);/g,
+      (_, name: string) => ({ lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' })[name] ?? '',
+    ) ?? ''
 
 class Body implements XmlHandler {
   readonly extract = new Extract()

@@ -58,4 +58,5 @@ const MAIN_UNITS_LEAST = 100
 const clean = (text: string): string => (text.includes('\0') ? text.replaceAll('\0', ' ') : text).toWellFormed()
 
 /** One line of bounded length. */
-export const headingText = (text: string): string => text.replace(/\s+/g, ' ').trim().slice(0, HEADING_UNITS_MAX).toWellFormed()
+export const headingText = (text: string): string =>
+  text.replace(/\s+/g, ' ').trim().slice(0, HEADING_UNITS_MAX).toWellFormed()

@@ -31,7 +31,9 @@ export function parseHtml(source: string, deadline: Deadline): Extracted | Refus
 }
 
 const DROPPED: ReadonlySet<string> = new Set(
-  'script style noscript template nav svg math iframe object embed canvas audio video select option button input textarea dialog head'.split(' '),
+  'script style noscript template nav svg math iframe object embed canvas audio video select option button input textarea dialog head'.split(
+    ' ',
+  ),
 )
 /** Elements that end the paragraph before and after them. */
 const BREAKING: ReadonlySet<string> = new Set(
@@ -174,7 +176,12 @@ class Page {
     if (raw === '') return
     this.#buffer = ''
     const pre = this.#preDepth > 0
-    const text = pre ? raw : raw.replace(/ *\n */g, '\n').replace(/ {2,}/g, ' ').trim()
+    const text = pre
+      ? raw
+      : raw
+          .replace(/ *\n */g, '\n')
+          .replace(/ {2,}/g, ' ')
+          .trim()
     if (text.trim() === '') return
     if (this.#container === 'table') {
       const last = this.#cells.length - 1

@@ -152,7 +152,10 @@ class Scanner {
       case PIPE:
         return this.#open === 'paragraph' && this.#isTableHead()
       default:
-        return this.#listMarker() && (code === PLUS || code === 0x31)
+        // A number that begins a line of prose begins a list only where it is 1.
+        return (
+          this.#listMarker() && (code === PLUS || (code === 0x31 && !isDigit(this.#text.charCodeAt(this.#first + 1))))
+        )
     }
   }
 

@@ -17,14 +17,21 @@ async function read(name: string, data: string | Uint8Array): Promise<ParsedDocu
   return parsed
 }
 
-async function refused(name: string, data: string | Uint8Array, code: ErrorCode, sentence: RegExp, limit = soon()): Promise<void> {
+async function refused(
+  name: string,
+  data: string | Uint8Array,
+  code: ErrorCode,
+  sentence: RegExp,
+  limit = soon(),
+): Promise<void> {
   const parsed = await parse(name, typeof data === 'string' ? Buffer.from(data) : data, limit)
   assert.ok(parsed instanceof Refusal, `${name} was read`)
   assert.equal(parsed.code, code, sentenceOf(parsed))
   assert.match(sentenceOf(parsed), sentence)
 }
 
-const texts = ({ text, blocks }: ParsedDocument): string[] => blocks.map((block) => `${block.kind}: ${text.slice(block.start, block.end)}`)
+const texts = ({ text, blocks }: ParsedDocument): string[] =>
+  blocks.map((block) => `${block.kind}: ${text.slice(block.start, block.end)}`)
 
 // Kinds and encodings
 
@@ -47,7 +54,12 @@ test('foreign formats are refused by name', async () => {
   await refused('old.doc', Buffer.from('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1', 'latin1'), 'document_unsupported', /msword/)
   await refused('tool', Buffer.from('\x7fELF\x02\x01', 'latin1'), 'document_unsupported', /elf/)
   await refused('sheet.xlsx', zip([{ name: 'xl/workbook.xml', data: '<x/>' }]), 'document_unsupported', /spreadsheetml/)
-  await refused('text.odt', zip([{ name: 'mimetype', data: 'application/vnd.oasis.opendocument.text', stored: true }]), 'document_unsupported', /opendocument/)
+  await refused(
+    'text.odt',
+    zip([{ name: 'mimetype', data: 'application/vnd.oasis.opendocument.text', stored: true }]),
+    'document_unsupported',
+    /opendocument/,
+  )
   await refused('data.bin', Buffer.from([1, 2, 0, 3, 65, 66]), 'document_unsupported', /binary/)
   await refused('nulls.txt', `text${'\0'.repeat(10)}text`, 'document_unsupported', /binary/)
   await refused('control.txt', '\x01\x02\x03\x04'.repeat(50), 'document_unsupported', /binary/)
@@ -56,19 +68,36 @@ test('foreign formats are refused by name', async () => {
 test('encodings', async () => {
   assert.equal((await read('a.txt', '\ufeffGrüße')).text, 'Grüße')
   assert.equal((await read('a.txt', Buffer.from('Grüße aus Köln', 'latin1'))).text, 'Grüße aus Köln')
-  assert.equal((await read('a.txt', Buffer.from([0x93, 0x48, 0x69, 0x94, 0x20, 0x80, 0x35, 0x20, 0x6f, 0x6b, 0x20, 0x6f, 0x6b]))).text, '“Hi” €5 ok ok')
+  assert.equal(
+    (await read('a.txt', Buffer.from([0x93, 0x48, 0x69, 0x94, 0x20, 0x80, 0x35, 0x20, 0x6f, 0x6b, 0x20, 0x6f, 0x6b])))
+      .text,
+    '“Hi” €5 ok ok',
+  )
   assert.equal((await read('a.txt', Buffer.from('\ufeffGrüße', 'utf16le'))).text, 'Grüße')
   assert.equal((await read('a.txt', Buffer.from('\ufeffGrüße', 'utf16le').swap16())).text, 'Grüße')
-  assert.equal((await read('a.html', Buffer.from('<html><meta charset="shift_jis"><p>\x93\xfa\x96\x7b</p></html>', 'latin1'))).text, '日本')
+  assert.equal(
+    (await read('a.html', Buffer.from('<html><meta charset="shift_jis"><p>\x93\xfa\x96\x7b</p></html>', 'latin1')))
+      .text,
+    '日本',
+  )
 })
 
 test('a damaged byte in UTF-8 costs one character, not the file', async () => {
-  const bytes = Buffer.concat([Buffer.from('Größe und Länge überall, schön für Bücher. '.repeat(5)), Buffer.from([0xc3]), Buffer.from(' Ende')])
+  const bytes = Buffer.concat([
+    Buffer.from('Größe und Länge überall, schön für Bücher. '.repeat(5)),
+    Buffer.from([0xc3]),
+    Buffer.from(' Ende'),
+  ])
   assert.match((await read('a.txt', bytes)).text, /Größe.*\ufffd Ende$/s)
 })
 
 test('bytes that are no known encoding are refused', async () => {
-  await refused('a.txt', Buffer.from([0x81, 0x8d, 0xf0, 0x41, 0x90, 0x9d, 0xff, 0xfe, 0xc0]), 'document_unreadable', /encoding/)
+  await refused(
+    'a.txt',
+    Buffer.from([0x81, 0x8d, 0xf0, 0x41, 0x90, 0x9d, 0xff, 0xfe, 0xc0]),
+    'document_unreadable',
+    /encoding/,
+  )
 })
 
 test('an odd number of bytes and a lone surrogate in UTF-16 become replacement characters', async () => {
@@ -114,14 +143,22 @@ test('HTML: what can be read, and nothing else', async () => {
 })
 
 test('HTML: the main part alone, where the page has one', async () => {
-  const parsed = await read('page.html', `<html><body><header>Site</header><main><h2>Topic</h2><p>${'word '.repeat(40)}</p></main><footer>Imprint</footer></body></html>`)
+  const parsed = await read(
+    'page.html',
+    `<html><body><header>Site</header><main><h2>Topic</h2><p>${'word '.repeat(40)}</p></main><footer>Imprint</footer></body></html>`,
+  )
   assert.doesNotMatch(parsed.text, /Site|Imprint/)
   assert.equal(parsed.title, 'Topic')
 })
 
 test('HTML: 100,000 elements inside one another are refused, unclosed ones too', async () => {
   await refused('deep.html', `<html>${'<div>'.repeat(100_000)}x`, 'document_unreadable', /nests deeper/)
-  await refused('deep.html', `<html>${'<b>'.repeat(100_000)}x${'</i>'.repeat(100_000)}`, 'document_unreadable', /nests deeper/)
+  await refused(
+    'deep.html',
+    `<html>${'<b>'.repeat(100_000)}x${'</i>'.repeat(100_000)}`,
+    'document_unreadable',
+    /nests deeper/,
+  )
 })
 
 test('HTML: broken markup is read as far as it goes', async () => {
@@ -148,18 +185,32 @@ test('DOCX: paragraphs, headings by style name, lists, tables, deletions', async
     paragraph('Details', 'Own')
   const parsed = await read('plan.docx', docx(body, [{ name: 'word/styles.xml', data: styles }]))
   assert.equal(parsed.title, 'The plan')
-  assert.deepEqual(texts(parsed), ['heading: The plan', 'paragraph: Keep this & that\nnext', 'list: - one\n  - two', 'table: a | b c', 'heading: Details'])
+  assert.deepEqual(texts(parsed), [
+    'heading: The plan',
+    'paragraph: Keep this & that\nnext',
+    'list: - one\n  - two',
+    'table: a | b c',
+    'heading: Details',
+  ])
   assert.deepEqual(parsed.blocks.map((block) => block.level).filter(Boolean), [1, 1])
 })
 
 test('DOCX: the title of its properties comes first', async () => {
-  const core = { name: 'docProps/core.xml', data: '<cp:coreProperties><dc:title>Plan &amp; more</dc:title></cp:coreProperties>' }
+  const core = {
+    name: 'docProps/core.xml',
+    data: '<cp:coreProperties><dc:title>Plan &amp; more</dc:title></cp:coreProperties>',
+  }
   assert.equal((await read('x.docx', docx(paragraph('text'), [core]))).title, 'Plan & more')
   assert.equal((await read('x.docx', docx(paragraph('text')))).title, 'x')
 })
 
 test('DOCX: a zip bomb costs its first bytes', async () => {
-  await refused('bomb.docx', docx(`<w:p><w:r><w:t>${' '.repeat(80_000_000)}</w:t></w:r></w:p>`), 'document_too_large', /zip bomb/)
+  await refused(
+    'bomb.docx',
+    docx(`<w:p><w:r><w:t>${' '.repeat(80_000_000)}</w:t></w:r></w:p>`),
+    'document_too_large',
+    /zip bomb/,
+  )
 })
 
 test('DOCX: a bomb that lies in its directory is limited by what comes out', async () => {
@@ -176,7 +227,12 @@ test('DOCX: an archive within an archive is not opened', async () => {
 })
 
 test('DOCX: too many entries', async () => {
-  await refused('many.docx', zip(Array.from({ length: 10_001 }, (_, i) => ({ name: `${i}`, data: '', stored: true }))), 'document_unreadable', /10000 entries/)
+  await refused(
+    'many.docx',
+    zip(Array.from({ length: 10_001 }, (_, i) => ({ name: `${i}`, data: '', stored: true }))),
+    'document_unreadable',
+    /10000 entries/,
+  )
 })
 
 test('DOCX: cut off anywhere, it is refused or read, and nothing throws', async () => {
@@ -199,7 +255,12 @@ test('DOCX: any byte changed, it is refused or read, and nothing throws', async 
 })
 
 test('DOCX: 10,000 levels of nesting', async () => {
-  await refused('deep.docx', docx('<w:sdt>'.repeat(10_000) + paragraph('x') + '</w:sdt>'.repeat(10_000)), 'document_unreadable', /nests deeper/)
+  await refused(
+    'deep.docx',
+    docx('<w:sdt>'.repeat(10_000) + paragraph('x') + '</w:sdt>'.repeat(10_000)),
+    'document_unreadable',
+    /nests deeper/,
+  )
 })
 
 test('DOCX: a billion laughs', async () => {
@@ -211,10 +272,16 @@ test('DOCX: a billion laughs', async () => {
 // PDF
 
 test('PDF: text by page, title, pages as headings, divided words joined', async () => {
-  const parsed = await read('report.pdf', pdf(['First page with an exam-\nple of hyphens', 'Second page'], 'The report'))
+  const parsed = await read(
+    'report.pdf',
+    pdf(['First page with an exam-\nple of hyphens', 'Second page'], 'The report'),
+  )
   assert.equal(parsed.title, 'The report')
   assert.equal(parsed.text, 'First page with an example of hyphens\n\nSecond page')
-  assert.deepEqual(parsed.blocks.map((block) => block.text ?? ''), ['Page 1', '', 'Page 2', ''])
+  assert.deepEqual(
+    parsed.blocks.map((block) => block.text ?? ''),
+    ['Page 1', '', 'Page 2', ''],
+  )
 })
 
 test('PDF: 1,000 pages', async () => {
@@ -260,7 +327,11 @@ test('PDF: pictures alone', async () => {
 
 test('PDF: encrypted', async () => {
   const locked = pdfOf(
-    ['<< /Type /Catalog /Pages 2 0 R >>', '<< /Type /Pages /Kids [] /Count 0 >>', `<< /Filter /Standard /V 1 /R 2 /O (${'o'.repeat(32)}) /U (${'u'.repeat(32)}) /P -4 >>`],
+    [
+      '<< /Type /Catalog /Pages 2 0 R >>',
+      '<< /Type /Pages /Kids [] /Count 0 >>',
+      `<< /Filter /Standard /V 1 /R 2 /O (${'o'.repeat(32)}) /U (${'u'.repeat(32)}) /P -4 >>`,
+    ],
     '/Encrypt 3 0 R /ID [(a) (a)]',
   )
   await refused('locked.pdf', locked, 'document_unreadable', /encrypted/)

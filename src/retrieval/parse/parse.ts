@@ -32,7 +32,11 @@ function parseCharacters(bytes: Uint8Array, name: string, deadline: Deadline): P
   if (text.length > TEXT_UNITS_MAX) return tooLong()
   const format = sniffText(text, name)
   if (format === 'html') return finish('html', parseHtml(text, deadline), name)
-  return finish(format, format === 'markdown' ? { text, ...parseMarkdown(text) } : { text, blocks: parseText(text) }, name)
+  return finish(
+    format,
+    format === 'markdown' ? { text, ...parseMarkdown(text) } : { text, blocks: parseText(text) },
+    name,
+  )
 }
 
 function finish(format: Format, extracted: Extracted | Refusal, name: string): ParsedDocument | Refusal {

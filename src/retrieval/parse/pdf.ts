@@ -13,7 +13,9 @@ export async function parsePdf(bytes: Uint8Array, deadline: Deadline): Promise<E
     // A copy: the parser takes ownership of the memory it is given.
     pdf = await getDocumentProxy(new Uint8Array(bytes), { verbosity: 0, useSystemFonts: false, disableFontFace: true })
   } catch (error) {
-    return unreadable(error instanceof Error && error.name === 'PasswordException' ? 'it is encrypted' : reasonOf(error).slice(0, 200))
+    return unreadable(
+      error instanceof Error && error.name === 'PasswordException' ? 'it is encrypted' : reasonOf(error).slice(0, 200),
+    )
   }
   try {
     return await readPages(pdf, deadline)
@@ -63,7 +65,10 @@ async function titleOf(pdf: Pdf): Promise<string> {
     const { info } = await pdf.getMetadata()
     const title: unknown = 'Title' in info ? info.Title : undefined
     // Word processors write the file's name there: no title.
-    return typeof title === 'string' && !/^(?:untitled|microsoft word - .*|.*\.(?:docx?|indd|tex|dvi|pdf))$/i.test(title.trim()) ? title : ''
+    return typeof title === 'string' &&
+      !/^(?:untitled|microsoft word - .*|.*\.(?:docx?|indd|tex|dvi|pdf))$/i.test(title.trim())
+      ? title
+      : ''
   } catch {
     return ''
   }

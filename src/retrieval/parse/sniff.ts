@@ -37,7 +37,8 @@ const PDF_HEADER_WITHIN_BYTES = 1024
 export function sniffBytes(bytes: Uint8Array, name: string): 'pdf' | 'zip' | 'text' | Refusal {
   const head = latin1(bytes.subarray(0, PDF_HEADER_WITHIN_BYTES))
   if (head.startsWith('PK\x03\x04')) return 'zip'
-  for (const [signature, type] of FOREIGN) if (head.startsWith(signature)) return refuse('document_unsupported', { type })
+  for (const [signature, type] of FOREIGN)
+    if (head.startsWith(signature)) return refuse('document_unsupported', { type })
   if (head.startsWith('%PDF-')) return 'pdf'
   const extension = extensionOf(name)
   // Further in, the mark is a PDF's only where nothing speaks for text that merely mentions it.
@@ -66,9 +67,10 @@ export function sniffText(text: string, name: string): 'markdown' | 'text' | 'ht
   }
 }
 
-export function extensionOf(name: string): string {
+function extensionOf(name: string): string {
   const dot = name.lastIndexOf('.')
   return dot <= 0 ? '' : name.slice(dot + 1).toLowerCase()
 }
 
-export const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+export const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')

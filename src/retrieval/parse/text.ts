@@ -81,7 +81,7 @@ export function parseText(text: string): Block[] {
   return blocks
 }
 
-export function trimmedEnd(text: string, end: number): number {
+function trimmedEnd(text: string, end: number): number {
   while (end > 0 && text.charCodeAt(end - 1) <= 0x20) end--
   return end
 }

@@ -6,11 +6,11 @@ import { unreadable } from './limits.ts'
 /** Reading single entries of a zip archive (APPNOTE 6.3.10). Only what is asked for is inflated,
  *  and never past the limits: a bomb costs its first bytes. */
 
-export const ZIP_ENTRIES_MAX = 10_000
+const ZIP_ENTRIES_MAX = 10_000
 /** Of all entries read of one archive, inflated. */
-export const INFLATED_BYTES_MAX = 64 * 2 ** 20
+const INFLATED_BYTES_MAX = 64 * 2 ** 20
 /** Inflated to compressed size. Word's XML reaches about 30; DEFLATE cannot exceed 1,032. */
-export const INFLATED_RATIO_MAX = 200
+const INFLATED_RATIO_MAX = 200
 /** Below this size the ratio says nothing. */
 const RATIO_FROM_BYTES = 2 ** 20
 
@@ -44,11 +44,13 @@ export class Zip {
     const end = findEnd(bytes, view)
     if (end === undefined) return unreadable('the zip archive is cut off')
     const count = view.getUint16(end + 10, true)
-    if (count > ZIP_ENTRIES_MAX) return refuse('document_unreadable', { reason: `the zip archive has more than ${ZIP_ENTRIES_MAX} entries` })
+    if (count > ZIP_ENTRIES_MAX)
+      return refuse('document_unreadable', { reason: `the zip archive has more than ${ZIP_ENTRIES_MAX} entries` })
     const entries = new Map<string, Entry>()
     let at = view.getUint32(end + 16, true)
     for (let i = 0; i < count; i++) {
-      if (at + CENTRAL_BYTES > bytes.length || view.getUint32(at, true) !== 0x02014b50) return unreadable('the directory of the zip archive is damaged')
+      if (at + CENTRAL_BYTES > bytes.length || view.getUint32(at, true) !== 0x02014b50)
+        return unreadable('the directory of the zip archive is damaged')
       const nameLength = view.getUint16(at + 28, true)
       const name = latin1(bytes.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameLength))
       if (view.getUint16(at + 8, true) & 1) return unreadable('it is encrypted')
@@ -79,7 +81,8 @@ export class Zip {
     if (headerAt + LOCAL_BYTES > this.#bytes.length || this.#view.getUint32(headerAt, true) !== 0x04034b50) {
       return unreadable(`the zip archive is damaged at ${name}`)
     }
-    const dataAt = headerAt + LOCAL_BYTES + this.#view.getUint16(headerAt + 26, true) + this.#view.getUint16(headerAt + 28, true)
+    const dataAt =
+      headerAt + LOCAL_BYTES + this.#view.getUint16(headerAt + 26, true) + this.#view.getUint16(headerAt + 28, true)
     if (dataAt + compressed > this.#bytes.length) return unreadable('the zip archive is cut off')
     const data = this.#bytes.subarray(dataAt, dataAt + compressed)
     if (method === 0) return data
@@ -97,7 +100,10 @@ export class Zip {
       return inflated
     } catch (error) {
       if (error instanceof RangeError) {
-        return refuse('document_too_large', { limitBytes: limit, detail: `, unpacked (${name} grows to more than that: this looks like a zip bomb)` })
+        return refuse('document_too_large', {
+          limitBytes: limit,
+          detail: `, unpacked (${name} grows to more than that: this looks like a zip bomb)`,
+        })
       }
       return unreadable(`the zip archive is damaged at ${name}`)
     }
