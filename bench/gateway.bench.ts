@@ -8,7 +8,10 @@ export const name: Bench['name'] = 'gateway'
 
 const REQUESTS = 100
 const ROUNDS = 15
-const BODY = { model: 'bench', messages: [{ role: 'user', content: 'A question of the usual length, asked again and again. '.repeat(14) }] }
+const BODY = {
+  model: 'bench',
+  messages: [{ role: 'user', content: 'A question of the usual length, asked again and again. '.repeat(14) }],
+}
 
 export async function run({ effort, print }: BenchOptions): Promise<readonly Result[]> {
   const upstream = await startUpstream()
@@ -23,7 +26,10 @@ export async function run({ effort, print }: BenchOptions): Promise<readonly Res
   }
   try {
     const results: Result[] = []
-    for (const [what, stream] of [['a whole answer', false], ['a stream of 20 chunks', true]] as const) {
+    for (const [what, stream] of [
+      ['a whole answer', false],
+      ['a stream of 20 chunks', true],
+    ] as const) {
       const body = JSON.stringify({ ...BODY, stream })
       const compared = await compare({
         name: `${what}, through the gateway and directly`,
@@ -36,7 +42,14 @@ export async function run({ effort, print }: BenchOptions): Promise<readonly Res
       results.push(compared)
       const added = (compared.subject.latencyMs?.p50 ?? 0) - (compared.reference.latencyMs?.p50 ?? 0)
       const n = compared.subject.latencyMs?.n ?? 0
-      results.push({ kind: 'figure', name: `added to ${what}, p50`, unit: 'ms', value: added, n, target: 'at most 1 ms' })
+      results.push({
+        kind: 'figure',
+        name: `added to ${what}, p50`,
+        unit: 'ms',
+        value: added,
+        n,
+        target: 'at most 1 ms',
+      })
     }
     return results
   } finally {

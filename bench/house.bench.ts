@@ -48,8 +48,22 @@ export async function run({ effort, print }: BenchOptions): Promise<readonly Res
       ...(target === undefined ? {} : { target }),
     })
     return [
-      { ...figure('warm start, process to listening', 'ms', medianOf(readyMs), readyMs.length, 'at most 1,000 ms'), min: Math.min(...readyMs), max: Math.max(...readyMs) },
-      { ...figure('resident memory of the gateway process after a warm start', 'MB', medianOf(rss), rss.length, 'at most 150 MB'), min: Math.min(...rss), max: Math.max(...rss) },
+      {
+        ...figure('warm start, process to listening', 'ms', medianOf(readyMs), readyMs.length, 'at most 1,000 ms'),
+        min: Math.min(...readyMs),
+        max: Math.max(...readyMs),
+      },
+      {
+        ...figure(
+          'resident memory of the gateway process after a warm start',
+          'MB',
+          medianOf(rss),
+          rss.length,
+          'at most 150 MB',
+        ),
+        min: Math.min(...rss),
+        max: Math.max(...rss),
+      },
       figure('a question over the handbook, p50', 'ms', latency.p50, latency.n),
       figure('a question over the handbook, p95', 'ms', latency.p95, latency.n, 'at most 50 ms'),
       figure('a question over the handbook, p99', 'ms', latency.p99, latency.n),
@@ -66,7 +80,11 @@ async function questions(data: string, times: number): Promise<number[]> {
   try {
     for (let i = 0; i < times + 1; i++) {
       for (const content of QUESTIONS) {
-        const { ms } = await caller.ask(house.address, '/v1/chat/completions', JSON.stringify({ model: 'docs', messages: [{ role: 'user', content }] }))
+        const { ms } = await caller.ask(
+          house.address,
+          '/v1/chat/completions',
+          JSON.stringify({ model: 'docs', messages: [{ role: 'user', content }] }),
+        )
         if (i > 0) took.push(ms) // The first round warms up.
       }
     }

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
-export const KEY = 'hw_key-for-measuring'
+const KEY = 'hw_key-for-measuring'
 const CLOCK_TICKS_PER_S = 100
 
 export interface Program {
@@ -124,7 +124,11 @@ export class Caller {
     const [host, port] = address.split(':')
     const began = performance.now()
     return new Promise((resolve, reject) => {
-      const headers = { 'content-type': 'application/json', authorization: `Bearer ${KEY}`, 'content-length': Buffer.byteLength(body) }
+      const headers = {
+        'content-type': 'application/json',
+        authorization: `Bearer ${KEY}`,
+        'content-length': Buffer.byteLength(body),
+      }
       const asked = request({ host, port, path, method: 'POST', headers, agent: this.#agent }, (answer) => {
         let text = ''
         answer.on('data', (bytes: Buffer) => (text += bytes.toString()))

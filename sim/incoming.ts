@@ -32,7 +32,9 @@ const encoder = new TextEncoder()
 const ID_TAIL_LENGTH = 16
 
 const randomPart = (drawn: Uint8Array): string =>
-  newId('', { wallMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel() {} }) }, { bytes: () => drawn }).slice(-ID_TAIL_LENGTH)
+  newId('', { wallMs: () => 0, monotonicMs: () => 0, after: () => ({ cancel() {} }) }, { bytes: () => drawn }).slice(
+    -ID_TAIL_LENGTH,
+  )
 
 /** One request and its reply, on a connection of its own. */
 export class Connection implements Reply {

@@ -133,7 +133,9 @@ export class Judge {
       if (this.#closings.has(id)) this.#broken('a request is closed once', `${id} is closed again`)
       this.#closings.add(id)
     } else if (!this.#callers.has(id)) {
-      const caller = this.#scene.callers.find(({ connection }) => connection?.idTail !== undefined && id.endsWith(connection.idTail))
+      const caller = this.#scene.callers.find(
+        ({ connection }) => connection?.idTail !== undefined && id.endsWith(connection.idTail),
+      )
       if (caller === undefined || caller.recordedAs !== undefined)
         return this.#broken('a request is opened once', `${id} is opened, and nobody asked for it`)
       caller.recordedAs = id

@@ -4,7 +4,9 @@ const NODE_MAJOR_MIN = 26
 const [, entry = '', first, role] = process.argv
 
 if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
-  process.stderr.write(`Headworks needs Node ${NODE_MAJOR_MIN}; this is ${process.versions.node}. Start it with bin/headworks.js, which brings its own.\n`)
+  process.stderr.write(
+    `Headworks needs Node ${NODE_MAJOR_MIN}; this is ${process.versions.node}. Start it with bin/headworks.js, which brings its own.\n`,
+  )
   process.exitCode = 1
 } else if (first === '--role' && process.send !== undefined) {
   const { serveRole } = await import('./house/roles.ts')

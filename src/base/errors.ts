@@ -21,6 +21,8 @@ interface Entry {
   readonly remedy: string
 }
 
+// A table: one line, one error.
+// oxfmt-ignore
 export const ERRORS = {
   // The request
   body_malformed: { kind: 'caller', status: 400, sentence: 'The body is not valid JSON: {reason}.', remedy: 'Send one JSON object with content-type application/json.' },

@@ -34,7 +34,7 @@ const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
 /** Whether brackets nest deeper than `depthMax`. One pass, no allocation; strings are skipped. */
-export function exceedsDepth(bytes: Uint8Array, depthMax: number): boolean {
+function exceedsDepth(bytes: Uint8Array, depthMax: number): boolean {
   let depth = 0
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]

@@ -15,7 +15,10 @@ export function parseUsd(text: string): bigint | undefined {
 export function formatUsd(nanoUsd: bigint): string {
   const sign = nanoUsd < 0n ? '-' : ''
   const size = nanoUsd < 0n ? -nanoUsd : nanoUsd
-  const fraction = (size % NANO_PER_USD).toString().padStart(9, '0').replace(/0{1,7}$/, '')
+  const fraction = (size % NANO_PER_USD)
+    .toString()
+    .padStart(9, '0')
+    .replace(/0{1,7}$/, '')
   return `${sign}$${size / NANO_PER_USD}.${fraction}`
 }
 
@@ -30,7 +33,11 @@ export function formatMs(ms: number): string {
 /** `512 B`, `1.4 kB`, `3.0 MB`: powers of ten, as disks and networks are sold. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`
-  for (const [unit, size] of [['kB', 1e3], ['MB', 1e6], ['GB', 1e9]] as const) {
+  for (const [unit, size] of [
+    ['kB', 1e3],
+    ['MB', 1e6],
+    ['GB', 1e9],
+  ] as const) {
     if (bytes < size * 1000) return `${(bytes / size).toFixed(1)} ${unit}`
   }
   return `${(bytes / 1e12).toFixed(1)} TB`

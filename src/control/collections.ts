@@ -1,6 +1,15 @@
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
-import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, type CollectionRow, documentKey, DOCUMENTS, type DocumentRow } from '../retrieval/document.ts'
+import {
+  CHUNKS,
+  chunkKey,
+  collectionKey,
+  COLLECTIONS,
+  type CollectionRow,
+  documentKey,
+  DOCUMENTS,
+  type DocumentRow,
+} from '../retrieval/document.ts'
 import type { Search } from '../retrieval/search.ts'
 import { stagesJson } from '../gateway/settle.ts'
 import type { Rows } from '../store/rows.ts'
@@ -28,7 +37,12 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
       path: '/api/collections',
       summary: 'The collections and what they hold.',
       role: 'user',
-      answer: async () => ok({ collections: (await rows.scan(COLLECTIONS, { limit: COLLECTIONS_MAX })).map(({ row }) => shownCollection(row)) }),
+      answer: async () =>
+        ok({
+          collections: (await rows.scan(COLLECTIONS, { limit: COLLECTIONS_MAX })).map(({ row }) =>
+            shownCollection(row),
+          ),
+        }),
     },
     {
       method: 'GET',
@@ -40,8 +54,20 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
         return stored instanceof Refusal ? stored : ok(shownCollection(stored))
       },
     },
-    { method: 'GET', path: '/api/collections/{collection}/documents', summary: 'Its documents by id. `limit`, `after`.', role: 'user', answer: (context) => documents(rows, context) },
-    { method: 'GET', path: '/api/collections/{collection}/documents/{document}', summary: 'One document with its text.', role: 'user', answer: (context) => document(rows, context) },
+    {
+      method: 'GET',
+      path: '/api/collections/{collection}/documents',
+      summary: 'Its documents by id. `limit`, `after`.',
+      role: 'user',
+      answer: (context) => documents(rows, context),
+    },
+    {
+      method: 'GET',
+      path: '/api/collections/{collection}/documents/{document}',
+      summary: 'One document with its text.',
+      role: 'user',
+      answer: (context) => document(rows, context),
+    },
     {
       method: 'POST',
       path: '/api/collections/{collection}/search',
@@ -62,7 +88,11 @@ async function documents(rows: Rows, { params, query }: Context): Promise<Answer
   if (found instanceof Refusal) return found
   const limit = Number(query.get('limit') ?? PAGE_DEFAULT)
   if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) {
-    return refuse('field_invalid', { field: 'limit', problem: `must be 1 to ${PAGE_MAX}`, remedy: 'Page with `after`.' })
+    return refuse('field_invalid', {
+      field: 'limit',
+      problem: `must be 1 to ${PAGE_MAX}`,
+      remedy: 'Page with `after`.',
+    })
   }
   const after = query.get('after')
   const page = await rows.scan(DOCUMENTS, {
@@ -80,20 +110,30 @@ async function document(rows: Rows, { params }: Context): Promise<Answer | Refus
   const stored = await rows.get(DOCUMENTS, documentKey(collection, id))
   if (stored === undefined) return refuse('not_found', { what: 'document', id })
   const { segment, firstChunk, chunkCount } = stored.row
-  const chunks = await rows.getMany(CHUNKS, Array.from({ length: chunkCount }, (_, at) => chunkKey(segment, firstChunk + at)))
+  const chunks = await rows.getMany(
+    CHUNKS,
+    Array.from({ length: chunkCount }, (_, at) => chunkKey(segment, firstChunk + at)),
+  )
   // Between chunks lies only white space, which is put back so that ranges keep their meaning.
   let text = ''
   for (const chunk of chunks) if (chunk !== undefined) text = text.padEnd(chunk.row.start, '\n') + chunk.row.text
   return ok({ ...shownDocument(stored.row), text })
 }
 
-async function search({ clock, rows, search: searchIn }: CollectionDependencies, { params, body }: Context): Promise<Answer | Refusal> {
+async function search(
+  { clock, rows, search: searchIn }: CollectionDependencies,
+  { params, body }: Context,
+): Promise<Answer | Refusal> {
   const collection = await find(rows, params['collection'] ?? '')
   if (collection instanceof Refusal) return collection
   const query = isObject(body) ? body['query'] : undefined
   const k = isObject(body) ? (body['k'] ?? 10) : 10
   if (typeof query !== 'string' || query.trim() === '' || query.length > QUERY_UNITS_MAX) {
-    return refuse('field_invalid', { field: 'query', problem: `must be 1 to ${QUERY_UNITS_MAX} characters`, remedy: 'Send a question or some words.' })
+    return refuse('field_invalid', {
+      field: 'query',
+      problem: `must be 1 to ${QUERY_UNITS_MAX} characters`,
+      remedy: 'Send a question or some words.',
+    })
   }
   if (typeof k !== 'number' || !Number.isInteger(k) || k < 1 || k > K_MAX) {
     return refuse('field_invalid', { field: 'k', problem: `must be 1 to ${K_MAX}`, remedy: 'Leave it out for 10.' })
@@ -114,7 +154,16 @@ const shownCollection = ({ name, documents: count, chunks, bytes, segments, upda
   updatedAt: new Date(updatedAtMs).toISOString(),
 })
 
-const shownDocument = ({ id, uri, title, mediaType, contentHash, bytes, chunkCount, ingestedAtMs }: DocumentRow): JsonObject => ({
+const shownDocument = ({
+  id,
+  uri,
+  title,
+  mediaType,
+  contentHash,
+  bytes,
+  chunkCount,
+  ingestedAtMs,
+}: DocumentRow): JsonObject => ({
   id,
   uri,
   title,

@@ -37,18 +37,34 @@ async function open() {
     ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
     ...ingestRoutes({
       start: async (collection, path) => {
-        if (collection === 'Bad') return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
+        if (collection === 'Bad')
+          return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
         started.push(path)
         return 'ing_1'
       },
       status: async (run) => (run === 'ing_1' ? { run } : undefined),
     }),
   ]
-  const status = statusRoutes({ version: '1.2.3', startedAtMs: 0, isReady: () => true, figures: async () => ({ inFlight: 0 }), routes })
-  const handle = controlPlane({ routes: [...status, ...routes], authenticate: (asked) => authenticate(asked, keyring, sessions), newRequestId: () => 'req_1' })
-  async function call(method: string, target: string, options: { body?: unknown; key?: string; headers?: Headers; peer?: Request['peer'] } = {}): Promise<RecordedReply> {
+  const status = statusRoutes({
+    version: '1.2.3',
+    startedAtMs: 0,
+    isReady: () => true,
+    figures: async () => ({ inFlight: 0 }),
+    routes,
+  })
+  const handle = controlPlane({
+    routes: [...status, ...routes],
+    authenticate: (asked) => authenticate(asked, keyring, sessions),
+    newRequestId: () => 'req_1',
+  })
+  async function call(
+    method: string,
+    target: string,
+    options: { body?: unknown; key?: string; headers?: Headers; peer?: Request['peer'] } = {},
+  ): Promise<RecordedReply> {
     const reply = new RecordedReply()
-    const headers = options.key === undefined ? options.headers : { ...options.headers, authorization: `Bearer ${options.key}` }
+    const headers =
+      options.key === undefined ? options.headers : { ...options.headers, authorization: `Bearer ${options.key}` }
     handle(request(method, target, options.body ?? '', headers, options.peer), reply)
     await settled()
     return reply
@@ -61,12 +77,21 @@ test('each route asks for its role', async () => {
   assert.equal((await call('GET', '/healthz')).status, 200)
   assert.equal((await call('GET', '/api/status')).status, 401)
   assert.equal((await call('GET', '/api/status', { key: user })).json().version, '1.2.3')
-  for (const [method, path] of [['GET', '/api/keys'], ['POST', '/api/keys'], ['DELETE', '/api/keys/x'], ['GET', '/api/traces'], ['POST', '/api/collections/a/ingest']] as const) {
+  for (const [method, path] of [
+    ['GET', '/api/keys'],
+    ['POST', '/api/keys'],
+    ['DELETE', '/api/keys/x'],
+    ['GET', '/api/traces'],
+    ['POST', '/api/collections/a/ingest'],
+  ] as const) {
     const refused = await call(method, path, { key: user })
     assert.deepEqual([refused.status, refused.json().error.type], [403, 'permission_error'], path)
   }
   assert.equal((await call('POST', '/api/login', { key: admin })).status, 403, 'only over the control socket')
-  assert.match((await call('POST', '/api/login', { peer: 'local' })).json().url, /^http:\/\/127\.0\.0\.1:4750\/login\?token=/)
+  assert.match(
+    (await call('POST', '/api/login', { peer: 'local' })).json().url,
+    /^http:\/\/127\.0\.0\.1:4750\/login\?token=/,
+  )
 })
 
 test('paths, methods and bodies that do not fit are refused', async () => {
@@ -79,7 +104,10 @@ test('paths, methods and bodies that do not fit are refused', async () => {
     assert.equal((await call('POST', '/api/keys', { key: admin, body })).json().error.code, 'field_invalid')
   }
   for (const body of [{}, { path: 'relative' }, { path: '/a\0b' }, { path: 5 }]) {
-    assert.equal((await call('POST', '/api/collections/a/ingest', { key: admin, body })).json().error.code, 'field_invalid')
+    assert.equal(
+      (await call('POST', '/api/collections/a/ingest', { key: admin, body })).json().error.code,
+      'field_invalid',
+    )
   }
   for (const target of ['/api/traces?limit=0', '/api/traces?limit=x', '/api/traces?limit=1000']) {
     assert.equal((await call('GET', target, { key: admin })).status, 400, target)
@@ -108,7 +136,10 @@ test('signing in by link and by key gives a cookie that scripts cannot read', as
   assert.equal((await call('GET', '/api/keys', { headers: { cookie, 'sec-fetch-site': 'same-origin' } })).status, 200)
   assert.equal((await call('GET', target)).headers['location'], '/?login=expired')
   assert.equal((await call('POST', '/api/session', { body: { key: 'hw_wrong' } })).status, 401)
-  assert.match(String((await call('POST', '/api/session', { body: { key: admin } })).headers['set-cookie']), /headworks_session=\S+;/)
+  assert.match(
+    String((await call('POST', '/api/session', { body: { key: admin } })).headers['set-cookie']),
+    /headworks_session=\S+;/,
+  )
   const out = await call('DELETE', '/api/session', { headers: { cookie } })
   assert.match(String(out.headers['set-cookie']), /Max-Age=0/)
   assert.equal((await call('GET', '/api/keys', { headers: { cookie, 'sec-fetch-site': 'same-origin' } })).status, 401)
@@ -116,22 +147,64 @@ test('signing in by link and by key gives a cookie that scripts cannot read', as
 
 test('a trace is found by its id, running or over, and listed newest first', async () => {
   const { call, admin, events } = await open()
-  const entry = (id: string, phase: 'open' | 'close') => ({ id, phase, kind: 'request', atMs: 0, body: { model: 'chat' } })
-  await events.append([entry('req_a', 'open'), entry('req_b', 'open'), entry('req_b', 'close'), entry('req_c', 'open'), entry('req_c', 'close')])
+  const entry = (id: string, phase: 'open' | 'close') => ({
+    id,
+    phase,
+    kind: 'request',
+    atMs: 0,
+    body: { model: 'chat' },
+  })
+  await events.append([
+    entry('req_a', 'open'),
+    entry('req_b', 'open'),
+    entry('req_b', 'close'),
+    entry('req_c', 'open'),
+    entry('req_c', 'close'),
+  ])
   assert.equal((await call('GET', '/api/traces/req_a', { key: admin })).json().running, true)
   assert.equal((await call('GET', '/api/traces/req_b', { key: admin })).json().running, false)
   assert.equal((await call('GET', '/api/traces/req_z', { key: admin })).status, 404)
   const page = (await call('GET', '/api/traces?limit=1', { key: admin })).json()
-  assert.deepEqual(page.traces.map((one: { id: string }) => one.id), ['req_c'])
-  assert.deepEqual((await call('GET', `/api/traces?limit=1&before=${page.next}`, { key: admin })).json().traces[0].id, 'req_b')
+  assert.deepEqual(
+    page.traces.map((one: { id: string }) => one.id),
+    ['req_c'],
+  )
+  assert.deepEqual(
+    (await call('GET', `/api/traces?limit=1&before=${page.next}`, { key: admin })).json().traces[0].id,
+    'req_b',
+  )
 })
 
 test('a document comes back with its text, whose ranges are those of the citations', async () => {
   const { call, user, rows } = await open()
-  const chunk = (document: string, start: number, text: string) => ({ document, start, end: start + text.length, text, headings: [] })
-  const document = { id: 'doc_1', uri: 'a/b.md', title: 'B', mediaType: 'text/markdown', contentHash: '0', bytes: 20, segment: 's/1', firstChunk: 3, chunkCount: 2, ingestedAtMs: 0 }
+  const chunk = (document: string, start: number, text: string) => ({
+    document,
+    start,
+    end: start + text.length,
+    text,
+    headings: [],
+  })
+  const document = {
+    id: 'doc_1',
+    uri: 'a/b.md',
+    title: 'B',
+    mediaType: 'text/markdown',
+    contentHash: '0',
+    bytes: 20,
+    segment: 's/1',
+    firstChunk: 3,
+    chunkCount: 2,
+    ingestedAtMs: 0,
+  }
   await rows.commit([
-    put(COLLECTIONS, collectionKey('a'), { name: 'a', segments: [], documents: 1, chunks: 2, bytes: 20, updatedAtMs: 0 }),
+    put(COLLECTIONS, collectionKey('a'), {
+      name: 'a',
+      segments: [],
+      documents: 1,
+      chunks: 2,
+      bytes: 20,
+      updatedAtMs: 0,
+    }),
     put(DOCUMENTS, documentKey('a', 'doc_1'), document),
     put(CHUNKS, chunkKey('s/1', 3), chunk('doc_1', 2, 'First.')),
     put(CHUNKS, chunkKey('s/1', 4), chunk('doc_1', 10, 'Second.')),
@@ -140,10 +213,22 @@ test('a document comes back with its text, whose ranges are those of the citatio
   assert.equal(found.text.slice(2, 8), 'First.')
   assert.equal(found.text.slice(10, 17), 'Second.')
   assert.equal((await call('GET', '/api/collections/a/documents/doc_2', { key: user })).status, 404)
-  assert.equal((await call('GET', '/api/collections/b/documents', { key: user })).json().error.code, 'collection_unknown')
+  assert.equal(
+    (await call('GET', '/api/collections/b/documents', { key: user })).json().error.code,
+    'collection_unknown',
+  )
   assert.equal((await call('GET', '/api/collections/a/documents', { key: user })).json().documents[0].uri, 'a/b.md')
-  for (const body of [{}, { query: ' ' }, { query: 'x', k: 0 }, { query: 'x', k: 1.5 }, { query: 'x'.repeat(10_001) }]) {
-    assert.equal((await call('POST', '/api/collections/a/search', { key: user, body })).json().error.code, 'field_invalid')
+  for (const body of [
+    {},
+    { query: ' ' },
+    { query: 'x', k: 0 },
+    { query: 'x', k: 1.5 },
+    { query: 'x'.repeat(10_001) },
+  ]) {
+    assert.equal(
+      (await call('POST', '/api/collections/a/search', { key: user, body })).json().error.code,
+      'field_invalid',
+    )
   }
 })
 

@@ -15,7 +15,13 @@ export function keyRoutes(keyring: Keyring, sessions: Sessions): Route[] {
       role: 'admin',
       answer: async () => ok({ keys: (await keyring.list()).map(shown) }),
     },
-    { method: 'POST', path: '/api/keys', summary: 'Makes a key; its text is in this answer only.', role: 'admin', answer: (context) => create(keyring, context) },
+    {
+      method: 'POST',
+      path: '/api/keys',
+      summary: 'Makes a key; its text is in this answer only.',
+      role: 'admin',
+      answer: (context) => create(keyring, context),
+    },
     {
       method: 'DELETE',
       path: '/api/keys/{id}',
@@ -35,10 +41,18 @@ async function create(keyring: Keyring, { body }: Context): Promise<Answer | Ref
   const name = isObject(body) ? (body['name'] ?? '') : ''
   const role = isObject(body) ? (body['role'] ?? 'user') : 'user'
   if (typeof name !== 'string' || name.length === 0 || name.length > NAME_UNITS_MAX) {
-    return refuse('field_invalid', { field: 'name', problem: `must be 1 to ${NAME_UNITS_MAX} characters`, remedy: 'Say who or what the key is for.' })
+    return refuse('field_invalid', {
+      field: 'name',
+      problem: `must be 1 to ${NAME_UNITS_MAX} characters`,
+      remedy: 'Say who or what the key is for.',
+    })
   }
   if (role !== 'admin' && role !== 'user') {
-    return refuse('field_invalid', { field: 'role', problem: 'must be "admin" or "user"', remedy: 'Leave it out for "user".' })
+    return refuse('field_invalid', {
+      field: 'role',
+      problem: 'must be "admin" or "user"',
+      remedy: 'Leave it out for "user".',
+    })
   }
   const { id, text } = await keyring.create(name, role)
   return { status: 201, value: { id, key: text, name, role } }

@@ -62,15 +62,27 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
     if (found === undefined) {
       const allowed = matching.map(({ route }) => route.method).join(', ')
       const details = { method: request.method, path }
-      return sendProblem(reply, requestId, allowed === '' ? refuse('path_unknown', details) : refuse('method_not_allowed', { ...details, allowed }))
+      return sendProblem(
+        reply,
+        requestId,
+        allowed === '' ? refuse('path_unknown', details) : refuse('method_not_allowed', { ...details, allowed }),
+      )
     }
     const principal = admit(found.route, request)
     if (principal instanceof Refusal) return sendProblem(reply, requestId, principal)
     const body = await bodyOf(request)
     if (body instanceof Refusal) return sendProblem(reply, requestId, body)
     const params = paramsOf(found.pattern, path)
-    if (params === undefined) return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }))
-    const result = await found.route.answer({ params, query: new URLSearchParams(search), body, request, requestId, principal })
+    if (params === undefined)
+      return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }))
+    const result = await found.route.answer({
+      params,
+      query: new URLSearchParams(search),
+      body,
+      request,
+      requestId,
+      principal,
+    })
     if (result instanceof Refusal) return sendProblem(reply, requestId, result)
     sendJson(reply, requestId, result.status ?? 200, result.value, { 'cache-control': 'no-store', ...result.headers })
   }
@@ -80,8 +92,11 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
     const principal = authenticate(request)
     if (principal instanceof Refusal) return principal
     const action = `use ${route.method} ${route.path}`
-    if (route.role === 'local' && request.peer !== 'local') return refuse('not_allowed', { action, role: 'owner of the data folder' })
-    return route.role === 'admin' && principal.role !== 'admin' ? refuse('not_allowed', { action, role: 'admin' }) : principal
+    if (route.role === 'local' && request.peer !== 'local')
+      return refuse('not_allowed', { action, role: 'owner of the data folder' })
+    return route.role === 'admin' && principal.role !== 'admin'
+      ? refuse('not_allowed', { action, role: 'admin' })
+      : principal
   }
 }
 
@@ -91,7 +106,8 @@ async function bodyOf(request: Request): Promise<Json | Refusal> {
   return bytes.length === 0 ? {} : parseJson(bytes, { bytesMax: BODY_BYTES_MAX, depthMax: BODY_DEPTH_MAX })
 }
 
-const patternOf = (path: string): RegExp => new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`)
+const patternOf = (path: string): RegExp =>
+  new RegExp(`^${path.replace(/[.]/g, '\\.').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`)
 
 function paramsOf(pattern: RegExp, path: string): { [name: string]: string } | undefined {
   const groups = pattern.exec(path)?.groups ?? {}
@@ -106,14 +122,24 @@ function paramsOf(pattern: RegExp, path: string): { [name: string]: string } | u
 export function openApi(routes: readonly Route[], version: string): JsonObject {
   const paths: Record<string, Record<string, Json>> = {}
   for (const { method, path, summary, role } of routes) {
-    const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({ name, in: 'path', required: true, schema: { type: 'string' } }))
+    const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
+      name,
+      in: 'path',
+      required: true,
+      schema: { type: 'string' },
+    }))
     const operation: JsonObject = {
       summary,
       'x-headworks-role': role,
       ...(role === 'anyone' ? { security: [] } : {}),
       ...(parameters.length > 0 ? { parameters } : {}),
-      ...(method === 'POST' ? { requestBody: { content: { 'application/json': { schema: { type: 'object' } } } } } : {}),
-      responses: { '200': { description: 'Done.', content: { 'application/json': {} } }, default: { description: 'Refused: {"error": {...}}.' } },
+      ...(method === 'POST'
+        ? { requestBody: { content: { 'application/json': { schema: { type: 'object' } } } } }
+        : {}),
+      responses: {
+        '200': { description: 'Done.', content: { 'application/json': {} } },
+        default: { description: 'Refused: {"error": {...}}.' },
+      },
     }
     paths[path] = { ...paths[path], [method.toLowerCase()]: operation }
   }

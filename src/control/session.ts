@@ -63,7 +63,8 @@ export function sessionRoutes({ keyring, sessions, consoleUrl }: SessionDependen
       answer({ query }) {
         const cookie = sessions.redeemLink(query.get('token') ?? '')
         const headers = { 'referrer-policy': 'no-referrer' }
-        if (cookie === undefined) return { status: 303, headers: { ...headers, location: '/?login=expired' }, value: {} }
+        if (cookie === undefined)
+          return { status: 303, headers: { ...headers, location: '/?login=expired' }, value: {} }
         return { status: 303, headers: { ...headers, location: '/', 'set-cookie': sessionCookie(cookie) }, value: {} }
       },
     },

@@ -14,7 +14,13 @@ export interface StatusDependencies {
 /** `/healthz`, `/readyz`, `/api/status` and the description of the control plane. */
 export function statusRoutes({ version, startedAtMs, isReady, figures, routes }: StatusDependencies): Route[] {
   const own: Route[] = [
-    { method: 'GET', path: '/healthz', summary: 'The process runs.', role: 'anyone', answer: () => ok({ status: 'ok' }) },
+    {
+      method: 'GET',
+      path: '/healthz',
+      summary: 'The process runs.',
+      role: 'anyone',
+      answer: () => ok({ status: 'ok' }),
+    },
     {
       method: 'GET',
       path: '/readyz',
@@ -27,7 +33,8 @@ export function statusRoutes({ version, startedAtMs, isReady, figures, routes }:
       path: '/api/status',
       summary: 'Version, start and what is in flight.',
       role: 'user',
-      answer: async () => ok({ version, startedAt: new Date(startedAtMs).toISOString(), ready: isReady(), ...(await figures()) }),
+      answer: async () =>
+        ok({ version, startedAt: new Date(startedAtMs).toISOString(), ready: isReady(), ...(await figures()) }),
     },
     {
       method: 'GET',

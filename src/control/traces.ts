@@ -16,11 +16,19 @@ export function traceRoutes(events: Events): Route[] {
       async answer({ query }) {
         const limit = Number(query.get('limit') ?? LIMIT_DEFAULT)
         if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-          return refuse('field_invalid', { field: 'limit', problem: `must be 1 to ${LIMIT_MAX}`, remedy: 'Page with `before`.' })
+          return refuse('field_invalid', {
+            field: 'limit',
+            problem: `must be 1 to ${LIMIT_MAX}`,
+            remedy: 'Page with `before`.',
+          })
         }
         const before = query.get('before')
         const kind = query.get('kind')
-        const page = await events.recent({ limit, ...(before === null ? {} : { before }), ...(kind === null ? {} : { kind }) })
+        const page = await events.recent({
+          limit,
+          ...(before === null ? {} : { before }),
+          ...(kind === null ? {} : { kind }),
+        })
         return ok({ traces: page.entries.map(shown), next: page.next ?? null })
       },
     },
@@ -39,4 +47,10 @@ export function traceRoutes(events: Events): Route[] {
   ]
 }
 
-const shown = ({ id, kind, phase, atMs, body }: Entry): Json => ({ id, kind, at: new Date(atMs).toISOString(), running: phase === 'open', body })
+const shown = ({ id, kind, phase, atMs, body }: Entry): Json => ({
+  id,
+  kind,
+  at: new Date(atMs).toISOString(),
+  running: phase === 'open',
+  body,
+})

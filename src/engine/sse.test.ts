@@ -14,8 +14,14 @@ const bytes = (text: string): Uint8Array => Buffer.from(text)
 const data = (...texts: string[]): SseEvent[] => texts.map((text) => ({ event: 'message', data: text }))
 
 test('events, comments, names, several data lines and every line end', () => {
-  assert.deepEqual(read(bytes('data: a\n\n: comment\n\ndata:b\r\n\r\ndata: c\r\rdata: d\ndata: e\n\n')), data('a', 'b', 'c', 'd\ne'))
-  assert.deepEqual(read(bytes('event: error\ndata: x\n\ndata: y\n\n')), [{ event: 'error', data: 'x' }, { event: 'message', data: 'y' }])
+  assert.deepEqual(
+    read(bytes('data: a\n\n: comment\n\ndata:b\r\n\r\ndata: c\r\rdata: d\ndata: e\n\n')),
+    data('a', 'b', 'c', 'd\ne'),
+  )
+  assert.deepEqual(read(bytes('event: error\ndata: x\n\ndata: y\n\n')), [
+    { event: 'error', data: 'x' },
+    { event: 'message', data: 'y' },
+  ])
   assert.deepEqual(read(bytes('data\n\ndata:\n\nid: 1\nretry: 5\ndata:  two spaces\n\n')), data(' two spaces'))
 })
 

@@ -4,7 +4,11 @@ import { FREE } from '../meter/prices.ts'
 import type { Catalogue, Deployment, LogicalModel, Timeouts } from './catalogue.ts'
 
 /** The catalogue of a configuration: every name resolved, workflows beside models. */
-export function buildCatalogue(config: Config, engines: ReadonlyMap<string, Engine>, workflows: ReadonlyMap<string, Engine>): Catalogue {
+export function buildCatalogue(
+  config: Config,
+  engines: ReadonlyMap<string, Engine>,
+  workflows: ReadonlyMap<string, Engine>,
+): Catalogue {
   const catalogue = new Map<string, LogicalModel>()
   const resolve = (name: string): LogicalModel | undefined => {
     const known = catalogue.get(name)
@@ -16,18 +20,30 @@ export function buildCatalogue(config: Config, engines: ReadonlyMap<string, Engi
   }
 
   function buildModel(name: string, model: ModelConfig): LogicalModel {
-    const deployments = model.deployments.flatMap(({ engine: engineName, model: engineModel, weight, label, price }): Deployment[] => {
-      const engine = engines.get(engineName)
-      if (engine === undefined) return []
-      const free = config.engines[engineName]?.kind === 'openai' ? undefined : FREE
-      const known = price ?? free
-      return [{ engine, model: engineModel, weight, ...(label === undefined ? {} : { label }), ...(known === undefined ? {} : { price: known }) }]
-    })
+    const deployments = model.deployments.flatMap(
+      ({ engine: engineName, model: engineModel, weight, label, price }): Deployment[] => {
+        const engine = engines.get(engineName)
+        if (engine === undefined) return []
+        const free = config.engines[engineName]?.kind === 'openai' ? undefined : FREE
+        const known = price ?? free
+        return [
+          {
+            engine,
+            model: engineModel,
+            weight,
+            ...(label === undefined ? {} : { label }),
+            ...(known === undefined ? {} : { price: known }),
+          },
+        ]
+      },
+    )
     return {
       name,
       kind: 'model',
       description: model.description ?? '',
-      operations: ['chat', 'rerank', 'embed'].filter((one) => deployments.some(({ engine }) => engine.operations.has(one as never))) as LogicalModel['operations'],
+      operations: ['chat', 'rerank', 'embed'].filter((one) =>
+        deployments.some(({ engine }) => engine.operations.has(one as never)),
+      ) as LogicalModel['operations'],
       deployments,
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
       outputTokensMax: model.outputTokensMax,
@@ -41,7 +57,16 @@ export function buildCatalogue(config: Config, engines: ReadonlyMap<string, Engi
     const engine = engines.get(name.slice(0, at))
     if (engine === undefined) return undefined
     const deployments = [{ engine, model: name.slice(at + 1), weight: 1 }]
-    return { name, kind: 'model', description: '', operations: [...engine.operations], deployments, fallback: [], outputTokensMax, timeouts }
+    return {
+      name,
+      kind: 'model',
+      description: '',
+      operations: [...engine.operations],
+      deployments,
+      fallback: [],
+      outputTokensMax,
+      timeouts,
+    }
   }
 
   for (const name of Object.keys(config.models)) resolve(name)
@@ -67,5 +92,10 @@ const SEARCH_MS = 10_000
 const NO_MODEL: Timeouts = { connectMs: 3000, firstTokenMs: 60_000, betweenTokensMs: 30_000, totalMs: 600_000 }
 
 function withSearch(inner: Timeouts = NO_MODEL): Timeouts {
-  return { ...inner, firstTokenMs: inner.totalMs + SEARCH_MS, betweenTokensMs: inner.totalMs + SEARCH_MS, totalMs: inner.totalMs + SEARCH_MS }
+  return {
+    ...inner,
+    firstTokenMs: inner.totalMs + SEARCH_MS,
+    betweenTokensMs: inner.totalMs + SEARCH_MS,
+    totalMs: inner.totalMs + SEARCH_MS,
+  }
 }

@@ -76,7 +76,9 @@ class Call implements Attempt {
     const { model, requestId, body, stream, outputTokensMax, span } = this.#request
     if (deployment === undefined || this.#clock.monotonicMs() >= this.#deadlineMs) {
       this.#over = true
-      return this.#sink.fail(last ?? fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' }))
+      return this.#sink.fail(
+        last ?? fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' }),
+      )
     }
     this.#tried++
     this.#deployment = deployment
@@ -136,7 +138,9 @@ class Call implements Attempt {
     this.#held.push(frame)
     if (this.#request.stream && !hasContent(frame)) {
       if (this.#held.length > HELD_FRAMES_MAX) {
-        this.#fail(fault('engine_garbled', { engine: this.#engineName(), reason: `${HELD_FRAMES_MAX} frames without content` }))
+        this.#fail(
+          fault('engine_garbled', { engine: this.#engineName(), reason: `${HELD_FRAMES_MAX} frames without content` }),
+        )
       }
       return
     }
@@ -182,7 +186,11 @@ class Call implements Attempt {
       const total = this.#request.model.timeouts.totalMs
       const overall = leftMs <= limitMs
       this.#fail(
-        fault('engine_timeout', { engine: this.#engineName(), phase: overall ? 'finish' : phase, limitMs: overall ? total : limitMs }),
+        fault('engine_timeout', {
+          engine: this.#engineName(),
+          phase: overall ? 'finish' : phase,
+          limitMs: overall ? total : limitMs,
+        }),
       )
     })
   }
@@ -205,7 +213,15 @@ class Call implements Attempt {
   }
 }
 
-const DELTA_CONTENT = ['content', 'tool_calls', 'function_call', 'reasoning_content', 'reasoning', 'refusal', 'audio'] as const
+const DELTA_CONTENT = [
+  'content',
+  'tool_calls',
+  'function_call',
+  'reasoning_content',
+  'reasoning',
+  'refusal',
+  'audio',
+] as const
 
 /** Whether a chunk says anything: a role or an empty text does not, an end does. */
 function hasContent(frame: JsonObject): boolean {

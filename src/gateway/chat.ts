@@ -38,7 +38,13 @@ export const CLIENT_CLOSED = 499
 type Stage = 'calling' | 'answering' | 'settling' | 'over'
 
 /** Runs the exchange; `over` is called exactly once, when nothing of it is left. */
-export function runChat(dependencies: ChatDependencies, admitted: Admitted, request: ChatRequest, reply: Reply, over: () => void): void {
+export function runChat(
+  dependencies: ChatDependencies,
+  admitted: Admitted,
+  request: ChatRequest,
+  reply: Reply,
+  over: () => void,
+): void {
   new Chat(dependencies, admitted, request, reply, over).start()
 }
 
@@ -67,7 +73,13 @@ class Chat {
   /** What a workflow adds to the end of its answer, kept until the bill is known. */
   #last: JsonObject | undefined
 
-  constructor(dependencies: ChatDependencies, admitted: Admitted, request: ChatRequest, reply: Reply, over: () => void) {
+  constructor(
+    dependencies: ChatDependencies,
+    admitted: Admitted,
+    request: ChatRequest,
+    reply: Reply,
+    over: () => void,
+  ) {
     this.#dependencies = dependencies
     this.#admitted = admitted
     this.#request = request
@@ -139,7 +151,10 @@ class Chat {
     }
     if (this.#stage === 'calling') {
       this.#stage = 'answering'
-      this.#reply.head(200, this.#headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }))
+      this.#reply.head(
+        200,
+        this.#headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }),
+      )
     }
     this.#write(this.#chunk(frame))
   }
@@ -182,12 +197,17 @@ class Chat {
   #finishWhole(end: ChatEnd, charge: Bill): void {
     const frame = this.#last ?? {}
     const body: JsonObject = { ...frame, usage: end.rawUsage ?? usageBody(charge.usage) }
-    const cost: Record<string, string> = charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }
+    const cost: Record<string, string> =
+      charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }
     sendJson(this.#reply, this.#admitted.requestId, 200, this.#enrich(body, charge), this.#headers(cost))
   }
 
   #finishStream(end: ChatEnd, charge: Bill, headSent: boolean): void {
-    if (!headSent) this.#reply.head(200, this.#headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }))
+    if (!headSent)
+      this.#reply.head(
+        200,
+        this.#headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }),
+      )
     if (this.#last !== undefined) this.#reply.write(sseData(this.#enrich(this.#chunk(this.#last), charge)))
     if (this.#request.includeUsage) {
       const usage = end.rawUsage ?? usageBody(charge.usage)
@@ -326,4 +346,7 @@ class Chat {
 }
 
 const isLast = (frame: JsonObject): boolean =>
-  Array.isArray(frame['choices']) && (frame['choices'] as readonly Json[]).some((choice) => isObject(choice) && typeof choice['finish_reason'] === 'string')
+  Array.isArray(frame['choices']) &&
+  (frame['choices'] as readonly Json[]).some(
+    (choice) => isObject(choice) && typeof choice['finish_reason'] === 'string',
+  )

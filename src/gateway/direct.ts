@@ -32,7 +32,12 @@ interface Answered {
 
 type Ask = (deployment: Deployment, context: CallContext & { readonly signal: AbortSignal }) => Promise<Answered>
 
-export function runRerank(dependencies: DirectDependencies, admitted: Admitted, request: RerankRequest, reply: Reply): Promise<void> {
+export function runRerank(
+  dependencies: DirectDependencies,
+  admitted: Admitted,
+  request: RerankRequest,
+  reply: Reply,
+): Promise<void> {
   const { query, documents, topN } = request
   return runDirect(dependencies, admitted, 'rerank', reply, async ({ engine, model }, context) => {
     const { results, usage } = await engine.rerank({ ...context, model, query, documents, topN })
@@ -41,11 +46,20 @@ export function runRerank(dependencies: DirectDependencies, admitted: Admitted, 
       relevance_score: score,
       ...(request.returnDocuments ? { document: { text: documents[index] ?? '' } } : {}),
     }))
-    return { body: { id: context.requestId, model: admitted.model.name, results: listed }, usage, inputs: [query, ...documents] }
+    return {
+      body: { id: context.requestId, model: admitted.model.name, results: listed },
+      usage,
+      inputs: [query, ...documents],
+    }
   })
 }
 
-export function runEmbeddings(dependencies: DirectDependencies, admitted: Admitted, request: EmbeddingsRequest, reply: Reply): Promise<void> {
+export function runEmbeddings(
+  dependencies: DirectDependencies,
+  admitted: Admitted,
+  request: EmbeddingsRequest,
+  reply: Reply,
+): Promise<void> {
   return runDirect(dependencies, admitted, 'embed', reply, async ({ engine, model }, context) => {
     const { vectors, usage } = await engine.embed({ ...context, model, inputs: request.inputs })
     const data = vectors.map((vector, index): JsonObject => ({
@@ -57,7 +71,13 @@ export function runEmbeddings(dependencies: DirectDependencies, admitted: Admitt
   })
 }
 
-async function runDirect(dependencies: DirectDependencies, admitted: Admitted, operation: Operation, reply: Reply, ask: Ask): Promise<void> {
+async function runDirect(
+  dependencies: DirectDependencies,
+  admitted: Admitted,
+  operation: Operation,
+  reply: Reply,
+  ask: Ask,
+): Promise<void> {
   const { clock, journal } = dependencies
   const { requestId, principal, model, trace } = admitted
   const facts = { operation, key: principal.id, model: model.name, stream: false }
@@ -69,18 +89,30 @@ async function runDirect(dependencies: DirectDependencies, admitted: Admitted, o
     stop.abort(fault('stream_broken', { engine: model.name, reason: 'the caller left' }))
   })
   const { totalMs } = model.timeouts
-  const deadline = clock.after(totalMs, () => stop.abort(fault('engine_timeout', { engine: model.name, phase: 'finish', limitMs: totalMs })))
+  const deadline = clock.after(totalMs, () =>
+    stop.abort(fault('engine_timeout', { engine: model.name, phase: 'finish', limitMs: totalMs })),
+  )
   /** What is on record whatever happens next: the charge, once there is one. */
   let posted: JsonObject = { usage: usageJson(NO_USAGE) }
-  const settled = (): JsonObject => ({ ...facts, ...posted, totalMs: trace.elapsedMs(), stages: stagesJson(trace.spans()) })
+  const settled = (): JsonObject => ({
+    ...facts,
+    ...posted,
+    totalMs: trace.elapsedMs(),
+    stages: stagesJson(trace.spans()),
+  })
   try {
     const { deployment, answered } = await attempt(dependencies, admitted, ask, stop.signal)
     deadline.cancel()
     const charge = chargeOf(answered, deployment)
-    posted = { deployment: deploymentName(deployment), usage: usageJson(charge.usage), costNanoUsd: costJson(charge.costNanoUsd) }
+    posted = {
+      deployment: deploymentName(deployment),
+      usage: usageJson(charge.usage),
+      costNanoUsd: costJson(charge.costNanoUsd),
+    }
     await journal.close(requestId, { ...settled(), outcome: 'answered', status: 200 })
     const tokens = charge.usage.inputTokens + charge.usage.cachedInputTokens
-    const cost: Record<string, string> = charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }
+    const cost: Record<string, string> =
+      charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }
     const body: Json = { ...answered.body, usage: { prompt_tokens: tokens, total_tokens: tokens } }
     sendJson(reply, requestId, 200, body, { 'x-headworks-model': deploymentName(deployment), ...cost })
   } catch (thrown) {
@@ -101,7 +133,11 @@ async function runDirect(dependencies: DirectDependencies, admitted: Admitted, o
 
 function chargeOf(answered: Answered, deployment: Deployment): Bill {
   const inputTokens = answered.inputs.reduce((sum, text) => sum + estimateTextTokens(text), 0)
-  return bill(answered.usage === undefined ? undefined : { usage: answered.usage }, { ...NO_USAGE, inputTokens, estimated: true }, deployment)
+  return bill(
+    answered.usage === undefined ? undefined : { usage: answered.usage },
+    { ...NO_USAGE, inputTokens, estimated: true },
+    deployment,
+  )
 }
 
 /** One deployment after another, while failing elsewhere may help. */

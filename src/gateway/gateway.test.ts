@@ -24,9 +24,19 @@ function open(options: { events?: Events; allow?: boolean; inFlightMax?: number 
   const first = new HandEngine('first')
   const second = new HandEngine('second')
   const events = options.events ?? new MemoryEvents()
-  const fallback: LogicalModel = { ...model('second', second), deployments: [{ engine: second, model: 'small', weight: 1 }] }
-  const chat: LogicalModel = { ...model('chat', first), deployments: [{ engine: first, model: 'weights', weight: 1, price: PRICE }], fallback: [fallback] }
-  const catalogue: Catalogue = new Map([['chat', chat], ['second', fallback]])
+  const fallback: LogicalModel = {
+    ...model('second', second),
+    deployments: [{ engine: second, model: 'small', weight: 1 }],
+  }
+  const chat: LogicalModel = {
+    ...model('chat', first),
+    deployments: [{ engine: first, model: 'weights', weight: 1, price: PRICE }],
+    fallback: [fallback],
+  }
+  const catalogue: Catalogue = new Map([
+    ['chat', chat],
+    ['second', fallback],
+  ])
   const gateway = new Gateway({
     clock,
     random: seededRandom(1),
@@ -34,7 +44,12 @@ function open(options: { events?: Events; allow?: boolean; inFlightMax?: number 
     events,
     catalogue: () => catalogue,
     authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : LOCAL),
-    limits: () => ({ bodyBytesMax: 10_000, bodyDepthMax: 16, requestsInFlightMax: options.inFlightMax ?? 10, clientStallMs: 2000 }),
+    limits: () => ({
+      bodyBytesMax: 10_000,
+      bodyDepthMax: 16,
+      requestsInFlightMax: options.inFlightMax ?? 10,
+      clientStallMs: 2000,
+    }),
   })
   async function ask(body: unknown, target = '/v1/chat/completions', method = 'POST'): Promise<RecordedReply> {
     const reply = new RecordedReply()
@@ -58,7 +73,10 @@ const model = (name: string, engine: HandEngine): LogicalModel => ({
 
 async function closing(events: Events, reply: RecordedReply): Promise<JsonObject & { outcome?: string }> {
   const entries = await events.read(String(reply.headers['x-request-id']))
-  assert.deepEqual(entries.map(({ phase }) => phase), ['open', 'close'])
+  assert.deepEqual(
+    entries.map(({ phase }) => phase),
+    ['open', 'close'],
+  )
   return entries[1]?.body ?? {}
 }
 
@@ -67,11 +85,14 @@ test('a whole answer carries usage, cost, and an id whose event says the same', 
   const reply = await ask(ASK)
   assert.equal(first.last.call.outputTokensMax, 100, 'a cap is always sent')
   first.last.sink.frame(completion('Hi.'))
-  first.last.sink.end({ usage: USAGE, rawUsage: { prompt_tokens: 12, completion_tokens: 4, total_tokens: 16, vendor_field: 1 } })
+  first.last.sink.end({
+    usage: USAGE,
+    rawUsage: { prompt_tokens: 12, completion_tokens: 4, total_tokens: 16, vendor_field: 1 },
+  })
   await settled()
   assert.equal(reply.status, 200)
   assert.equal(reply.json().choices[0].message.content, 'Hi.')
-  assert.equal(reply.json().usage.vendor_field, 1, 'the engine\'s own usage survives')
+  assert.equal(reply.json().usage.vendor_field, 1, "the engine's own usage survives")
   // (10 x 150 + 2 x 75 + 4 x 600) nano-USD
   assert.equal(reply.headers['x-headworks-cost-nanousd'], '4050')
   assert.equal(reply.headers['x-headworks-model'], 'first/weights')
@@ -92,9 +113,15 @@ test('a stream holds back the status until there is content, then keeps one id a
   await settled()
   const sent = reply.events()
   assert.equal(sent.at(-1), '[DONE]')
-  assert.deepEqual(sent.slice(0, -2).map((event) => event.choices[0].delta.content), ['', 'Hel', 'lo'])
+  assert.deepEqual(
+    sent.slice(0, -2).map((event) => event.choices[0].delta.content),
+    ['', 'Hel', 'lo'],
+  )
   assert.deepEqual([...new Set(sent.slice(0, -1).map((event) => event.id))], ['chatcmpl-1'])
-  assert.deepEqual(sent.slice(0, -2).map((event) => event.usage), [null, null, null])
+  assert.deepEqual(
+    sent.slice(0, -2).map((event) => event.usage),
+    [null, null, null],
+  )
   assert.deepEqual([sent.at(-2).choices, sent.at(-2).usage.total_tokens], [[], 16])
   assert.equal((await closing(events, reply)).outcome, 'answered')
 })
@@ -108,7 +135,10 @@ test('before the first content another deployment takes over, and the client see
   second.last.say('From the second.', 'stop')
   second.last.sink.end({ usage: USAGE })
   await settled()
-  assert.deepEqual(reply.events().map((event) => event.choices?.[0].delta.content), ['From the second.', undefined])
+  assert.deepEqual(
+    reply.events().map((event) => event.choices?.[0].delta.content),
+    ['From the second.', undefined],
+  )
   assert.equal(reply.headers['x-headworks-model'], 'second/small')
   const event = await closing(events, reply)
   assert.equal(event['costNanoUsd'], null, 'a deployment without a price has an unknown cost, not a cost of nothing')
@@ -128,7 +158,7 @@ test('after the first content a failure is an error frame without [DONE], never 
   assert.deepEqual([event.outcome, (event['usage'] as JsonObject)['estimated']], ['failed', true])
 })
 
-test('when every deployment fails, the status is the last one\'s', async () => {
+test("when every deployment fails, the status is the last one's", async () => {
   const { first, second, ask } = open()
   const reply = await ask(ASK)
   first.last.fail()
@@ -210,7 +240,8 @@ test('nothing leaves before the opening entry is durable', async () => {
   const memory = new MemoryEvents()
   let durable = (): void => {}
   const slow: Events = {
-    append: (entries: readonly Entry[]) => new Promise((resolve) => (durable = () => void memory.append(entries).then(resolve))),
+    append: (entries: readonly Entry[]) =>
+      new Promise((resolve) => (durable = () => void memory.append(entries).then(resolve))),
     read: (id) => memory.read(id),
     recent: (options) => memory.recent(options),
     unclosed: (limit) => memory.unclosed(limit),
@@ -241,7 +272,10 @@ test('a store that cannot be written refuses with 503 and stops the engine', asy
   const reply = await ask(ASK)
   clock.advance(2)
   await settled()
-  assert.deepEqual([reply.status, reply.json().error.code, first.last.cancelled, gateway.inFlight], [503, 'store_unavailable', true, 0])
+  assert.deepEqual(
+    [reply.status, reply.json().error.code, first.last.cancelled, gateway.inFlight],
+    [503, 'store_unavailable', true, 0],
+  )
 })
 
 test('an answer that comes at once costs one write, with its opening', async () => {
@@ -316,14 +350,14 @@ test('bad input is refused before any engine is called', async (t) => {
   }
 })
 
-test('an unknown key, path or method is refused in the client\'s own shape', async () => {
+test("an unknown key, path or method is refused in the client's own shape", async () => {
   assert.equal((await open({ allow: false }).ask(ASK)).status, 401)
   assert.equal((await open().ask(ASK, '/v1/nothing')).status, 404)
   assert.equal((await open().ask('', '/v1/chat/completions', 'GET')).status, 405)
   assert.equal((await open().ask('', '/v1/models/%ff', 'GET')).status, 404)
 })
 
-test('the caller\'s lower cap counts, whichever name it has', async () => {
+test("the caller's lower cap counts, whichever name it has", async () => {
   const { first, ask } = open()
   await ask({ ...ASK, max_tokens: 7, max_completion_tokens: 9 })
   assert.equal(first.last.call.outputTokensMax, 7)
@@ -333,13 +367,19 @@ test('beyond the limit in flight, and while draining, a request is refused at on
   const { ask, gateway } = open({ inFlightMax: 1 })
   await ask(ASK)
   const crowded = await ask(ASK)
-  assert.deepEqual([crowded.status, crowded.json().error.code, crowded.headers['retry-after-ms']], [503, 'overloaded', '500'])
+  assert.deepEqual(
+    [crowded.status, crowded.json().error.code, crowded.headers['retry-after-ms']],
+    [503, 'overloaded', '500'],
+  )
   gateway.drain()
   assert.equal((await ask(ASK)).json().error.code, 'stopping')
 })
 
 test('models lists what there is, and what each serves', async () => {
   const reply = await open().ask('', '/v1/models', 'GET')
-  assert.deepEqual(reply.json().data.map((one: { id: string }) => one.id), ['chat', 'second'])
+  assert.deepEqual(
+    reply.json().data.map((one: { id: string }) => one.id),
+    ['chat', 'second'],
+  )
   assert.equal((await open().ask('', '/v1/models/chat', 'GET')).json().headworks.operations[0], 'chat')
 })

@@ -92,9 +92,14 @@ export class Gateway {
     const [path = ''] = request.target.split('?', 1)
     if (path === '/v1/models' || path.startsWith('/v1/models/')) return this.#models(request, reply, requestId, path)
     const found = ROUTES.find((one) => one.path === path)
-    if (found === undefined) return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }))
+    if (found === undefined)
+      return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }))
     if (request.method !== 'POST') {
-      return sendProblem(reply, requestId, refuse('method_not_allowed', { path, method: request.method, allowed: 'POST' }))
+      return sendProblem(
+        reply,
+        requestId,
+        refuse('method_not_allowed', { path, method: request.method, allowed: 'POST' }),
+      )
     }
     const refusal = this.#crowded()
     if (refusal !== undefined) return sendProblem(reply, requestId, refusal)
@@ -107,14 +112,21 @@ export class Gateway {
       const body = await this.#body(request)
       admission.end({ key: principal.id })
       if (body instanceof Refusal) return sendProblem(reply, requestId, body)
-      if (found.operation !== 'chat') return await this.#direct(found.operation, body, { requestId, principal, trace }, reply)
+      if (found.operation !== 'chat')
+        return await this.#direct(found.operation, body, { requestId, principal, trace }, reply)
       const chat = readChatRequest(body)
       if (chat instanceof Refusal) return sendProblem(reply, requestId, chat)
       const model = this.#model(chat.model, 'chat')
       if (model instanceof Refusal) return sendProblem(reply, requestId, model)
       const settle = over
       over = () => {} // From here on the chat says when it is over.
-      runChat({ ...this.#dependencies, journal: this.#journal, clientStallMs: this.#dependencies.limits().clientStallMs }, { requestId, principal, trace, model }, chat, reply, settle)
+      runChat(
+        { ...this.#dependencies, journal: this.#journal, clientStallMs: this.#dependencies.limits().clientStallMs },
+        { requestId, principal, trace, model },
+        chat,
+        reply,
+        settle,
+      )
     } finally {
       over()
     }
@@ -149,10 +161,15 @@ export class Gateway {
 
   #models(request: Request, reply: Reply, requestId: string, path: string): void {
     if (request.method !== 'GET') {
-      return sendProblem(reply, requestId, refuse('method_not_allowed', { path, method: request.method, allowed: 'GET' }))
+      return sendProblem(
+        reply,
+        requestId,
+        refuse('method_not_allowed', { path, method: request.method, allowed: 'GET' }),
+      )
     }
     const catalogue = this.#dependencies.catalogue()
-    if (path === '/v1/models') return sendJson(reply, requestId, 200, { object: 'list', data: [...catalogue.values()].map(listing) })
+    if (path === '/v1/models')
+      return sendJson(reply, requestId, 200, { object: 'list', data: [...catalogue.values()].map(listing) })
     const name = decodeName(path.slice('/v1/models/'.length))
     const model = catalogue.get(name)
     if (model === undefined) return sendProblem(reply, requestId, refuse('model_unknown', { model: name }))

@@ -18,18 +18,22 @@ export function innerCalls(dependencies: CallDependencies, catalogue: () => Cata
     let answering: Deployment | undefined
     let outputTokens = 0
     const outputTokensMax = Math.min(call.outputTokensMax, model.outputTokensMax)
-    return callModel(dependencies, { ...call, model, outputTokensMax }, {
-      commit: (deployment) => (answering = deployment),
-      frame(frame: JsonObject) {
-        outputTokens += estimateOutputTokens(frame)
-        sink.frame(frame)
+    return callModel(
+      dependencies,
+      { ...call, model, outputTokensMax },
+      {
+        commit: (deployment) => (answering = deployment),
+        frame(frame: JsonObject) {
+          outputTokens += estimateOutputTokens(frame)
+          sink.frame(frame)
+        },
+        end(end) {
+          if (answering === undefined) return
+          const ownCount = { ...NO_USAGE, inputTokens: estimateInputTokens(call.body), outputTokens, estimated: true }
+          sink.end({ ...end, ...bill(end, ownCount, answering) } satisfies ChatEnd)
+        },
+        fail: (cause) => sink.fail(cause),
       },
-      end(end) {
-        if (answering === undefined) return
-        const ownCount = { ...NO_USAGE, inputTokens: estimateInputTokens(call.body), outputTokens, estimated: true }
-        sink.end({ ...end, ...bill(end, ownCount, answering) } satisfies ChatEnd)
-      },
-      fail: (cause) => sink.fail(cause),
-    })
+    )
   }
 }

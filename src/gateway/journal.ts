@@ -118,7 +118,9 @@ export class Journal {
     for (;;) {
       const open = (await events.unclosed(RECOVER_PAGE)).filter((entry) => entry.kind === REQUEST_KIND)
       if (open.length === 0) return count
-      await events.append(open.map((entry) => this.#entry(entry.id, 'close', { ...entry.body, outcome: 'interrupted' })))
+      await events.append(
+        open.map((entry) => this.#entry(entry.id, 'close', { ...entry.body, outcome: 'interrupted' })),
+      )
       count += open.length
     }
   }
@@ -149,7 +151,10 @@ export class Journal {
 
   async #retry(): Promise<void> {
     if (await this.flush()) return
-    if (this.#refusals++ === 0) this.#dependencies.log.write('error', 'the store refuses the closing entries of requests; they are kept', { kept: this.late })
+    if (this.#refusals++ === 0)
+      this.#dependencies.log.write('error', 'the store refuses the closing entries of requests; they are kept', {
+        kept: this.late,
+      })
     this.#schedule()
   }
 

@@ -31,12 +31,23 @@ test('first attempts follow the weights', () => {
 
 test('every deployment stands in once, those without weight last, then the fallbacks in order', () => {
   const fallback = model('small', [deployment('small', 1)])
-  const order = names(route(model('chat', [deployment('spare', 0), deployment('a', 1), deployment('b', 1)], [fallback]), seededRandom(1)))
-  assert.deepEqual([order.slice(0, 2).toSorted(), order.slice(2)], [['a', 'b'], ['spare', 'small']])
+  const order = names(
+    route(model('chat', [deployment('spare', 0), deployment('a', 1), deployment('b', 1)], [fallback]), seededRandom(1)),
+  )
+  assert.deepEqual(
+    [order.slice(0, 2).toSorted(), order.slice(2)],
+    [
+      ['a', 'b'],
+      ['spare', 'small'],
+    ],
+  )
 })
 
 test('attempts are bounded', () => {
-  const many = model('chat', Array.from({ length: 10 }, (_, i) => deployment(String(i), 1)))
+  const many = model(
+    'chat',
+    Array.from({ length: 10 }, (_, i) => deployment(String(i), 1)),
+  )
   assert.equal(route(many, seededRandom(1)).length, 4)
   assert.deepEqual(route(model('none', []), seededRandom(1)), [])
 })

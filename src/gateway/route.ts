@@ -15,7 +15,10 @@ export function route(model: LogicalModel, random: Random): Deployment[] {
 function drawByWeight(deployments: readonly Deployment[], random: Random): readonly Deployment[] {
   if (deployments.length < 2) return deployments
   return deployments
-    .map((deployment) => ({ deployment, rank: deployment.weight > 0 ? uniform(random) ** (1 / deployment.weight) : -1 }))
+    .map((deployment) => ({
+      deployment,
+      rank: deployment.weight > 0 ? uniform(random) ** (1 / deployment.weight) : -1,
+    }))
     .sort((a, b) => b.rank - a.rank)
     .map(({ deployment }) => deployment)
 }

@@ -29,7 +29,12 @@ async function open() {
 
 test('a key opens as Bearer and as x-api-key, however the header is written', async () => {
   const { ask, key } = await open()
-  for (const headers of [{ authorization: `Bearer ${key.text}` }, { authorization: `bearer   ${key.text} ` }, { 'x-api-key': key.text }, { authorization: `Bearer ${key.text}`, 'x-api-key': key.text }]) {
+  for (const headers of [
+    { authorization: `Bearer ${key.text}` },
+    { authorization: `bearer   ${key.text} ` },
+    { 'x-api-key': key.text },
+    { authorization: `Bearer ${key.text}`, 'x-api-key': key.text },
+  ]) {
     assert.deepEqual(ask(headers), { id: key.id, name: 'app', role: 'user' })
   }
 })

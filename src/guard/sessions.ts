@@ -61,7 +61,11 @@ export class Sessions {
 
   #hold(into: Map<string, Held>, principal: Principal, ttlMs: number): string {
     const token = Buffer.from(this.#random.bytes(24)).toString('base64url')
-    if (into.size >= SESSIONS_MAX) for (const oldest of into.keys()) { into.delete(oldest); break }
+    if (into.size >= SESSIONS_MAX)
+      for (const oldest of into.keys()) {
+        into.delete(oldest)
+        break
+      }
     into.set(digest(token), { principal, untilMs: this.#clock.monotonicMs() + ttlMs })
     return token
   }

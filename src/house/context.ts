@@ -45,7 +45,13 @@ export async function main(entry: string, words: readonly string[]): Promise<num
     const socket = controlSocket(loaded.config.data)
     if (existsSync(socket)) {
       const running = new HttpApiClient({ address: socket })
-      if (await running.request('GET', '/healthz').then(() => true, () => false)) return running
+      if (
+        await running.request('GET', '/healthz').then(
+          () => true,
+          () => false,
+        )
+      )
+        return running
     }
     const house = await start({ listen: false, onEvent: () => {} })
     return house instanceof Refusal ? house : house.control

@@ -106,13 +106,29 @@ class RunningHouse implements House {
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
     if (adminKey !== undefined) await keyring.adopt(adminKey.reveal(), 'admin of the environment', 'admin')
     // Only where it will be seen: a command that opens the folder for a moment makes none.
-    else if (listen && !keyring.hasAdmin) onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
+    else if (listen && !keyring.hasAdmin)
+      onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
     this.#lentKey = new Secret(keyring.lend('this process', 'admin'))
 
     const analyzer = new Analyzer()
     const { entry } = this.#parts
-    const library = (this.#library = await Library.open({ data: config.data, entry, store, analyzer, clock, random, log, onEvent }))
-    const models = (this.#models = new Models({ clock, random, analyzer, search: library.search, explainNothing: (name) => library.explainNothing(name) }))
+    const library = (this.#library = await Library.open({
+      data: config.data,
+      entry,
+      store,
+      analyzer,
+      clock,
+      random,
+      log,
+      onEvent,
+    }))
+    const models = (this.#models = new Models({
+      clock,
+      random,
+      analyzer,
+      search: library.search,
+      explainNothing: (name) => library.explainNothing(name),
+    }))
     await models.load(this.#loaded)
     const sessions = new Sessions(clock, random)
     const gateway = (this.#gateway = new Gateway({
@@ -125,7 +141,8 @@ class RunningHouse implements House {
       limits: () => this.#loaded.config.limits,
     }))
     const interrupted = await gateway.recover()
-    if (interrupted > 0) log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
+    if (interrupted > 0)
+      log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
     const handler = this.#handler(keyring, sessions, gateway, library, store)
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
@@ -192,8 +209,10 @@ class RunningHouse implements House {
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
       if (request.target.startsWith('/v1/')) return gateway.handle(request, reply)
-      const asset = request.method === 'GET' || request.method === 'HEAD' ? assets(request.target, request.headers) : undefined
-      if (asset === undefined || /^\/(?:api\/|login|healthz|readyz)/.test(request.target)) return control(request, reply)
+      const asset =
+        request.method === 'GET' || request.method === 'HEAD' ? assets(request.target, request.headers) : undefined
+      if (asset === undefined || /^\/(?:api\/|login|healthz|readyz)/.test(request.target))
+        return control(request, reply)
       reply.head(asset.status, asset.headers)
       reply.end(request.method === 'HEAD' ? undefined : asset.bytes)
     }

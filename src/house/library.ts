@@ -53,7 +53,16 @@ export class Library {
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
     const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB })
     this.search = createSearch({ index: this.#index, rows: store.rows, analyzer })
-    this.ingest = createIngest({ rows: store.rows, queue: store.queue, index: this.#index, worker, folders, clock, random, log })
+    this.ingest = createIngest({
+      rows: store.rows,
+      queue: store.queue,
+      index: this.#index,
+      worker,
+      folders,
+      clock,
+      random,
+      log,
+    })
   }
 
   /** Mounts the collections and takes up what the last stop interrupted. */
@@ -70,7 +79,8 @@ export class Library {
       for (const { path } of sources) {
         if (this.#stopped) return
         const run = await this.ingest.start(collection, path)
-        if (run instanceof Refusal) this.#log.write('warn', 'a configured source cannot be read', { collection, path, reason: sentenceOf(run) })
+        if (run instanceof Refusal)
+          this.#log.write('warn', 'a configured source cannot be read', { collection, path, reason: sentenceOf(run) })
         else await this.#follow(run)
       }
     }
@@ -79,9 +89,11 @@ export class Library {
   /** Why a search of the collection found nothing, as a sentence for who asked. */
   async explainNothing(collection: string): Promise<string> {
     const reading = (await this.ingest.list(collection)).some(({ state }) => state === 'waiting' || state === 'running')
-    if (reading) return `The collection "${collection}" is being read right now and holds nothing about this question yet. Ask again in a moment.`
+    if (reading)
+      return `The collection "${collection}" is being read right now and holds nothing about this question yet. Ask again in a moment.`
     const stored = await this.#rows.get(COLLECTIONS, collectionKey(collection))
-    if (stored === undefined || stored.row.chunks === 0) return `The collection "${collection}" is empty. Fill it with: npx headworks ingest ${collection} <folder>`
+    if (stored === undefined || stored.row.chunks === 0)
+      return `The collection "${collection}" is empty. Fill it with: npx headworks ingest ${collection} <folder>`
     return `The collection "${collection}" holds nothing about this question.`
   }
 
@@ -91,7 +103,8 @@ export class Library {
     for (const { row } of await this.#rows.scan(COLLECTIONS, { limit: COLLECTIONS_MAX })) {
       try {
         const { chunks } = await this.#index.statistics(row.name, [])
-        if (chunks !== row.chunks) found.push(`the collection ${row.name} answers from ${chunks} of its ${row.chunks} passages`)
+        if (chunks !== row.chunks)
+          found.push(`the collection ${row.name} answers from ${chunks} of its ${row.chunks} passages`)
       } catch (thrown) {
         found.push(`the collection ${row.name} does not answer: ${reasonOf(thrown)}`)
       }

@@ -50,10 +50,17 @@ export class Models {
   async load(loaded: LoadedConfig): Promise<void> {
     const { config } = loaded
     const engines = new Map<string, Engine>()
-    for (const [name, engine] of Object.entries(config.engines)) engines.set(name, await openEngine(name, engine, loaded.secrets, { ...this.#dependencies, client: () => this.#network() }))
+    for (const [name, engine] of Object.entries(config.engines))
+      engines.set(
+        name,
+        await openEngine(name, engine, loaded.secrets, { ...this.#dependencies, client: () => this.#network() }),
+      )
     const workflows = new Map<string, Engine>()
     for (const [name, { rerank, instructions, ...spec }] of Object.entries(config.workflows)) {
-      const optional = { ...(rerank === 'none' ? {} : { rerank }), ...(instructions === undefined ? {} : { instructions }) }
+      const optional = {
+        ...(rerank === 'none' ? {} : { rerank }),
+        ...(instructions === undefined ? {} : { instructions }),
+      }
       workflows.set(name, new WorkflowEngine({ name, ...spec, ...optional }, this.#workflowDependencies()))
     }
     this.#engines = engines
@@ -82,7 +89,13 @@ export class Models {
         const [deployment] = model?.deployments ?? []
         if (model === undefined || deployment === undefined) throw fault('model_unknown', { model: name })
         const context = { requestId, span, signal, connectTimeoutMs: model.timeouts.connectMs }
-        const { results } = await deployment.engine.rerank({ ...context, model: deployment.model, query, documents, topN: documents.length })
+        const { results } = await deployment.engine.rerank({
+          ...context,
+          model: deployment.model,
+          query,
+          documents,
+          topN: documents.length,
+        })
         return results.map(({ index }) => index)
       },
     }
@@ -96,7 +109,12 @@ export interface EngineDependencies {
 }
 
 /** One engine of the configuration. */
-export async function openEngine(name: string, engine: EngineConfig, secrets: Secrets, { clock, analyzer, client }: EngineDependencies): Promise<Engine> {
+export async function openEngine(
+  name: string,
+  engine: EngineConfig,
+  secrets: Secrets,
+  { clock, analyzer, client }: EngineDependencies,
+): Promise<Engine> {
   if (engine.kind === 'reader') return new ReaderEngine({ name, clock, analyzer })
   if (engine.kind === 'lexical') return new LexicalEngine({ name, analyzer })
   const { url, key, headers = {}, outputCap } = engine

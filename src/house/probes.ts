@@ -20,7 +20,9 @@ export function houseProbes(root: string, connect: () => Promise<ApiClient | Ref
         async models(timeoutMs) {
           const client = await openClient()
           try {
-            return await (await openEngine(name, engine, secrets, { clock, analyzer: new Analyzer(), client: async () => client })).models(timeoutMs)
+            return await (
+              await openEngine(name, engine, secrets, { clock, analyzer: new Analyzer(), client: async () => client })
+            ).models(timeoutMs)
           } finally {
             await client.close()
           }
@@ -33,8 +35,11 @@ export function houseProbes(root: string, connect: () => Promise<ApiClient | Ref
 async function storeHealth(connect: () => Promise<ApiClient | Refusal>): Promise<StoreHealth> {
   const api = await connect()
   if (api instanceof Refusal) throw new Error(sentenceOf(api))
-  const { collections } = (await api.request('GET', '/api/collections')).json() as { readonly collections: readonly Json[] }
+  const { collections } = (await api.request('GET', '/api/collections')).json() as {
+    readonly collections: readonly Json[]
+  }
   const { damage } = (await api.request('GET', '/api/status')).json() as { readonly damage: readonly string[] }
-  const sum = (field: string): number => collections.reduce((total: number, one) => total + (isObject(one) ? Number(one[field]) : 0), 0)
+  const sum = (field: string): number =>
+    collections.reduce((total: number, one) => total + (isObject(one) ? Number(one[field]) : 0), 0)
   return { collections: collections.length, documents: sum('documents'), chunks: sum('chunks'), damage }
 }

@@ -7,7 +7,13 @@ import { costOf, FREE, type Price } from './prices.ts'
 import { addUsage, NO_USAGE, totalTokens, type Usage } from './usage.ts'
 
 const count = fc.nat(10_000_000)
-const usage: fc.Arbitrary<Usage> = fc.record({ inputTokens: count, cachedInputTokens: count, outputTokens: count, reasoningTokens: count, estimated: fc.boolean() })
+const usage: fc.Arbitrary<Usage> = fc.record({
+  inputTokens: count,
+  cachedInputTokens: count,
+  outputTokens: count,
+  reasoningTokens: count,
+  estimated: fc.boolean(),
+})
 const money = fc.bigInt(0n, 10n ** 15n)
 const price: fc.Arbitrary<Price> = fc.record({ inputNanoUsd: money, cachedInputNanoUsd: money, outputNanoUsd: money })
 
@@ -42,17 +48,32 @@ test('usage adds bucket by bucket, and an estimate stays one', () => {
 
 test('dollars are read and shown exactly', () => {
   assert.deepEqual([parseUsd('0.0375'), parseUsd('2'), parseUsd('0.000000001')], [37_500_000n, 2_000_000_000n, 1n])
-  for (const wrong of ['', '-1', '1e3', '0.0000000001', '1,5', ' 1', 'NaN']) assert.equal(parseUsd(wrong), undefined, wrong)
+  for (const wrong of ['', '-1', '1e3', '0.0000000001', '1,5', ' 1', 'NaN'])
+    assert.equal(parseUsd(wrong), undefined, wrong)
   fc.assert(fc.property(money, (nano) => assert.equal(parseUsd(formatUsd(nano).slice(1)), nano)))
   assert.equal(formatUsd(-1_500_000_000n), '-$1.50')
 })
 
 test('our own count reads strings and parts, and every kind of output', () => {
-  const parts = [{ type: 'text', text: 'four' }, { type: 'image_url', image_url: { url: 'x' } }, { type: 'text', text: 'more' }]
+  const parts = [
+    { type: 'text', text: 'four' },
+    { type: 'image_url', image_url: { url: 'x' } },
+    { type: 'text', text: 'more' },
+  ]
   assert.equal(textOf(parts), 'four\nmore')
-  assert.equal(estimateInputTokens({ messages: [{ role: 'user', content: 'eight by' }, { role: 'user', content: parts }, null] }), 4 + 2 + 4 + 3 + 4)
+  assert.equal(
+    estimateInputTokens({ messages: [{ role: 'user', content: 'eight by' }, { role: 'user', content: parts }, null] }),
+    4 + 2 + 4 + 3 + 4,
+  )
   assert.equal(estimateInputTokens({}), 0)
-  assert.equal(estimateOutputTokens({ choices: [{ delta: { content: 'four', reasoning_content: 'more' } }, { message: { refusal: 'no!!' } }] }), 3)
-  assert.ok(estimateOutputTokens({ choices: [{ delta: { tool_calls: [{ function: { name: 'f', arguments: '{}' } }] } }] }) > 5)
+  assert.equal(
+    estimateOutputTokens({
+      choices: [{ delta: { content: 'four', reasoning_content: 'more' } }, { message: { refusal: 'no!!' } }],
+    }),
+    3,
+  )
+  assert.ok(
+    estimateOutputTokens({ choices: [{ delta: { tool_calls: [{ function: { name: 'f', arguments: '{}' } }] } }] }) > 5,
+  )
   assert.equal(estimateOutputTokens({ choices: 'none' }), 0)
 })

@@ -9,7 +9,13 @@ export interface Usage {
   readonly estimated: boolean
 }
 
-export const NO_USAGE: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: 0, estimated: false }
+export const NO_USAGE: Usage = {
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+  estimated: false,
+}
 
 export const totalTokens = (usage: Usage): number =>
   usage.inputTokens + usage.cachedInputTokens + usage.outputTokens + usage.reasoningTokens

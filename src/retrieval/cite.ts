@@ -26,7 +26,8 @@ export function markersIn(answer: string, sources: number): Marker[] {
   const markers: Marker[] = []
   for (const match of answer.matchAll(/\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]/g)) {
     for (const number of (match[1] ?? '').split(',').map(Number)) {
-      if (number >= 1 && number <= sources) markers.push({ source: number, start: match.index, end: match.index + match[0].length })
+      if (number >= 1 && number <= sources)
+        markers.push({ source: number, start: match.index, end: match.index + match[0].length })
     }
   }
   return markers
@@ -51,7 +52,11 @@ export function findQuotes(analyzer: Analyzer, answer: string, passages: readonl
   return [...quotes.values()]
 }
 
-function bestSentence(analyzer: Analyzer, terms: ReadonlySet<string>, text: string): { start: number; end: number } | undefined {
+function bestSentence(
+  analyzer: Analyzer,
+  terms: ReadonlySet<string>,
+  text: string,
+): { start: number; end: number } | undefined {
   let best: { start: number; end: number } | undefined
   let bestShare = OVERLAP_MIN
   for (const { start, end } of sentences(text)) {
@@ -70,7 +75,12 @@ export const annotations = (markers: readonly Marker[], passages: readonly Passa
   markers.flatMap(({ source, start, end }) => {
     const passage = passages[source - 1]
     if (passage === undefined) return []
-    return [{ type: 'url_citation', url_citation: { start_index: start, end_index: end, title: sourceTitle(passage), url: passage.uri } }]
+    return [
+      {
+        type: 'url_citation',
+        url_citation: { start_index: start, end_index: end, title: sourceTitle(passage), url: passage.uri },
+      },
+    ]
   })
 
 /** The sources as the API shows them, each with the ranges the answer rests on. */

@@ -28,7 +28,11 @@ const passage = (text: string, more: Partial<Passage> = {}): Passage => ({
 })
 
 const KEYS = passage('Make a key with `keys create`. Keys expire after a year.')
-const DISK = passage('When the disk is full, writes are refused.', { document: 'doc_2', title: 'Operations', headings: [] })
+const DISK = passage('When the disk is full, writes are refused.', {
+  document: 'doc_2',
+  title: 'Operations',
+  headings: [],
+})
 
 function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {}) {
   const clock = new ManualClock()
@@ -51,7 +55,11 @@ function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {
       callModel(model, call, sink) {
         const one = { model, call, sink, cancelled: false, paused: false }
         inner.push(one)
-        return { cancel: () => void (one.cancelled = true), pause: () => void (one.paused = true), resume: () => void (one.paused = false) }
+        return {
+          cancel: () => void (one.cancelled = true),
+          pause: () => void (one.paused = true),
+          resume: () => void (one.paused = false),
+        }
       },
     },
   )
@@ -59,8 +67,26 @@ function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {
   const trace = new Trace(clock)
   const start = (stream: boolean, content = 'How do I make a key?') =>
     engine.chat(
-      { requestId: 'req_1', span: trace.open('attempt'), connectTimeoutMs: 1, model: 'docs', stream, outputTokensMax: 64, body: { temperature: 0, messages: [{ role: 'system', content: 'Be brief.' }, { role: 'user', content }] } },
-      { frame: (frame) => void got.frames.push(frame), end: (end) => void (got.end = end), fail: (cause) => void (got.fault = cause) },
+      {
+        requestId: 'req_1',
+        span: trace.open('attempt'),
+        connectTimeoutMs: 1,
+        model: 'docs',
+        stream,
+        outputTokensMax: 64,
+        body: {
+          temperature: 0,
+          messages: [
+            { role: 'system', content: 'Be brief.' },
+            { role: 'user', content },
+          ],
+        },
+      },
+      {
+        frame: (frame) => void got.frames.push(frame),
+        end: (end) => void (got.end = end),
+        fail: (cause) => void (got.fault = cause),
+      },
     )
   return { inner, asked, got, start, trace }
 }
@@ -68,7 +94,8 @@ function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {
 // oxlint-disable-next-line typescript/no-explicit-any -- Tests read whatever shape they expect.
 const last = (frames: JsonObject[]): any => frames.at(-1)
 
-const messagesOf = (call: InnerCall | undefined) => (call?.body['messages'] ?? []) as { role: string; content: string }[]
+const messagesOf = (call: InnerCall | undefined) =>
+  (call?.body['messages'] ?? []) as { role: string; content: string }[]
 
 test('a stream carries the sources with its first chunk and the citations with its last', async () => {
   const { inner, got, start, trace } = open([KEYS, DISK])
@@ -78,8 +105,17 @@ test('a stream carries the sources with its first chunk and the citations with i
   assert.equal(call?.model, 'chat')
   assert.deepEqual(readSources(JSON.stringify(call?.call.body)).length, 0, 'the prompt is text, not JSON')
   const [system, ...rest] = messagesOf(call?.call)
-  assert.deepEqual(readSources(system?.content ?? '').map(({ number, title }) => [number, title]), [[1, 'Guide › Keys'], [2, 'Operations']])
-  assert.deepEqual(rest.map(({ role }) => role), ['system', 'user'])
+  assert.deepEqual(
+    readSources(system?.content ?? '').map(({ number, title }) => [number, title]),
+    [
+      [1, 'Guide › Keys'],
+      [2, 'Operations'],
+    ],
+  )
+  assert.deepEqual(
+    rest.map(({ role }) => role),
+    ['system', 'user'],
+  )
   call?.sink.frame(chunk({ role: 'assistant', content: 'Make one with `keys ' }))
   call?.sink.frame(chunk({ content: 'create` [1].' }))
   call?.sink.frame(chunk({}, 'stop'))
@@ -89,19 +125,27 @@ test('a stream carries the sources with its first chunk and the citations with i
   const first = got.frames[0] as { model: string; headworks: { sources: { document: string }[] } }
   assert.deepEqual([first.model, first.headworks.sources.map(({ document }) => document)], ['docs', ['doc_1', 'doc_2']])
   const end = last(got.frames)
-  assert.deepEqual(end.choices[0].delta.annotations, [{ type: 'url_citation', url_citation: { start_index: 28, end_index: 31, title: 'Guide › Keys', url: 'docs/a.md' } }])
+  assert.deepEqual(end.choices[0].delta.annotations, [
+    { type: 'url_citation', url_citation: { start_index: 28, end_index: 31, title: 'Guide › Keys', url: 'docs/a.md' } },
+  ])
   assert.equal(end.headworks.answered, true)
   const [quote] = end.headworks.sources[0].quotes
   assert.equal(KEYS.text.slice(quote.start, quote.end).trim(), 'Make a key with `keys create`.')
   assert.deepEqual([got.end?.costNanoUsd, got.end?.usage], [5n, usage])
-  assert.deepEqual(trace.spans().map(({ name }) => name), ['attempt', 'search', 'assemble', 'generate'])
+  assert.deepEqual(
+    trace.spans().map(({ name }) => name),
+    ['attempt', 'search', 'assemble', 'generate'],
+  )
 })
 
 test('a whole answer has them on its message, and what the engine says of its quotes stands', async () => {
   const { inner, got, start } = open([KEYS])
   start(false)
   await settled()
-  inner[0]?.sink.frame({ ...completion('Yes [1]'), headworks: { answered: true, quotes: [{ source: 1, start: 0, end: 4 }] } })
+  inner[0]?.sink.frame({
+    ...completion('Yes [1]'),
+    headworks: { answered: true, quotes: [{ source: 1, start: 0, end: 4 }] },
+  })
   inner[0]?.sink.end({})
   assert.equal(last(got.frames).choices[0].message.annotations.length, 1)
   assert.deepEqual(last(got.frames).headworks.sources[0].quotes, [{ start: 0, end: 4 }])
@@ -114,7 +158,10 @@ test('an answer that cites nothing, or a source there is not, is not an answer f
     await settled()
     inner[0]?.sink.frame(completion(text))
     inner[0]?.sink.end({})
-    assert.deepEqual([last(got.frames).headworks.answered, last(got.frames).choices[0].message.annotations], [false, []])
+    assert.deepEqual(
+      [last(got.frames).headworks.answered, last(got.frames).choices[0].message.annotations],
+      [false, []],
+    )
   }
 })
 
@@ -130,12 +177,18 @@ test('when nothing is found no model is asked to invent something', async () => 
 })
 
 test('a reranker gets more than is wanted and decides what is kept', async () => {
-  const { inner, asked, start } = open([KEYS, DISK, passage('Third.'), passage('Fourth.')], { rerank: 'lexical', topK: 1 })
+  const { inner, asked, start } = open([KEYS, DISK, passage('Third.'), passage('Fourth.')], {
+    rerank: 'lexical',
+    topK: 1,
+  })
   start(true)
   await settled()
   assert.equal(asked[0]?.k, 4)
   const [system] = messagesOf(inner[0]?.call)
-  assert.deepEqual(readSources(system?.content ?? '').map(({ text }) => text), ['Fourth.'])
+  assert.deepEqual(
+    readSources(system?.content ?? '').map(({ text }) => text),
+    ['Fourth.'],
+  )
 })
 
 test('cancelling at each stage stops the next', async () => {
@@ -184,19 +237,30 @@ test('a passage cannot close its own mark nor open another', () => {
 
 test('passages fit the budget in order of rank; the first is cut rather than left out', () => {
   const [a, b, c] = [passage('a'.repeat(400)), passage('b'.repeat(4000)), passage('c'.repeat(400))]
-  assert.deepEqual(fitPassages([a, b, c], 250).map(({ text }) => text[0]), ['a', 'c'])
+  assert.deepEqual(
+    fitPassages([a, b, c], 250).map(({ text }) => text[0]),
+    ['a', 'c'],
+  )
   const [cut] = fitPassages([b], 100)
   assert.ok(cut !== undefined && cut.text.length <= 400 && cut.end - cut.start === cut.text.length)
 })
 
 test('the question is the last thing the user said, parts and all', () => {
-  const messages = [{ role: 'user', content: 'first' }, { role: 'assistant', content: 'x' }, { role: 'user', content: [{ type: 'text', text: 'second' }] }, { role: 'tool', content: 'y' }]
+  const messages = [
+    { role: 'user', content: 'first' },
+    { role: 'assistant', content: 'x' },
+    { role: 'user', content: [{ type: 'text', text: 'second' }] },
+    { role: 'tool', content: 'y' },
+  ]
   assert.equal(questionOf({ messages }), 'second')
   assert.equal(questionOf({}), '')
 })
 
 test('markers name sources that were given, alone or together', () => {
-  assert.deepEqual(markersIn('A [1], b [2, 3] and [4] c[0].', 3).map(({ source }) => source), [1, 2, 3])
+  assert.deepEqual(
+    markersIn('A [1], b [2, 3] and [4] c[0].', 3).map(({ source }) => source),
+    [1, 2, 3],
+  )
   assert.equal(sourceTitle(passage('x', { title: 'T', headings: ['T', 'H'] })), 'T › H')
   assert.deepEqual(findQuotes(new Analyzer(), 'Bananas are yellow [1].', [KEYS]), [])
 })

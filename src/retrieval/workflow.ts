@@ -29,7 +29,14 @@ export interface WorkflowDependencies {
   readonly analyzer: Analyzer
   readonly search: Search
   /** Scores texts against a question with a model, best first. Rejects with a `Fault`. */
-  readonly rerank: (model: string, question: string, texts: readonly string[], span: OpenSpan, signal: AbortSignal, requestId: string) => Promise<readonly number[]>
+  readonly rerank: (
+    model: string,
+    question: string,
+    texts: readonly string[],
+    span: OpenSpan,
+    signal: AbortSignal,
+    requestId: string,
+  ) => Promise<readonly number[]>
   readonly callModel: CallModel
   /** One sentence for an answer that nothing was found for: whether the collection is empty, is
    *  being read, or just holds nothing about it. */
@@ -107,7 +114,12 @@ class Run implements Attempt {
   async start(): Promise<void> {
     const { span, body } = this.#call
     const question = questionOf(body).slice(0, QUESTION_UNITS_MAX)
-    if (question === '') throw fault('field_invalid', { field: 'messages', problem: 'hold no question', remedy: 'End with a message of the role "user".' })
+    if (question === '')
+      throw fault('field_invalid', {
+        field: 'messages',
+        problem: 'hold no question',
+        remedy: 'End with a message of the role "user".',
+      })
     const found = await this.#search(question)
     if (this.#over) return
     const ranked = await this.#rerank(question, found)
@@ -115,7 +127,8 @@ class Run implements Attempt {
     const assembly = span.child('assemble')
     this.#passages = fitPassages(ranked, this.#spec.contextTokensMax)
     assembly.end({ passages: this.#passages.length })
-    if (this.#passages.length === 0) return this.#unanswered(await this.#dependencies.explainNothing(this.#spec.collection))
+    if (this.#passages.length === 0)
+      return this.#unanswered(await this.#dependencies.explainNothing(this.#spec.collection))
     this.#generate()
   }
 
@@ -155,7 +168,14 @@ class Run implements Attempt {
     if (rerank === undefined || passages.length === 0) return passages.slice(0, topK)
     const span = this.#call.span.child('rerank')
     const texts = passages.map((passage) => `${sourceTitle(passage)}\n${passage.text}`)
-    const order = await this.#dependencies.rerank(rerank, question, texts, span, this.#stop.signal, this.#call.requestId)
+    const order = await this.#dependencies.rerank(
+      rerank,
+      question,
+      texts,
+      span,
+      this.#stop.signal,
+      this.#call.requestId,
+    )
     span.end({ model: rerank, documents: texts.length })
     return order.flatMap((at) => passages[at] ?? []).slice(0, topK)
   }
@@ -165,7 +185,13 @@ class Run implements Attempt {
     const span = this.#call.span.child('generate')
     const inner = this.#dependencies.callModel(
       this.#spec.model,
-      { requestId, span, stream, outputTokensMax, body: promptWith(body, this.#spec.instructions ?? DEFAULT_INSTRUCTIONS, this.#passages) },
+      {
+        requestId,
+        span,
+        stream,
+        outputTokensMax,
+        body: promptWith(body, this.#spec.instructions ?? DEFAULT_INSTRUCTIONS, this.#passages),
+      },
       {
         frame: (frame) => this.#frame(frame),
         end: (end) => {
@@ -215,15 +241,34 @@ class Run implements Attempt {
   /** Nothing was found: said plainly, without asking a model to invent something. */
   #unanswered(content: string): void {
     if (this.#over) return
-    const common = { id: this.#call.requestId, created: Math.floor(this.#dependencies.clock.wallMs() / 1000), model: this.#spec.name }
+    const common = {
+      id: this.#call.requestId,
+      created: Math.floor(this.#dependencies.clock.wallMs() / 1000),
+      model: this.#spec.name,
+    }
     const headworks = { sources: [], answered: false }
     const message = { role: 'assistant', content }
     if (this.#call.stream) {
-      this.#sink.frame({ ...common, object: 'chat.completion.chunk', choices: [{ index: 0, delta: message, finish_reason: null }], headworks: this.#opening() })
+      this.#sink.frame({
+        ...common,
+        object: 'chat.completion.chunk',
+        choices: [{ index: 0, delta: message, finish_reason: null }],
+        headworks: this.#opening(),
+      })
       if (this.#over) return
-      this.#sink.frame({ ...common, object: 'chat.completion.chunk', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], headworks })
+      this.#sink.frame({
+        ...common,
+        object: 'chat.completion.chunk',
+        choices: [{ index: 0, delta: {}, finish_reason: 'stop' }],
+        headworks,
+      })
     } else {
-      this.#sink.frame({ ...common, object: 'chat.completion', choices: [{ index: 0, message, finish_reason: 'stop' }], headworks })
+      this.#sink.frame({
+        ...common,
+        object: 'chat.completion',
+        choices: [{ index: 0, message, finish_reason: 'stop' }],
+        headworks,
+      })
     }
     if (this.#over) return
     this.#over = true

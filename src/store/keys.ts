@@ -6,8 +6,8 @@ import type { Key, Range } from './rows.ts'
  *  Comparing such texts by code unit compares keys part by part, and a prefix of a key is a
  *  prefix of its text. */
 
-export const KEY_PARTS_MAX = 8
-export const KEY_PART_UNITS_MAX = 512
+const KEY_PARTS_MAX = 8
+const KEY_PART_UNITS_MAX = 512
 const TABLE = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/
 
 /** The text of a key; throws a `Fault` (`internal`) where the key breaks the port's bounds. */

@@ -57,7 +57,9 @@ export class Trace {
   /** The stages so far; one still running ends now and says so. */
   spans(): Span[] {
     return this.#spans.map((span) =>
-      span.endMs >= 0 ? { ...span } : { ...span, endMs: this.elapsedMs(), attributes: { ...span.attributes, unfinished: true } },
+      span.endMs >= 0
+        ? { ...span }
+        : { ...span, endMs: this.elapsedMs(), attributes: { ...span.attributes, unfinished: true } },
     )
   }
 

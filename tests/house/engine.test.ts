@@ -3,7 +3,20 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ADMIN_KEY, startHouse, type RunningHouse } from '../clients/house.ts'
-import { answers, type Behaviour, breaksOff, endsEarly, hangs, overloaded, resets, rubbish, stalls, startUpstream, talks, type Upstream } from './upstream.ts'
+import {
+  answers,
+  type Behaviour,
+  breaksOff,
+  endsEarly,
+  hangs,
+  overloaded,
+  resets,
+  rubbish,
+  stalls,
+  startUpstream,
+  talks,
+  type Upstream,
+} from './upstream.ts'
 
 let house: RunningHouse
 let first: Upstream
@@ -14,12 +27,25 @@ const timeouts = { connectMs: 500, firstTokenMs: 400, betweenTokensMs: 400, tota
 before(async () => {
   first = await startUpstream()
   second = await startUpstream()
-  const model = (engine: string, more: object = {}) => ({ deployments: [{ engine, model: 'weights' }], timeouts, ...more })
+  const model = (engine: string, more: object = {}) => ({
+    deployments: [{ engine, model: 'weights' }],
+    timeouts,
+    ...more,
+  })
   house = await startHouse({
     documents: {},
     config: {
-      engines: { first: { kind: 'openai', url: first.url }, second: { kind: 'openai', url: second.url }, down: { kind: 'openai', url: 'http://127.0.0.1:1/v1' } },
-      models: { alone: model('first'), backed: model('first', { fallback: ['second/weights'] }), gone: model('down'), spare: model('down', { fallback: ['second/weights'] }) },
+      engines: {
+        first: { kind: 'openai', url: first.url },
+        second: { kind: 'openai', url: second.url },
+        down: { kind: 'openai', url: 'http://127.0.0.1:1/v1' },
+      },
+      models: {
+        alone: model('first'),
+        backed: model('first', { fallback: ['second/weights'] }),
+        gone: model('down'),
+        spare: model('down', { fallback: ['second/weights'] }),
+      },
     },
   })
 })
@@ -38,9 +64,12 @@ const post = (model: string, stream: boolean, signal?: AbortSignal): Promise<Res
     ...(signal === undefined ? {} : { signal }),
   })
 
-async function trace(id: string | null): Promise<{ outcome: string; usage: { estimated: boolean; outputTokens: number } }> {
+async function trace(
+  id: string | null,
+): Promise<{ outcome: string; usage: { estimated: boolean; outputTokens: number } }> {
   const found = await fetch(`${house.url}/api/traces/${id}`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })
-  return ((await found.json()) as { body: { outcome: string; usage: { estimated: boolean; outputTokens: number } } }).body
+  return ((await found.json()) as { body: { outcome: string; usage: { estimated: boolean; outputTokens: number } } })
+    .body
 }
 
 const errorIn = (text: string): string => /"code":"(\w+)"/.exec(text)?.[1] ?? text
@@ -48,13 +77,23 @@ const errorIn = (text: string): string => /"code":"(\w+)"/.exec(text)?.[1] ?? te
 test('a server that answers is passed on, streamed and whole', async () => {
   first.behave(answers)
   const whole = await post('alone', false)
-  assert.equal(((await whole.json()) as { choices: { message: { content: string } }[] }).choices[0]?.message.content, 'All is well.')
+  assert.equal(
+    ((await whole.json()) as { choices: { message: { content: string } }[] }).choices[0]?.message.content,
+    'All is well.',
+  )
   const streamed = await (await post('alone', true)).text()
   assert.ok(streamed.endsWith('data: [DONE]\n\n'))
-  assert.deepEqual(await trace(whole.headers.get('x-request-id')).then(({ outcome, usage }) => [outcome, usage.estimated, usage.outputTokens]), ['answered', false, 3])
+  assert.deepEqual(
+    await trace(whole.headers.get('x-request-id')).then(({ outcome, usage }) => [
+      outcome,
+      usage.estimated,
+      usage.outputTokens,
+    ]),
+    ['answered', false, 3],
+  )
 })
 
-test('before the first word, each way of failing becomes a status, or the fallback\'s answer', async (t) => {
+test("before the first word, each way of failing becomes a status, or the fallback's answer", async (t) => {
   const cases: readonly [string, Behaviour, number, string][] = [
     ['hangs', hangs, 504, 'engine_timeout'],
     ['resets the connection', resets, 502, 'engine_unreachable'],
@@ -82,14 +121,21 @@ test('a server that is down is said to be so, and a fallback answers for it', as
 })
 
 test('after the first word, a failure is an error frame and never another model', async (t) => {
-  for (const [name, behaviour, code] of [['breaks off', breaksOff, 'stream_broken'], ['ends early', endsEarly, 'stream_broken'], ['stalls', stalls, 'engine_timeout']] as const) {
+  for (const [name, behaviour, code] of [
+    ['breaks off', breaksOff, 'stream_broken'],
+    ['ends early', endsEarly, 'stream_broken'],
+    ['stalls', stalls, 'engine_timeout'],
+  ] as const) {
     await t.test(name, async () => {
       first.behave(behaviour)
       const asked = second.asked
       const answer = await post('backed', true)
       const text = await answer.text()
       assert.equal(answer.status, 200)
-      assert.deepEqual([text.includes('Well'), text.includes('[DONE]'), errorIn(text), second.asked - asked], [true, false, code, 0])
+      assert.deepEqual(
+        [text.includes('Well'), text.includes('[DONE]'), errorIn(text), second.asked - asked],
+        [true, false, code, 0],
+      )
       assert.equal((await trace(answer.headers.get('x-request-id'))).outcome, 'failed')
     })
   }
@@ -126,7 +172,13 @@ test('a reload takes a model in and out while it runs, and refuses a file with a
       await sleep(50)
     }
   }
-  await writeFile(path, JSON.stringify({ ...config, models: { ...config.models, added: { deployments: [{ engine: 'first', model: 'x' }] } } }))
+  await writeFile(
+    path,
+    JSON.stringify({
+      ...config,
+      models: { ...config.models, added: { deployments: [{ engine: 'first', model: 'x' }] } },
+    }),
+  )
   await until(true)
   await writeFile(path, 'models: { added: { deployments: [{ engine: nowhere, model: x }] } }')
   await sleep(500)

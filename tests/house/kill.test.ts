@@ -26,7 +26,10 @@ async function askUntilGone(url: string, stream: boolean, seen: Seen[]): Promise
       })
       id = answer.headers.get('x-request-id') ?? ''
       const text = await answer.text()
-      seen.push({ id, complete: answer.status === 200 && (stream ? text.endsWith('data: [DONE]\n\n') : text.endsWith('}')) })
+      seen.push({
+        id,
+        complete: answer.status === 200 && (stream ? text.endsWith('data: [DONE]\n\n') : text.endsWith('}')),
+      })
     } catch {
       if (id !== '') seen.push({ id, complete: false })
       return
@@ -44,7 +47,10 @@ test('after kill -9 every complete answer is on record, and what it cut off is c
   t.after(() => upstream.stop())
   const options: HouseOptions = {
     documents: {},
-    config: { engines: { up: { kind: 'openai', url: upstream.url } }, models: { m: { deployments: [{ engine: 'up', model: 'weights' }] } } },
+    config: {
+      engines: { up: { kind: 'openai', url: upstream.url } },
+      models: { m: { deployments: [{ engine: 'up', model: 'weights' }] } },
+    },
   }
   let house: RunningHouse = await startHouse(options)
   let complete = 0
@@ -67,13 +73,21 @@ test('after kill -9 every complete answer is on record, and what it cut off is c
     }
   }
   await house.stop()
-  assert.ok(complete > ROUNDS && interrupted > 0, `the kills met ${complete} complete answers and ${interrupted} open ones`)
-  t.diagnostic(`${ROUNDS} kills: ${complete} complete answers all on record, ${interrupted} open ones closed as interrupted`)
+  assert.ok(
+    complete > ROUNDS && interrupted > 0,
+    `the kills met ${complete} complete answers and ${interrupted} open ones`,
+  )
+  t.diagnostic(
+    `${ROUNDS} kills: ${complete} complete answers all on record, ${interrupted} open ones closed as interrupted`,
+  )
 })
 
 test('after kill -9 while it reads, the run goes on: every document once, none half', async (t) => {
   const documents = Object.fromEntries(
-    Array.from({ length: 300 }, (_, at) => [`${at}.md`, `# Ship ${at}\n\nThe ship number ${at} carries ${at * 7} barrels.\n\n${'She sails with the tide and returns with the wind. '.repeat(400)}`]),
+    Array.from({ length: 300 }, (_, at) => [
+      `${at}.md`,
+      `# Ship ${at}\n\nThe ship number ${at} carries ${at * 7} barrels.\n\n${'She sails with the tide and returns with the wind. '.repeat(400)}`,
+    ]),
   )
   let folder: string | undefined
   for (let round = 0; round < 3; round++) {

@@ -67,7 +67,16 @@ export const answers: Behaviour = (response, { stream }) => {
   }
   response.writeHead(200, { 'content-type': 'application/json' })
   const message = { role: 'assistant', content: 'All is well.' }
-  response.end(JSON.stringify({ id: 'c', object: 'chat.completion', created: 1, model: 'weights', choices: [{ index: 0, message, finish_reason: 'stop' }], usage }))
+  response.end(
+    JSON.stringify({
+      id: 'c',
+      object: 'chat.completion',
+      created: 1,
+      model: 'weights',
+      choices: [{ index: 0, message, finish_reason: 'stop' }],
+      usage,
+    }),
+  )
 }
 
 export const hangs: Behaviour = () => {}

@@ -1,7 +1,13 @@
 import type { Headers, Reply, Request } from '../../src/base/http.ts'
 
 /** A request as a handler gets it, and a reply that remembers. */
-export function request(method: string, target: string, body: unknown = '', headers: Headers = {}, peer: Request['peer'] = 'network'): Request {
+export function request(
+  method: string,
+  target: string,
+  body: unknown = '',
+  headers: Headers = {},
+  peer: Request['peer'] = 'network',
+): Request {
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
   return { method, target, headers, peer, body: () => Promise.resolve(bytes) }
 }

@@ -13,7 +13,14 @@ const echo: Handler = (request, reply) => {
   request.body(1000).then(
     (bytes) => {
       reply.head(200, { 'content-type': 'application/json' })
-      reply.end(JSON.stringify({ method: request.method, target: request.target, peer: request.peer, body: Buffer.from(bytes).toString() }))
+      reply.end(
+        JSON.stringify({
+          method: request.method,
+          target: request.target,
+          peer: request.peer,
+          body: Buffer.from(bytes).toString(),
+        }),
+      )
     },
     (cause: unknown) => {
       reply.head(cause instanceof Fault ? 413 : 500, { 'content-type': 'text/plain' })
@@ -53,9 +60,15 @@ test('requests that two parties could read differently are refused', async (t) =
     ['Transfer-Encoding on HTTP/1.0', `POST / HTTP/1.0\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
     ['an underscore in a name', `GET / HTTP/1.1\r\n${HOST}X_Api_Key: a\r\n\r\n`],
     ['__proto__', `GET / HTTP/1.1\r\n${HOST}__proto__: a\r\n\r\n`],
-    ['a credential announced as a trailer', `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n0\r\nAuthorization: Bearer a\r\n\r\n`],
+    [
+      'a credential announced as a trailer',
+      `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\nTrailer: Authorization\r\n\r\n0\r\nAuthorization: Bearer a\r\n\r\n`,
+    ],
     ['two lengths', `POST / HTTP/1.1\r\n${HOST}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`],
-    ['a length and chunks', `POST / HTTP/1.1\r\n${HOST}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`],
+    [
+      'a length and chunks',
+      `POST / HTTP/1.1\r\n${HOST}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    ],
     ['no HTTP at all', '\u0016\u0003\u0001\r\n\r\n'],
     ['a bare line feed in a header', `GET / HTTP/1.1\r\n${HOST}X: a\nY: b\r\n\r\n`],
     ['headers of 20 kB', `GET / HTTP/1.1\r\n${HOST}X: ${'a'.repeat(20_000)}\r\n\r\n`],
@@ -69,7 +82,10 @@ test('requests that two parties could read differently are refused', async (t) =
 
 test('a credential in a trailer that nobody announced does not arrive', async (t) => {
   const { address } = await listen(t)
-  const answer = await raw(address, `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nAuthorization: Bearer a\r\n\r\n`)
+  const answer = await raw(
+    address,
+    `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nAuthorization: Bearer a\r\n\r\n`,
+  )
   assert.match(answer, /request_refused/)
 })
 
@@ -82,7 +98,13 @@ test('a body arrives whole however it is split, and is refused past its limit', 
   const { address } = await listen(t)
   assert.match(await raw(address, `POST / HTTP/1.1\r\n${HOST}Content-Length: 4\r\n\r\n`, 'ab', 'cd'), /"body":"abcd"/)
   assert.match(await raw(address, `POST / HTTP/1.1\r\n${HOST}Content-Length: 1001\r\n\r\n`), /body_too_large/)
-  assert.match(await raw(address, `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n3e9\r\n${'a'.repeat(1001)}\r\n0\r\n\r\n`), /body_too_large/)
+  assert.match(
+    await raw(
+      address,
+      `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n3e9\r\n${'a'.repeat(1001)}\r\n0\r\n\r\n`,
+    ),
+    /body_too_large/,
+  )
 })
 
 test('a body that does not come is given up', async (t) => {
@@ -98,7 +120,7 @@ test('an address in use, and one that is none, say so', async (t) => {
   }
 })
 
-test('the control socket is the owner\'s alone, and a stale file does not block it', async (t) => {
+test("the control socket is the owner's alone, and a stale file does not block it", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'headworks-'))
   t.after(() => rm(folder, { recursive: true }))
   const path = join(folder, 'control.sock')

@@ -103,16 +103,31 @@ function unparsed(error: NodeJS.ErrnoException, bodyTimeoutMs: number): string {
   const refusal =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
       ? refuse('body_timeout', { limitMs: bodyTimeoutMs })
-      : refuse('request_refused', { reason: error.code === 'HPE_HEADER_OVERFLOW' ? 'its headers are too large' : 'it is not valid HTTP' })
+      : refuse('request_refused', {
+          reason: error.code === 'HPE_HEADER_OVERFLOW' ? 'its headers are too large' : 'it is not valid HTTP',
+        })
   const body = refusalText(refusal)
   const status = `${statusOf(refusal)} ${STATUS_CODES[statusOf(refusal)] ?? ''}`
   return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
 const refusalText = (refusal: Refusal): string =>
-  JSON.stringify({ error: { message: `${sentenceOf(refusal)} ${remedyOf(refusal)}`, type: 'invalid_request_error', param: null, code: refusal.code } })
+  JSON.stringify({
+    error: {
+      message: `${sentenceOf(refusal)} ${remedyOf(refusal)}`,
+      type: 'invalid_request_error',
+      param: null,
+      code: refusal.code,
+    },
+  })
 
-function serve(message: IncomingMessage, response: ServerResponse, peer: Request['peer'], handler: Handler, bodyTimeoutMs: number): void {
+function serve(
+  message: IncomingMessage,
+  response: ServerResponse,
+  peer: Request['peer'],
+  handler: Handler,
+  bodyTimeoutMs: number,
+): void {
   const refusal = ambiguity(message, peer)
   if (refusal !== undefined) {
     response.writeHead(400, { 'content-type': 'application/json; charset=utf-8', connection: 'close' })
@@ -129,7 +144,8 @@ function ambiguity(message: IncomingMessage, peer: Request['peer']): Refusal | u
   for (let i = 0; i < raw.length; i += 2) {
     const name = (raw[i] ?? '').toLowerCase()
     if (name === 'host') hosts++
-    if (name.includes('_')) return refuse('request_refused', { reason: `the header name "${name.slice(0, 64)}" has an underscore` })
+    if (name.includes('_'))
+      return refuse('request_refused', { reason: `the header name "${name.slice(0, 64)}" has an underscore` })
     if (name === 'transfer-encoding' && message.httpVersion === '1.0') {
       return refuse('request_refused', { reason: 'HTTP/1.0 has no transfer-encoding' })
     }

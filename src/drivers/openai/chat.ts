@@ -59,7 +59,8 @@ export class OpenAiChat implements Attempt, ClientHandler {
     this.#headers = headers
     if (status !== 200 || !this.#call.stream) return
     const type = headers['content-type'] ?? ''
-    if (!type.startsWith('text/event-stream')) this.#garbled(`a stream was asked for and ${type === '' ? 'no content type' : type} came`)
+    if (!type.startsWith('text/event-stream'))
+      this.#garbled(`a stream was asked for and ${type === '' ? 'no content type' : type} came`)
   }
 
   data(bytes: Uint8Array): void {
@@ -87,7 +88,9 @@ export class OpenAiChat implements Attempt, ClientHandler {
   fail(cause: Error): void {
     if (this.#over) return
     const details = { engine: this.#engine, reason: cause.message }
-    this.#fail(this.#status === 0 ? fault('engine_unreachable', details, cause) : fault('stream_broken', details, cause))
+    this.#fail(
+      this.#status === 0 ? fault('engine_unreachable', details, cause) : fault('stream_broken', details, cause),
+    )
   }
 
   #event({ event, data }: SseEvent): void {
@@ -127,7 +130,8 @@ export class OpenAiChat implements Attempt, ClientHandler {
       return this.#fail(fault('engine_refused', { engine: this.#engine, status: 200, reason: reasonFrom(answer) }))
     }
     const { usage, ...rest } = answer
-    if (!Array.isArray(rest['choices']) || rest['choices'].length === 0) return this.#garbled('its answer has no `choices`')
+    if (!Array.isArray(rest['choices']) || rest['choices'].length === 0)
+      return this.#garbled('its answer has no `choices`')
     if (isObject(usage)) this.#rawUsage = usage
     this.#sink.frame(rest)
     if (!this.#over) this.#complete()
@@ -147,7 +151,13 @@ export class OpenAiChat implements Attempt, ClientHandler {
   #refused(): void {
     const text = Buffer.concat(this.#body)
     const answer = parseJson(text, { bytesMax: ERROR_BYTES_MAX, depthMax: ANSWER_DEPTH_MAX })
-    this.#fail(engineFault(this.#engine, { status: this.#status, headers: this.#headers }, isObject(answer) ? answer : text.toString('utf8')))
+    this.#fail(
+      engineFault(
+        this.#engine,
+        { status: this.#status, headers: this.#headers },
+        isObject(answer) ? answer : text.toString('utf8'),
+      ),
+    )
   }
 
   #garbled(reason: string): void {

@@ -38,12 +38,27 @@ class HandWire implements HttpClient, Exchange {
 
 function open(capField: 'max_tokens' | 'max_completion_tokens' = 'max_tokens') {
   const wire = new HandWire()
-  const engine = new OpenAiEngine({ name: 'local', url: 'http://engine.test/v1/', key: { reveal: () => 'sk-1' }, headers: { 'x-org': 'o' }, capField, client: wire })
+  const engine = new OpenAiEngine({
+    name: 'local',
+    url: 'http://engine.test/v1/',
+    key: { reveal: () => 'sk-1' },
+    headers: { 'x-org': 'o' },
+    capField,
+    client: wire,
+  })
   const got: { frames: JsonObject[]; end?: ChatEnd; fault?: Fault } = { frames: [] }
   const span = new Trace(new ManualClock()).open('call')
   function chat(stream: boolean, body: JsonObject = {}): Attempt {
     return engine.chat(
-      { requestId: 'req_1', span, connectTimeoutMs: 10, model: 'weights', stream, outputTokensMax: 50, body: { messages: [{ role: 'user', content: 'x' }], ...body } },
+      {
+        requestId: 'req_1',
+        span,
+        connectTimeoutMs: 10,
+        model: 'weights',
+        stream,
+        outputTokensMax: 50,
+        body: { messages: [{ role: 'user', content: 'x' }], ...body },
+      },
       {
         frame: (frame) => void got.frames.push(frame),
         end: (end) => {
@@ -70,13 +85,20 @@ const SSE = 'text/event-stream'
 const JSON_TYPE = 'application/json'
 const part = (content: string, finish: string | null = null): string =>
   `data: ${JSON.stringify({ id: 'c', choices: [{ index: 0, delta: { content }, finish_reason: finish }] })}\n\n`
-const USAGE = 'data: {"id":"c","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":2}}}\n\n'
+const USAGE =
+  'data: {"id":"c","choices":[],"usage":{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":2}}}\n\n'
 const DONE = 'data: [DONE]\n\n'
-const textOf = (frames: JsonObject[]): string => frames.map((frame) => (frame['choices'] as { delta: { content: string } }[])[0]?.delta.content).join('')
+const textOf = (frames: JsonObject[]): string =>
+  frames.map((frame) => (frame['choices'] as { delta: { content: string } }[])[0]?.delta.content).join('')
 
 test('the engine is asked by its own model name, with the cap it knows, its key, and for usage', () => {
   const { wire, chat } = open('max_completion_tokens')
-  chat(true, { max_tokens: 9999, temperature: 0.5, vendor_field: { a: 1 }, stream_options: { chunk_include_usage: true } })
+  chat(true, {
+    max_tokens: 9999,
+    temperature: 0.5,
+    vendor_field: { a: 1 },
+    stream_options: { chunk_include_usage: true },
+  })
   const [request] = wire.requests
   assert.equal(request?.url, 'http://engine.test/v1/chat/completions')
   assert.deepEqual([request?.headers['authorization'], request?.headers['x-org']], ['Bearer sk-1', 'o'])
@@ -98,14 +120,24 @@ test('a stream is the same however its bytes are split', () => {
     chat(true)
     answer(200, SSE, whole.subarray(0, at), whole.subarray(at))
     assert.equal(textOf(got.frames), 'Grüße, 🌊')
-    assert.deepEqual(got.end?.usage, { inputTokens: 7, cachedInputTokens: 2, outputTokens: 4, reasoningTokens: 0, estimated: false })
+    assert.deepEqual(got.end?.usage, {
+      inputTokens: 7,
+      cachedInputTokens: 2,
+      outputTokens: 4,
+      reasoningTokens: 0,
+      estimated: false,
+    })
   }
 })
 
 test('a whole answer, with usage taken out', () => {
   const { chat, answer, got } = open()
   chat(false)
-  answer(200, JSON_TYPE, '{"id":"c","choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":1,"completion_tokens":2},"extra":1}')
+  answer(
+    200,
+    JSON_TYPE,
+    '{"id":"c","choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":1,"completion_tokens":2},"extra":1}',
+  )
   assert.deepEqual(got.frames, [{ id: 'c', choices: [{ message: { content: 'Hi' } }], extra: 1 }])
   assert.deepEqual([got.end?.usage?.outputTokens, got.end?.rawUsage], [2, { prompt_tokens: 1, completion_tokens: 2 }])
 })
@@ -145,7 +177,12 @@ test('a finish reason ends a stream whose server leaves out [DONE]; what comes a
 })
 
 test('a usage that makes no sense is not believed', () => {
-  for (const usage of ['{"prompt_tokens":-1,"completion_tokens":1}', '{"prompt_tokens":1.5}', '{"prompt_tokens":1,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":5}}', '"much"']) {
+  for (const usage of [
+    '{"prompt_tokens":-1,"completion_tokens":1}',
+    '{"prompt_tokens":1.5}',
+    '{"prompt_tokens":1,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":5}}',
+    '"much"',
+  ]) {
     const { chat, answer, got } = open()
     chat(true)
     answer(200, SSE, part('All.', 'stop'), `data: {"choices":[],"usage":${usage}}\n\n`, DONE)
@@ -199,7 +236,11 @@ test('embeddings and rerank: answers that do not fit what was asked are refused'
   const { engine, answer, span } = open()
   const context = { requestId: 'req_1', span, connectTimeoutMs: 10, model: 'm', signal: new AbortController().signal }
   const vectors = engine.embed({ ...context, inputs: ['a', 'b'] })
-  answer(200, JSON_TYPE, '{"data":[{"index":1,"embedding":[3,4]},{"index":0,"embedding":[1,2]}],"usage":{"prompt_tokens":2}}')
+  answer(
+    200,
+    JSON_TYPE,
+    '{"data":[{"index":1,"embedding":[3,4]},{"index":0,"embedding":[1,2]}],"usage":{"prompt_tokens":2}}',
+  )
   assert.deepEqual((await vectors).vectors, [Float32Array.of(1, 2), Float32Array.of(3, 4)])
   const short = engine.embed({ ...context, inputs: ['a', 'b'] })
   answer(200, JSON_TYPE, '{"data":[{"index":0,"embedding":[1,2]}]}')
@@ -215,7 +256,14 @@ test('embeddings and rerank: answers that do not fit what was asked are refused'
 test('a whole exchange stops when its signal says so', async () => {
   const { engine, wire, span } = open()
   const stop = new AbortController()
-  const asked = engine.embed({ requestId: 'r', span, connectTimeoutMs: 10, model: 'm', inputs: ['a'], signal: stop.signal })
+  const asked = engine.embed({
+    requestId: 'r',
+    span,
+    connectTimeoutMs: 10,
+    model: 'm',
+    inputs: ['a'],
+    signal: stop.signal,
+  })
   stop.abort(new Error('left'))
   await assert.rejects(asked, /left/)
   await settled()

@@ -1,7 +1,17 @@
 import { Fault, fault, reasonOf } from '../../base/errors.ts'
 import type { ClientRequest, Exchange, HttpClient } from '../../base/http.ts'
 import { isObject, type Json, type JsonObject, parseJson } from '../../base/json.ts'
-import type { Attempt, ChatCall, ChatSink, EmbedCall, EmbedResult, Engine, Operation, RerankCall, RerankResult } from '../../engine/port.ts'
+import type {
+  Attempt,
+  ChatCall,
+  ChatSink,
+  EmbedCall,
+  EmbedResult,
+  Engine,
+  Operation,
+  RerankCall,
+  RerankResult,
+} from '../../engine/port.ts'
 import { ANSWER_BYTES_MAX, ANSWER_DEPTH_MAX, OpenAiChat } from './chat.ts'
 import { engineFault, type Upstream } from './fault.ts'
 import { readUsage } from './usage.ts'
@@ -30,7 +40,12 @@ export class OpenAiEngine implements Engine {
 
   chat(call: ChatCall, sink: ChatSink): Attempt {
     const chat = new OpenAiChat(this.name, call, sink)
-    chat.begin(this.#options.client.start(this.#request('POST', '/chat/completions', call.connectTimeoutMs, this.#chatBody(call)), chat))
+    chat.begin(
+      this.#options.client.start(
+        this.#request('POST', '/chat/completions', call.connectTimeoutMs, this.#chatBody(call)),
+        chat,
+      ),
+    )
     return chat
   }
 
@@ -38,26 +53,35 @@ export class OpenAiEngine implements Engine {
     const body = { model: call.model, input: call.inputs, encoding_format: 'float' }
     const answer = await this.#ask('POST', '/embeddings', call.connectTimeoutMs, call.signal, body)
     const data = answer['data']
-    if (!Array.isArray(data) || data.length !== call.inputs.length) throw this.#garbled(`${call.inputs.length} embeddings were asked for`)
+    if (!Array.isArray(data) || data.length !== call.inputs.length)
+      throw this.#garbled(`${call.inputs.length} embeddings were asked for`)
     const vectors: Float32Array[] = []
     for (const [at, one] of (data as readonly Json[]).entries()) {
       const vector = isObject(one) ? one['embedding'] : undefined
-      if (!Array.isArray(vector) || !vector.every((x) => typeof x === 'number')) throw this.#garbled(`embedding ${at} is no array of numbers`)
+      if (!Array.isArray(vector) || !vector.every((x) => typeof x === 'number'))
+        throw this.#garbled(`embedding ${at} is no array of numbers`)
       vectors[isObject(one) && typeof one['index'] === 'number' ? one['index'] : at] = Float32Array.from(vector)
     }
-    if (vectors.length !== call.inputs.length || vectors.includes(undefined as never)) throw this.#garbled('its embeddings are numbered wrongly')
+    if (vectors.length !== call.inputs.length || vectors.includes(undefined as never))
+      throw this.#garbled('its embeddings are numbered wrongly')
     return { vectors, ...usageOf(answer) }
   }
 
   async rerank(call: RerankCall): Promise<RerankResult> {
     const { model, query, documents, topN } = call
-    const answer = await this.#ask('POST', '/rerank', call.connectTimeoutMs, call.signal, { model, query, documents, top_n: topN })
+    const answer = await this.#ask('POST', '/rerank', call.connectTimeoutMs, call.signal, {
+      model,
+      query,
+      documents,
+      top_n: topN,
+    })
     const listed = answer['results']
     if (!Array.isArray(listed)) throw this.#garbled('it has no `results`')
     const results = (listed as readonly Json[]).map((one) => {
       const index = isObject(one) ? one['index'] : undefined
       const score = isObject(one) ? one['relevance_score'] : undefined
-      if (typeof index !== 'number' || documents[index] === undefined || typeof score !== 'number') throw this.#garbled('a result is malformed')
+      if (typeof index !== 'number' || documents[index] === undefined || typeof score !== 'number')
+        throw this.#garbled('a result is malformed')
       return { index, score }
     })
     return { results: results.toSorted((a, b) => b.score - a.score).slice(0, topN), ...usageOf(answer) }
@@ -67,7 +91,9 @@ export class OpenAiEngine implements Engine {
     const answer = await this.#ask('GET', '/models', timeoutMs, AbortSignal.timeout(timeoutMs))
     const data = answer['data']
     if (!Array.isArray(data)) throw this.#garbled('GET /models has no `data`')
-    return (data as readonly Json[]).flatMap((one) => (isObject(one) && typeof one['id'] === 'string' ? [one['id']] : []))
+    return (data as readonly Json[]).flatMap((one) =>
+      isObject(one) && typeof one['id'] === 'string' ? [one['id']] : [],
+    )
   }
 
   async close(): Promise<void> {}
@@ -77,7 +103,9 @@ export class OpenAiEngine implements Engine {
   #chatBody(call: ChatCall): JsonObject {
     const { max_tokens: _tokens, max_completion_tokens: _completion, stream_options: options, ...rest } = call.body
     const body = { ...rest, model: call.model, stream: call.stream, [this.#options.capField]: call.outputTokensMax }
-    return call.stream ? { ...body, stream_options: { ...(isObject(options) ? options : {}), include_usage: true } } : body
+    return call.stream
+      ? { ...body, stream_options: { ...(isObject(options) ? options : {}), include_usage: true } }
+      : body
   }
 
   #request(method: 'GET' | 'POST', path: string, connectTimeoutMs: number, body?: JsonObject): ClientRequest {
@@ -97,7 +125,13 @@ export class OpenAiEngine implements Engine {
   }
 
   /** One whole exchange. Rejects with a `Fault`. */
-  #ask(method: 'GET' | 'POST', path: string, connectTimeoutMs: number, signal: AbortSignal, body?: JsonObject): Promise<JsonObject> {
+  #ask(
+    method: 'GET' | 'POST',
+    path: string,
+    connectTimeoutMs: number,
+    signal: AbortSignal,
+    body?: JsonObject,
+  ): Promise<JsonObject> {
     return new Promise((resolve, reject) => {
       let upstream: Upstream = { status: 0, headers: {} }
       const chunks: Uint8Array[] = []
@@ -105,7 +139,11 @@ export class OpenAiEngine implements Engine {
       let exchange: Exchange | undefined = undefined
       const give = (cause: unknown): void => {
         exchange?.abort()
-        reject(cause instanceof Fault ? cause : fault('engine_unreachable', { engine: this.name, reason: reasonOf(cause) }, cause))
+        reject(
+          cause instanceof Fault
+            ? cause
+            : fault('engine_unreachable', { engine: this.name, reason: reasonOf(cause) }, cause),
+        )
       }
       if (signal.aborted) return give(signal.reason)
       signal.addEventListener('abort', () => give(signal.reason), { once: true })

@@ -10,7 +10,8 @@ export function readUsage(raw: Json | undefined): Usage | undefined {
   const completion = count(raw['completion_tokens'] ?? 0)
   const cached = count(part(raw['prompt_tokens_details'], 'cached_tokens'))
   const reasoning = count(part(raw['completion_tokens_details'], 'reasoning_tokens'))
-  if (prompt === undefined || completion === undefined || cached === undefined || reasoning === undefined) return undefined
+  if (prompt === undefined || completion === undefined || cached === undefined || reasoning === undefined)
+    return undefined
   if (cached > prompt || reasoning > completion) return undefined
   return {
     inputTokens: prompt - cached,

@@ -57,8 +57,8 @@ function traps(): Pick<WorkerOptions, 'files' | 'clock'> {
       ...clock,
       monotonicMs() {
         if (text === 'CRASH') process.kill(process.pid, 'SIGSEGV')
-        if (text === 'HANG') while (text !== '') text += ''
-        if (text === 'HEAP') for (const all: string[] = []; ;) all.push(String(all.length).repeat(1000))
+        if (text === 'HANG') while (text !== '') text = 'HANG'
+        if (text === 'HEAP') for (const all: number[][] = []; ;) all.push(Array.from({ length: 10_000 }, (_, at) => at))
         if (text === 'BLOAT') for (const all: Uint8Array[] = []; ;) all.push(new Uint8Array(50 * 2 ** 20).fill(1))
         return clock.monotonicMs()
       },

@@ -1,5 +1,5 @@
 import { eventsContract } from '../../store/contract/events.ts'
-import { temporary } from './temporary.ts'
+import { temporary } from '../../../tests/kit/sqlite.ts'
 
 eventsContract(
   'sqlite',

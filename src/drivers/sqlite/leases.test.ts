@@ -1,5 +1,5 @@
 import { leasesContract } from '../../store/contract/leases.ts'
-import { temporary } from './temporary.ts'
+import { temporary } from '../../../tests/kit/sqlite.ts'
 
 leasesContract(
   'sqlite',

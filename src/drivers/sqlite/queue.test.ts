@@ -1,5 +1,5 @@
 import { queueContract } from '../../store/contract/queue.ts'
-import { temporary } from './temporary.ts'
+import { temporary } from '../../../tests/kit/sqlite.ts'
 
 queueContract(
   'sqlite',

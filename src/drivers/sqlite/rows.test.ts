@@ -1,5 +1,5 @@
 import { rowsContract } from '../../store/contract/rows.ts'
-import { temporary } from './temporary.ts'
+import { temporary } from '../../../tests/kit/sqlite.ts'
 
 rowsContract(
   'sqlite',

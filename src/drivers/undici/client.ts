@@ -39,7 +39,12 @@ export class UndiciClient implements HttpClient {
   #agent(connectTimeoutMs: number): Agent {
     let agent = this.#agents.get(connectTimeoutMs)
     if (agent === undefined) {
-      agent = new Agent({ connections: CONNECTIONS_MAX, keepAliveTimeout: KEEP_ALIVE_MS, connect: { timeout: connectTimeoutMs }, pipelining: 1 })
+      agent = new Agent({
+        connections: CONNECTIONS_MAX,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        connect: { timeout: connectTimeoutMs },
+        pipelining: 1,
+      })
       this.#agents.set(connectTimeoutMs, agent)
     }
     return agent
@@ -76,7 +81,11 @@ class Running implements Exchange, Dispatcher.DispatchHandler {
     if (this.#over) controller.abort(new Error('aborted'))
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
+  onResponseStart(
+    _: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
     if (this.#over || status < 200) return
     if (this.#paused) this.#controller?.pause()
     this.#handler.head(status, joined(headers))

@@ -1,4 +1,13 @@
-import { kindOf, type Problem, refuse, type Refusal, remedyOf, sentenceOf, statusOf, type ErrorKind } from '../../base/errors.ts'
+import {
+  kindOf,
+  type Problem,
+  refuse,
+  type Refusal,
+  remedyOf,
+  sentenceOf,
+  statusOf,
+  type ErrorKind,
+} from '../../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
 import type { Usage } from '../../meter/usage.ts'
 import { totalTokens } from '../../meter/usage.ts'
@@ -27,24 +36,29 @@ export function readChatRequest(body: Json): ChatRequest | Refusal {
   if (!Array.isArray(messages) || messages.length === 0) {
     return invalid('messages', 'must be a non-empty array', 'Send at least one {"role": "user", "content": "..."}.')
   }
-  if (messages.length > MESSAGES_MAX) return invalid('messages', `has more than ${MESSAGES_MAX} entries`, 'Send fewer messages.')
+  if (messages.length > MESSAGES_MAX)
+    return invalid('messages', `has more than ${MESSAGES_MAX} entries`, 'Send fewer messages.')
   for (const [at, message] of (messages as readonly Json[]).entries()) {
     const problem = messageProblem(message)
-    if (problem !== undefined) return invalid(`messages[${at}]`, problem, 'See the chat completions reference for the shape of a message.')
+    if (problem !== undefined)
+      return invalid(`messages[${at}]`, problem, 'See the chat completions reference for the shape of a message.')
   }
   const stream = body['stream'] ?? false
   if (typeof stream !== 'boolean') return invalid('stream', 'must be true or false', 'Leave it out, or send a boolean.')
   const n = body['n'] ?? 1
-  if (!isCount(n) || n > CHOICES_MAX) return invalid('n', `must be a whole number from 1 to ${CHOICES_MAX}`, 'Leave it out for one choice.')
+  if (!isCount(n) || n > CHOICES_MAX)
+    return invalid('n', `must be a whole number from 1 to ${CHOICES_MAX}`, 'Leave it out for one choice.')
   const caps: number[] = []
   for (const field of ['max_completion_tokens', 'max_tokens'] as const) {
     const cap = body[field] ?? undefined
     if (cap === undefined) continue
-    if (!isCount(cap)) return invalid(field, 'must be a whole number of at least 1', 'Leave it out for the model\'s own cap.')
+    if (!isCount(cap))
+      return invalid(field, 'must be a whole number of at least 1', "Leave it out for the model's own cap.")
     caps.push(cap)
   }
   const options = body['stream_options'] ?? undefined
-  if (options !== undefined && !isObject(options)) return invalid('stream_options', 'must be an object', 'Send {"include_usage": true}.')
+  if (options !== undefined && !isObject(options))
+    return invalid('stream_options', 'must be an object', 'Send {"include_usage": true}.')
   return {
     model,
     stream,
@@ -66,24 +80,37 @@ const RERANK_DOCUMENTS_MAX = 1000
 
 /** The rerank shape most engines speak (Cohere's, Jina's). */
 export function readRerankRequest(body: Json): RerankRequest | Refusal {
-  if (!isObject(body)) return invalid('body', 'must be an object', 'Send {"model": ..., "query": ..., "documents": [...]}.')
+  if (!isObject(body))
+    return invalid('body', 'must be an object', 'Send {"model": ..., "query": ..., "documents": [...]}.')
   const model = readModel(body)
   if (typeof model !== 'string') return model
   const query = body['query']
-  if (typeof query !== 'string' || query === '') return invalid('query', 'must be a non-empty string', 'Send the question to rank by.')
+  if (typeof query !== 'string' || query === '')
+    return invalid('query', 'must be a non-empty string', 'Send the question to rank by.')
   const given = body['documents']
   if (!Array.isArray(given) || given.length === 0 || given.length > RERANK_DOCUMENTS_MAX) {
-    return invalid('documents', `must be an array of 1 to ${RERANK_DOCUMENTS_MAX}`, 'Send strings, or objects with a `text`.')
+    return invalid(
+      'documents',
+      `must be an array of 1 to ${RERANK_DOCUMENTS_MAX}`,
+      'Send strings, or objects with a `text`.',
+    )
   }
   const documents: string[] = []
   for (const [at, one] of (given as readonly Json[]).entries()) {
     const text = isObject(one) ? one['text'] : one
-    if (typeof text !== 'string') return invalid(`documents[${at}]`, 'must be a string or an object with a `text`', 'Send text.')
+    if (typeof text !== 'string')
+      return invalid(`documents[${at}]`, 'must be a string or an object with a `text`', 'Send text.')
     documents.push(text)
   }
   const topN = body['top_n'] ?? documents.length
   if (!isCount(topN)) return invalid('top_n', 'must be a whole number of at least 1', 'Leave it out for all of them.')
-  return { model, query, documents, topN: Math.min(topN, documents.length), returnDocuments: body['return_documents'] === true }
+  return {
+    model,
+    query,
+    documents,
+    topN: Math.min(topN, documents.length),
+    returnDocuments: body['return_documents'] === true,
+  }
 }
 
 export interface EmbeddingsRequest {
@@ -101,11 +128,20 @@ export function readEmbeddingsRequest(body: Json): EmbeddingsRequest | Refusal {
   if (typeof model !== 'string') return model
   const given = body['input']
   const inputs = typeof given === 'string' ? [given] : Array.isArray(given) ? (given as readonly Json[]) : []
-  if (inputs.length === 0 || inputs.length > EMBEDDING_INPUTS_MAX || !inputs.every((input) => typeof input === 'string' && input !== '')) {
-    return invalid('input', `must be a non-empty string or 1 to ${EMBEDDING_INPUTS_MAX} of them`, 'Send text; token arrays are not taken.')
+  if (
+    inputs.length === 0 ||
+    inputs.length > EMBEDDING_INPUTS_MAX ||
+    !inputs.every((input) => typeof input === 'string' && input !== '')
+  ) {
+    return invalid(
+      'input',
+      `must be a non-empty string or 1 to ${EMBEDDING_INPUTS_MAX} of them`,
+      'Send text; token arrays are not taken.',
+    )
   }
   const format = body['encoding_format'] ?? 'float'
-  if (format !== 'float' && format !== 'base64') return invalid('encoding_format', 'must be "float" or "base64"', 'Leave it out for "float".')
+  if (format !== 'float' && format !== 'base64')
+    return invalid('encoding_format', 'must be "float" or "base64"', 'Leave it out for "float".')
   return { model, inputs: inputs as readonly string[], base64: format === 'base64' }
 }
 
@@ -125,13 +161,15 @@ function messageProblem(message: Json): string | undefined {
   if (!isObject(message)) return 'must be an object'
   if (typeof message['role'] !== 'string') return 'must have a `role`'
   const content = message['content'] ?? null
-  if (content !== null && typeof content !== 'string' && !Array.isArray(content)) return 'must have a `content` that is a string or an array of parts'
+  if (content !== null && typeof content !== 'string' && !Array.isArray(content))
+    return 'must have a `content` that is a string or an array of parts'
   return undefined
 }
 
 const isCount = (value: Json): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 1
 
-const invalid = (field: string, problem: string, remedy: string): Refusal => refuse('field_invalid', { field, problem, remedy })
+const invalid = (field: string, problem: string, remedy: string): Refusal =>
+  refuse('field_invalid', { field, problem, remedy })
 
 const TYPES: Record<ErrorKind, string> = {
   caller: 'invalid_request_error',

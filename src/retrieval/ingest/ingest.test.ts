@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { docx, paragraph, pdf } from '../../../tests/fixtures/documents.ts'
 import { systemClock } from '../../base/clock.ts'
-import { fault, Refusal } from '../../base/errors.ts'
+import { fault, Refusal, refuse } from '../../base/errors.ts'
 import type { JsonObject } from '../../base/json.ts'
 import { silentLog } from '../../base/log.ts'
 import { seededRandom } from '../../base/random.ts'
@@ -15,6 +15,7 @@ import { createMemoryIndex } from '../../drivers/memory/index.ts'
 import { MemoryQueue } from '../../drivers/memory/queue.ts'
 import { MemoryRows } from '../../drivers/memory/rows.ts'
 import { chunkKey, CHUNKS, collectionKey, COLLECTIONS, DOCUMENTS, type DocumentRow } from '../document.ts'
+import type { Folders } from '../sources.ts'
 import { createIngest, type Ingest, type IngestOptions } from './ingest.ts'
 import type { IngestWorker } from './port.ts'
 import { LocalWorker } from './worker.ts'
@@ -212,16 +213,24 @@ test('what is gone from the folder is gone from the collection, and nothing else
   await assertWhole()
 })
 
-test('a folder that cannot be listed hides its documents, it does not remove them', async (t) => {
-  if (process.getuid?.() === 0) return t.skip('root may list everything')
+test('a folder that cannot be listed hides its documents, it does not remove them', async () => {
   await write('sub/a.md', 'apple')
+  await write('b.md', 'banana')
   await run()
-  await chmod(join(folder, 'sub'), 0)
-  const shown = await run()
-  await chmod(join(folder, 'sub'), 0o700)
-  assert.equal(shown.files['removed'], 0)
+  // Root may list everything, so the refusal is made here.
+  const refusal = refuse('document_unreadable', { reason: 'permission denied' })
+  const locked: Folders = {
+    ...folders,
+    async *walk() {
+      yield { kind: 'refused', relative: 'sub', refusal, hides: true }
+    },
+  }
+  const other = open({ rows: house.rows, queue: house.queue, index: house.index, folders: locked })
+  const shown = await run('.', 'books', other.ingest)
+  await other.ingest.stop()
+  assert.deepEqual([shown.files['removed'], shown.files['skipped']], [1, 1])
   assert.match(shown.skipped[0]?.message ?? '', /permission denied/)
-  assert.equal((await find('apple')).length, 1)
+  assert.deepEqual([(await find('apple')).length, (await find('banana')).length], [1, 0])
 })
 
 test('a document whose file became unreadable goes on answering', async () => {

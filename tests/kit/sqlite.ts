@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { silentLog } from '../../base/log.ts'
-import type { Open } from '../../store/contract/opened.ts'
-import { openSqlite, type SqliteStore } from './store.ts'
+import { silentLog } from '../../src/base/log.ts'
+import type { Open } from '../../src/store/contract/opened.ts'
+import { openSqlite, type SqliteStore } from '../../src/drivers/sqlite/store.ts'
 
 /** One port of a store in a folder that goes away with it: what the contract suites open. */
 export function temporary<Port>(portOf: (store: SqliteStore) => Port): Open<Port> {
