@@ -1,7 +1,8 @@
 /** The parent's side of a group of test files: starts the process that runs them, collects what
  *  it tells, and keeps it from hanging. */
 import { fork } from 'node:child_process'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Told } from './runner.ts'
 
 export interface Skipped {
@@ -33,6 +34,15 @@ interface GroupOptions {
   readonly onFailure?: (failure: Failure) => void
 }
 
+/** A file that runs a contract suite holds the suite's tests, which Node tells under the file of the
+ *  suite. */
+function holdsTests(root: string, file: string, seen: ReadonlySet<string>): boolean {
+  if (seen.has(file)) return true
+  const source = readFileSync(join(root, file), 'utf8')
+  const imported = [...source.matchAll(/from '(\.[^']*)'/g)].map(([, path = '']) => join(dirname(file), path))
+  return imported.some((path) => seen.has(path))
+}
+
 /** Single tests may take two minutes (`runner.ts`), so this is longer. */
 const SILENCE_MS_MAX = 150_000
 
@@ -53,7 +63,10 @@ export async function runGroup(options: GroupOptions): Promise<GroupResult> {
     failures.push(failure)
     onFailure(failure)
   }
-  const unseen = options.namePattern === undefined ? options.files.filter((file) => !whole.filesSeen.has(file)) : []
+  const unseen =
+    options.namePattern === undefined
+      ? options.files.filter((file) => !holdsTests(options.root, file, whole.filesSeen))
+      : []
   if (whole.completed) for (const file of unseen) add({ file, name: '(file)', detail: 'This file holds no test.' })
   else if (unseen.length > 0) add({ file: `${unseen.length} files`, name: '(not reached)', detail: unseen.join('\n') })
   if (whole.leaked.length > 0) for (const failure of await nameLeaks(options, whole.leaked)) add(failure)

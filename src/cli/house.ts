@@ -48,5 +48,7 @@ export interface IngestProgress {
   readonly documents: number
   /** Absent or null while it runs. */
   readonly endedAt?: string | null
+  /** Why it failed. */
+  readonly problem?: { readonly code: string; readonly message: string }
   readonly skipped: readonly { readonly uri: string; readonly code: string; readonly message: string }[]
 }

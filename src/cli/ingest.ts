@@ -92,6 +92,9 @@ export function readProgress(body: JsonObject): IngestProgress {
     bytes: numberOf(body['bytes']),
     chunks: numberOf(body['chunks']),
     documents: numberOf(body['documents']),
+    ...(isObject(body['problem'])
+      ? { problem: { code: textOf(body['problem']['code']), message: textOf(body['problem']['message']) } }
+      : {}),
     endedAt: endedAt === undefined ? null : textOf(endedAt) || (numberOf(endedAt) > 0 ? String(endedAt) : null),
     skipped: listOf(body['skipped']).map((one) => ({
       uri: textOf(one['uri']),
@@ -105,7 +108,7 @@ const SKIPPED_SHOWN_MAX = 20
 
 /** What an ingest did, and what it left out and why. */
 export function ingestText(
-  { collection, files, bytes, chunks, skipped }: IngestProgress,
+  { collection, files, bytes, chunks, skipped, problem }: IngestProgress,
   width: number,
   tookMs: number,
 ): string {
@@ -117,6 +120,7 @@ export function ingestText(
   const lines = [
     `${collection}: ${formatCount(files.found)} files${parts.length === 0 ? '' : `: ${parts.join(', ')}`}${size} in ${formatMs(tookMs)}`,
   ]
+  if (problem !== undefined) lines.push(`  failed: ${oneLine(problem.message)} What was read until then is kept.`)
   for (const { uri, message } of skipped.slice(0, SKIPPED_SHOWN_MAX))
     lines.push(cut(`  skipped ${oneLine(uri)}: ${oneLine(message)}`, width * 2))
   if (skipped.length > SKIPPED_SHOWN_MAX)

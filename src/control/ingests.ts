@@ -21,7 +21,11 @@ export function ingestRoutes(ingest: IngestRuns): Route[] {
       async answer({ params, body }) {
         const path = isObject(body) ? body['path'] : undefined
         if (typeof path !== 'string' || !path.startsWith('/') || path.length > PATH_UNITS_MAX || path.includes('\0')) {
-          return refuse('field_invalid', { field: 'path', problem: 'must be an absolute path on the machine Headworks runs on', remedy: 'Send {"path": "/srv/docs"}.' })
+          return refuse('field_invalid', {
+            field: 'path',
+            problem: 'must be an absolute path on the machine Headworks runs on',
+            remedy: 'Send {"path": "/srv/docs"}.',
+          })
         }
         const run = await ingest.start(params['collection'] ?? '', path)
         return run instanceof Refusal ? run : { status: 202, value: { run } }

@@ -33,6 +33,8 @@ export interface LibraryParts {
 
 const SEARCH_HEAP_MB = 4096
 const INGEST_HEAP_MB = 768
+/** Reading is rare; its process need not stay for it. */
+const INGEST_IDLE_MS = 30_000
 const COLLECTIONS_MAX = 1000
 
 export class Library {
@@ -51,7 +53,7 @@ export class Library {
     this.#onEvent = onEvent
     this.#rows = store.rows
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
-    const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB })
+    const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB, idleMs: INGEST_IDLE_MS })
     this.search = createSearch({ index: this.#index, rows: store.rows, analyzer })
     this.ingest = createIngest({
       rows: store.rows,

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { blobsContract } from '../../store/contract/blobs.ts'
+import { blobsContract, durableBlobsContract } from '../../store/contract/blobs.ts'
 import { rejects } from '../../store/contract/opened.ts'
 import { openBlobs } from './blobs.ts'
 
@@ -15,14 +15,17 @@ async function folderOf(t: TestContext): Promise<string> {
   return folder
 }
 
-blobsContract('filesystem', async () => {
+async function open() {
   const folder = await newFolder()
   return {
     port: await openBlobs({ folder, sweep: true }),
     reopen: () => openBlobs({ folder, sweep: true }),
     close: () => rm(folder, { recursive: true }),
   }
-})
+}
+
+blobsContract('filesystem', open)
+durableBlobsContract('filesystem', open)
 
 test('a write that was interrupted is never listed, and swept by the holder of the folder alone', async (t) => {
   const folder = await folderOf(t)

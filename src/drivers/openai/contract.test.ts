@@ -39,13 +39,27 @@ async function open() {
       if (!asked.stream) {
         const message = { role: 'assistant', content: words.map((word) => `${word} `).join('') }
         response.writeHead(200, { 'content-type': 'application/json' })
-        return response.end(JSON.stringify({ ...common, object: 'chat.completion', choices: [{ index: 0, message, finish_reason: finish }], usage }))
+        return response.end(
+          JSON.stringify({
+            ...common,
+            object: 'chat.completion',
+            choices: [{ index: 0, message, finish_reason: finish }],
+            usage,
+          }),
+        )
       }
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       const chunk = (delta: object, reason: string | null): string =>
         `data: ${JSON.stringify({ ...common, object: 'chat.completion.chunk', choices: [{ index: 0, delta, finish_reason: reason }] })}\n\n`
-      const events = [chunk({ role: 'assistant', content: '' }, null), ...words.map((word) => chunk({ content: `${word} ` }, null)), chunk({}, finish)]
-      events.push(`data: ${JSON.stringify({ ...common, object: 'chat.completion.chunk', choices: [], usage })}\n\n`, 'data: [DONE]\n\n')
+      const events = [
+        chunk({ role: 'assistant', content: '' }, null),
+        ...words.map((word) => chunk({ content: `${word} ` }, null)),
+        chunk({}, finish),
+      ]
+      events.push(
+        `data: ${JSON.stringify({ ...common, object: 'chat.completion.chunk', choices: [], usage })}\n\n`,
+        'data: [DONE]\n\n',
+      )
       const next = (): void => {
         const event = events.shift()
         if (event === undefined) return void response.end()

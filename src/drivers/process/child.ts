@@ -13,6 +13,8 @@ export interface ChildOptions {
   readonly arguments?: readonly string[]
   /** V8 heap limit. */
   readonly heapMb: number
+  /** Ends the child after this long without a call; the next one starts it again. Absent: it stays. */
+  readonly idleMs?: number
   readonly clock: Clock
   readonly log: Log
   /** Called after every start, before any call: where a restarted child is told its state. Its
@@ -43,6 +45,7 @@ export class Child {
   #deaths = 0
   #diedAtMs = -Infinity
   #stopped = false
+  #idle: Timer | undefined
 
   constructor(options: ChildOptions) {
     this.#options = options
@@ -55,6 +58,7 @@ export class Child {
   /** Runs `method` in the child. Rejects with the child's own `Fault`, with `child_died` when it
    *  ends first, or, past `timeoutMs`, by killing it. */
   async call<Value>(method: string, argument: unknown, options: { readonly timeoutMs?: number } = {}): Promise<Value> {
+    this.#idle?.cancel()
     await this.#start()
     return this.#send<Value>(method, argument, options.timeoutMs)
   }
@@ -62,6 +66,7 @@ export class Child {
   /** Ends the child: politely by closing the channel, then by force after `graceMs`. */
   async stop(graceMs = 2000): Promise<void> {
     this.#stopped = true
+    this.#idle?.cancel()
     const child = this.#process
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
@@ -134,6 +139,21 @@ export class Child {
     waiting.timer?.cancel()
     if ('code' in message) waiting.reject(new Fault(message.code, message.details))
     else waiting.resolve(message.value)
+    if (this.#waiting.size === 0) this.#restLater()
+  }
+
+  /** An end that was wanted is not a death: nothing waits for it, and the next start does not
+   *  pause. */
+  #restLater(): void {
+    const { idleMs, clock } = this.#options
+    if (idleMs === undefined) return
+    this.#idle?.cancel()
+    this.#idle = clock.after(idleMs, () => {
+      const child = this.#process
+      this.#process = undefined
+      this.#ready = undefined
+      if (child?.connected === true) child.disconnect()
+    })
   }
 
   #died(child: ChildProcess, reason: string): void {

@@ -1,7 +1,7 @@
-import { eventsContract } from '../../store/contract/events.ts'
+import { durableEventsContract, eventsContract } from '../../store/contract/events.ts'
 import { temporary } from '../../../tests/kit/sqlite.ts'
 
-eventsContract(
-  'sqlite',
-  temporary((store) => store.events),
-)
+const open = temporary((store) => store.events)
+
+eventsContract('sqlite', open)
+durableEventsContract('sqlite', open)

@@ -1,7 +1,7 @@
-import { leasesContract } from '../../store/contract/leases.ts'
+import { durableLeasesContract, leasesContract } from '../../store/contract/leases.ts'
 import { temporary } from '../../../tests/kit/sqlite.ts'
 
-leasesContract(
-  'sqlite',
-  temporary((store) => store.leases),
-)
+const open = temporary((store) => store.leases)
+
+leasesContract('sqlite', open)
+durableLeasesContract('sqlite', open)

@@ -1,7 +1,7 @@
-import { queueContract } from '../../store/contract/queue.ts'
+import { durableQueueContract, queueContract } from '../../store/contract/queue.ts'
 import { temporary } from '../../../tests/kit/sqlite.ts'
 
-queueContract(
-  'sqlite',
-  temporary((store) => store.queue),
-)
+const open = temporary((store) => store.queue)
+
+queueContract('sqlite', open)
+durableQueueContract('sqlite', open)

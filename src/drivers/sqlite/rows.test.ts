@@ -1,7 +1,7 @@
-import { rowsContract } from '../../store/contract/rows.ts'
+import { durableRowsContract, rowsContract } from '../../store/contract/rows.ts'
 import { temporary } from '../../../tests/kit/sqlite.ts'
 
-rowsContract(
-  'sqlite',
-  temporary((store) => store.rows),
-)
+const open = temporary((store) => store.rows)
+
+rowsContract('sqlite', open)
+durableRowsContract('sqlite', open)

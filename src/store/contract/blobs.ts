@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { Blobs } from '../blobs.ts'
 import { BLOB_BYTES_MAX } from '../bounds.ts'
-import { rejects, StoppedClock, type Open, type Opened } from './opened.ts'
+import { rejects, StoppedClock, type Open, type Opened, type OpenDurable } from './opened.ts'
 
 const RUNS = 15
 
@@ -45,7 +45,6 @@ export function blobsContract(driver: string, open: Open<Blobs>): void {
     keeping(() => opened.port)
     listing(() => opened.port)
     refusing(() => opened.port)
-    lasting(() => opened)
   })
 }
 
@@ -170,10 +169,11 @@ function refusing(blobs: () => Blobs): void {
   })
 }
 
-function lasting(opened: () => Opened<Blobs>): void {
-  test('after reopening every blob is there', async (t) => {
-    const one = opened()
-    if (one.reopen === undefined) return t.skip('this driver keeps nothing')
+/** For drivers whose data outlives the process. */
+export function durableBlobsContract(driver: string, open: OpenDurable<Blobs>): void {
+  test(`blobs: ${driver} > after reopening every blob is there`, async (t) => {
+    const one = await open(new StoppedClock())
+    t.after(() => one.close())
     await Promise.all(Array.from({ length: 20 }, (_, at) => one.port.put(`a/${at}`, bytesOf(`${at}`))))
     await one.port.remove('a/7')
     const again = await one.reopen()

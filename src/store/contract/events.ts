@@ -5,7 +5,7 @@ import type { JsonObject } from '../../base/json.ts'
 import { APPEND_ENTRIES_MAX, NAME_UNITS_MAX, VALUE_UNITS_MAX } from '../bounds.ts'
 import type { Entry, Events } from '../events.ts'
 import { SCAN_MAX } from '../rows.ts'
-import { rejects, StoppedClock, type Open, type Opened } from './opened.ts'
+import { rejects, StoppedClock, type Open, type Opened, type OpenDurable } from './opened.ts'
 
 const RUNS = 25
 
@@ -31,7 +31,6 @@ export function eventsContract(driver: string, open: Open<Events>): void {
     paging(() => opened.port)
     interrupted(() => opened.port)
     refusing(() => opened.port)
-    lasting(() => opened)
   })
   lawful(driver, open)
 }
@@ -157,10 +156,11 @@ function refusing(events: () => Events): void {
   })
 }
 
-function lasting(opened: () => Opened<Events>): void {
-  test('after reopening the journal is whole and goes on in its order', async (t) => {
-    const one = opened()
-    if (one.reopen === undefined) return t.skip('this driver keeps nothing')
+/** For drivers whose data outlives the process. */
+export function durableEventsContract(driver: string, open: OpenDurable<Events>): void {
+  test(`events: ${driver} > after reopening the journal is whole and goes on in its order`, async (t) => {
+    const one = await open(new StoppedClock())
+    t.after(() => one.close())
     await one.port.append([entry('a', 'open'), entry('a', 'close'), entry('b', 'open')])
     const again = await one.reopen()
     assert.deepEqual(await again.read('a'), [entry('a', 'open'), entry('a', 'close')])

@@ -5,12 +5,18 @@ import type { Clock } from '../../base/clock.ts'
 /** What a driver hands to a contract suite. */
 export interface Opened<Port> {
   readonly port: Port
-  /** Closes the port and opens what it left behind. Absent where nothing is left behind. */
-  reopen?(): Promise<Port>
   close(): Promise<void>
 }
 
 export type Open<Port> = (clock: Clock) => Promise<Opened<Port>>
+
+/** For the suites of what lasts, which a driver that keeps nothing does not run. */
+export interface OpenedDurable<Port> extends Opened<Port> {
+  /** Closes the port and opens what it left behind. */
+  reopen(): Promise<Port>
+}
+
+export type OpenDurable<Port> = (clock: Clock) => Promise<OpenedDurable<Port>>
 
 /** Wall time that stands still until it is moved. */
 export class StoppedClock implements Clock {

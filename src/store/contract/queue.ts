@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { DONE_KEPT_MAX, DURATION_MS_MAX, NAME_UNITS_MAX, REASON_UNITS_MAX, VALUE_UNITS_MAX } from '../bounds.ts'
 import type { Job, Queue } from '../queue.ts'
 import { SCAN_MAX } from '../rows.ts'
-import { rejects, StoppedClock, type Open, type Opened } from './opened.ts'
+import { rejects, StoppedClock, type Open, type Opened, type OpenDurable } from './opened.ts'
 import { queueLaws } from './queue-laws.ts'
 
 const LEASE_MS = 10_000
@@ -24,7 +24,6 @@ export function queueContract(driver: string, open: Open<Queue>): void {
     listing(() => queue)
     refusing(() => queue)
     queueLaws(() => queue, clock)
-    lasting(open)
   })
 }
 
@@ -234,12 +233,12 @@ function refusing(queue: () => Queue): void {
   })
 }
 
-function lasting(open: Open<Queue>): void {
-  test('after reopening, jobs, leases, counts and fences are as they were', async (t) => {
+/** For drivers whose data outlives the process. */
+export function durableQueueContract(driver: string, open: OpenDurable<Queue>): void {
+  test(`queue: ${driver} > after reopening, jobs, leases, counts and fences are as they were`, async (t) => {
     const clock = new StoppedClock()
     const opened = await open(clock)
     t.after(() => opened.close())
-    if (opened.reopen === undefined) return t.skip('this driver keeps nothing')
     await opened.port.enqueue('jobs', 'leased', 1)
     await opened.port.enqueue('jobs', 'waiting', 2)
     const job = await opened.port.lease('jobs', LEASE_MS)

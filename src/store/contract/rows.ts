@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { COMMIT_CHANGES_MAX, VALUE_UNITS_MAX } from '../bounds.ts'
 import { put, remove, SCAN_MAX, table, type Key, type Range, type Rows } from '../rows.ts'
-import { rejects, StoppedClock, type Open, type Opened } from './opened.ts'
+import { rejects, StoppedClock, type Open, type Opened, type OpenDurable } from './opened.ts'
 import { rowsLaws } from './rows-laws.ts'
 
 interface Note {
@@ -56,7 +56,7 @@ export function rowsContract(driver: string, open: Open<Rows>): void {
     comparing(() => rows)
     refusing(() => rows)
     rowsLaws(() => rows)
-    lasting(open)
+    closing(open)
   })
 }
 
@@ -362,34 +362,31 @@ function refusing(rows: () => Rows): void {
   })
 }
 
-function lasting(open: Open<Rows>): void {
-  test('what was committed is there after reopening; what is closed refuses', async (t) => {
-    const notes = table<Note>('lasting')
-    const opened = await open(new StoppedClock())
-    t.after(() => opened.close())
-    if (opened.reopen !== undefined) {
-      await opened.port.commit([
-        put(notes, ['a'], { text: 'A' }),
-        put(notes, ['b'], { text: 'B' }),
-        remove(notes, ['a']),
-      ])
-      const version = (await opened.port.get(notes, ['b']))?.version ?? 0
-      const again = await opened.reopen()
-      assert.deepEqual(
-        (await again.scan(notes, { limit: 10 })).map(({ row }) => row.text),
-        ['B'],
-      )
-      assert.equal(
-        await again.commit([put(notes, ['b'], { text: 'B2' }, version), put(notes, ['a'], { text: 'A' })]),
-        true,
-      )
-      assert.ok(((await again.get(notes, ['b']))?.version ?? 0) > version)
-      assert.ok(((await again.get(notes, ['a']))?.version ?? 0) > version)
-    }
+function closing(open: Open<Rows>): void {
+  test('what is closed refuses, and may be closed again', async () => {
+    const notes = table<Note>('closed')
     const last = await open(new StoppedClock())
     await Promise.all([last.port.close(), last.port.close()])
     await rejects(() => last.port.commit([put(notes, ['a'], { text: 'A' })]), 'store_unavailable', /closed/)
     await rejects(() => last.port.get(notes, ['a']), 'store_unavailable', /closed/)
     await last.close()
+  })
+}
+
+/** For drivers whose data outlives the process. */
+export function durableRowsContract(driver: string, open: OpenDurable<Rows>): void {
+  test(`rows: ${driver} > what was committed is there after reopening`, async (t) => {
+    const notes = table<Note>('lasting')
+    const opened = await open(new StoppedClock())
+    t.after(() => opened.close())
+    await opened.port.commit([put(notes, ['a'], { text: 'A' }), put(notes, ['b'], { text: 'B' }), remove(notes, ['a'])])
+    const version = (await opened.port.get(notes, ['b']))?.version ?? 0
+    const again = await opened.reopen()
+    const texts = (await again.scan(notes, { limit: 10 })).map(({ row }) => row.text)
+    assert.deepEqual(texts, ['B'])
+    const changes = [put(notes, ['b'], { text: 'B2' }, version), put(notes, ['a'], { text: 'A' })]
+    assert.equal(await again.commit(changes), true)
+    assert.ok(((await again.get(notes, ['b']))?.version ?? 0) > version)
+    assert.ok(((await again.get(notes, ['a']))?.version ?? 0) > version)
   })
 }
