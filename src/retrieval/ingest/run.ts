@@ -231,6 +231,8 @@ export class Run {
     this.#units = 0
     try {
       const { documents, chunks } = await worker.seal(segment)
+      // A worker that was started anew in between knows nothing of the batch.
+      if (documents.length !== batch.length) throw fault('child_died', { what: 'ingest', reason: 'it lost the batch' })
       await this.#keep(
         segment,
         documents,
