@@ -4,11 +4,12 @@ import {
   checkCount,
   checkLimit,
   checkName,
+  checkPosition,
   checkTime,
   cursorPosition,
   jsonText,
 } from '../../store/bounds.ts'
-import type { Entry, Events, Page } from '../../store/events.ts'
+import type { Entry, Events, Followed, Page } from '../../store/events.ts'
 
 type Kept = Omit<Entry, 'body'> & { readonly json: string; readonly position: number }
 
@@ -50,6 +51,13 @@ export class MemoryEvents implements Events {
     const last = page.at(-1)
     const entries = page.map(entryOf)
     return last === undefined || closing.length <= page.length ? { entries } : { entries, next: String(last.position) }
+  }
+
+  async follow(position: number, limit: number): Promise<Followed> {
+    checkPosition(position)
+    checkLimit(limit)
+    const later = this.#journal.filter((kept) => kept.phase === 'close' && kept.position > position).slice(0, limit)
+    return { entries: later.map(entryOf), position: later.at(-1)?.position ?? position }
   }
 
   async unclosed(limit: number): Promise<Entry[]> {

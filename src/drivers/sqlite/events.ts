@@ -5,11 +5,12 @@ import {
   checkCount,
   checkLimit,
   checkName,
+  checkPosition,
   checkTime,
   cursorPosition,
   jsonText,
 } from '../../store/bounds.ts'
-import type { Entry, Events, Page } from '../../store/events.ts'
+import type { Entry, Events, Followed, Page } from '../../store/events.ts'
 import { records, type CallsOf, type Cell } from './protocol.ts'
 import type { StoreThread } from './thread.ts'
 
@@ -47,6 +48,14 @@ export class SqliteEvents implements Events {
     return { entries: entries.slice(0, options.limit), next: String(cells[(options.limit - 1) * ENTRY_CELLS]) }
   }
 
+  async follow(position: number, limit: number): Promise<Followed> {
+    checkPosition(position)
+    checkLimit(limit)
+    const cells = await this.#thread.call('events.follow', position, limit)
+    const last = cells.at(-ENTRY_CELLS)
+    return { entries: entriesOf(cells), position: typeof last === 'number' ? last : position }
+  }
+
   async unclosed(limit: number): Promise<Entry[]> {
     checkLimit(limit)
     return entriesOf(await this.#thread.call('events.unclosed', limit))
@@ -80,6 +89,9 @@ export function eventsCalls(db: DatabaseSync): CallsOf<'events'> {
   const ofKind = db.prepare(
     `SELECT ${columns} FROM events WHERE phase = 'close' AND kind = ? AND position < ? ORDER BY position DESC LIMIT ?`,
   )
+  const follow = db.prepare(
+    `SELECT ${columns} FROM events WHERE phase = 'close' AND position > ? ORDER BY position LIMIT ?`,
+  )
   const unclosed = db.prepare(`SELECT ${columns} FROM events WHERE awaits_close ORDER BY position LIMIT ?`)
 
   const cells = (statement: StatementSync, ...values: Cell[]): Cell[] =>
@@ -98,6 +110,7 @@ export function eventsCalls(db: DatabaseSync): CallsOf<'events'> {
     'events.read': (id) => cells(read, id),
     'events.recent': (kind, before, limit) =>
       kind === null ? cells(recent, before, limit) : cells(ofKind, kind, before, limit),
+    'events.follow': (position, limit) => cells(follow, position, limit),
     'events.unclosed': (limit) => cells(unclosed, limit),
   }
 }
