@@ -27,7 +27,7 @@ const row = (model: string, more: object = {}) => ({
 function api(rows: object[]): ToldApi {
   const told = new ToldApi({})
   told.request = async (_, path) => {
-    told.asked.push({ method: 'GET', path, body: undefined } as never)
+    told.asked.push({ method: 'GET', path, body: undefined })
     const text = JSON.stringify({ rows })
     return { status: 200, headers: {}, text, json: () => JSON.parse(text) }
   }
