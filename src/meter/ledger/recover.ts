@@ -1,0 +1,69 @@
+import { fault } from '../../base/errors.ts'
+import { type Change, type Key, put, remove, type Rows, type Stored } from '../../store/rows.ts'
+import { ACCOUNTS, LEASED, type LeasedRow, NODES, recovered } from './account-row.ts'
+
+/** Ends an epoch of a node, and settles what it left behind. */
+
+/** A lease that nobody serves any more. */
+export interface Orphan {
+  readonly node: string
+  readonly epoch: number
+  readonly term: number
+  /** Budget, subject, unit, period. */
+  readonly account: Key
+}
+
+/** What a log proves that was used under a lease's term, from its first hold to its last, open
+ *  ones at their bound. Only a log in which every hold was durable before its engine was called,
+ *  and which the old epoch cannot write to any more, proves anything; undefined: nothing is
+ *  proved, so the whole lease is posted. */
+export type Evidence = (orphan: Orphan) => number | undefined
+
+export const NO_EVIDENCE: Evidence = () => undefined
+
+const PAGE = 500
+
+/** Fences whoever was the node until now: none of its commits succeeds any more. Then posts what
+ *  it used and frees the rest. Returns the node's new epoch. May be repeated after any failure;
+ *  throws a `Fault` (`store_unavailable`) where the store does not answer. */
+export async function fence(rows: Rows, node: string, atMs: number, evidence: Evidence): Promise<number> {
+  const epoch = await raise(rows, node)
+  let after: Key | undefined
+  for (;;) {
+    const page = await rows.scan(LEASED, { prefix: [node], limit: PAGE, ...(after === undefined ? {} : { after }) })
+    for (const leased of page) await recover(rows, node, epoch, leased, atMs, evidence)
+    after = page.at(-1)?.key
+    if (page.length < PAGE) break
+  }
+  return epoch
+}
+
+async function raise(rows: Rows, node: string): Promise<number> {
+  for (;;) {
+    const stored = await rows.get(NODES, [node])
+    const epoch = (stored?.row.epoch ?? 0) + 1
+    if (await rows.commit([put(NODES, [node], { epoch }, stored?.version ?? 0)])) return epoch
+  }
+}
+
+async function recover(
+  rows: Rows,
+  node: string,
+  epoch: number,
+  leased: Stored<LeasedRow>,
+  atMs: number,
+  evidence: Evidence,
+): Promise<void> {
+  const key = leased.key.slice(1)
+  for (;;) {
+    const [guard, stored] = await Promise.all([rows.get(NODES, [node]), rows.get(ACCOUNTS, key)])
+    if (guard?.row.epoch !== epoch) throw fault('store_unavailable', { reason: `node ${node} was fenced meanwhile` })
+    const changes: Change[] = [put(NODES, [node], guard.row, guard.version), remove(LEASED, leased.key)]
+    const lease = stored?.row.leases[node]
+    if (stored !== undefined && lease !== undefined && lease.epoch < epoch) {
+      const used = evidence({ node, epoch: lease.epoch, term: lease.term, account: key })
+      changes.push(put(ACCOUNTS, key, recovered(stored.row, node, used, { ...leased.row, atMs }), stored.version))
+    }
+    if (await rows.commit(changes)) return
+  }
+}
