@@ -41,7 +41,6 @@ export const ERRORS = {
   key_unknown: { kind: 'auth', status: 401, sentence: 'The key is not known, has expired or was revoked.', remedy: 'Check it for a typing error, or make a new one with `npx headworks keys create`.' },
   key_ambiguous: { kind: 'auth', status: 400, sentence: 'The request carries two different credentials.', remedy: 'Send one of `Authorization` and `x-api-key`.' },
   not_allowed: { kind: 'auth', status: 403, sentence: 'This key may not {action}.', remedy: 'Ask an administrator, or use a key with the role {role}.' },
-  login_expired: { kind: 'auth', status: 401, sentence: 'The sign-in link was used already or is too old.', remedy: 'Run `npx headworks login` for a fresh one.' },
 
   // What was named
   model_unknown: { kind: 'absent', status: 404, sentence: 'No model is called "{model}".', remedy: 'GET /v1/models lists what there is; `models:` and `workflows:` in headworks.yaml add more.' },
@@ -73,7 +72,7 @@ export const ERRORS = {
   data_in_use: { kind: 'busy', status: 503, sentence: 'The data folder {path} is in use by process {pid}.', remedy: 'Stop that process, or set HEADWORKS_DATA to another folder.' },
   port_in_use: { kind: 'busy', status: 503, sentence: 'The address {address} is in use.', remedy: 'Stop what listens there, or set HEADWORKS_LISTEN to another address.' },
   address_invalid: { kind: 'caller', status: 400, sentence: 'The address {address} cannot be listened on: {reason}.', remedy: 'Use host:port, such as 127.0.0.1:4750.' },
-  data_unusable: { kind: 'fault', status: 503, sentence: 'The data folder {path} cannot be used: {reason}.', remedy: 'Make it writable, or set HEADWORKS_DATA to another folder.' },
+  data_unusable: { kind: 'fault', status: 503, sentence: 'The data folder {path} cannot be used: {reason}.', remedy: 'Make it writable, put a backup back if it is damaged, or set HEADWORKS_DATA to another folder.' },
   server_absent: { kind: 'busy', status: 503, sentence: 'No Headworks answers at {address}.', remedy: 'Start it with `npm start`, or set HEADWORKS_LISTEN to where it runs.' },
 
   // Reading documents

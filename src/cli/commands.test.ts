@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fault, refuse } from '../base/errors.ts'
 import { loadConfig } from '../config/load.ts'
+import { ingestText, readProgress } from './ingest.ts'
 import { Screen, ToldApi, type } from '../../tests/kit/terminal.ts'
 
 const chunk = (content: string, more = {}) => ({
@@ -164,6 +165,11 @@ test('ingest: a failed run, a refused folder, and Ctrl-C', async () => {
   assert.match(stopped.err, /Stopped watching before the end\.\nWhat was read is kept/)
 })
 
+test('an ingest tells of files that were left out by their names, and one file is a file', () => {
+  const progress = readProgress(run('done', { found: 1, read: 1, ignored: 2 }))
+  assert.match(ingestText(progress, 100, 5), /^handbook: 1 file: 1 read [^\n]*\n {2}left out by name: 2 of a type/)
+})
+
 test('search shows the best passages', async () => {
   const text = `Begin. ${'word '.repeat(200)}`
   const api = new ToldApi({
@@ -175,7 +181,7 @@ test('search shows the best passages', async () => {
   const { exit, out } = await type(['search', 'rotate a key', '--count', '3'], { api })
   assert.equal(exit, 0)
   assert.deepEqual(api.asked[0]?.body, { query: 'rotate a key', k: 3 })
-  assert.match(out, /^1\. Keys › Keys › Rotation\n {4}docs\/keys\.md\n {4}Begin\. word/)
+  assert.match(out, /^1\. Keys › Rotation\n {4}docs\/keys\.md\n {4}Begin\. word/)
   assert(out.includes(' …') && out.split('\n').length < 10)
   const none = await type(['search', 'other', 'x'], {
     api: new ToldApi({ 'POST /api/collections/other/search': { passages: [] } }),

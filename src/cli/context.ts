@@ -5,7 +5,7 @@ import type { Environment, LoadedConfig } from '../config/load.ts'
 import type { Probes } from './checks.ts'
 import type { House, HouseOptions } from './house.ts'
 
-/** Everything the commands need from outside; `main.ts` supplies it. */
+/** Everything the commands need from outside; the room `house` supplies it. */
 export interface CliContext {
   readonly stdout: Output
   readonly stderr: Output

@@ -1,6 +1,6 @@
 import type { Argument, Input, Run } from './command.ts'
-import { listOf, textOf } from './conversation.ts'
-import { callApi, Declined, openApi, printJson, report } from './declined.ts'
+import { listOf, textOf } from './fields.ts'
+import { answerFor } from './exchange.ts'
 import { styleFor, widthFor } from './style.ts'
 import { oneLine, table } from './text.ts'
 
@@ -11,14 +11,8 @@ export const create: Run<Input<readonly [Argument & { name: 'name' }], { role: R
   { words, flags, json },
   context,
 ) => {
-  const api = await openApi(context)
-  if (api instanceof Declined) return report(context, api, json)
-  const made = await callApi(api, 'POST', '/api/keys', { name: words.name, role: flags.role })
-  if (made instanceof Declined) return report(context, made, json)
-  if (json) {
-    printJson(context, made)
-    return 0
-  }
+  const made = await answerFor(context, json, 'POST', '/api/keys', { name: words.name, role: flags.role })
+  if (typeof made === 'number') return made
   // The key alone on standard output, so that `export HEADWORKS_KEY=$(headworks keys create x)` works.
   context.stdout.write(`${textOf(made['key'])}\n`)
   context.stderr.write(
@@ -28,14 +22,8 @@ export const create: Run<Input<readonly [Argument & { name: 'name' }], { role: R
 }
 
 export const list: Run<Input<readonly [], NoFlags>> = async ({ json }, context) => {
-  const api = await openApi(context)
-  if (api instanceof Declined) return report(context, api, json)
-  const answer = await callApi(api, 'GET', '/api/keys')
-  if (answer instanceof Declined) return report(context, answer, json)
-  if (json) {
-    printJson(context, answer)
-    return 0
-  }
+  const answer = await answerFor(context, json, 'GET', '/api/keys')
+  if (typeof answer === 'number') return answer
   const rows = listOf(answer['keys']).map((key) => [
     textOf(key['id']),
     textOf(key['role']),
@@ -49,11 +37,8 @@ export const list: Run<Input<readonly [], NoFlags>> = async ({ json }, context) 
 }
 
 export const revoke: Run<Input<readonly [Argument & { name: 'id' }], NoFlags>> = async ({ words, json }, context) => {
-  const api = await openApi(context)
-  if (api instanceof Declined) return report(context, api, json)
-  const answer = await callApi(api, 'DELETE', `/api/keys/${encodeURIComponent(words.id)}`)
-  if (answer instanceof Declined) return report(context, answer, json)
-  if (json) printJson(context, answer)
-  else context.stdout.write(`${styleFor(context.stdout, context.env).good('✓')} ${words.id} is revoked.\n`)
+  const answer = await answerFor(context, json, 'DELETE', `/api/keys/${encodeURIComponent(words.id)}`)
+  if (typeof answer === 'number') return answer
+  context.stdout.write(`${styleFor(context.stdout, context.env).good('✓')} ${words.id} is revoked.\n`)
   return 0
 }

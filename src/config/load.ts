@@ -35,6 +35,14 @@ export interface LoadedConfig {
 
 const FILE_NAME = 'headworks.yaml'
 
+/** What a header can carry, and nobody finds by trying: keys are hashed once, and tried at any rate. */
+const ADMIN_KEY = /^[!-~]{20,200}$/
+const ADMIN_KEY_PROBLEM: ConfigProblem = {
+  path: ['HEADWORKS_ADMIN_KEY'],
+  wrong: 'is not 20 to 200 visible ASCII characters without blanks',
+  remedy: 'Choose a long random one, or leave it out to have one made.',
+}
+
 /** Reads, completes, checks and freezes the configuration. Every problem is found at once: the
  *  refusal's `problems` is their text, `list` the problems themselves. */
 export async function loadConfig(inputs: ConfigInputs): Promise<LoadedConfig | Refusal> {
@@ -67,10 +75,11 @@ export async function loadConfig(inputs: ConfigInputs): Promise<LoadedConfig | R
     if (found instanceof Secret) secrets.set(reference, found)
     else problems.push(place({ path, ...found }, yaml, 'value', reference))
   }
+  const adminKey = env('HEADWORKS_ADMIN_KEY')
+  if (adminKey !== undefined && !ADMIN_KEY.test(adminKey)) problems.push(ADMIN_KEY_PROBLEM)
   if (parsed.data === undefined || problems.length > 0) return refuseAll(problems)
 
   const config = absolute(parsed.data, base, env('HEADWORKS_DATA') === undefined ? base : cwd)
-  const adminKey = env('HEADWORKS_ADMIN_KEY')
   return {
     config: freeze(config),
     secrets,

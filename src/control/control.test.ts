@@ -11,7 +11,7 @@ import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Sessions } from '../guard/sessions.ts'
 import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../retrieval/document.ts'
-import { put } from '../store/rows.ts'
+import { put, SCAN_MAX } from '../store/rows.ts'
 import { collectionRoutes } from './collections.ts'
 import { ingestRoutes } from './ingests.ts'
 import { keyRoutes } from './keys.ts'
@@ -97,6 +97,8 @@ test('each route asks for its role', async () => {
 test('paths, methods and bodies that do not fit are refused', async () => {
   const { call, admin } = await open()
   assert.equal((await call('GET', '/api/nothing', { key: admin })).json().error.code, 'path_unknown')
+  for (const path of ['collections/%00', 'collections/a/documents?after=%00', 'traces/a%00', 'collections/%ff'])
+    assert.equal((await call('GET', `/api/${path}`, { key: admin })).json().error.code, 'path_unknown', path)
   assert.equal((await call('DELETE', '/api/status', { key: admin })).status, 405)
   assert.equal((await call('GET', '/api/traces/%ff', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/keys', { key: admin, body: '{' })).json().error.code, 'body_malformed')
@@ -230,6 +232,29 @@ test('a document comes back with its text, whose ranges are those of the citatio
       'field_invalid',
     )
   }
+})
+
+test('a document of more chunks than one look takes comes back whole', async () => {
+  const { call, user, rows } = await open()
+  const count = SCAN_MAX + 1
+  const document = {
+    id: 'long',
+    uri: 'a/long.txt',
+    title: 'Long',
+    mediaType: 'text/plain',
+    contentHash: '0',
+    bytes: 3 * count,
+    segment: 's/1',
+    firstChunk: 0,
+    chunkCount: count,
+    ingestedAtMs: 0,
+  }
+  const chunks = Array.from({ length: count }, (_, at) =>
+    put(CHUNKS, chunkKey('s/1', at), { document: 'long', start: 3 * at, end: 3 * at + 2, text: 'ab', headings: [] }),
+  )
+  await rows.commit([put(DOCUMENTS, documentKey('a', 'long'), document), ...chunks])
+  const found = (await call('GET', '/api/collections/a/documents/long', { key: user })).json()
+  assert.equal(found.text, Array.from({ length: count }, () => 'ab').join('\n'))
 })
 
 test('an ingest is started and looked at', async () => {

@@ -29,9 +29,9 @@ export function keyRoutes(keyring: Keyring, sessions: Sessions): Route[] {
       role: 'admin',
       async answer({ params }) {
         const id = params['id'] ?? ''
-        if (!(await keyring.revoke(id))) return refuse('not_found', { what: 'key', id })
-        sessions.closeAllOf(id)
-        return ok({ id, revoked: true })
+        // What it opened ends with it, also where the revocation cannot be written.
+        const known = await keyring.revoke(id).finally(() => sessions.closeAllOf(id))
+        return known ? ok({ id, revoked: true }) : refuse('not_found', { what: 'key', id })
       },
     },
   ]

@@ -12,7 +12,7 @@ import { callModel } from './call.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
-import { type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
+import { answerHeaders, type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
 import { type ChatRequest, errorBody, SSE_DONE, sseData, usageBody } from './surface/openai.ts'
 
 /** One chat completion from admission to settlement. */
@@ -151,10 +151,7 @@ class Chat {
     }
     if (this.#stage === 'calling') {
       this.#stage = 'answering'
-      this.#reply.head(
-        200,
-        this.#headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }),
-      )
+      this.#startStream()
     }
     this.#write(this.#chunk(frame))
   }
@@ -197,17 +194,12 @@ class Chat {
   #finishWhole(end: ChatEnd, charge: Bill): void {
     const frame = this.#last ?? {}
     const body: JsonObject = { ...frame, usage: end.rawUsage ?? usageBody(charge.usage) }
-    const cost: Record<string, string> =
-      charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }
-    sendJson(this.#reply, this.#admitted.requestId, 200, this.#enrich(body, charge), this.#headers(cost))
+    const headers = answerHeaders(this.#deployment, charge)
+    sendJson(this.#reply, this.#admitted.requestId, 200, this.#enrich(body, charge), headers)
   }
 
   #finishStream(end: ChatEnd, charge: Bill, headSent: boolean): void {
-    if (!headSent)
-      this.#reply.head(
-        200,
-        this.#headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }),
-      )
+    if (!headSent) this.#startStream()
     if (this.#last !== undefined) this.#reply.write(sseData(this.#enrich(this.#chunk(this.#last), charge)))
     if (this.#request.includeUsage) {
       const usage = end.rawUsage ?? usageBody(charge.usage)
@@ -330,9 +322,13 @@ class Chat {
     }
   }
 
-  #headers(more: Record<string, string>): Record<string, string> {
-    const deployment = this.#deployment === undefined ? {} : { 'x-headworks-model': deploymentName(this.#deployment) }
-    return { 'x-request-id': this.#admitted.requestId, ...deployment, ...more }
+  #startStream(): void {
+    this.#reply.head(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-request-id': this.#admitted.requestId,
+      ...answerHeaders(this.#deployment),
+    })
   }
 
   #ownCount(): Usage {

@@ -1,13 +1,16 @@
 import { fault } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
-import type { CallModel, ChatEnd } from '../engine/port.ts'
+import type { Random } from '../base/random.ts'
+import type { CallModel, ChatEnd, RerankWith } from '../engine/port.ts'
 import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
 import { NO_USAGE } from '../meter/usage.ts'
 import { type CallDependencies, callModel } from './call.ts'
 import type { Catalogue, Deployment } from './catalogue.ts'
+import { askInTurn, chargeOf } from './direct.ts'
 import { bill } from './settle.ts'
 
-/** Lets a workflow call a model by name, inside the request that called the workflow. */
+/** What a workflow may call by name, inside the request that called the workflow. */
+
 export function innerCalls(dependencies: CallDependencies, catalogue: () => Catalogue): CallModel {
   return (name, call, sink) => {
     const model = catalogue().get(name)
@@ -35,5 +38,27 @@ export function innerCalls(dependencies: CallDependencies, catalogue: () => Cata
         fail: (cause) => sink.fail(cause),
       },
     )
+  }
+}
+
+export function innerRerank({ random }: { readonly random: Random }, catalogue: () => Catalogue): RerankWith {
+  return async (name, { query, documents, ...call }) => {
+    const model = catalogue().get(name)
+    if (model === undefined) throw fault('model_unknown', { model: name })
+    const { deployment, answered } = await askInTurn(
+      random,
+      { ...call, model },
+      async ({ engine, model: of }, context) => {
+        const { results, usage } = await engine.rerank({
+          ...context,
+          model: of,
+          query,
+          documents,
+          topN: documents.length,
+        })
+        return { order: results.map(({ index }) => index), usage, inputs: [query, ...documents] }
+      },
+    )
+    return { order: answered.order, ...chargeOf(answered, deployment) }
   }
 }

@@ -3,7 +3,7 @@ import type { ChatEnd } from '../engine/port.ts'
 import { costOf } from '../meter/prices.ts'
 import type { Usage } from '../meter/usage.ts'
 import type { Span } from '../trace/trace.ts'
-import type { Deployment } from './catalogue.ts'
+import { deploymentName, type Deployment } from './catalogue.ts'
 
 /** What a call comes to. */
 export interface Bill {
@@ -24,6 +24,19 @@ export function bill(end: ChatEnd | undefined, ownCount: Usage, deployment: Depl
 export const costJson = (costNanoUsd: bigint | undefined): string | null => costNanoUsd?.toString() ?? null
 
 export const usageJson = (usage: Usage): JsonObject => ({ ...usage })
+
+/** Who answered and, once it is known, for how much. */
+export const answerHeaders = (
+  deployment: Deployment | undefined,
+  charge?: Bill,
+): { readonly [name: string]: string } => ({
+  ...(deployment === undefined ? {} : { 'x-headworks-model': headerText(deploymentName(deployment)) }),
+  ...(charge?.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }),
+})
+
+/** An engine may call its model anything; a header holds visible ASCII only. The rest is
+ *  percent-encoded. */
+const headerText = (text: string): string => text.toWellFormed().replace(/[^!-~]+/g, encodeURIComponent)
 
 /** Stages as the API shows them. */
 export const stagesJson = (spans: readonly Span[]): JsonObject[] =>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock } from '../../tests/kit/clock.ts'
 import { request } from '../../tests/kit/exchange.ts'
-import { Refusal } from '../base/errors.ts'
+import { fault, Refusal } from '../base/errors.ts'
 import type { Headers, Request } from '../base/http.ts'
 import { seededRandom } from '../base/random.ts'
 import { MemoryRows } from '../drivers/memory/rows.ts'
@@ -65,6 +65,23 @@ test('a revoked key is refused at once and after a restart; other keys stay', as
   assert.equal(reopened.find(key.text), undefined)
   assert.equal(reopened.find(other.text)?.role, 'admin')
   assert.equal(await keyring.revoke('key_nothing'), false)
+})
+
+test('revoking a key twice at once, or one that was adopted again, ends what it should and no more', async () => {
+  const { keyring, key } = await open()
+  assert.deepEqual(await Promise.all([keyring.revoke(key.id), keyring.revoke(key.id)]), [true, true])
+  const first = await keyring.adopt('hw_chosen-by-the-operator', 'env', 'admin')
+  assert.ok(await keyring.revoke(first.id))
+  const second = await keyring.adopt('hw_chosen-by-the-operator', 'env', 'admin')
+  assert.ok(await keyring.revoke(first.id))
+  assert.equal(keyring.find(second.text)?.id, second.id)
+})
+
+test('a key whose revocation cannot be written is refused all the same', async () => {
+  const { rows, keyring, key, code } = await open()
+  rows.commit = () => Promise.reject(fault('disk_full', { path: '/data' }))
+  await assert.rejects(keyring.revoke(key.id), { code: 'disk_full' })
+  assert.equal(code({ 'x-api-key': key.text }), 'key_unknown')
 })
 
 test('a chosen key is registered once, and a lent one is not stored', async () => {

@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
-import { newId } from '../base/ids.ts'
+import { base32, newId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
-import { put, table, type Rows } from '../store/rows.ts'
+import { put, scanAll, table, type Rows } from '../store/rows.ts'
 import type { Principal, Role } from './principal.ts'
 
 /** API keys. A key's text is shown once, when it is made; only its SHA-256 is stored. 160 random
@@ -22,12 +22,9 @@ export interface KeyRow {
 
 export const KEYS = table<KeyRow>('keys')
 
-/** More keys than this are not loaded; a directory of principals takes over before then. */
-const KEYS_MAX = 10_000
-
 const TEXT_PREFIX = 'hw_'
 const HINT_LENGTH = 9
-const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+const TEXT_BYTES = 32
 
 export interface NewKey {
   readonly id: string
@@ -101,25 +98,30 @@ export class Keyring {
     return text
   }
 
-  /** False when there is no such key. Effective at once. */
+  /** False when there is no such key. Effective at once, also where it then cannot be written and
+   *  rejects with a `Fault`: until a restart. */
   async revoke(id: string): Promise<boolean> {
     const { clock, rows } = this.#dependencies
-    const stored = await rows.get(KEYS, [id])
-    if (stored === undefined) return false
-    this.#byHash.delete(stored.row.hash)
-    if (stored.row.revokedAtMs !== undefined) return true
-    return rows.commit([put(KEYS, [id], { ...stored.row, revokedAtMs: clock.wallMs() }, stored.version)])
+    for (;;) {
+      const stored = await rows.get(KEYS, [id])
+      if (stored === undefined) return false
+      const { row, version } = stored
+      // The same text may have been adopted again since, under another id.
+      if (this.#byHash.get(row.hash)?.id === id) this.#byHash.delete(row.hash)
+      if (row.revokedAtMs !== undefined) return true
+      if (await rows.commit([put(KEYS, [id], { ...row, revokedAtMs: clock.wallMs() }, version)])) return true
+    }
   }
 
   async list(): Promise<KeyRow[]> {
-    const stored = await this.#dependencies.rows.scan(KEYS, { limit: KEYS_MAX })
-    return stored.map(({ row }) => row)
+    const { rows } = this.#dependencies
+    const found: KeyRow[] = []
+    for await (const { row } of scanAll(rows, KEYS)) found.push(row)
+    return found
   }
 
   #newText(): string {
-    let text = TEXT_PREFIX
-    for (const byte of this.#dependencies.random.bytes(32)) text += ALPHABET.charAt(byte & 31)
-    return text
+    return TEXT_PREFIX + base32(this.#dependencies.random.bytes(TEXT_BYTES))
   }
 
   #admit(row: KeyRow): void {

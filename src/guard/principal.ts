@@ -6,7 +6,7 @@ export interface Principal {
   readonly role: Role
 }
 
-/** `admin` may do everything; `user` may call models. */
+/** `admin` may do everything; `user` may call models and read collections. */
 export type Role = 'admin' | 'user'
 
 /** Whoever can open the control socket owns the data folder. */

@@ -1,13 +1,5 @@
 import type { JsonObject } from '../../base/json.ts'
-import {
-  APPEND_ENTRIES_MAX,
-  checkCount,
-  checkLimit,
-  checkName,
-  checkTime,
-  cursorPosition,
-  jsonText,
-} from '../../store/bounds.ts'
+import { APPEND_ENTRIES_MAX, checkCount, checkLimit, checkName, cursorPosition, entryJson } from '../../store/bounds.ts'
 import type { Entry, Events, Page } from '../../store/events.ts'
 
 type Kept = Omit<Entry, 'body'> & { readonly json: string; readonly position: number }
@@ -19,11 +11,9 @@ export class MemoryEvents implements Events {
 
   async append(entries: readonly Entry[]): Promise<void> {
     checkCount('entries', entries.length, APPEND_ENTRIES_MAX)
-    const checked = entries.map(({ id, phase, kind, atMs, body }) => {
-      checkName('the id of an entry', id)
-      checkName('the kind of an entry', kind)
-      checkTime(atMs)
-      return { id, phase, kind, atMs, json: jsonText('the body of an entry', body) }
+    const checked = entries.map((entry) => {
+      const { id, phase, kind, atMs } = entry
+      return { id, phase, kind, atMs, json: entryJson(entry) }
     })
     for (const entry of checked) {
       const phases = this.#byId.get(entry.id) ?? {}

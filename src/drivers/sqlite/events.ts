@@ -1,14 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { JsonObject } from '../../base/json.ts'
-import {
-  APPEND_ENTRIES_MAX,
-  checkCount,
-  checkLimit,
-  checkName,
-  checkTime,
-  cursorPosition,
-  jsonText,
-} from '../../store/bounds.ts'
+import { APPEND_ENTRIES_MAX, checkCount, checkLimit, checkName, cursorPosition, entryJson } from '../../store/bounds.ts'
 import type { Entry, Events, Page } from '../../store/events.ts'
 import { records, type CallsOf, type Cell } from './protocol.ts'
 import type { StoreThread } from './thread.ts'
@@ -24,12 +16,7 @@ export class SqliteEvents implements Events {
   async append(entries: readonly Entry[]): Promise<void> {
     checkCount('entries', entries.length, APPEND_ENTRIES_MAX)
     const cells: Cell[] = []
-    for (const { id, phase, kind, atMs, body } of entries) {
-      checkName('the id of an entry', id)
-      checkName('the kind of an entry', kind)
-      checkTime(atMs)
-      cells.push(id, phase, kind, atMs, jsonText('the body of an entry', body))
-    }
+    for (const entry of entries) cells.push(entry.id, entry.phase, entry.kind, entry.atMs, entryJson(entry))
     await this.#thread.call('events.append', cells)
   }
 

@@ -9,8 +9,7 @@ import {
   type ErrorKind,
 } from '../../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
-import type { Usage } from '../../meter/usage.ts'
-import { totalTokens } from '../../meter/usage.ts'
+import { totalTokens, type Usage } from '../../meter/usage.ts'
 
 /** OpenAI's dialect: bodies in, frames and errors out. Nothing else in the gateway knows it. */
 
