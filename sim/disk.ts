@@ -80,6 +80,7 @@ export class SimDisk {
         },
         read: (id) => read('events read', () => events.read(id)),
         recent: (options) => read('events recent', () => events.recent(options)),
+        follow: (position, limit) => read('events follow', () => events.follow(position, limit)),
         unclosed: (limit) => read('events unclosed', () => events.unclosed(limit)),
       },
       rows: {

@@ -11,6 +11,7 @@ import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Sessions } from '../guard/sessions.ts'
 import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../retrieval/document.ts'
+import { UsageBook } from '../meter/usage-book.ts'
 import { put, SCAN_MAX } from '../store/rows.ts'
 import { collectionRoutes } from './collections.ts'
 import { ingestRoutes } from './ingests.ts'
@@ -19,6 +20,7 @@ import { controlPlane } from './router.ts'
 import { sessionRoutes } from './session.ts'
 import { statusRoutes } from './status.ts'
 import { traceRoutes } from './traces.ts'
+import { usageRoutes } from './usage.ts'
 
 async function open() {
   const clock = new ManualClock()
@@ -34,6 +36,7 @@ async function open() {
     ...keyRoutes(keyring, sessions),
     ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
     ...traceRoutes(events),
+    ...usageRoutes(clock, new UsageBook({ rows, events })),
     ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
     ...ingestRoutes({
       start: async (collection, path) => {
@@ -273,4 +276,32 @@ test('the description names every route, with its parameters and who may use it'
   assert.equal(description.paths['/api/keys/{id}'].delete.parameters[0].name, 'id')
   assert.equal(description.paths['/api/keys'].post['x-headworks-role'], 'admin')
   assert.deepEqual(description.paths['/healthz'].get.security, [])
+})
+
+test('usage is added up by what is asked for, and what cannot be asked is refused', async () => {
+  const { call, admin, user, events } = await open()
+  const body = {
+    operation: 'chat',
+    key: 'k',
+    model: 'chat',
+    outcome: 'answered',
+    costNanoUsd: '7',
+    totalMs: 5,
+    usage: { inputTokens: 3 },
+  }
+  await events.append([{ id: 'req_u', phase: 'close', kind: 'request', atMs: Date.UTC(2026, 0, 1), body }])
+  const found = (await call('GET', '/api/usage?by=model,day', { key: admin })).json()
+  assert.deepEqual([found.by, found.complete, found.rows.length], [['model', 'day'], true, 1])
+  assert.deepEqual([found.rows[0].model, found.rows[0].costNanoUsd, found.rows[0].totalMs.n], ['chat', '7', 1])
+  assert.equal((await call('GET', '/api/usage?model=other', { key: admin })).json().rows.length, 0)
+  assert.equal((await call('GET', '/api/usage', { key: user })).status, 403)
+  for (const wrong of [
+    'from=yesterday',
+    'to=2026-02-30',
+    'from=2026-02-01&to=2026-01-01',
+    'by=colour',
+    'by=__proto__',
+  ]) {
+    assert.equal((await call('GET', `/api/usage?${wrong}`, { key: admin })).json().error?.code, 'field_invalid', wrong)
+  }
 })

@@ -273,7 +273,8 @@ class Chat {
 
   #facts(): JsonObject {
     const { principal, model } = this.#admitted
-    return { operation: 'chat', key: principal.id, model: model.name, stream: this.#request.stream }
+    const workflow = model.kind === 'workflow' ? { workflow: model.name } : {}
+    return { operation: 'chat', key: principal.id, model: model.name, ...workflow, stream: this.#request.stream }
   }
 
   #write(chunk: JsonObject): void {

@@ -244,6 +244,7 @@ test('nothing leaves before the opening entry is durable', async () => {
       new Promise((resolve) => (durable = () => void memory.append(entries).then(resolve))),
     read: (id) => memory.read(id),
     recent: (options) => memory.recent(options),
+    follow: (position, limit) => memory.follow(position, limit),
     unclosed: (limit) => memory.unclosed(limit),
   }
   const { first, ask } = open({ events: slow })
@@ -266,6 +267,7 @@ test('a store that cannot be written refuses with 503 and stops the engine', asy
     append: () => Promise.reject(fault('store_unavailable', { reason: 'no space' })),
     read: async () => [],
     recent: async () => ({ entries: [] }),
+    follow: async (position) => ({ entries: [], position }),
     unclosed: async () => [],
   }
   const { clock, first, ask, gateway } = open({ events: broken })
@@ -288,6 +290,7 @@ test('an answer that comes at once costs one write, with its opening', async () 
     },
     read: (id) => memory.read(id),
     recent: (options) => memory.recent(options),
+    follow: (position, limit) => memory.follow(position, limit),
     unclosed: (limit) => memory.unclosed(limit),
   }
   const { clock, first, ask } = open({ events: counted })

@@ -18,6 +18,7 @@ import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
+import { usageRoutes } from '../control/usage.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
@@ -28,6 +29,7 @@ import { Gateway } from '../gateway/gateway.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Sessions } from '../guard/sessions.ts'
+import { UsageBook } from '../meter/usage-book.ts'
 import { Library } from './library.ts'
 import { Models } from './models.ts'
 
@@ -73,6 +75,7 @@ class RunningHouse implements House {
   #models: Models | undefined
   #library: Library | undefined
   #gateway: Gateway | undefined
+  #usage: UsageBook | undefined
   #servers: HttpServer[] = []
   #watch: FileWatch | undefined
   #ready = false
@@ -182,6 +185,7 @@ class RunningHouse implements House {
       ...this.#servers.map((server) => this.#end('server', () => server.drain(drainMs))),
     ])
     await this.#end('journal', () => this.#gateway?.flush())
+    await this.#end('usage', () => this.#usage?.stop())
     await this.#end('engines', () => this.#models?.close())
     await this.#end('index', () => this.#library?.close())
     await this.#end('store', () => this.#store?.close())
@@ -202,10 +206,13 @@ class RunningHouse implements House {
   }
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: Gateway, library: Library, store: SqliteStore): Handler {
+    const usage = (this.#usage = new UsageBook(store))
+    usage.keepUp(clock)
     const routes: Route[] = [
       ...keyRoutes(keyring, sessions),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
+      ...usageRoutes(clock, usage),
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes(library.ingest),
     ]

@@ -57,6 +57,11 @@ function checkTime(atMs: number): void {
   if (!Number.isFinite(atMs)) refuse(`${atMs} is no time`)
 }
 
+/** A place in the journal: 0 is before everything. */
+export function checkPosition(position: number): void {
+  if (!Number.isSafeInteger(position) || position < 0) refuse(`${position} is no position`)
+}
+
 /** The value as JSON text, which is well-formed Unicode whatever its strings hold. */
 export function jsonText(what: string, value: unknown): string {
   const text = stringify(what, value)

@@ -1,6 +1,14 @@
 import type { JsonObject } from '../../base/json.ts'
-import { APPEND_ENTRIES_MAX, checkCount, checkLimit, checkName, cursorPosition, entryJson } from '../../store/bounds.ts'
-import type { Entry, Events, Page } from '../../store/events.ts'
+import {
+  APPEND_ENTRIES_MAX,
+  checkCount,
+  checkLimit,
+  checkName,
+  checkPosition,
+  cursorPosition,
+  entryJson,
+} from '../../store/bounds.ts'
+import type { Entry, Events, Followed, Page } from '../../store/events.ts'
 
 type Kept = Omit<Entry, 'body'> & { readonly json: string; readonly position: number }
 
@@ -40,6 +48,13 @@ export class MemoryEvents implements Events {
     const last = page.at(-1)
     const entries = page.map(entryOf)
     return last === undefined || closing.length <= page.length ? { entries } : { entries, next: String(last.position) }
+  }
+
+  async follow(position: number, limit: number): Promise<Followed> {
+    checkPosition(position)
+    checkLimit(limit)
+    const later = this.#journal.filter((kept) => kept.phase === 'close' && kept.position > position).slice(0, limit)
+    return { entries: later.map(entryOf), position: later.at(-1)?.position ?? position }
   }
 
   async unclosed(limit: number): Promise<Entry[]> {

@@ -1,7 +1,15 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { JsonObject } from '../../base/json.ts'
-import { APPEND_ENTRIES_MAX, checkCount, checkLimit, checkName, cursorPosition, entryJson } from '../../store/bounds.ts'
-import type { Entry, Events, Page } from '../../store/events.ts'
+import {
+  APPEND_ENTRIES_MAX,
+  checkCount,
+  checkLimit,
+  checkName,
+  checkPosition,
+  cursorPosition,
+  entryJson,
+} from '../../store/bounds.ts'
+import type { Entry, Events, Followed, Page } from '../../store/events.ts'
 import { records, type CallsOf, type Cell } from './protocol.ts'
 import type { StoreThread } from './thread.ts'
 
@@ -32,6 +40,14 @@ export class SqliteEvents implements Events {
     const entries = entriesOf(cells)
     if (entries.length <= options.limit) return { entries }
     return { entries: entries.slice(0, options.limit), next: String(cells[(options.limit - 1) * ENTRY_CELLS]) }
+  }
+
+  async follow(position: number, limit: number): Promise<Followed> {
+    checkPosition(position)
+    checkLimit(limit)
+    const cells = await this.#thread.call('events.follow', position, limit)
+    const last = cells.at(-ENTRY_CELLS)
+    return { entries: entriesOf(cells), position: typeof last === 'number' ? last : position }
   }
 
   async unclosed(limit: number): Promise<Entry[]> {
@@ -67,6 +83,9 @@ export function eventsCalls(db: DatabaseSync): CallsOf<'events'> {
   const ofKind = db.prepare(
     `SELECT ${columns} FROM events WHERE phase = 'close' AND kind = ? AND position < ? ORDER BY position DESC LIMIT ?`,
   )
+  const follow = db.prepare(
+    `SELECT ${columns} FROM events WHERE phase = 'close' AND position > ? ORDER BY position LIMIT ?`,
+  )
   const unclosed = db.prepare(`SELECT ${columns} FROM events WHERE awaits_close ORDER BY position LIMIT ?`)
 
   const cells = (statement: StatementSync, ...values: Cell[]): Cell[] =>
@@ -85,6 +104,7 @@ export function eventsCalls(db: DatabaseSync): CallsOf<'events'> {
     'events.read': (id) => cells(read, id),
     'events.recent': (kind, before, limit) =>
       kind === null ? cells(recent, before, limit) : cells(ofKind, kind, before, limit),
+    'events.follow': (position, limit) => cells(follow, position, limit),
     'events.unclosed': (limit) => cells(unclosed, limit),
   }
 }

@@ -41,6 +41,7 @@ export interface Calls {
   /** These answer `position, id, phase, kind, atMs, json` for each. */
   'events.read'(id: string): Cell[]
   'events.recent'(kind: string | null, beforePosition: number, limit: number): Cell[]
+  'events.follow'(afterPosition: number, limit: number): Cell[]
   'events.unclosed'(limit: number): Cell[]
 }
 
@@ -59,6 +60,7 @@ export const READS: ReadonlySet<CallName> = new Set<CallName>([
   'leases.read',
   'events.read',
   'events.recent',
+  'events.follow',
   'events.unclosed',
 ])
 

@@ -29,6 +29,7 @@ export function eventsContract(driver: string, open: Open<Events>): void {
 
     appending(() => opened.port)
     paging(() => opened.port)
+    following(() => opened.port)
     interrupted(() => opened.port)
     refusing(() => opened.port)
   })
@@ -99,6 +100,27 @@ function paging(events: () => Events): void {
     await events().append([entry('d', 'close')])
     const second = await events().recent({ limit: 2, before: first.next ?? '' })
     assert.deepEqual([ids(first.entries), ids(second.entries), second.next], [['c', 'b'], ['a'], undefined])
+  })
+}
+
+function following(events: () => Events): void {
+  test('who follows meets every closing once, in the order they arrived', async () => {
+    assert.deepEqual(await events().follow(0, 10), { entries: [], position: 0 })
+    await events().append([entry('a', 'open'), entry('b', 'open'), entry('b', 'close')])
+    const first = await events().follow(0, 10)
+    assert.deepEqual(ids(first.entries), ['b'])
+    assert.deepEqual(await events().follow(first.position, 10), { entries: [], position: first.position })
+    await events().append([entry('b', 'close'), entry('a', 'close'), entry('c', 'close')])
+    const second = await events().follow(first.position, 1)
+    assert.deepEqual(ids(second.entries), ['a'])
+    const third = await events().follow(second.position, 10)
+    assert.deepEqual(ids(third.entries), ['c'])
+    assert.deepEqual(ids((await events().follow(0, 10)).entries), ['b', 'a', 'c'])
+  })
+
+  test('a place that is none is refused', async () => {
+    for (const position of [-1, 0.5, NaN]) await rejects(() => events().follow(position, 1), 'internal', /position/)
+    await rejects(() => events().follow(0, 0), 'internal', /limit/)
   })
 }
 
