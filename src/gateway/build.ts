@@ -1,13 +1,16 @@
 import type { Config, ModelConfig } from '../config/schema.ts'
 import type { Engine } from '../engine/port.ts'
-import { FREE } from '../meter/prices.ts'
+import type { PriceCatalogue } from '../meter/catalogue.ts'
+import { always, FREE, type PriceAt } from '../meter/prices.ts'
 import type { Catalogue, Deployment, LogicalModel, Timeouts } from './catalogue.ts'
 
-/** The catalogue of a configuration: every name resolved, workflows beside models. */
+/** The catalogue of a configuration: every name resolved, workflows beside models. `prices`: what
+ *  providers charge for models that have no price of their own. */
 export function buildCatalogue(
   config: Config,
   engines: ReadonlyMap<string, Engine>,
   workflows: ReadonlyMap<string, Engine>,
+  prices: PriceCatalogue | undefined,
 ): Catalogue {
   const catalogue = new Map<string, LogicalModel>()
   const resolve = (name: string): LogicalModel | undefined => {
@@ -24,15 +27,14 @@ export function buildCatalogue(
       ({ engine: engineName, model: engineModel, weight, label, price }): Deployment[] => {
         const engine = engines.get(engineName)
         if (engine === undefined) return []
-        const free = config.engines[engineName]?.kind === 'openai' ? undefined : FREE
-        const known = price ?? free
+        const priceAt = price === undefined ? listPrice(engineName, engineModel) : always(price, 'config')
         return [
           {
             engine,
             model: engineModel,
             weight,
             ...(label === undefined ? {} : { label }),
-            ...(known === undefined ? {} : { price: known }),
+            ...(priceAt === undefined ? {} : { priceAt }),
           },
         ]
       },
@@ -51,12 +53,22 @@ export function buildCatalogue(
     }
   }
 
+  /** What the engine's provider charges; nothing for what runs in this process. */
+  function listPrice(engineName: string, model: string): PriceAt | undefined {
+    const engine = config.engines[engineName]
+    if (engine?.kind !== 'openai') return engine && always(FREE, 'embedded')
+    const provider = engine.provider ?? prices?.providerAt(engine.url)
+    return provider === undefined ? undefined : (atMs) => prices?.priceOf({ provider, model, atMs })
+  }
+
   /** `engine/model`, for a fallback that needs no name of its own. */
   function direct(name: string, { outputTokensMax, timeouts }: ModelConfig): LogicalModel | undefined {
     const at = name.indexOf('/')
     const engine = engines.get(name.slice(0, at))
     if (engine === undefined) return undefined
-    const deployments = [{ engine, model: name.slice(at + 1), weight: 1 }]
+    const engineModel = name.slice(at + 1)
+    const priceAt = listPrice(engine.name, engineModel)
+    const deployments = [{ engine, model: engineModel, weight: 1, ...(priceAt === undefined ? {} : { priceAt }) }]
     return {
       name,
       kind: 'model',

@@ -11,7 +11,7 @@ import { deploymentName, type Deployment } from './catalogue.ts'
 import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { route } from './route.ts'
-import { type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
+import { type Bill, bill, billJson, stagesJson, usageJson } from './settle.ts'
 import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surface/openai.ts'
 
 /** The operations that answer at once, without a stream: rerank and embeddings. The same
@@ -80,6 +80,7 @@ async function runDirect(
 ): Promise<void> {
   const { clock, journal } = dependencies
   const { requestId, principal, model, trace } = admitted
+  const atMs = clock.wallMs()
   const facts = { operation, key: principal.id, model: model.name, stream: false }
   const stop = new AbortController()
   journal.open(requestId, facts, 'soon').catch((cause: unknown) => stop.abort(cause))
@@ -103,11 +104,10 @@ async function runDirect(
   try {
     const { deployment, answered } = await attempt(dependencies, admitted, ask, stop.signal)
     deadline.cancel()
-    const charge = chargeOf(answered, deployment)
+    const charge = chargeOf(answered, deployment, atMs)
     posted = {
       deployment: deploymentName(deployment),
-      usage: usageJson(charge.usage),
-      costNanoUsd: costJson(charge.costNanoUsd),
+      ...billJson(charge),
     }
     await journal.close(requestId, { ...settled(), outcome: 'answered', status: 200 })
     const tokens = charge.usage.inputTokens + charge.usage.cachedInputTokens
@@ -131,12 +131,13 @@ async function runDirect(
   }
 }
 
-function chargeOf(answered: Answered, deployment: Deployment): Bill {
+function chargeOf(answered: Answered, deployment: Deployment, atMs: number): Bill {
   const inputTokens = answered.inputs.reduce((sum, text) => sum + estimateTextTokens(text), 0)
   return bill(
     answered.usage === undefined ? undefined : { usage: answered.usage },
     { ...NO_USAGE, inputTokens, estimated: true },
     deployment,
+    atMs,
   )
 }
 

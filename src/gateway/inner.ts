@@ -17,6 +17,7 @@ export function innerCalls(dependencies: CallDependencies, catalogue: () => Cata
     }
     let answering: Deployment | undefined
     let outputTokens = 0
+    const atMs = dependencies.clock.wallMs()
     const outputTokensMax = Math.min(call.outputTokensMax, model.outputTokensMax)
     return callModel(
       dependencies,
@@ -30,7 +31,7 @@ export function innerCalls(dependencies: CallDependencies, catalogue: () => Cata
         end(end) {
           if (answering === undefined) return
           const ownCount = { ...NO_USAGE, inputTokens: estimateInputTokens(call.body), outputTokens, estimated: true }
-          sink.end({ ...end, ...bill(end, ownCount, answering) } satisfies ChatEnd)
+          sink.end({ ...end, ...bill(end, ownCount, answering, atMs) } satisfies ChatEnd)
         },
         fail: (cause) => sink.fail(cause),
       },

@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts'
-import { fault } from '../base/errors.ts'
 import type { HttpClient } from '../base/http.ts'
 import type { Random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
+import { Refusal, fault, sentenceOf } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { revealed } from '../config/references.ts'
 import type { EngineConfig } from '../config/schema.ts'
@@ -14,6 +14,7 @@ import type { Engine } from '../engine/port.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
 import { innerCalls } from '../gateway/inner.ts'
+import type { LoadPrices } from './prices.ts'
 import type { Search } from '../retrieval/search.ts'
 import { WorkflowEngine } from '../retrieval/workflow.ts'
 
@@ -26,6 +27,7 @@ export interface ModelsDependencies {
   readonly analyzer: Analyzer
   readonly search: Search
   readonly explainNothing: (collection: string) => Promise<string>
+  readonly loadPrices: LoadPrices
 }
 
 export class Models {
@@ -63,8 +65,12 @@ export class Models {
       }
       workflows.set(name, new WorkflowEngine({ name, ...spec, ...optional }, this.#workflowDependencies()))
     }
+    // A house of embedded engines needs no prices.
+    const remote = Object.values(config.engines).some(({ kind }) => kind === 'openai')
+    const prices = remote ? await this.#dependencies.loadPrices(loaded) : undefined
+    if (prices instanceof Refusal) throw fault('internal', { reason: sentenceOf(prices) })
     this.#engines = engines
-    this.#catalogue = buildCatalogue(config, engines, workflows)
+    this.#catalogue = buildCatalogue(config, engines, workflows, prices)
   }
 
   async close(): Promise<void> {
