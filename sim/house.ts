@@ -11,7 +11,7 @@ import { innerCalls } from '../src/gateway/inner.ts'
 import { authenticate } from '../src/guard/authenticate.ts'
 import { Keyring } from '../src/guard/keyring.ts'
 import { Sessions } from '../src/guard/sessions.ts'
-import { FREE, type Price } from '../src/meter/prices.ts'
+import { always, FREE, type Price } from '../src/meter/prices.ts'
 import type { Search } from '../src/retrieval/search.ts'
 import { WorkflowEngine } from '../src/retrieval/workflow.ts'
 import type { Events } from '../src/store/events.ts'
@@ -91,7 +91,7 @@ function makeCatalogue(client: HttpClient, ports: HousePorts, dependencies: Call
   const deployment = (name: string): Deployment => {
     const price = PRICES[name]
     const engine = new OpenAiEngine({ name, url: `http://${name}.test/v1`, capField: 'max_tokens', client })
-    return { engine, model: 'weights', weight: 1, ...(price === undefined ? {} : { price }) }
+    return { engine, model: 'weights', weight: 1, ...(price === undefined ? {} : { priceAt: always(price, 'config') }) }
   }
   const model = (name: string, deployments: Deployment[], fallback: LogicalModel[]): LogicalModel => ({
     name,

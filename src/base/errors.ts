@@ -69,6 +69,7 @@ export const ERRORS = {
 
   // Starting up
   config_invalid: { kind: 'caller', status: 400, sentence: 'The configuration {file} is not valid:\n{problems}', remedy: 'Correct the lines named; docs/configuration.md describes every field.' },
+  prices_invalid: { kind: 'caller', status: 400, sentence: 'The price file {file} is not valid:\n{problems}', remedy: 'Correct the lines named; docs/real-model.md describes the file.' },
   data_in_use: { kind: 'busy', status: 503, sentence: 'The data folder {path} is in use by process {pid}.', remedy: 'Stop that process, or set HEADWORKS_DATA to another folder.' },
   port_in_use: { kind: 'busy', status: 503, sentence: 'The address {address} is in use.', remedy: 'Stop what listens there, or set HEADWORKS_LISTEN to another address.' },
   address_invalid: { kind: 'caller', status: 400, sentence: 'The address {address} cannot be listened on: {reason}.', remedy: 'Use host:port, such as 127.0.0.1:4750.' },

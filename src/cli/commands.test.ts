@@ -320,3 +320,33 @@ test('config check, show and schema', async () => {
   assert.equal(schema.properties.listen.default, '127.0.0.1:4750')
   assert(!JSON.stringify(schema).includes('"reload"'))
 })
+
+test('prices lists what is known, with validity and source, and says when nothing is', async () => {
+  const one = await type(['prices', 'gpt-5.4-mini'], { stdout: new Screen(true, 140) })
+  assert.equal(one.exit, 0)
+  assert.match(
+    one.out,
+    /openai +gpt-5\.4-mini +\$0\.75 +\$0\.075 +\$4\.50 +2026-08-25 +developers\.openai\.com, 2026-08-25\n/,
+  )
+  assert.match(one.out, /US dollars per million tokens\. Version 2026-11-22\.[0-9a-f]{8}\.\n$/)
+  const long = await type(['prices', 'gemini-2.5-pro'], { stdout: new Screen(true, 140) })
+  assert.match(long.out, /\n +over 200,000 tokens in +\$2\.50 +\$0\.25 +\$15\.00\n/)
+  const all = JSON.parse((await type(['prices', '--json'])).out)
+  const groq = JSON.parse((await type(['prices', 'groq', '--json'])).out)
+  assert.ok(all.prices.length >= 60 && groq.prices.length >= 5 && groq.prices.length < all.prices.length)
+  assert.equal(all.version, groq.version)
+  const none = await type(['prices', 'gpt-5.4-mimi'])
+  assert.equal(none.exit, 3)
+  assert.match(none.err, /No price is known for "gpt-5\.4-mimi"\.\s+Did you mean "gpt-5\.4-mini"\?/)
+})
+
+test('prices shows a price file of your own, and refuses a broken one', async () => {
+  const yaml = 'prices: p.yaml'
+  const text = (usd: string) =>
+    `prices: [{ provider: house, model: qwen, usdPerMillion: { input: ${usd}, output: 1 } }]`
+  const shown = await type(['prices', 'house'], { yaml, files: { '/house/p.yaml': text('0.5') } })
+  assert.match(shown.out, /house +qwen +\$0\.50 +\$0\.50 +\$1\.00 +always +\/house\/p/)
+  const broken = await type(['prices'], { yaml, files: { '/house/p.yaml': text('-1') } })
+  assert.equal(broken.exit, 3)
+  assert.match(broken.err, /usdPerMillion\.input = -1 is no price/)
+})

@@ -109,6 +109,17 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./models.ts'),
   }),
   command({
+    name: 'prices',
+    summary: 'List the prices that are known: what they are, since when, and from where.',
+    details:
+      'The list prices that come with Headworks and those of your own price file. They apply to the models of an engine that names its `provider`; a `price` on a deployment wins over both.',
+    arguments: [{ name: 'model', summary: 'A model, a part of its name, or a provider.', optional: true }],
+    flags: {},
+    examples: [{ line: 'headworks prices gpt-5', does: 'Every model with gpt-5 in its name.' }],
+    json: true,
+    load: () => import('./prices.ts'),
+  }),
+  command({
     name: 'collections',
     summary: 'List the collections and what they hold.',
     arguments: [],

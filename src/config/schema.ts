@@ -137,6 +137,13 @@ const OPENAI = z.strictObject({
       }),
     )
     .optional(),
+  provider: text(64)
+    .meta(
+      meta(
+        "Whose list prices apply to models without a `price`: `openai`, `anthropic`, `google`, `mistral`, `groq`, `together`, or a provider of your own price file. Without it none do, except at OpenAI's own URL.",
+      ),
+    )
+    .optional(),
   outputCap: z
     .enum(['max_tokens', 'max_completion_tokens'])
     .default('max_tokens')
@@ -320,6 +327,14 @@ export const CONFIG = z
     models: named(MODEL_NAME, MODEL)
       .prefault({})
       .meta(meta('What callers name in `model`, and which deployments answer.', { reload: 'live' })),
+    prices: text(4096)
+      .meta(
+        meta(
+          'A file with prices of your own, YAML or JSON, over the list prices that come with Headworks. A relative path starts at the folder of this file. It is read at the start and whenever this file changes.',
+          { reload: 'live', shown: 'path' },
+        ),
+      )
+      .optional(),
     collections: named(PLAIN_NAME, COLLECTION)
       .prefault({})
       .meta(meta('Documents to search, by name.', { reload: 'live' })),

@@ -60,6 +60,8 @@ export interface ChatEnd {
   /** What a workflow spent on inner calls, priced where each was made. Absent: the caller
    *  prices `usage` by the deployment. */
   readonly costNanoUsd?: bigint
+  /** With it: the version of the price that was applied. */
+  readonly priceVersion?: string
 }
 
 export interface Attempt {

@@ -1,17 +1,20 @@
 import type { Config, ModelConfig } from '../config/schema.ts'
 import type { Engine } from '../engine/port.ts'
-import { FREE } from '../meter/prices.ts'
+import type { PriceCatalogue } from '../meter/catalogue.ts'
+import { always, FREE, type PriceAt } from '../meter/prices.ts'
 import type { Catalogue, Deployment, LogicalModel, Timeouts } from './catalogue.ts'
 
 type DeploymentConfig = ModelConfig['deployments'][number]
 
 const OPERATIONS = ['chat', 'rerank', 'embed'] as const
 
-/** The catalogue of a configuration: every name resolved, workflows beside models. */
+/** The catalogue of a configuration: every name resolved, workflows beside models. `prices`: what
+ *  providers charge for models that have no price of their own. */
 export function buildCatalogue(
   config: Config,
   engines: ReadonlyMap<string, Engine>,
   workflows: ReadonlyMap<string, Engine>,
+  prices: PriceCatalogue | undefined,
 ): Catalogue {
   const catalogue = new Map<string, LogicalModel>()
   for (const name of Object.keys(config.models)) resolve(name)
@@ -47,18 +50,25 @@ export function buildCatalogue(
     return deployment && modelOf(name, limits, [deployment])
   }
 
-  /** What the embedded engines do costs nothing; of others it is known only where it is said. */
   function deploymentOf({ engine: name, model, weight, label, price }: DeploymentConfig): Deployment | undefined {
     const engine = engines.get(name)
     if (engine === undefined) return undefined
-    const known = price ?? (config.engines[name]?.kind === 'openai' ? undefined : FREE)
+    const priceAt = price === undefined ? listPrice(name, model) : always(price, 'config')
     return {
       engine,
       model,
       weight,
       ...(label === undefined ? {} : { label }),
-      ...(known === undefined ? {} : { price: known }),
+      ...(priceAt === undefined ? {} : { priceAt }),
     }
+  }
+
+  /** What the engine's provider charges; nothing for what runs in this process. */
+  function listPrice(engineName: string, model: string): PriceAt | undefined {
+    const engine = config.engines[engineName]
+    if (engine?.kind !== 'openai') return engine && always(FREE, 'embedded')
+    const provider = engine.provider ?? prices?.providerAt(engine.url)
+    return provider === undefined ? undefined : (atMs) => prices?.priceOf({ provider, model, atMs })
   }
 }
 

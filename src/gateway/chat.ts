@@ -12,7 +12,7 @@ import { callModel } from './call.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
-import { answerHeaders, type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
+import { answerHeaders, type Bill, bill, billJson, costJson, stagesJson } from './settle.ts'
 import { type ChatRequest, errorBody, SSE_DONE, sseData, usageBody } from './surface/openai.ts'
 
 /** One chat completion from admission to settlement. */
@@ -66,6 +66,8 @@ class Chat {
   #waiting: JsonObject[] = []
   #ended: ChatEnd | undefined
   #stall: Timer | undefined
+  /** When it came in: whose price holds. */
+  readonly #atMs: number
   #firstTokenMs = -1
   #outputTokensSeen = 0
   /** Fields every chunk of a stream shares, from the first one. */
@@ -85,6 +87,7 @@ class Chat {
     this.#request = request
     this.#reply = reply
     this.#over = over
+    this.#atMs = dependencies.clock.wallMs()
   }
 
   start(): void {
@@ -167,7 +170,7 @@ class Chat {
     if (deployment === undefined || (this.#stage !== 'calling' && this.#stage !== 'answering')) return
     this.#attempt = undefined
     this.#stall?.cancel()
-    const charge = bill(end, this.#ownCount(), deployment)
+    const charge = bill(end, this.#ownCount(), deployment, this.#atMs)
     const answering = this.#stage === 'answering'
     this.#stage = 'settling'
     this.#call?.end()
@@ -249,7 +252,8 @@ class Chat {
     const { journal } = this.#dependencies
     const { requestId } = this.#admitted
     const deployment = this.#deployment
-    const charge = deployment === undefined ? { usage: NO_USAGE } : bill(undefined, this.#ownCount(), deployment)
+    const charge =
+      deployment === undefined ? { usage: NO_USAGE } : bill(undefined, this.#ownCount(), deployment, this.#atMs)
     this.#call?.end()
     const closing = this.#closing(outcome, status, charge, problem)
     await journal.close(requestId, closing).catch(() => journal.closeLater(requestId, closing))
@@ -263,8 +267,7 @@ class Chat {
       status,
       ...(problem === undefined ? {} : { error: problem.code, reason: sentenceOf(problem) }),
       deployment: this.#deployment === undefined ? null : deploymentName(this.#deployment),
-      usage: usageJson(charge.usage),
-      costNanoUsd: costJson(charge.costNanoUsd),
+      ...billJson(charge),
       firstTokenMs: this.#firstTokenMs < 0 ? null : this.#firstTokenMs,
       totalMs: trace.elapsedMs(),
       stages: stagesJson(trace.spans()),

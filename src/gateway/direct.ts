@@ -12,7 +12,7 @@ import { deploymentName, type Deployment, type LogicalModel } from './catalogue.
 import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { route } from './route.ts'
-import { answerHeaders, type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
+import { answerHeaders, type Bill, bill, billJson, stagesJson, usageJson } from './settle.ts'
 import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surface/openai.ts'
 
 /** The operations that answer at once, without a stream: rerank and embeddings. The same
@@ -85,6 +85,7 @@ async function runDirect(
 ): Promise<void> {
   const { clock, journal } = dependencies
   const { requestId, principal, model, trace } = admitted
+  const atMs = clock.wallMs()
   const facts = { operation, key: principal.id, model: model.name, stream: false }
   const stop = new AbortController()
   journal.open(requestId, facts, 'soon').catch((cause: unknown) => stop.abort(cause))
@@ -109,11 +110,10 @@ async function runDirect(
     const call = { requestId, model, span: trace.open('call'), signal: stop.signal }
     const { deployment, answered } = await askInTurn(dependencies.random, call, ask).finally(() => call.span.end())
     deadline.cancel()
-    const charge = chargeOf(answered, deployment)
+    const charge = chargeOf(answered, deployment, atMs)
     posted = {
       deployment: deploymentName(deployment),
-      usage: usageJson(charge.usage),
-      costNanoUsd: costJson(charge.costNanoUsd),
+      ...billJson(charge),
     }
     await journal.close(requestId, { ...settled(), outcome: 'answered', status: 200 })
     const tokens = charge.usage.inputTokens + charge.usage.cachedInputTokens
@@ -135,9 +135,10 @@ async function runDirect(
   }
 }
 
-export function chargeOf({ usage, inputs }: Read, deployment: Deployment): Bill {
+export function chargeOf({ usage, inputs }: Read, deployment: Deployment, atMs: number): Bill {
   const inputTokens = inputs.reduce((sum, text) => sum + estimateTextTokens(text), 0)
-  return bill(usage === undefined ? undefined : { usage }, { ...NO_USAGE, inputTokens, estimated: true }, deployment)
+  const ownCount = { ...NO_USAGE, inputTokens, estimated: true }
+  return bill(usage === undefined ? undefined : { usage }, ownCount, deployment, atMs)
 }
 
 export interface DirectCall {

@@ -9,7 +9,7 @@ import { silentLog } from '../base/log.ts'
 import { seededRandom } from '../base/random.ts'
 import { MemoryEvents } from '../drivers/memory/events.ts'
 import { LOCAL } from '../guard/principal.ts'
-import type { Price } from '../meter/prices.ts'
+import { always, type Price } from '../meter/prices.ts'
 import type { Entry, Events } from '../store/events.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { Gateway } from './gateway.ts'
@@ -30,7 +30,7 @@ function open(options: { events?: Events; allow?: boolean; inFlightMax?: number 
   }
   const chat: LogicalModel = {
     ...model('chat', first),
-    deployments: [{ engine: first, model: 'weights', weight: 1, price: PRICE }],
+    deployments: [{ engine: first, model: 'weights', weight: 1, priceAt: always(PRICE, 'config') }],
     fallback: [fallback],
   }
   const catalogue: Catalogue = new Map([
@@ -98,6 +98,7 @@ test('a whole answer carries usage, cost, and an id whose event says the same', 
   assert.equal(reply.headers['x-headworks-model'], 'first/weights')
   const event = await closing(events, reply)
   assert.deepEqual([event.outcome, event['costNanoUsd'], event['usage']], ['answered', '4050', USAGE])
+  assert.equal(event['priceVersion'], 'config')
   assert.equal(gateway.inFlight, 0)
 })
 
@@ -142,6 +143,7 @@ test('before the first content another deployment takes over, and the client see
   assert.equal(reply.headers['x-headworks-model'], 'second/small')
   const event = await closing(events, reply)
   assert.equal(event['costNanoUsd'], null, 'a deployment without a price has an unknown cost, not a cost of nothing')
+  assert.equal(event['priceVersion'], null)
 })
 
 test('after the first content a failure is an error frame without [DONE], never another model', async () => {

@@ -1,6 +1,5 @@
 import { fault } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
-import type { Random } from '../base/random.ts'
 import type { CallModel, ChatEnd, RerankWith } from '../engine/port.ts'
 import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
 import { NO_USAGE } from '../meter/usage.ts'
@@ -20,6 +19,7 @@ export function innerCalls(dependencies: CallDependencies, catalogue: () => Cata
     }
     let answering: Deployment | undefined
     let outputTokens = 0
+    const atMs = dependencies.clock.wallMs()
     const outputTokensMax = Math.min(call.outputTokensMax, model.outputTokensMax)
     return callModel(
       dependencies,
@@ -33,7 +33,7 @@ export function innerCalls(dependencies: CallDependencies, catalogue: () => Cata
         end(end) {
           if (answering === undefined) return
           const ownCount = { ...NO_USAGE, inputTokens: estimateInputTokens(call.body), outputTokens, estimated: true }
-          sink.end({ ...end, ...bill(end, ownCount, answering) } satisfies ChatEnd)
+          sink.end({ ...end, ...bill(end, ownCount, answering, atMs) } satisfies ChatEnd)
         },
         fail: (cause) => sink.fail(cause),
       },
@@ -41,8 +41,9 @@ export function innerCalls(dependencies: CallDependencies, catalogue: () => Cata
   }
 }
 
-export function innerRerank({ random }: { readonly random: Random }, catalogue: () => Catalogue): RerankWith {
+export function innerRerank({ clock, random }: CallDependencies, catalogue: () => Catalogue): RerankWith {
   return async (name, { query, documents, ...call }) => {
+    const atMs = clock.wallMs()
     const model = catalogue().get(name)
     if (model === undefined) throw fault('model_unknown', { model: name })
     const { deployment, answered } = await askInTurn(
@@ -59,6 +60,6 @@ export function innerRerank({ random }: { readonly random: Random }, catalogue: 
         return { order: results.map(({ index }) => index), usage, inputs: [query, ...documents] }
       },
     )
-    return { order: answered.order, ...chargeOf(answered, deployment) }
+    return { order: answered.order, ...chargeOf(answered, deployment, atMs) }
   }
 }

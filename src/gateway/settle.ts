@@ -10,15 +10,30 @@ export interface Bill {
   readonly usage: Usage
   /** Absent: the deployment has no price, so the cost is unknown. */
   readonly costNanoUsd?: bigint
+  /** Which price it is. Absent like the cost, and where a workflow asked no model. */
+  readonly priceVersion?: string
 }
 
 /** The engine's usage wins; without one, `ownCount`. A workflow's inner calls were priced where
- *  they were made. */
-export function bill(end: ChatEnd | undefined, ownCount: Usage, deployment: Deployment): Bill {
+ *  they were made. `atMs`: when the request came in, whose price holds to its end. */
+export function bill(end: ChatEnd | undefined, ownCount: Usage, deployment: Deployment, atMs: number): Bill {
   const usage = end?.usage ?? ownCount
-  if (end?.costNanoUsd !== undefined) return { usage, costNanoUsd: end.costNanoUsd }
-  return deployment.price === undefined ? { usage } : { usage, costNanoUsd: costOf(usage, deployment.price) }
+  if (end?.costNanoUsd !== undefined) {
+    const { costNanoUsd, priceVersion } = end
+    return { usage, costNanoUsd, ...(priceVersion === undefined ? {} : { priceVersion }) }
+  }
+  const found = deployment.priceAt?.(atMs)
+  return found === undefined
+    ? { usage }
+    : { usage, costNanoUsd: costOf(usage, found.price), priceVersion: found.version }
 }
+
+/** A bill as the journal keeps it. */
+export const billJson = ({ usage, costNanoUsd, priceVersion }: Bill): JsonObject => ({
+  usage: usageJson(usage),
+  costNanoUsd: costJson(costNanoUsd),
+  priceVersion: priceVersion ?? null,
+})
 
 /** Money as JSON: a decimal string of nano-USD, or null when unknown. */
 export const costJson = (costNanoUsd: bigint | undefined): string | null => costNanoUsd?.toString() ?? null

@@ -10,6 +10,7 @@ import type { House, HouseOptions } from '../cli/house.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { controlSocket, openHouse } from './house.ts'
+import { namesPrices, priceLoader } from './prices.ts'
 import { houseProbes } from './probes.ts'
 
 /** The command line on the real machine. Resolves to the exit code. */
@@ -18,8 +19,18 @@ export async function main(entry: string, words: readonly string[]): Promise<num
   const houses: House[] = []
   const version = await packageVersion()
 
-  const load = (): Promise<LoadedConfig | Refusal> =>
-    loadConfig({ readFile: readIfThere, env: process.env, cwd: process.cwd(), docsFolder: inPackage('docs') })
+  const loadPrices = priceLoader(inPackage('catalogue/prices.json'), readFile)
+  async function load(): Promise<LoadedConfig | Refusal> {
+    const loaded = await loadConfig({
+      readFile: readIfThere,
+      env: process.env,
+      cwd: process.cwd(),
+      docsFolder: inPackage('docs'),
+    })
+    if (loaded instanceof Refusal || !namesPrices(loaded)) return loaded
+    const prices = await loadPrices(loaded)
+    return prices instanceof Refusal ? prices : loaded
+  }
 
   async function start(options: HouseOptions & { readonly listen: boolean }): Promise<House | Refusal> {
     const loaded = await load()
@@ -31,6 +42,7 @@ export async function main(entry: string, words: readonly string[]): Promise<num
       consoleFolder: inPackage('console/dist'),
       loaded,
       reload: load,
+      loadPrices,
       stopped,
       writeLog: (line) => void process.stderr.write(`${line}\n`),
     })
@@ -65,6 +77,7 @@ export async function main(entry: string, words: readonly string[]): Promise<num
     clock,
     version,
     loadConfig: load,
+    loadPrices,
     connect: () => (connected ??= connect()),
     startHouse: (options) => start({ ...options, listen: true }),
     probes: houseProbes(inPackage('.'), () => context.connect()),

@@ -32,6 +32,7 @@ import { Sessions } from '../guard/sessions.ts'
 import { UsageBook } from '../meter/usage-book.ts'
 import { Library } from './library.ts'
 import { Models } from './models.ts'
+import type { LoadPrices } from './prices.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
  *  plane, on a control socket and, unless told otherwise, on TCP. */
@@ -44,6 +45,7 @@ export interface HouseParts {
   readonly consoleFolder: string
   readonly loaded: LoadedConfig
   readonly reload: () => Promise<LoadedConfig | Refusal>
+  readonly loadPrices: LoadPrices
   /** False: only the control socket, and nothing is read by itself. */
   readonly listen: boolean
   readonly onEvent: (event: HouseEvent) => void
@@ -133,6 +135,7 @@ class RunningHouse implements House {
       analyzer,
       search: library.search,
       explainNothing: (name) => library.explainNothing(name),
+      loadPrices: this.#parts.loadPrices,
     }))
     await models.load(this.#loaded)
     const sessions = new Sessions(clock, random)

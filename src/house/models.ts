@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { HttpClient } from '../base/http.ts'
 import type { Random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
+import { Fault, Refusal } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { revealed } from '../config/references.ts'
 import type { EngineConfig } from '../config/schema.ts'
@@ -13,6 +14,7 @@ import type { Engine } from '../engine/port.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
 import { innerCalls, innerRerank } from '../gateway/inner.ts'
+import type { LoadPrices } from './prices.ts'
 import type { Search } from '../retrieval/search.ts'
 import { WorkflowEngine, type WorkflowDependencies } from '../retrieval/workflow.ts'
 
@@ -25,6 +27,7 @@ export interface ModelsDependencies {
   readonly analyzer: Analyzer
   readonly search: Search
   readonly explainNothing: (collection: string) => Promise<string>
+  readonly loadPrices: LoadPrices
 }
 
 export class Models {
@@ -42,7 +45,8 @@ export class Models {
   }
 
   /** One at a time. When it rejects, what was in force stays. */
-  async load({ config, secrets }: LoadedConfig): Promise<void> {
+  async load(loaded: LoadedConfig): Promise<void> {
+    const { config, secrets } = loaded
     const engines = new Map<string, Engine>()
     const dependencies = { ...this.#dependencies, client: () => this.#network() }
     for (const [name, engine] of Object.entries(config.engines))
@@ -58,7 +62,11 @@ export class Models {
       }
       workflows.set(name, new WorkflowEngine({ name, ...spec, ...optional }, inside))
     }
-    catalogue = buildCatalogue(config, engines, workflows)
+    // A house of embedded engines needs no prices.
+    const remote = Object.values(config.engines).some(({ kind }) => kind === 'openai')
+    const prices = remote ? await this.#dependencies.loadPrices(loaded) : undefined
+    if (prices instanceof Refusal) throw new Fault(prices.code, prices.details)
+    catalogue = buildCatalogue(config, engines, workflows, prices)
     this.#catalogue = catalogue
   }
 
@@ -80,7 +88,7 @@ export class Models {
       search,
       explainNothing,
       callModel: innerCalls({ clock, random }, catalogue),
-      rerank: innerRerank({ random }, catalogue),
+      rerank: innerRerank({ clock, random }, catalogue),
     }
   }
 }
