@@ -11,7 +11,7 @@ import { deploymentName, type Deployment } from './catalogue.ts'
 import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { route } from './route.ts'
-import { type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
+import { type Bill, bill, costJson, scopesJson, stagesJson, usageJson } from './settle.ts'
 import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surface/openai.ts'
 
 /** The operations that answer at once, without a stream: rerank and embeddings. The same
@@ -79,8 +79,8 @@ async function runDirect(
   ask: Ask,
 ): Promise<void> {
   const { clock, journal } = dependencies
-  const { requestId, principal, model, trace } = admitted
-  const facts = { operation, key: principal.id, model: model.name, stream: false }
+  const { requestId, scopes, model, trace } = admitted
+  const facts = { operation, ...scopesJson(scopes), model: model.name, stream: false }
   const stop = new AbortController()
   journal.open(requestId, facts, 'soon').catch((cause: unknown) => stop.abort(cause))
   let left = false

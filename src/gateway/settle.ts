@@ -1,5 +1,6 @@
 import type { JsonObject } from '../base/json.ts'
 import type { ChatEnd } from '../engine/port.ts'
+import type { Scopes } from '../guard/identify.ts'
 import { costOf } from '../meter/prices.ts'
 import type { Usage } from '../meter/usage.ts'
 import type { Span } from '../trace/trace.ts'
@@ -24,6 +25,9 @@ export function bill(end: ChatEnd | undefined, ownCount: Usage, deployment: Depl
 export const costJson = (costNanoUsd: bigint | undefined): string | null => costNanoUsd?.toString() ?? null
 
 export const usageJson = (usage: Usage): JsonObject => ({ ...usage })
+
+/** Whom a request counts for, as its entries say it. */
+export const scopesJson = ({ tags, ...scopes }: Scopes): JsonObject => (tags.length > 0 ? { ...scopes, tags } : scopes)
 
 /** Stages as the API shows them. */
 export const stagesJson = (spans: readonly Span[]): JsonObject[] =>

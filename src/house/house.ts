@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
-import { Refusal, sentenceOf } from '../base/errors.ts'
+import { reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
 import type { Handler, HttpServer } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import { jsonLog, type Level, type Log } from '../base/log.ts'
@@ -19,6 +19,7 @@ import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
+import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
@@ -27,6 +28,7 @@ import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
+import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import { Library } from './library.ts'
 import { Models } from './models.ts'
@@ -76,6 +78,7 @@ class RunningHouse implements House {
   #gateway: Gateway | undefined
   #servers: HttpServer[] = []
   #watch: FileWatch | undefined
+  #unfollow: (() => void) | undefined
   #ready = false
   #stopping: Promise<void> | undefined
   #lentKey = new Secret('')
@@ -102,7 +105,7 @@ class RunningHouse implements House {
     this.#hold = holdFolder(config.data)
     const log = this.#log()
     const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
-    const keyring = await Keyring.open({ rows: store.rows, clock, random })
+    const keyring = await this.#openKeyring(store, log)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
     if (adminKey !== undefined) await keyring.adopt(adminKey.reveal(), 'admin of the environment', 'admin')
     // Only where it will be seen: a command that opens the folder for a moment makes none.
@@ -154,6 +157,9 @@ class RunningHouse implements House {
     }
     this.#ready = true
     if (!listen) return
+    this.#unfollow = keyring.follow((cause) =>
+      log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
+    )
     onEvent({ step: 'listening', address: this.address, afterMs: clock.monotonicMs() - this.#openedMs })
     this.#watch = watchFile(this.#loaded.file, {
       clock,
@@ -171,6 +177,7 @@ class RunningHouse implements House {
   async #close(): Promise<void> {
     this.#ready = false
     this.#watch?.close()
+    this.#unfollow?.()
     this.#gateway?.drain()
     const { drainMs } = this.#loaded.config.limits
     await Promise.all([this.#library?.stop(), ...this.#servers.map((server) => server.drain(drainMs))])
@@ -181,6 +188,16 @@ class RunningHouse implements House {
     this.#hold?.release()
   }
 
+  async #openKeyring(store: SqliteStore, log: Log): Promise<Keyring> {
+    const pepper = new Pepper(keepPepper(this.#loaded.config.data, PEPPER_BYTES, random))
+    const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper })
+    if (keyring.orphans > 0)
+      log.write('warn', 'the file `pepper` was replaced: keys made under the old one open nothing until rotated', {
+        keys: keyring.orphans,
+      })
+    return keyring
+  }
+
   /** Where a browser on this machine finds the console. */
   #consoleUrl(): string | undefined {
     return this.address === '' ? undefined : `http://${this.address.replace(/^(0\.0\.0\.0|\[::\]):/, '127.0.0.1:')}`
@@ -188,7 +205,7 @@ class RunningHouse implements House {
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: Gateway, library: Library, store: SqliteStore): Handler {
     const routes: Route[] = [
-      ...keyRoutes(keyring, sessions),
+      ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),

@@ -22,6 +22,8 @@ export interface RunningHouse {
   /** As a power cut would, with its children. What it had written stays in `folder`. */
   kill(): Promise<void>
   readonly folder: string
+  /** What it wrote to its terminal so far. */
+  said(): string
 }
 
 export interface HouseOptions {
@@ -90,7 +92,7 @@ export async function startHouse({
     }
     await sleep(POLL_MS)
   }
-  return { url, stop, kill, folder }
+  return { url, stop, kill, folder, said: () => said }
 }
 
 /** Ready, and every document searchable. */
