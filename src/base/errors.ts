@@ -41,6 +41,11 @@ export const ERRORS = {
   key_unknown: { kind: 'auth', status: 401, sentence: 'The key is not known, has expired or was revoked.', remedy: 'Check it for a typing error, or make a new one with `npx headworks keys create`.' },
   key_ambiguous: { kind: 'auth', status: 400, sentence: 'The request carries two different credentials.', remedy: 'Send one of `Authorization` and `x-api-key`.' },
   not_allowed: { kind: 'auth', status: 403, sentence: 'This key may not {action}.', remedy: 'Ask an administrator, or use a key with the role {role}.' },
+  model_not_allowed: { kind: 'auth', status: 403, sentence: 'This key may not call "{model}".', remedy: 'GET /v1/models lists what it may call; an administrator makes keys that may call more.' },
+  name_not_allowed: { kind: 'auth', status: 403, sentence: 'This key may not name the {what} of a request, as `{field}` does.', remedy: 'Leave the field out, or use a key made with `--may-name {what}`.' },
+  key_ended: { kind: 'caller', status: 409, sentence: 'The key {id} has expired or was revoked.', remedy: 'Make a new one: `npx headworks keys create`.' },
+  key_changed: { kind: 'caller', status: 409, sentence: 'The key {id} was changed by somebody else at the same moment.', remedy: 'Look at it again: `npx headworks keys list`.' },
+  keys_full: { kind: 'caller', status: 409, sentence: 'There are {limit} keys, which is the limit.', remedy: 'Revoke keys that are not used any more.' },
 
   // What was named
   model_unknown: { kind: 'absent', status: 404, sentence: 'No model is called "{model}".', remedy: 'GET /v1/models lists what there is; `models:` and `workflows:` in headworks.yaml add more.' },

@@ -199,22 +199,97 @@ test('keys create puts the key alone on standard output', async () => {
   assert.deepEqual(api.asked[0]?.body, { name: 'app', role: 'user' })
 })
 
+test('keys create says what the key is bound to and when it ends', async () => {
+  const api = new ToldApi({
+    'POST /api/keys': { status: 201, body: { id: 'key_1', key: 'hw_secret', name: 'app', role: 'user' } },
+  })
+  const flags = ['--user=ann', '--team', 'web', '--tenant', 'acme', '--tags', 'a, b', '--models', 'docs,chat-*']
+  const more = ['--workflows', 'qa', '--may-name', 'workflow,tags=refuse', '--expires', '2030-01-31']
+  assert.equal((await type(['keys', 'create', 'app', ...flags, ...more], { api })).exit, 0)
+  assert.deepEqual(api.asked[0]?.body, {
+    name: 'app',
+    role: 'user',
+    user: 'ann',
+    team: 'web',
+    tenant: 'acme',
+    tags: ['a', 'b'],
+    models: ['docs', 'chat-*'],
+    workflows: ['qa'],
+    mayName: { workflow: 'accept', tags: 'refuse' },
+    expiresAt: '2030-01-31T00:00:00Z',
+  })
+  for (const expires of ['90d', '12h', '2030-01-31T12:00:00+01:00']) {
+    assert.equal((await type(['keys', 'create', 'app', '--expires', expires], { api })).exit, 0, expires)
+  }
+  const expiries = api.asked.slice(1).map(({ body }) => (body as { expiresAt: string }).expiresAt)
+  const [days = '', hours = '', exact] = expiries
+  assert.ok(Math.abs(Date.parse(days) - Date.parse(hours) - (90 * 24 - 12) * 3_600_000) < 60_000)
+  assert.equal(exact, '2030-01-31T12:00:00+01:00')
+  for (const expires of ['soon', '5', '-1d', '2030', '1w', '']) {
+    const { exit, err } = await type(['keys', 'create', 'app', `--expires=${expires}`], { api })
+    assert.deepEqual([exit, err.includes('--expires is a duration')], [2, true], expires)
+  }
+})
+
+test('keys rotate puts the new text on standard output and says what becomes of the old one', async () => {
+  const made = { status: 201, body: { id: 'key_1', key: 'hw_new', name: 'app', role: 'user' } }
+  const api = new ToldApi({ 'POST /api/keys/key_1/rotate': made })
+  const { exit, out, err } = await type(['keys', 'rotate', 'key_1', '--grace', '15m'], { api })
+  assert.deepEqual([exit, out], [0, 'hw_new\n'])
+  assert.match(err, /The text before it is taken for another 15m\./)
+  assert.match((await type(['keys', 'rotate', 'key_1'], { api })).err, /The text before it is no longer taken\./)
+  assert.deepEqual(
+    api.asked.map(({ body }) => body),
+    [{ graceMs: 900_000 }, { graceMs: 0 }],
+  )
+  const wrong = await type(['keys', 'rotate', 'key_1', '--grace', 'a while'], { api })
+  assert.deepEqual([wrong.exit, api.asked.length], [2, 2])
+  const ended = { status: 409, body: { error: { message: 'It has ended.', code: 'key_ended' } } }
+  const refused = await type(['keys', 'rotate', 'a/b', '--json'], {
+    api: new ToldApi({ 'POST /api/keys/a%2Fb/rotate': ended }),
+  })
+  assert.deepEqual([refused.exit, JSON.parse(refused.out).error.code], [3, 'key_ended'])
+})
+
+test('keys list takes page after page', async () => {
+  const api = new ToldApi({
+    'GET /api/keys': { keys: [{ id: 'key_1', name: 'first' }], next: 'key_1' },
+    'GET /api/keys?after=key_1': { keys: [{ id: 'key_2', name: 'second' }], next: null },
+  })
+  const { out } = await type(['keys', 'list', '--json'], { api })
+  assert.deepEqual(
+    JSON.parse(out).keys.map(({ id }: { id: string }) => id),
+    ['key_1', 'key_2'],
+  )
+})
+
 test('keys list and revoke', async () => {
   const keys = [
-    { id: 'key_1', name: 'first', role: 'admin', hint: 'hw_abc…', createdAt: '2026-01-02T03:04:05Z', revokedAt: null },
+    {
+      id: 'key_1',
+      name: 'first',
+      role: 'admin',
+      hint: 'hw_abc…',
+      state: 'active',
+      createdAt: '2026-01-02T03:04:05Z',
+    },
     {
       id: 'key_2',
       name: 'old',
       role: 'user',
       hint: 'hw_def…',
+      state: 'expired',
       createdAt: '2026-01-02T03:04:05Z',
-      revokedAt: '2026-01-03',
+      expiresAt: '2026-01-03T00:00:00Z',
+      tenant: null,
+      team: 'web',
+      user: 'ann',
     },
   ]
   const { out } = await type(['keys', 'list'], { api: new ToldApi({ 'GET /api/keys': { keys } }) })
   assert.equal(
     out,
-    'ID     ROLE   BEGINS   STATE    MADE        NAME\nkey_1  admin  hw_abc…  active   2026-01-02  first\nkey_2  user   hw_def…  revoked  2026-01-02  old\n',
+    'ID     ROLE   BEGINS   STATE    MADE        ENDS        NAME\nkey_1  admin  hw_abc…  active   2026-01-02  never       first\nkey_2  user   hw_def…  expired  2026-01-02  2026-01-03  old (team web, user ann)\n',
   )
   const gone = await type(['keys', 'revoke', 'key_1'], {
     api: new ToldApi({ 'DELETE /api/keys/key_1': { id: 'key_1', revoked: true } }),

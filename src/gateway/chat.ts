@@ -4,7 +4,7 @@ import type { Reply } from '../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { Attempt, ChatEnd } from '../engine/port.ts'
-import type { Principal } from '../guard/principal.ts'
+import type { Scopes } from '../guard/identify.ts'
 import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import type { OpenSpan, Trace } from '../trace/trace.ts'
@@ -12,7 +12,7 @@ import { callModel } from './call.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
-import { answerHeaders, type Bill, bill, billJson, costJson, stagesJson } from './settle.ts'
+import { answerHeaders, type Bill, bill, billJson, costJson, scopesJson, stagesJson } from './settle.ts'
 import { type ChatRequest, errorBody, SSE_DONE, sseData, usageBody } from './surface/openai.ts'
 
 /** One chat completion from admission to settlement. */
@@ -27,7 +27,7 @@ export interface ChatDependencies {
 
 export interface Admitted {
   readonly requestId: string
-  readonly principal: Principal
+  readonly scopes: Scopes
   readonly model: LogicalModel
   readonly trace: Trace
 }
@@ -275,9 +275,9 @@ class Chat {
   }
 
   #facts(): JsonObject {
-    const { principal, model } = this.#admitted
+    const { scopes, model } = this.#admitted
     const workflow = model.kind === 'workflow' ? { workflow: model.name } : {}
-    return { operation: 'chat', key: principal.id, model: model.name, ...workflow, stream: this.#request.stream }
+    return { operation: 'chat', ...scopesJson(scopes), model: model.name, ...workflow, stream: this.#request.stream }
   }
 
   #write(chunk: JsonObject): void {

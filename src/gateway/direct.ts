@@ -12,7 +12,7 @@ import { deploymentName, type Deployment, type LogicalModel } from './catalogue.
 import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { route } from './route.ts'
-import { answerHeaders, type Bill, bill, billJson, stagesJson, usageJson } from './settle.ts'
+import { answerHeaders, type Bill, bill, billJson, scopesJson, stagesJson, usageJson } from './settle.ts'
 import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surface/openai.ts'
 
 /** The operations that answer at once, without a stream: rerank and embeddings. The same
@@ -84,9 +84,9 @@ async function runDirect(
   ask: Ask<Answered>,
 ): Promise<void> {
   const { clock, journal } = dependencies
-  const { requestId, principal, model, trace } = admitted
+  const { requestId, scopes, model, trace } = admitted
   const atMs = clock.wallMs()
-  const facts = { operation, key: principal.id, model: model.name, stream: false }
+  const facts = { operation, ...scopesJson(scopes), model: model.name, stream: false }
   const stop = new AbortController()
   journal.open(requestId, facts, 'soon').catch((cause: unknown) => stop.abort(cause))
   let left = false

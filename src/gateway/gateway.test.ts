@@ -3,12 +3,13 @@ import { test } from 'node:test'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { chunk, completion, HandEngine } from '../../tests/kit/engine.ts'
 import { RecordedReply, request } from '../../tests/kit/exchange.ts'
-import { fault, refuse } from '../base/errors.ts'
+import { fault, refuse, Refusal } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
 import { silentLog } from '../base/log.ts'
 import { seededRandom } from '../base/random.ts'
 import { MemoryEvents } from '../drivers/memory/events.ts'
-import { LOCAL } from '../guard/principal.ts'
+import { readBindings } from '../guard/bindings.ts'
+import { LOCAL, type Principal } from '../guard/principal.ts'
 import { always, type Price } from '../meter/prices.ts'
 import type { Entry, Events } from '../store/events.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
@@ -19,8 +20,23 @@ const PRICE: Price = { inputNanoUsd: 150_000_000n, cachedInputNanoUsd: 75_000_00
 const USAGE = { inputTokens: 10, cachedInputTokens: 2, outputTokens: 3, reasoningTokens: 1, estimated: false }
 const ASK = { model: 'chat', messages: [{ role: 'user', content: 'Hello?' }] }
 
-function open(options: { events?: Events; allow?: boolean; inFlightMax?: number } = {}) {
+interface Options {
+  readonly events?: Events
+  readonly allow?: boolean
+  readonly inFlightMax?: number
+  /** Bindings of the key that asks, as the API takes them; the owner asks otherwise. */
+  readonly key?: JsonObject
+}
+
+function bound(terms: JsonObject): Principal {
+  const bindings = readBindings(terms, 'user')
+  if (bindings instanceof Refusal) return assert.fail(JSON.stringify(bindings))
+  return { id: 'key_1', name: 'app', role: 'user', bindings }
+}
+
+function open(options: Options = {}) {
   const clock = new ManualClock()
+  const principal = options.key === undefined ? LOCAL : bound(options.key)
   const first = new HandEngine('first')
   const second = new HandEngine('second')
   const events = options.events ?? new MemoryEvents()
@@ -36,6 +52,7 @@ function open(options: { events?: Events; allow?: boolean; inFlightMax?: number 
   const catalogue: Catalogue = new Map([
     ['chat', chat],
     ['second', fallback],
+    ['docs', { ...model('docs', second), kind: 'workflow' }],
   ])
   const gateway = new Gateway({
     clock,
@@ -43,7 +60,7 @@ function open(options: { events?: Events; allow?: boolean; inFlightMax?: number 
     log: silentLog,
     events,
     catalogue: () => catalogue,
-    authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : LOCAL),
+    authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : principal),
     limits: () => ({
       bodyBytesMax: 10_000,
       bodyDepthMax: 16,
@@ -384,7 +401,57 @@ test('models lists what there is, and what each serves', async () => {
   const reply = await open().ask('', '/v1/models', 'GET')
   assert.deepEqual(
     reply.json().data.map((one: { id: string }) => one.id),
-    ['chat', 'second'],
+    ['chat', 'second', 'docs'],
   )
   assert.equal((await open().ask('', '/v1/models/chat', 'GET')).json().headworks.operations[0], 'chat')
+})
+
+test('a key calls and sees what it may call, and learns nothing about the rest', async () => {
+  const { ask, first, second } = open({ key: { models: ['cha*'], workflows: ['docs'] } })
+  const listed = await ask('', '/v1/models', 'GET')
+  assert.deepEqual(
+    listed.json().data.map((one: { id: string }) => one.id),
+    ['chat', 'docs'],
+  )
+  await ask(ASK)
+  await ask({ ...ASK, model: 'docs' })
+  assert.deepEqual([first.calls.length, second.calls.length], [1, 1])
+  for (const name of ['second', 'nothing']) {
+    for (const refused of [await ask({ ...ASK, model: name }), await ask('', `/v1/models/${name}`, 'GET')]) {
+      const { message, ...rest } = refused.json().error
+      assert.deepEqual(rest, { type: 'permission_error', param: 'model', code: 'model_not_allowed' })
+      assert.ok(message.startsWith(`This key may not call "${name}".`), message)
+      assert.deepEqual([refused.status, refused.headers['x-should-retry']], [403, 'false'])
+    }
+  }
+  assert.equal((await ask({ ...ASK, model: 'chapter' })).json().error.code, 'model_not_found')
+  const rerank = await ask({ model: 'second', query: 'q', documents: ['d'] }, '/v1/rerank')
+  assert.equal(rerank.json().error.code, 'model_not_allowed')
+  assert.deepEqual([first.calls.length, second.calls.length], [1, 1])
+})
+
+test('a request is on record under its scopes', async () => {
+  const key = { team: 'web', tags: ['eu'], mayName: { user: 'accept', workflow: 'accept' } }
+  const facts = async (body: JsonObject): Promise<JsonObject> => {
+    const { ask, events, first, second } = open({ key })
+    const reply = await ask({ ...ASK, ...body })
+    const { last } = first.calls.length > 0 ? first : second
+    last.sink.frame(completion('Hi.'))
+    last.sink.end({ usage: USAGE })
+    await settled()
+    const { key: id, user, team, tags, workflow } = await closing(events, reply)
+    return { id, user, team, tags, workflow }
+  }
+  const all = { id: 'key_1', team: 'web', tags: ['eu'] }
+  assert.deepEqual(await facts({}), { ...all, user: undefined, workflow: undefined })
+  const metadata = { workflow: 'checkout' }
+  assert.deepEqual(await facts({ user: 'ann', metadata }), { ...all, user: 'ann', workflow: 'checkout' })
+  assert.deepEqual(await facts({ model: 'docs', metadata }), { ...all, user: undefined, workflow: 'docs' })
+})
+
+test('a name the key may not give is refused before any engine is called', async () => {
+  const { ask, first } = open({ key: { mayName: { user: 'refuse' } } })
+  const refused = await ask({ ...ASK, user: 'eve' })
+  const { code, type } = refused.json().error
+  assert.deepEqual([refused.status, code, type, first.calls.length], [403, 'name_not_allowed', 'permission_error', 0])
 })

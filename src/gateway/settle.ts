@@ -1,5 +1,6 @@
 import type { JsonObject } from '../base/json.ts'
 import type { ChatEnd } from '../engine/port.ts'
+import type { Scopes } from '../guard/identify.ts'
 import { costOf } from '../meter/prices.ts'
 import type { Usage } from '../meter/usage.ts'
 import type { Span } from '../trace/trace.ts'
@@ -52,6 +53,9 @@ export const answerHeaders = (
 /** An engine may call its model anything; a header holds visible ASCII only. The rest is
  *  percent-encoded. */
 const headerText = (text: string): string => text.toWellFormed().replace(/[^!-~]+/g, encodeURIComponent)
+
+/** Whom a request counts for, as its entries say it. */
+export const scopesJson = ({ tags, ...scopes }: Scopes): JsonObject => (tags.length > 0 ? { ...scopes, tags } : scopes)
 
 /** Stages as the API shows them. */
 export const stagesJson = (spans: readonly Span[]): JsonObject[] =>

@@ -20,6 +20,7 @@ import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
 import { usageRoutes } from '../control/usage.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
+import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
@@ -28,6 +29,7 @@ import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
+import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import { UsageBook } from '../meter/usage-book.ts'
 import { Library } from './library.ts'
@@ -80,6 +82,7 @@ class RunningHouse implements House {
   #usage: UsageBook | undefined
   #servers: HttpServer[] = []
   #watch: FileWatch | undefined
+  #unfollow: (() => void) | undefined
   #ready = false
   /** Changes of the file take turns: each is compared with what the one before it left in force. */
   #reloading: Promise<void> = Promise.resolve()
@@ -109,7 +112,7 @@ class RunningHouse implements House {
     this.#hold = holdFolder(config.data)
     const log = this.#log
     const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
-    const keyring = await Keyring.open({ rows: store.rows, clock, random })
+    const keyring = await this.#openKeyring(store, log)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
     if (adminKey !== undefined) await keyring.adopt(adminKey.reveal(), 'admin of the environment', 'admin')
     // Only where it will be seen: a command that opens the folder for a moment makes none.
@@ -162,6 +165,9 @@ class RunningHouse implements House {
     }
     this.#ready = true
     if (!listen) return
+    this.#unfollow = keyring.follow((cause) =>
+      log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
+    )
     onEvent({ step: 'listening', address: this.address, afterMs: clock.monotonicMs() - this.#openedMs })
     this.#watch = watchFile(this.#loaded.file, {
       clock,
@@ -180,6 +186,7 @@ class RunningHouse implements House {
   async #close(): Promise<void> {
     this.#ready = false
     this.#watch?.close()
+    this.#unfollow?.()
     this.#gateway?.drain()
     const { drainMs } = this.#loaded.config.limits
     await this.#reloading
@@ -203,6 +210,16 @@ class RunningHouse implements House {
     }
   }
 
+  async #openKeyring(store: SqliteStore, log: Log): Promise<Keyring> {
+    const pepper = new Pepper(keepPepper(this.#loaded.config.data, PEPPER_BYTES, random))
+    const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper })
+    if (keyring.orphans > 0)
+      log.write('warn', 'the file `pepper` was replaced: keys made under the old one open nothing until rotated', {
+        keys: keyring.orphans,
+      })
+    return keyring
+  }
+
   /** Where a browser on this machine finds the console. */
   #consoleUrl(): string | undefined {
     return this.address === '' ? undefined : `http://${reachable(this.address)}`
@@ -212,7 +229,7 @@ class RunningHouse implements House {
     const usage = (this.#usage = new UsageBook(store))
     usage.keepUp(clock)
     const routes: Route[] = [
-      ...keyRoutes(keyring, sessions),
+      ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
       ...usageRoutes(clock, usage),

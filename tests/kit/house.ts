@@ -24,6 +24,8 @@ export interface RunningHouse {
   /** Writes headworks.yaml anew, whatever is in it, for the running house to take over. */
   configure(config: { readonly [section: string]: unknown }): void
   readonly folder: string
+  /** What it wrote to its terminal so far. */
+  said(): string
 }
 
 export interface HouseOptions {
@@ -99,7 +101,7 @@ export async function startHouse({
     }
     await sleep(POLL_MS)
   }
-  return { url, stop, kill, configure, folder }
+  return { url, stop, kill, configure, folder, said: () => said }
 }
 
 /** Ready, and every document searchable. */
