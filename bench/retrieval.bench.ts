@@ -6,7 +6,7 @@ import { seededRandom, uniform, type Random } from '../src/base/random.ts'
 import { formatCount } from '../src/base/units.ts'
 import { Analyzer, STOP_TERMS } from '../src/base/words.ts'
 import { openFilesystemIndex } from '../src/drivers/filesystem/index.ts'
-import { createMemoryIndex } from '../src/drivers/memory/index.ts'
+import { MemoryIndex } from '../src/drivers/memory/index.ts'
 import { CHUNKS, type ChunkRow, DOCUMENTS, type DocumentRow } from '../src/retrieval/document.ts'
 import { createSearch } from '../src/retrieval/search.ts'
 import type { Index } from '../src/store/index.ts'
@@ -119,7 +119,7 @@ async function cost(folder: string, effort: number): Promise<Result[]> {
     figure('  p99', 'ms', p99, QUESTIONS),
   ]
 
-  const naive = createMemoryIndex(new Analyzer())
+  const naive = new MemoryIndex(new Analyzer())
   for (const one of [index, naive]) {
     await one.build('small', chunks.slice(0, COMPARED_CHUNKS))
     await one.mount('small', [{ segment: 'small', removed: [] }])

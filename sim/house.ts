@@ -10,8 +10,9 @@ import { Gateway } from '../src/gateway/gateway.ts'
 import { innerCalls } from '../src/gateway/inner.ts'
 import { authenticate } from '../src/guard/authenticate.ts'
 import { Keyring } from '../src/guard/keyring.ts'
+import { Pepper, PEPPER_BYTES } from '../src/guard/secret.ts'
 import { Sessions } from '../src/guard/sessions.ts'
-import { FREE, type Price } from '../src/meter/prices.ts'
+import { always, FREE, type Price } from '../src/meter/prices.ts'
 import type { Search } from '../src/retrieval/search.ts'
 import { WorkflowEngine } from '../src/retrieval/workflow.ts'
 import type { Events } from '../src/store/events.ts'
@@ -50,6 +51,9 @@ const SEARCH_MS = 10_000
 
 export const CLIENT_STALL_MS = 5_000
 
+/** A file that no crash takes away. */
+const PEPPER = new Pepper(new Uint8Array(PEPPER_BYTES))
+
 /** Starts the house: keys are loaded, what a crash left open is closed, and only then does it
  *  take requests. Rejects when its store fails it. */
 export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gateway> {
@@ -57,7 +61,7 @@ export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gatew
   const clock = plant.clock?.(life.clock) ?? life.clock
   const client = plant.client?.(ports.client) ?? ports.client
   const events = plant.events?.(store.events) ?? store.events
-  const keyring = await Keyring.open({ rows: store.rows, clock, random: life.random })
+  const keyring = await Keyring.open({ rows: store.rows, clock, random: life.random, pepper: PEPPER })
   await keyring.adopt(KEY_TEXTS.user, 'user', 'user')
   await keyring.adopt(KEY_TEXTS.admin, 'admin', 'admin')
   const sessions = new Sessions(clock, life.random)
@@ -91,7 +95,7 @@ function makeCatalogue(client: HttpClient, ports: HousePorts, dependencies: Call
   const deployment = (name: string): Deployment => {
     const price = PRICES[name]
     const engine = new OpenAiEngine({ name, url: `http://${name}.test/v1`, capField: 'max_tokens', client })
-    return { engine, model: 'weights', weight: 1, ...(price === undefined ? {} : { price }) }
+    return { engine, model: 'weights', weight: 1, ...(price === undefined ? {} : { priceAt: always(price, 'config') }) }
   }
   const model = (name: string, deployments: Deployment[], fallback: LogicalModel[]): LogicalModel => ({
     name,

@@ -165,6 +165,8 @@ export class Judge {
     const cost = price === undefined ? null : expectedCost(usage, price).toString()
     if (body['costNanoUsd'] !== cost)
       this.#broken('usage sums', `${id} cost ${JSON.stringify(body['costNanoUsd'])}, not ${cost}`)
+    if (deployment !== 'docs' && body['priceVersion'] !== (cost === null ? null : 'config'))
+      this.#broken('usage sums', `${id} was charged by the price ${JSON.stringify(body['priceVersion'])}`)
   }
 
   /** A workflow costs what the engine behind it costs, and nothing where it asked none. */

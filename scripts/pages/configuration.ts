@@ -102,7 +102,7 @@ models:
 | \`HEADWORKS_CONFIG\` | The file, in place of \`headworks.yaml\`. |
 | \`HEADWORKS_DATA\` | The data folder; over \`data\`. |
 | \`HEADWORKS_LISTEN\` | The address, \`host:port\`; over \`listen\`. |
-| \`HEADWORKS_ADMIN_KEY\` | The first admin key. Without it one is made at the first start and shown once. |
+| \`HEADWORKS_ADMIN_KEY\` | The first admin key, at least 20 characters. Without it one is made at the first start and shown once. |
 `
 
 function sectionText(name: string, field: Field): string {

@@ -26,7 +26,18 @@ for (const [name, { breaks, plant }] of Object.entries(PLANTS)) {
   })
 }
 
-test('every invariant was broken by a planted fault, and noticed', () => {
+/** Which of its invariants a plant breaks first is the seed's choice: what no first notice named is
+ *  looked for in further seeds. */
+test('every invariant was broken by a planted fault, and noticed', async () => {
+  for (const invariant of INVARIANTS) {
+    const suspects = Object.values(PLANTS).filter(({ breaks }) => breaks.includes(invariant))
+    for (let seed = 1; seed <= SEEDS_MAX && !noticed.has(invariant); seed++) {
+      for (const { plant } of suspects) {
+        const { violation } = await new World(makeScenario(seed), plant()).run()
+        if (violation !== undefined) noticed.add(violation.invariant)
+      }
+    }
+  }
   assert.deepEqual(
     INVARIANTS.filter((invariant) => !noticed.has(invariant)),
     [],

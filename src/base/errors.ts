@@ -41,7 +41,11 @@ export const ERRORS = {
   key_unknown: { kind: 'auth', status: 401, sentence: 'The key is not known, has expired or was revoked.', remedy: 'Check it for a typing error, or make a new one with `npx headworks keys create`.' },
   key_ambiguous: { kind: 'auth', status: 400, sentence: 'The request carries two different credentials.', remedy: 'Send one of `Authorization` and `x-api-key`.' },
   not_allowed: { kind: 'auth', status: 403, sentence: 'This key may not {action}.', remedy: 'Ask an administrator, or use a key with the role {role}.' },
-  login_expired: { kind: 'auth', status: 401, sentence: 'The sign-in link was used already or is too old.', remedy: 'Run `npx headworks login` for a fresh one.' },
+  model_not_allowed: { kind: 'auth', status: 403, sentence: 'This key may not call "{model}".', remedy: 'GET /v1/models lists what it may call; an administrator makes keys that may call more.' },
+  name_not_allowed: { kind: 'auth', status: 403, sentence: 'This key may not name the {what} of a request, as `{field}` does.', remedy: 'Leave the field out, or use a key made with `--may-name {what}`.' },
+  key_ended: { kind: 'caller', status: 409, sentence: 'The key {id} has expired or was revoked.', remedy: 'Make a new one: `npx headworks keys create`.' },
+  key_changed: { kind: 'caller', status: 409, sentence: 'The key {id} was changed by somebody else at the same moment.', remedy: 'Look at it again: `npx headworks keys list`.' },
+  keys_full: { kind: 'caller', status: 409, sentence: 'There are {limit} keys, which is the limit.', remedy: 'Revoke keys that are not used any more.' },
 
   // What was named
   model_unknown: { kind: 'absent', status: 404, sentence: 'No model is called "{model}".', remedy: 'GET /v1/models lists what there is; `models:` and `workflows:` in headworks.yaml add more.' },
@@ -70,10 +74,11 @@ export const ERRORS = {
 
   // Starting up
   config_invalid: { kind: 'caller', status: 400, sentence: 'The configuration {file} is not valid:\n{problems}', remedy: 'Correct the lines named; docs/configuration.md describes every field.' },
+  prices_invalid: { kind: 'caller', status: 400, sentence: 'The price file {file} is not valid:\n{problems}', remedy: 'Correct the lines named; docs/real-model.md describes the file.' },
   data_in_use: { kind: 'busy', status: 503, sentence: 'The data folder {path} is in use by process {pid}.', remedy: 'Stop that process, or set HEADWORKS_DATA to another folder.' },
   port_in_use: { kind: 'busy', status: 503, sentence: 'The address {address} is in use.', remedy: 'Stop what listens there, or set HEADWORKS_LISTEN to another address.' },
   address_invalid: { kind: 'caller', status: 400, sentence: 'The address {address} cannot be listened on: {reason}.', remedy: 'Use host:port, such as 127.0.0.1:4750.' },
-  data_unusable: { kind: 'fault', status: 503, sentence: 'The data folder {path} cannot be used: {reason}.', remedy: 'Make it writable, or set HEADWORKS_DATA to another folder.' },
+  data_unusable: { kind: 'fault', status: 503, sentence: 'The data folder {path} cannot be used: {reason}.', remedy: 'Make it writable, put a backup back if it is damaged, or set HEADWORKS_DATA to another folder.' },
   server_absent: { kind: 'busy', status: 503, sentence: 'No Headworks answers at {address}.', remedy: 'Start it with `npm start`, or set HEADWORKS_LISTEN to where it runs.' },
 
   // Reading documents

@@ -49,6 +49,9 @@ export interface HttpListener {
   listen(address: string, handler: Handler): Promise<HttpServer>
 }
 
+/** Where to call what listens on `address`: every interface is listened on, but one is called. */
+export const reachable = (address: string): string => address.replace(/^(0\.0\.0\.0|\[::\])(?=:\d+$)/, '127.0.0.1')
+
 // The side that asks
 
 export interface ClientRequest {

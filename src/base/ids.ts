@@ -3,6 +3,13 @@ import type { Random } from './random.ts'
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 
+/** One character of Crockford's base 32 for the low five bits of each byte. */
+export function base32(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += ALPHABET.charAt(byte & 31)
+  return text
+}
+
 /** `prefix_` and 26 characters in the manner of a ULID: 48 bits of wall time, then 80 random
  *  bits, in Crockford's base 32. Ids made later sort later (to the millisecond), which keeps
  *  index pages warm. */
@@ -13,7 +20,5 @@ export function newId(prefix: string, clock: Clock, random: Random): string {
     head = ALPHABET.charAt(time % 32) + head
     time = Math.floor(time / 32)
   }
-  let tail = ''
-  for (const byte of random.bytes(16)) tail += ALPHABET.charAt(byte & 31)
-  return `${prefix}_${head}${tail}`
+  return `${prefix}_${head}${base32(random.bytes(16))}`
 }

@@ -13,11 +13,12 @@ export interface Fields {
 
 const ORDER: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 }
 
-/** One JSON object a line: `at` (ISO 8601), `level`, `message`, then the fields. */
-export function jsonLog(clock: Clock, least: Level, writeLine: (line: string) => void): Log {
+/** One JSON object a line: `at` (ISO 8601), `level`, `message`, then the fields. `least` is asked at
+ *  every line. */
+export function jsonLog(clock: Clock, least: () => Level, writeLine: (line: string) => void): Log {
   return {
     write(level, message, fields) {
-      if (ORDER[level] < ORDER[least]) return
+      if (ORDER[level] < ORDER[least()]) return
       writeLine(JSON.stringify({ at: new Date(clock.wallMs()).toISOString(), level, message, ...fields }))
     },
   }

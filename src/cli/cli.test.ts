@@ -16,7 +16,7 @@ test('wrong use is one line that says what, the nearest name and exit code 2', a
     [['ingset', 'a', 'b'], /There is no command "ingset"\. Did you mean "ingest"\? See "headworks --help"/],
     [['qqqqqq'], /There is no command "qqqqqq"\. See/],
     [['--jsn'], /"--jsn" comes before any command/],
-    [['keys'], /"keys" needs one of: create, list, revoke\. See "headworks keys --help"/],
+    [['keys'], /"keys" needs one of: create, list, rotate, revoke\. See "headworks keys --help"/],
     [['keys', 'lst'], /no command "keys lst"\. Did you mean "list"/],
     [['keys', 'create'], /"keys create" needs <name>; name is missing/],
     [['keys', 'create', 'a', '--role', 'root'], /--role is one of user, admin, not "root"/],
@@ -187,8 +187,8 @@ test('completions: bash offers commands, then their second words, flags, choices
   }
   assert(complete('headworks', '').includes('doctor'))
   assert.deepEqual(complete('headworks', 'k'), ['keys'])
-  assert.deepEqual(complete('headworks', 'keys', ''), ['create', 'list', 'revoke'])
-  assert.deepEqual(complete('headworks', 'keys', 'create', '--'), ['--role', '--json', '--help'])
+  assert.deepEqual(complete('headworks', 'keys', ''), ['create', 'list', 'rotate', 'revoke'])
+  assert.deepEqual(complete('headworks', 'keys', 'rotate', '--'), ['--grace', '--json', '--help'])
   assert.deepEqual(complete('headworks', 'keys', 'create', 'x', '--role', ''), ['user', 'admin'])
   assert.deepEqual(complete('headworks', 'completions', 'f'), ['fish'])
   assert(complete('headworks', 'ingest', 'handbook', 'cli.te').includes('cli.test.ts'))

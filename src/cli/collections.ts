@@ -1,19 +1,13 @@
 import { formatBytes, formatCount } from '../base/units.ts'
 import type { Input, Run } from './command.ts'
-import { listOf, numberOf, textOf } from './conversation.ts'
-import { callApi, Declined, openApi, printJson, report } from './declined.ts'
+import { listOf, numberOf, textOf } from './fields.ts'
+import { answerFor } from './exchange.ts'
 import { widthFor } from './style.ts'
 import { table } from './text.ts'
 
 export const run: Run<Input<readonly [], Record<never, never>>> = async ({ json }, context) => {
-  const api = await openApi(context)
-  if (api instanceof Declined) return report(context, api, json)
-  const answer = await callApi(api, 'GET', '/api/collections')
-  if (answer instanceof Declined) return report(context, answer, json)
-  if (json) {
-    printJson(context, answer)
-    return 0
-  }
+  const answer = await answerFor(context, json, 'GET', '/api/collections')
+  if (typeof answer === 'number') return answer
   const rows = listOf(answer['collections']).map((collection) => [
     textOf(collection['name']),
     formatCount(numberOf(collection['documents'])),

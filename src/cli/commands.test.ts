@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fault, refuse } from '../base/errors.ts'
 import { loadConfig } from '../config/load.ts'
+import { ingestText, readProgress } from './ingest.ts'
 import { Screen, ToldApi, type } from '../../tests/kit/terminal.ts'
 
 const chunk = (content: string, more = {}) => ({
@@ -164,6 +165,11 @@ test('ingest: a failed run, a refused folder, and Ctrl-C', async () => {
   assert.match(stopped.err, /Stopped watching before the end\.\nWhat was read is kept/)
 })
 
+test('an ingest tells of files that were left out by their names, and one file is a file', () => {
+  const progress = readProgress(run('done', { found: 1, read: 1, ignored: 2 }))
+  assert.match(ingestText(progress, 100, 5), /^handbook: 1 file: 1 read [^\n]*\n {2}left out by name: 2 of a type/)
+})
+
 test('search shows the best passages', async () => {
   const text = `Begin. ${'word '.repeat(200)}`
   const api = new ToldApi({
@@ -175,7 +181,7 @@ test('search shows the best passages', async () => {
   const { exit, out } = await type(['search', 'rotate a key', '--count', '3'], { api })
   assert.equal(exit, 0)
   assert.deepEqual(api.asked[0]?.body, { query: 'rotate a key', k: 3 })
-  assert.match(out, /^1\. Keys › Keys › Rotation\n {4}docs\/keys\.md\n {4}Begin\. word/)
+  assert.match(out, /^1\. Keys › Rotation\n {4}docs\/keys\.md\n {4}Begin\. word/)
   assert(out.includes(' …') && out.split('\n').length < 10)
   const none = await type(['search', 'other', 'x'], {
     api: new ToldApi({ 'POST /api/collections/other/search': { passages: [] } }),
@@ -193,22 +199,97 @@ test('keys create puts the key alone on standard output', async () => {
   assert.deepEqual(api.asked[0]?.body, { name: 'app', role: 'user' })
 })
 
+test('keys create says what the key is bound to and when it ends', async () => {
+  const api = new ToldApi({
+    'POST /api/keys': { status: 201, body: { id: 'key_1', key: 'hw_secret', name: 'app', role: 'user' } },
+  })
+  const flags = ['--user=ann', '--team', 'web', '--tenant', 'acme', '--tags', 'a, b', '--models', 'docs,chat-*']
+  const more = ['--workflows', 'qa', '--may-name', 'workflow,tags=refuse', '--expires', '2030-01-31']
+  assert.equal((await type(['keys', 'create', 'app', ...flags, ...more], { api })).exit, 0)
+  assert.deepEqual(api.asked[0]?.body, {
+    name: 'app',
+    role: 'user',
+    user: 'ann',
+    team: 'web',
+    tenant: 'acme',
+    tags: ['a', 'b'],
+    models: ['docs', 'chat-*'],
+    workflows: ['qa'],
+    mayName: { workflow: 'accept', tags: 'refuse' },
+    expiresAt: '2030-01-31T00:00:00Z',
+  })
+  for (const expires of ['90d', '12h', '2030-01-31T12:00:00+01:00']) {
+    assert.equal((await type(['keys', 'create', 'app', '--expires', expires], { api })).exit, 0, expires)
+  }
+  const expiries = api.asked.slice(1).map(({ body }) => (body as { expiresAt: string }).expiresAt)
+  const [days = '', hours = '', exact] = expiries
+  assert.ok(Math.abs(Date.parse(days) - Date.parse(hours) - (90 * 24 - 12) * 3_600_000) < 60_000)
+  assert.equal(exact, '2030-01-31T12:00:00+01:00')
+  for (const expires of ['soon', '5', '-1d', '2030', '1w', '']) {
+    const { exit, err } = await type(['keys', 'create', 'app', `--expires=${expires}`], { api })
+    assert.deepEqual([exit, err.includes('--expires is a duration')], [2, true], expires)
+  }
+})
+
+test('keys rotate puts the new text on standard output and says what becomes of the old one', async () => {
+  const made = { status: 201, body: { id: 'key_1', key: 'hw_new', name: 'app', role: 'user' } }
+  const api = new ToldApi({ 'POST /api/keys/key_1/rotate': made })
+  const { exit, out, err } = await type(['keys', 'rotate', 'key_1', '--grace', '15m'], { api })
+  assert.deepEqual([exit, out], [0, 'hw_new\n'])
+  assert.match(err, /The text before it is taken for another 15m\./)
+  assert.match((await type(['keys', 'rotate', 'key_1'], { api })).err, /The text before it is no longer taken\./)
+  assert.deepEqual(
+    api.asked.map(({ body }) => body),
+    [{ graceMs: 900_000 }, { graceMs: 0 }],
+  )
+  const wrong = await type(['keys', 'rotate', 'key_1', '--grace', 'a while'], { api })
+  assert.deepEqual([wrong.exit, api.asked.length], [2, 2])
+  const ended = { status: 409, body: { error: { message: 'It has ended.', code: 'key_ended' } } }
+  const refused = await type(['keys', 'rotate', 'a/b', '--json'], {
+    api: new ToldApi({ 'POST /api/keys/a%2Fb/rotate': ended }),
+  })
+  assert.deepEqual([refused.exit, JSON.parse(refused.out).error.code], [3, 'key_ended'])
+})
+
+test('keys list takes page after page', async () => {
+  const api = new ToldApi({
+    'GET /api/keys': { keys: [{ id: 'key_1', name: 'first' }], next: 'key_1' },
+    'GET /api/keys?after=key_1': { keys: [{ id: 'key_2', name: 'second' }], next: null },
+  })
+  const { out } = await type(['keys', 'list', '--json'], { api })
+  assert.deepEqual(
+    JSON.parse(out).keys.map(({ id }: { id: string }) => id),
+    ['key_1', 'key_2'],
+  )
+})
+
 test('keys list and revoke', async () => {
   const keys = [
-    { id: 'key_1', name: 'first', role: 'admin', hint: 'hw_abc…', createdAt: '2026-01-02T03:04:05Z', revokedAt: null },
+    {
+      id: 'key_1',
+      name: 'first',
+      role: 'admin',
+      hint: 'hw_abc…',
+      state: 'active',
+      createdAt: '2026-01-02T03:04:05Z',
+    },
     {
       id: 'key_2',
       name: 'old',
       role: 'user',
       hint: 'hw_def…',
+      state: 'expired',
       createdAt: '2026-01-02T03:04:05Z',
-      revokedAt: '2026-01-03',
+      expiresAt: '2026-01-03T00:00:00Z',
+      tenant: null,
+      team: 'web',
+      user: 'ann',
     },
   ]
   const { out } = await type(['keys', 'list'], { api: new ToldApi({ 'GET /api/keys': { keys } }) })
   assert.equal(
     out,
-    'ID     ROLE   BEGINS   STATE    MADE        NAME\nkey_1  admin  hw_abc…  active   2026-01-02  first\nkey_2  user   hw_def…  revoked  2026-01-02  old\n',
+    'ID     ROLE   BEGINS   STATE    MADE        ENDS        NAME\nkey_1  admin  hw_abc…  active   2026-01-02  never       first\nkey_2  user   hw_def…  expired  2026-01-02  2026-01-03  old (team web, user ann)\n',
   )
   const gone = await type(['keys', 'revoke', 'key_1'], {
     api: new ToldApi({ 'DELETE /api/keys/key_1': { id: 'key_1', revoked: true } }),
@@ -313,4 +394,34 @@ test('config check, show and schema', async () => {
   const schema = JSON.parse((await type(['config', 'schema'])).out)
   assert.equal(schema.properties.listen.default, '127.0.0.1:4750')
   assert(!JSON.stringify(schema).includes('"reload"'))
+})
+
+test('prices lists what is known, with validity and source, and says when nothing is', async () => {
+  const one = await type(['prices', 'gpt-5.4-mini'], { stdout: new Screen(true, 140) })
+  assert.equal(one.exit, 0)
+  assert.match(
+    one.out,
+    /openai +gpt-5\.4-mini +\$0\.75 +\$0\.075 +\$4\.50 +2026-08-25 +developers\.openai\.com, 2026-08-25\n/,
+  )
+  assert.match(one.out, /US dollars per million tokens\. Version 2026-11-22\.[0-9a-f]{8}\.\n$/)
+  const long = await type(['prices', 'gemini-2.5-pro'], { stdout: new Screen(true, 140) })
+  assert.match(long.out, /\n +over 200,000 tokens in +\$2\.50 +\$0\.25 +\$15\.00\n/)
+  const all = JSON.parse((await type(['prices', '--json'])).out)
+  const groq = JSON.parse((await type(['prices', 'groq', '--json'])).out)
+  assert.ok(all.prices.length >= 60 && groq.prices.length >= 5 && groq.prices.length < all.prices.length)
+  assert.equal(all.version, groq.version)
+  const none = await type(['prices', 'gpt-5.4-mimi'])
+  assert.equal(none.exit, 3)
+  assert.match(none.err, /No price is known for "gpt-5\.4-mimi"\.\s+Did you mean "gpt-5\.4-mini"\?/)
+})
+
+test('prices shows a price file of your own, and refuses a broken one', async () => {
+  const yaml = 'prices: p.yaml'
+  const text = (usd: string) =>
+    `prices: [{ provider: house, model: qwen, usdPerMillion: { input: ${usd}, output: 1 } }]`
+  const shown = await type(['prices', 'house'], { yaml, files: { '/house/p.yaml': text('0.5') } })
+  assert.match(shown.out, /house +qwen +\$0\.50 +\$0\.50 +\$1\.00 +always +\/house\/p/)
+  const broken = await type(['prices'], { yaml, files: { '/house/p.yaml': text('-1') } })
+  assert.equal(broken.exit, 3)
+  assert.match(broken.err, /usdPerMillion\.input = -1 is no price/)
 })

@@ -2,10 +2,11 @@ import type { ApiClient } from '../base/api.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Refusal } from '../base/errors.ts'
 import type { Environment, LoadedConfig } from '../config/load.ts'
+import type { PriceCatalogue } from '../meter/catalogue.ts'
 import type { Probes } from './checks.ts'
 import type { House, HouseOptions } from './house.ts'
 
-/** Everything the commands need from outside; `main.ts` supplies it. */
+/** Everything the commands need from outside; the room `house` supplies it. */
 export interface CliContext {
   readonly stdout: Output
   readonly stderr: Output
@@ -16,6 +17,8 @@ export interface CliContext {
   readonly version: string
   /** Reads and checks the configuration of this folder and environment. */
   loadConfig(): Promise<LoadedConfig | Refusal>
+  /** The list prices and the operator's own over them. */
+  loadPrices(loaded: LoadedConfig): Promise<PriceCatalogue | Refusal>
   /** The running house over its control socket, or one started in this process without a TCP
    *  listener. Rejects with a `Fault` (`data_in_use`, `data_unusable`) or resolves to the refusal
    *  of the configuration. Whatever it started ends with the process. */

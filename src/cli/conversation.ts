@@ -1,6 +1,7 @@
 import type { ApiClient } from '../base/api.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import { Declined, declinedWith } from './declined.ts'
+import { listOf, numberOf, textOf } from './fields.ts'
 
 /** One question and its streamed answer, as the terminal shows them. */
 
@@ -129,8 +130,3 @@ export function readCost(cost: Json | undefined): bigint | null | undefined {
   if (typeof cost === 'string' && /^\d+$/.test(cost)) return BigInt(cost)
   return cost === null ? null : undefined
 }
-
-export const listOf = (value: Json | undefined): readonly JsonObject[] =>
-  Array.isArray(value) ? (value as readonly Json[]).filter(isObject) : []
-export const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '')
-export const numberOf = (value: Json | undefined): number => (typeof value === 'number' ? value : 0)

@@ -1,6 +1,5 @@
-import type { ApiClient, ApiMethod } from '../base/api.ts'
-import { kindOf, remedyOf, Refusal, sentenceOf, type ErrorKind, type Problem } from '../base/errors.ts'
-import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import { kindOf, remedyOf, sentenceOf, type ErrorKind, type Problem } from '../base/errors.ts'
+import { isObject, type Json } from '../base/json.ts'
 import type { ExitCode } from './command.ts'
 import type { CliContext } from './context.ts'
 import { styleFor, widthFor } from './style.ts'
@@ -33,24 +32,6 @@ export function declinedWith(error: Json | undefined, status: number): Declined 
     typeof fields['message'] === 'string' ? fields['message'] : `Headworks answered with status ${status}.`
   const code = typeof fields['code'] === 'string' ? fields['code'] : 'internal'
   return new Declined(code, message, status >= 500 ? 1 : 3)
-}
-
-export async function openApi(context: CliContext): Promise<ApiClient | Declined> {
-  const api = await context.connect()
-  return api instanceof Refusal ? declinedBy(api) : api
-}
-
-/** One exchange with the house: its JSON object, or why not. */
-export async function callApi(
-  api: ApiClient,
-  method: ApiMethod,
-  path: string,
-  body?: Json,
-): Promise<JsonObject | Declined> {
-  const answer = body === undefined ? await api.request(method, path) : await api.request(method, path, body)
-  const json = answer.json()
-  if (answer.status < 400 && isObject(json)) return json
-  return declinedWith(isObject(json) ? json['error'] : undefined, answer.status)
 }
 
 /** Tells the user, on standard error; with `json` as a document on standard output. */

@@ -64,7 +64,7 @@ export const ENVIRONMENT: readonly Row[] = [
   ['HEADWORKS_CONFIG', 'The configuration file; headworks.yaml in the working directory otherwise.'],
   ['HEADWORKS_DATA', 'The data folder; .headworks otherwise.'],
   ['HEADWORKS_LISTEN', 'The address of the HTTP interface; 127.0.0.1:4750 otherwise.'],
-  ['HEADWORKS_ADMIN_KEY', 'The first admin key, in place of one made at the first start.'],
+  ['HEADWORKS_ADMIN_KEY', 'The first admin key, in place of one made at the first start. At least 20 characters.'],
   ['NO_COLOR', 'Set to anything: no colour.'],
 ]
 

@@ -1,6 +1,6 @@
 import type { ApiClient } from '../base/api.ts'
 
-/** The running process as `up` presents it. `main.ts` makes one. */
+/** The running process as `up` presents it. The room `house` makes one. */
 export interface House {
   /** What it really listens on: `127.0.0.1:4750`. */
   readonly address: string
@@ -8,8 +8,6 @@ export interface House {
   readonly control: ApiClient
   /** Over TCP, as any application would, with a key of its own that ends with the process. */
   readonly network: ApiClient
-  /** Resolves when the house has ended by itself, to what went wrong. */
-  readonly failed: Promise<unknown>
   /** Takes no new work, lets what is in flight end, closes everything. */
   stop(): Promise<void>
 }
@@ -22,7 +20,7 @@ export interface HouseOptions {
 export type HouseEvent =
   /** The data folder is ours and open. `created`: this is its first start. */
   | { readonly step: 'opened'; readonly data: string; readonly created: boolean }
-  /** Only at the first start, and only where HEADWORKS_ADMIN_KEY gave none. */
+  /** Where there is no admin key yet and HEADWORKS_ADMIN_KEY gave none: the first start, as a rule. */
   | { readonly step: 'admin_key'; readonly key: string }
   | { readonly step: 'ingest'; readonly progress: IngestProgress }
   | { readonly step: 'listening'; readonly address: string; readonly afterMs: number }
@@ -42,6 +40,8 @@ export interface IngestProgress {
     readonly unchanged: number
     readonly removed: number
     readonly skipped: number
+    /** Pictures, archives and the like, by their names. */
+    readonly ignored?: number
   }
   readonly bytes: number
   readonly chunks: number

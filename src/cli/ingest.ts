@@ -5,8 +5,9 @@ import { isObject, type JsonObject } from '../base/json.ts'
 import { formatBytes, formatCount, formatMs } from '../base/units.ts'
 import type { Argument, Input, Run } from './command.ts'
 import type { CliContext } from './context.ts'
-import { listOf, numberOf, textOf } from './conversation.ts'
-import { callApi, Declined, openApi, printJson, report } from './declined.ts'
+import { listOf, numberOf, textOf } from './fields.ts'
+import { Declined, printJson, report } from './declined.ts'
+import { callApi, openApi } from './exchange.ts'
 import type { IngestProgress } from './house.ts'
 import { openProgress, type Progress } from './progress.ts'
 import { widthFor } from './style.ts'
@@ -88,6 +89,7 @@ export function readProgress(body: JsonObject): IngestProgress {
       unchanged: numberOf(files['unchanged']),
       removed: numberOf(files['removed']),
       skipped: numberOf(files['skipped']),
+      ignored: numberOf(files['ignored']),
     },
     bytes: numberOf(body['bytes']),
     chunks: numberOf(body['chunks']),
@@ -118,8 +120,12 @@ export function ingestText(
   )
   const size = files.read > 0 ? ` (${formatBytes(bytes)}, ${formatCount(chunks)} passages)` : ''
   const lines = [
-    `${collection}: ${formatCount(files.found)} files${parts.length === 0 ? '' : `: ${parts.join(', ')}`}${size} in ${formatMs(tookMs)}`,
+    `${collection}: ${formatCount(files.found)} ${files.found === 1 ? 'file' : 'files'}${parts.length === 0 ? '' : `: ${parts.join(', ')}`}${size} in ${formatMs(tookMs)}`,
   ]
+  if (files.ignored !== undefined && files.ignored > 0)
+    lines.push(
+      `  left out by name: ${formatCount(files.ignored)} of a type that holds no text, such as pictures and archives`,
+    )
   if (problem !== undefined) lines.push(`  failed: ${oneLine(problem.message)} What was read until then is kept.`)
   for (const { uri, message } of skipped.slice(0, SKIPPED_SHOWN_MAX))
     lines.push(cut(`  skipped ${oneLine(uri)}: ${oneLine(message)}`, width * 2))

@@ -1,19 +1,13 @@
 import { isObject } from '../base/json.ts'
 import type { Input, Run } from './command.ts'
-import { listOf, textOf } from './conversation.ts'
-import { callApi, Declined, openApi, printJson, report } from './declined.ts'
+import { listOf, textOf } from './fields.ts'
+import { answerFor } from './exchange.ts'
 import { widthFor } from './style.ts'
 import { oneLine, table } from './text.ts'
 
 export const run: Run<Input<readonly [], Record<never, never>>> = async ({ json }, context) => {
-  const api = await openApi(context)
-  if (api instanceof Declined) return report(context, api, json)
-  const answer = await callApi(api, 'GET', '/v1/models')
-  if (answer instanceof Declined) return report(context, answer, json)
-  if (json) {
-    printJson(context, answer)
-    return 0
-  }
+  const answer = await answerFor(context, json, 'GET', '/v1/models')
+  if (typeof answer === 'number') return answer
   const rows = listOf(answer['data']).map((model) => {
     const own = isObject(model['headworks']) ? model['headworks'] : {}
     const operations = Array.isArray(own['operations'])

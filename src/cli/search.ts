@@ -1,6 +1,6 @@
 import type { Argument, Input, Run } from './command.ts'
-import { listOf, textOf } from './conversation.ts'
-import { callApi, Declined, openApi, printJson, report } from './declined.ts'
+import { listOf, textOf } from './fields.ts'
+import { answerFor } from './exchange.ts'
 import { styleFor, widthFor } from './style.ts'
 import { cut, oneLine, printable, wrap } from './text.ts'
 
@@ -12,28 +12,19 @@ type SearchInput = Input<
 const LINES_SHOWN_MAX = 4
 
 export const run: Run<SearchInput> = async ({ words, flags, json }, context) => {
-  const api = await openApi(context)
-  if (api instanceof Declined) return report(context, api, json)
   const collection = words.collection ?? 'handbook'
-  const found = await callApi(api, 'POST', `/api/collections/${encodeURIComponent(collection)}/search`, {
+  const found = await answerFor(context, json, 'POST', `/api/collections/${encodeURIComponent(collection)}/search`, {
     query: words.query,
     k: flags.count,
   })
-  if (found instanceof Declined) return report(context, found, json)
-  if (json) {
-    printJson(context, found)
-    return 0
-  }
+  if (typeof found === 'number') return found
   const width = widthFor(context.stdout)
   const style = styleFor(context.stdout, context.env)
   const passages = listOf(found['passages'])
   for (const [at, passage] of passages.entries()) {
-    const headings = passage['headings']
-    const name = oneLine(
-      [textOf(passage['title']), ...(Array.isArray(headings) ? (headings as readonly unknown[]).map(String) : [])].join(
-        ' › ',
-      ),
-    )
+    const headings = Array.isArray(passage['headings']) ? (passage['headings'] as readonly unknown[]).map(String) : []
+    const title = textOf(passage['title'])
+    const name = oneLine([title, ...headings.filter((heading) => heading !== title)].join(' › '))
     const lines = wrap(printable(textOf(passage['text'])).trim(), width, '    ')
       .split('\n')
       .filter((line) => line.trim() !== '')

@@ -2,22 +2,17 @@ import { isObject, type JsonObject } from '../base/json.ts'
 import { formatMs } from '../base/units.ts'
 import { billText, stagesText } from './answer.ts'
 import type { Argument, Input, Run } from './command.ts'
-import { listOf, numberOf, readCost, readStages, textOf } from './conversation.ts'
-import { callApi, Declined, openApi, printJson, report } from './declined.ts'
+import { readCost, readStages } from './conversation.ts'
+import { listOf, numberOf, textOf } from './fields.ts'
+import { answerFor } from './exchange.ts'
 import { styleFor, widthFor } from './style.ts'
 import { oneLine, table, wrap } from './text.ts'
 
 type CountFlag = { type: 'count'; value: string; summary: string; least: number; most: number; default: number }
 
 export const list: Run<Input<readonly [], { count: CountFlag }>> = async ({ flags, json }, context) => {
-  const api = await openApi(context)
-  if (api instanceof Declined) return report(context, api, json)
-  const answer = await callApi(api, 'GET', `/api/traces?limit=${flags.count}`)
-  if (answer instanceof Declined) return report(context, answer, json)
-  if (json) {
-    printJson(context, answer)
-    return 0
-  }
+  const answer = await answerFor(context, json, 'GET', `/api/traces?limit=${flags.count}`)
+  if (typeof answer === 'number') return answer
   const rows = listOf(answer['traces']).map((trace) => {
     const body = bodyOf(trace)
     const outcome = trace['running'] === true ? 'running' : textOf(body['outcome']) || textOf(body['state'])
@@ -43,14 +38,8 @@ export const show: Run<Input<readonly [Argument & { name: 'id' }], Record<never,
   { words, json },
   context,
 ) => {
-  const api = await openApi(context)
-  if (api instanceof Declined) return report(context, api, json)
-  const trace = await callApi(api, 'GET', `/api/traces/${encodeURIComponent(words.id)}`)
-  if (trace instanceof Declined) return report(context, trace, json)
-  if (json) {
-    printJson(context, trace)
-    return 0
-  }
+  const trace = await answerFor(context, json, 'GET', `/api/traces/${encodeURIComponent(words.id)}`)
+  if (typeof trace === 'number') return trace
   const { stdout } = context
   const style = styleFor(stdout, context.env)
   const width = widthFor(stdout)

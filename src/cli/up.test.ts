@@ -81,7 +81,6 @@ async function up(
       address: '127.0.0.1:4750',
       control,
       network,
-      failed: new Promise(() => {}),
       stop: async () => void stops++,
       ...more.house,
     }
@@ -170,14 +169,6 @@ test('a house that cannot start says why and what to do', async () => {
   }
 })
 
-test('a house that ends by itself is stopped in order, with exit code 1', async () => {
-  const { exit, err, stops } = await up(SECOND, [], {
-    house: { failed: Promise.resolve(fault('store_unavailable', { reason: 'disk gone' })) },
-  })
-  assert.deepEqual([exit, stops], [1, 1])
-  assert.match(err, /disk gone/)
-})
-
 test('a reload says what is in force, what waits, and what was refused', async () => {
   const { out } = await up(SECOND, [], {
     later: [
@@ -187,7 +178,7 @@ test('a reload says what is in force, what waits, and what was refused', async (
   })
   assert.match(
     out,
-    /now in force: models\.chat\n! takes effect at the next start: listen\n! The changed configuration is not taken over/,
+    /taken over: models\.chat\n! takes effect at the next start: listen\n! The changed configuration is not taken over/,
   )
 })
 

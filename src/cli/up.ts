@@ -1,10 +1,13 @@
 import { Refusal, toProblem } from '../base/errors.ts'
+import { reachable } from '../base/http.ts'
 import { formatMs } from '../base/units.ts'
 import { billText, sourcesText, stagesText } from './answer.ts'
 import type { ExitCode, Input, Run } from './command.ts'
 import type { CliContext } from './context.ts'
-import { ask, textOf } from './conversation.ts'
-import { callApi, Declined, declinedBy, report } from './declined.ts'
+import { ask } from './conversation.ts'
+import { textOf } from './fields.ts'
+import { Declined, declinedBy, report } from './declined.ts'
+import { callApi } from './exchange.ts'
 import type { House, HouseEvent } from './house.ts'
 import { drawIngest, ingestText } from './ingest.ts'
 import { openProgress, type Progress } from './progress.ts'
@@ -65,7 +68,7 @@ class Stage {
         return this.say(`${this.#done()} listening on http://${event.address}, ready after ${formatMs(event.afterMs)}`)
       case 'reloaded': {
         if (event.applied.length > 0)
-          this.say(`${this.#done()} headworks.yaml has changed; now in force: ${event.applied.join(', ')}`)
+          this.say(`${this.#done()} headworks.yaml has changed; taken over: ${event.applied.join(', ')}`)
         if (event.needsRestart.length > 0)
           this.say(`${this.style.warning('!')} takes effect at the next start: ${event.needsRestart.join(', ')}`)
         return
@@ -117,22 +120,17 @@ ${style.bold('  Your admin key. It is shown this once; only its hash is kept.')}
 async function serve(house: House, stage: Stage, question: string | undefined, context: CliContext): Promise<ExitCode> {
   if (question !== undefined && !context.stopped.aborted) await tryOut(house, stage, question, context)
   if (!context.stopped.aborted) stage.say(await invitation(house, stage, question))
-  const failure = await Promise.race([house.failed.then((cause) => ({ cause })), stopAsked(context)])
-  if (failure !== undefined) {
-    report(context, declinedBy(toProblem(failure.cause)), false)
-    await house.stop()
-    return 1
-  }
+  await stopAsked(context)
   stage.say('Stopping: answers in flight may end.')
   await house.stop()
   stage.say(`${stage.style.good('✓')} stopped`)
   return 0
 }
 
-const stopAsked = (context: CliContext): Promise<undefined> =>
+const stopAsked = ({ stopped }: CliContext): Promise<void> =>
   new Promise((resolve) => {
-    if (context.stopped.aborted) return resolve(undefined)
-    context.stopped.addEventListener('abort', () => resolve(undefined), { once: true })
+    if (stopped.aborted) return resolve()
+    stopped.addEventListener('abort', () => resolve(), { once: true })
   })
 
 /** Asks one question as any application would, over TCP, and shows how the answer came about. A
@@ -183,6 +181,3 @@ ${bold('Try it')}
 
 ${dim('Ctrl-C stops it.')}`
 }
-
-/** Every interface is listened on, but one is called. */
-const reachable = (address: string): string => address.replace(/^(0\.0\.0\.0|\[::\])(?=:\d+$)/, '127.0.0.1')

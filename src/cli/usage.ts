@@ -1,8 +1,8 @@
 import { isObject, type JsonObject } from '../base/json.ts'
 import { formatCount, formatMs, formatUsd } from '../base/units.ts'
 import type { Input, Run } from './command.ts'
-import { listOf, numberOf, textOf } from './conversation.ts'
-import { callApi, Declined, openApi, printJson, report } from './declined.ts'
+import { answerFor } from './exchange.ts'
+import { listOf, numberOf, textOf } from './fields.ts'
 import { widthFor } from './style.ts'
 import { oneLine, table } from './text.ts'
 
@@ -15,15 +15,12 @@ type Flags = {
 const DAY_MS = 86_400_000
 
 export const run: Run<Input<readonly [], Flags>> = async ({ flags, json }, context) => {
-  const api = await openApi(context)
-  if (api instanceof Declined) return report(context, api, json)
   const from = new Date(context.clock.wallMs() - (flags.days - 1) * DAY_MS).toISOString().slice(0, 10)
-  const answer = await callApi(api, 'GET', `/api/usage?from=${from}&by=${encodeURIComponent(flags.by)}`)
-  if (answer instanceof Declined) return report(context, answer, json)
+  const answer = await answerFor(context, json, 'GET', `/api/usage?from=${from}&by=${encodeURIComponent(flags.by)}`)
+  if (typeof answer === 'number') return answer
   const rows = listOf(answer['rows'])
   const names = flags.by.split(',').filter((name) => name !== '')
-  if (json) printJson(context, answer)
-  else if (flags.csv) context.stdout.write(csvOf(names, rows))
+  if (flags.csv) context.stdout.write(csvOf(names, rows))
   else if (rows.length === 0) context.stdout.write(`No request since ${from}.\n`)
   else context.stdout.write(`${tableOf(names, rows, widthFor(context.stdout))}\n`)
   return 0

@@ -21,8 +21,9 @@ export const defaults = (docsFolder: string): Raw => ({
 type Raw = { readonly [name: string]: unknown }
 
 /** The user's values over the defaults. Names add up; of a name on both sides the user's entry
- *  stands, a workflow's completed field by field: `docs: { model: chat }` is enough. A section left empty (`models:` and nothing) counts as absent. What is no mapping is
- *  passed on for validation to refuse. */
+ *  stands, a workflow's completed field by field: `docs: { model: chat }` is enough. A section left
+ *  empty (`models:` and nothing) counts as absent. What is no mapping is passed on for validation to
+ *  refuse. */
 export function layOver(user: Raw, base: Raw): Raw {
   const out = mapping(user)
   for (const [section, value] of Object.entries(out)) if (value === null) delete out[section]

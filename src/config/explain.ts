@@ -1,7 +1,7 @@
 import { nearest } from '../base/nearest.ts'
+import { nameRule } from './forms.ts'
 import { configFields, fieldAt, type Field } from './fields.ts'
 import { shown, type ConfigProblem, type Path } from './problem.ts'
-import { nameRule } from './schema.ts'
 import type { YamlFile } from './yaml.ts'
 
 /** What the schema's checks report, as far as it is used. */

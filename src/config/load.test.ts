@@ -61,10 +61,25 @@ test('the result is frozen all the way down and has no inherited names', async (
 })
 
 test('the environment wins over the file', async () => {
-  const env = { HEADWORKS_LISTEN: '0.0.0.0:80', HEADWORKS_DATA: 'd', HEADWORKS_ADMIN_KEY: 'hw_abc' }
+  const env = { HEADWORKS_LISTEN: '0.0.0.0:80', HEADWORKS_DATA: 'd', HEADWORKS_ADMIN_KEY: 'hw_0123456789abcdefgh' }
   const { config, adminKey } = await loaded('listen: 127.0.0.1:1\ndata: /x', env)
-  assert.deepEqual([config.listen, config.data, adminKey?.reveal()], ['0.0.0.0:80', '/house/d', 'hw_abc'])
+  assert.deepEqual(
+    [config.listen, config.data, adminKey?.reveal()],
+    ['0.0.0.0:80', '/house/d', 'hw_0123456789abcdefgh'],
+  )
   assert.equal((await loaded('listen: "[::1]:0"', { HEADWORKS_LISTEN: '' })).config.listen, '[::1]:0')
+})
+
+test('an admin key that could be guessed, or that no header carries, is refused and not shown', async () => {
+  for (const key of [
+    'a',
+    'hw_0123456789abcdef',
+    'with a blank in its middle',
+    'schlüssel-schlüssel-schlüssel',
+    'x'.repeat(201),
+  ]) {
+    matches(await problemsOf('', { HEADWORKS_ADMIN_KEY: key }), /^- HEADWORKS_ADMIN_KEY is not 20 to 200 visible ASCII/)
+  }
 })
 
 test('HEADWORKS_CONFIG names the file, and relative paths start at its folder', async () => {

@@ -26,6 +26,8 @@ export interface Environment {
 export interface LoadedConfig {
   readonly config: Config
   readonly secrets: Secrets
+  /** The file that `prices` names. */
+  readonly prices?: { readonly path: string; readonly bytes: Uint8Array }
   /** `HEADWORKS_ADMIN_KEY`, where it is set. */
   readonly adminKey?: Secret
   /** Where the file is, or would be looked for: what to watch. Absolute. */
@@ -34,6 +36,14 @@ export interface LoadedConfig {
 }
 
 const FILE_NAME = 'headworks.yaml'
+
+/** What a header can carry, and nobody finds by trying: keys are hashed once, and tried at any rate. */
+const ADMIN_KEY = /^[!-~]{20,200}$/
+const ADMIN_KEY_PROBLEM: ConfigProblem = {
+  path: ['HEADWORKS_ADMIN_KEY'],
+  wrong: 'is not 20 to 200 visible ASCII characters without blanks',
+  remedy: 'Choose a long random one, or leave it out to have one made.',
+}
 
 /** Reads, completes, checks and freezes the configuration. Every problem is found at once: the
  *  refusal's `problems` is their text, `list` the problems themselves. */
@@ -67,13 +77,21 @@ export async function loadConfig(inputs: ConfigInputs): Promise<LoadedConfig | R
     if (found instanceof Secret) secrets.set(reference, found)
     else problems.push(place({ path, ...found }, yaml, 'value', reference))
   }
-  if (parsed.data === undefined || problems.length > 0) return refuseAll(problems)
+  const adminKey = env('HEADWORKS_ADMIN_KEY')
+  if (adminKey !== undefined && !ADMIN_KEY.test(adminKey)) problems.push(ADMIN_KEY_PROBLEM)
+  const prices =
+    parsed.data?.prices === undefined ? undefined : await readPrices(resolve(base, parsed.data.prices), readFile)
+  if (typeof prices === 'string')
+    problems.push(
+      place({ path: ['prices'], wrong: prices, remedy: 'Correct the path, or take it out.' }, yaml, 'value'),
+    )
+  if (parsed.data === undefined || problems.length > 0 || typeof prices === 'string') return refuseAll(problems)
 
   const config = absolute(parsed.data, base, env('HEADWORKS_DATA') === undefined ? base : cwd)
-  const adminKey = env('HEADWORKS_ADMIN_KEY')
   return {
     config: freeze(config),
     secrets,
+    ...(prices === undefined ? {} : { prices }),
     ...(adminKey === undefined ? {} : { adminKey: new Secret(adminKey) }),
     file,
     fileFound: yaml !== NO_FILE,
@@ -104,6 +122,19 @@ async function readConfigFile(
   const yaml = readYaml(bytes)
   if (typeof yaml.value === 'object' && !Array.isArray(yaml.value)) return yaml
   return refused('is no mapping', 'Begin with a field at the left edge, such as `listen: 127.0.0.1:4750`.')
+}
+
+/** The bytes of the price file, or what is wrong with it. */
+async function readPrices(
+  path: string,
+  readFile: ConfigInputs['readFile'],
+): Promise<{ path: string; bytes: Uint8Array } | string> {
+  try {
+    const bytes = await readFile(path)
+    return bytes === undefined ? 'names a file that does not exist' : { path, bytes }
+  } catch (error) {
+    return `names a file that cannot be read: ${reasonOf(error)}`
+  }
 }
 
 const OVERRIDES = { listen: 'HEADWORKS_LISTEN', data: 'HEADWORKS_DATA' } as const
@@ -150,7 +181,8 @@ function absolute(config: Config, base: string, dataBase: string): Config {
       sources: collection.sources.map(({ path }) => ({ path: isAbsolute(path) ? path : resolve(base, path) })),
     }
   }
-  return { ...config, data: resolve(dataBase, config.data), collections }
+  const prices = config.prices === undefined ? {} : { prices: resolve(base, config.prices) }
+  return { ...config, ...prices, data: resolve(dataBase, config.data), collections }
 }
 
 function freeze<Value>(value: Value): Value {

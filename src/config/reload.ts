@@ -56,8 +56,13 @@ function differences(before: LoadedConfig, after: LoadedConfig): Path[] {
     }
   }
   compare(before.config, after.config, [])
+  if (before.config.prices === after.config.prices && !sameBytes(before.prices?.bytes, after.prices?.bytes))
+    found.push(['prices'])
   return found
 }
+
+const sameBytes = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
+  a === b || (a !== undefined && b !== undefined && Buffer.compare(a, b) === 0)
 
 function same(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) && Array.isArray(b)) return a.length === b.length && a.every((item, at) => same(item, b[at]))

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { parseUsd } from '../base/units.ts'
+import { MODEL_NAME, PLAIN_NAME } from './forms.ts'
 import { isReference } from './secret.ts'
 
 /** The one schema of `headworks.yaml`: types, validation, the reference page and the editor's
@@ -23,28 +24,6 @@ const meta = (description: string, more: Omit<Meta, 'description'> = {}): Meta &
 })
 
 // Scalars
-
-/** Engines and collections: also file and folder names. */
-const PLAIN_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/
-/** Models and workflows: what callers already send, such as `Qwen/Qwen3-32B`. */
-const MODEL_NAME = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,126}$/
-
-const NAMES: ReadonlyMap<RegExp, string> = new Map([
-  [
-    PLAIN_NAME,
-    'Begin with a lower-case letter or a digit; then lower-case letters, digits, ".", "_" and "-", 63 characters at most.',
-  ],
-  [
-    MODEL_NAME,
-    'Begin with a letter or a digit; then letters, digits, ".", "_", ":", "/" and "-", 127 characters at most.',
-  ],
-])
-
-/** What a name of that form may look like, as a remedy. */
-export const nameRule = (pattern: string): string | undefined => {
-  for (const [form, rule] of NAMES) if (String(form) === pattern) return rule
-  return undefined
-}
 
 const named = <Value extends z.ZodType>(form: RegExp, value: Value) =>
   // Without a prototype, so that a caller's "constructor" finds nothing.
@@ -156,6 +135,13 @@ const OPENAI = z.strictObject({
         shown: 'header name → text or secret reference',
         hidden: true,
       }),
+    )
+    .optional(),
+  provider: text(64)
+    .meta(
+      meta(
+        "Whose list prices apply to models without a `price`: `openai`, `anthropic`, `google`, `mistral`, `groq`, `together`, or a provider of your own price file. Without it none do, except at OpenAI's own URL.",
+      ),
     )
     .optional(),
   outputCap: z
@@ -341,6 +327,14 @@ export const CONFIG = z
     models: named(MODEL_NAME, MODEL)
       .prefault({})
       .meta(meta('What callers name in `model`, and which deployments answer.', { reload: 'live' })),
+    prices: text(4096)
+      .meta(
+        meta(
+          'A file with prices of your own, YAML or JSON, over the list prices that come with Headworks. A relative path starts at the folder of this file. It is read at the start and whenever this file changes.',
+          { reload: 'live', shown: 'path' },
+        ),
+      )
+      .optional(),
     collections: named(PLAIN_NAME, COLLECTION)
       .prefault({})
       .meta(meta('Documents to search, by name.', { reload: 'live' })),

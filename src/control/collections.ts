@@ -1,8 +1,10 @@
+import type { Clock } from '../base/clock.ts'
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import { stagesJson } from '../gateway/settle.ts'
 import {
   CHUNKS,
-  chunkKey,
+  chunkKeys,
   collectionKey,
   COLLECTIONS,
   type CollectionRow,
@@ -11,11 +13,9 @@ import {
   type DocumentRow,
 } from '../retrieval/document.ts'
 import type { Search } from '../retrieval/search.ts'
-import { stagesJson } from '../gateway/settle.ts'
-import type { Rows } from '../store/rows.ts'
+import { getAll, scanAll, type Rows } from '../store/rows.ts'
 import { Trace } from '../trace/trace.ts'
-import type { Clock } from '../base/clock.ts'
-import { type Answer, type Context, ok, type Route } from './router.ts'
+import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
 
 export interface CollectionDependencies {
   readonly clock: Clock
@@ -25,7 +25,6 @@ export interface CollectionDependencies {
 
 const PAGE_MAX = 500
 const PAGE_DEFAULT = 100
-const COLLECTIONS_MAX = 1000
 const K_MAX = 100
 const QUERY_UNITS_MAX = 10_000
 
@@ -37,12 +36,11 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
       path: '/api/collections',
       summary: 'The collections and what they hold.',
       role: 'user',
-      answer: async () =>
-        ok({
-          collections: (await rows.scan(COLLECTIONS, { limit: COLLECTIONS_MAX })).map(({ row }) =>
-            shownCollection(row),
-          ),
-        }),
+      async answer() {
+        const collections: Json[] = []
+        for await (const { row } of scanAll(rows, COLLECTIONS)) collections.push(shownCollection(row))
+        return ok({ collections })
+      },
     },
     {
       method: 'GET',
@@ -86,14 +84,8 @@ async function find(rows: Rows, collection: string): Promise<CollectionRow | Ref
 async function documents(rows: Rows, { params, query }: Context): Promise<Answer | Refusal> {
   const found = await find(rows, params['collection'] ?? '')
   if (found instanceof Refusal) return found
-  const limit = Number(query.get('limit') ?? PAGE_DEFAULT)
-  if (!Number.isInteger(limit) || limit < 1 || limit > PAGE_MAX) {
-    return refuse('field_invalid', {
-      field: 'limit',
-      problem: `must be 1 to ${PAGE_MAX}`,
-      remedy: 'Page with `after`.',
-    })
-  }
+  const limit = limitOf(query, { default: PAGE_DEFAULT, most: PAGE_MAX, cursor: 'after' })
+  if (limit instanceof Refusal) return limit
   const after = query.get('after')
   const page = await rows.scan(DOCUMENTS, {
     prefix: collectionKey(found.name),
@@ -109,11 +101,7 @@ async function document(rows: Rows, { params }: Context): Promise<Answer | Refus
   const id = params['document'] ?? ''
   const stored = await rows.get(DOCUMENTS, documentKey(collection, id))
   if (stored === undefined) return refuse('not_found', { what: 'document', id })
-  const { segment, firstChunk, chunkCount } = stored.row
-  const chunks = await rows.getMany(
-    CHUNKS,
-    Array.from({ length: chunkCount }, (_, at) => chunkKey(segment, firstChunk + at)),
-  )
+  const chunks = await getAll(rows, CHUNKS, chunkKeys(stored.row))
   // Between chunks lies only white space, which is put back so that ranges keep their meaning.
   let text = ''
   for (const chunk of chunks) if (chunk !== undefined) text = text.padEnd(chunk.row.start, '\n') + chunk.row.text

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { RecordedReply, request } from '../../tests/kit/exchange.ts'
 import { refuse } from '../base/errors.ts'
@@ -9,10 +10,11 @@ import { MemoryEvents } from '../drivers/memory/events.ts'
 import { MemoryRows } from '../drivers/memory/rows.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
+import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../retrieval/document.ts'
 import { UsageBook } from '../meter/usage-book.ts'
-import { put } from '../store/rows.ts'
+import { put, SCAN_MAX } from '../store/rows.ts'
 import { collectionRoutes } from './collections.ts'
 import { ingestRoutes } from './ingests.ts'
 import { keyRoutes } from './keys.ts'
@@ -27,13 +29,13 @@ async function open() {
   const random = seededRandom(5)
   const rows = new MemoryRows()
   const events = new MemoryEvents()
-  const keyring = await Keyring.open({ rows, clock, random })
+  const keyring = await Keyring.open({ rows, clock, random, pepper: new Pepper(new Uint8Array(PEPPER_BYTES)) })
   const sessions = new Sessions(clock, random)
   const admin = (await keyring.create('ops', 'admin')).text
   const user = (await keyring.create('app', 'user')).text
   const started: string[] = []
   const routes = [
-    ...keyRoutes(keyring, sessions),
+    ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
     ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
     ...traceRoutes(events),
     ...usageRoutes(clock, new UsageBook({ rows, events })),
@@ -46,6 +48,9 @@ async function open() {
         return 'ing_1'
       },
       status: async (run) => (run === 'ing_1' ? { run } : undefined),
+      removeDocument: async (_, id) => (id === 'doc_1' ? undefined : refuse('not_found', { what: 'document', id })),
+      dropCollection: async (collection) =>
+        collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
     }),
   ]
   const status = statusRoutes({
@@ -72,7 +77,7 @@ async function open() {
     await settled()
     return reply
   }
-  return { rows, events, admin, user, started, call }
+  return { clock, rows, events, admin, user, started, call }
 }
 
 test('each route asks for its role', async () => {
@@ -83,6 +88,7 @@ test('each route asks for its role', async () => {
   for (const [method, path] of [
     ['GET', '/api/keys'],
     ['POST', '/api/keys'],
+    ['POST', '/api/keys/x/rotate'],
     ['DELETE', '/api/keys/x'],
     ['GET', '/api/traces'],
     ['POST', '/api/collections/a/ingest'],
@@ -100,6 +106,8 @@ test('each route asks for its role', async () => {
 test('paths, methods and bodies that do not fit are refused', async () => {
   const { call, admin } = await open()
   assert.equal((await call('GET', '/api/nothing', { key: admin })).json().error.code, 'path_unknown')
+  for (const path of ['collections/%00', 'collections/a/documents?after=%00', 'traces/a%00', 'collections/%ff'])
+    assert.equal((await call('GET', `/api/${path}`, { key: admin })).json().error.code, 'path_unknown', path)
   assert.equal((await call('DELETE', '/api/status', { key: admin })).status, 405)
   assert.equal((await call('GET', '/api/traces/%ff', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/keys', { key: admin, body: '{' })).json().error.code, 'body_malformed')
@@ -126,6 +134,130 @@ test('a key is made, shown once, used and revoked', async () => {
   assert.equal((await call('DELETE', `/api/keys/${made.id}`, { key: admin })).status, 200)
   assert.equal((await call('GET', '/api/session', { key: made.key })).status, 401)
   assert.equal((await call('DELETE', '/api/keys/key_no', { key: admin })).status, 404)
+})
+
+test('a key is made with everything it is bound to, and listed so', async () => {
+  const { call, admin, clock } = await open()
+  const terms = {
+    user: 'ann',
+    team: 'web',
+    tenant: 'acme',
+    tags: ['eu'],
+    models: ['chat-*'],
+    workflows: ['docs'],
+    mayName: { workflow: 'accept', tags: 'refuse' },
+  }
+  const expiresAt = '2026-01-01T01:00:00+00:30'
+  const { id, key } = (
+    await call('POST', '/api/keys', { key: admin, body: { name: 'app', ...terms, expiresAt } })
+  ).json()
+  const { keys } = (await call('GET', '/api/keys?limit=1000', { key: admin })).json()
+  const { hint, ...listed } = keys.find((one: { id: string }) => one.id === id)
+  assert.equal(hint, `${key.slice(0, 9)}…`)
+  const none = { rotatedAt: null, graceUntil: null, revokedAt: null }
+  const times = { createdAt: '2026-01-01T00:00:00.000Z', expiresAt: '2026-01-01T00:30:00.000Z', ...none }
+  const mayName = { user: 'ignore', workflow: 'accept', tags: 'refuse' }
+  assert.deepEqual(listed, { id, name: 'app', role: 'user', state: 'active', ...times, ...terms, mayName })
+  clock.advance(30 * 60_000)
+  assert.equal((await call('GET', '/api/session', { key })).json().error.code, 'invalid_api_key')
+})
+
+test('a key is rotated: its sessions end, its id stays', async () => {
+  const { call, admin } = await open()
+  const made = (await call('POST', '/api/keys', { key: admin, body: { name: 'app' } })).json()
+  const signedIn = await call('POST', '/api/session', { body: { key: made.key } })
+  const cookie = String(signedIn.headers['set-cookie']).split(';')[0] ?? ''
+  const page = { headers: { cookie, 'sec-fetch-site': 'same-origin' } }
+  assert.equal((await call('GET', '/api/session', page)).status, 200)
+  const rotate = (body: unknown, id = made.id) => call('POST', `/api/keys/${id}/rotate`, { key: admin, body })
+  const rotated = await rotate({ graceMs: 1000 })
+  assert.deepEqual([rotated.status, rotated.json().id, rotated.headers['cache-control']], [201, made.id, 'no-store'])
+  assert.equal((await call('GET', '/api/session', page)).status, 401)
+  for (const key of [made.key, rotated.json().key])
+    assert.equal((await call('GET', '/api/session', { key })).status, 200)
+  for (const graceMs of [-1, 0.5, '1h', 31 * 24 * 3_600_000]) {
+    assert.equal((await rotate({ graceMs })).json().error.param, 'graceMs')
+  }
+  assert.equal((await rotate([])).json().error.param, 'graceMs')
+  assert.equal((await rotate({}, 'key_no')).status, 404)
+  await call('DELETE', `/api/keys/${made.id}`, { key: admin })
+  assert.deepEqual([(await rotate({})).status, (await rotate({})).json().error.code], [409, 'key_ended'])
+})
+
+test('keys that make no sense are refused by field, and none is made', async () => {
+  const { call, admin } = await open()
+  for (const [field, value] of [
+    ['name', '   '],
+    ['role', 'God'],
+    ['expiresAt', 5],
+    ['expiresAt', '90d'],
+    ['expiresAt', '2030-01-31'],
+    ['expiresAt', '2030-02-31T00:00:00Z'],
+    ['expiresAt', '2030-01-31T00:00:00'],
+    ['expiresAt', '2025-12-31T23:59:59Z'],
+    ['expiresAt', '2026-01-01T00:00:00Z'],
+    ['expiresAt', '9999-01-01T00:00:00Z'],
+    ['user', 5],
+    ['models', []],
+    ['mayName', { user: 'sure' }],
+    ['expiresat', '2030-01-31T00:00:00Z'],
+    ['id', 'key_mine'],
+    ['__proto__', {}],
+  ] as const) {
+    const body = `{"name":"app",${JSON.stringify(field)}:${JSON.stringify(value)}}`
+    const { error } = (await call('POST', '/api/keys', { key: admin, body })).json()
+    assert.deepEqual([error.code, error.param], ['field_invalid', field], body)
+  }
+  assert.equal((await call('POST', '/api/keys', { key: admin, body: '[]' })).json().error.param, 'body')
+  for (const query of ['limit=0', 'limit=1001', 'limit=x', 'after=', `after=${'x'.repeat(600)}`]) {
+    assert.equal((await call('GET', `/api/keys?${query}`, { key: admin })).status, 400, query)
+  }
+  assert.equal((await call('GET', '/api/keys', { key: admin })).json().keys.length, 2)
+})
+
+test('keys are listed page after page', async () => {
+  const { call, admin } = await open()
+  for (const name of ['c', 'd', 'e']) await call('POST', '/api/keys', { key: admin, body: { name } })
+  const names: string[] = []
+  for (let after: string | null = ''; after !== null;) {
+    const page = (await call('GET', `/api/keys?limit=2${after === '' ? '' : `&after=${after}`}`, { key: admin })).json()
+    names.push(...page.keys.map((one: { name: string }) => one.name))
+    after = page.next
+  }
+  assert.deepEqual(names.toSorted(), ['app', 'c', 'd', 'e', 'ops'])
+})
+
+test('law: only the answer that makes a text shows it', async () => {
+  const call = fc.record({
+    kind: fc.constantFrom('create', 'rotate', 'revoke', 'list', 'session'),
+    which: fc.nat(3),
+  } as const)
+  await fc.assert(
+    fc.asyncProperty(fc.array(call, { maxLength: 12 }), async (calls) => {
+      const house = await open()
+      const made: { id: string; key: string }[] = []
+      let shown = ''
+      for (const { kind, which } of calls) {
+        const { id, key } = made[which] ?? { id: 'key_no', key: 'hw_no' }
+        const as = { key: house.admin }
+        const reply = await (kind === 'create'
+          ? house.call('POST', '/api/keys', { ...as, body: { name: 'app', user: 'ann' } })
+          : kind === 'rotate'
+            ? house.call('POST', `/api/keys/${id}/rotate`, { ...as, body: { graceMs: 1000 } })
+            : kind === 'revoke'
+              ? house.call('DELETE', `/api/keys/${id}`, as)
+              : kind === 'list'
+                ? house.call('GET', '/api/keys', as)
+                : house.call('POST', '/api/session', { body: { key } }))
+        if (reply.status === 201) made.push(reply.json())
+        else shown += reply.text + JSON.stringify(reply.headers)
+      }
+      for (const one of ['api_keys', 'api_keys_state', 'api_keys_changes'])
+        shown += JSON.stringify(await house.rows.scan({ name: one }, { limit: 100 }))
+      for (const { key } of made) assert.ok(!shown.includes(key.slice(9)), key)
+    }),
+    { numRuns: 40 },
+  )
 })
 
 test('signing in by link and by key gives a cookie that scripts cannot read', async () => {
@@ -235,12 +367,39 @@ test('a document comes back with its text, whose ranges are those of the citatio
   }
 })
 
+test('a document of more chunks than one look takes comes back whole', async () => {
+  const { call, user, rows } = await open()
+  const count = SCAN_MAX + 1
+  const document = {
+    id: 'long',
+    uri: 'a/long.txt',
+    title: 'Long',
+    mediaType: 'text/plain',
+    contentHash: '0',
+    bytes: 3 * count,
+    segment: 's/1',
+    firstChunk: 0,
+    chunkCount: count,
+    ingestedAtMs: 0,
+  }
+  const chunks = Array.from({ length: count }, (_, at) =>
+    put(CHUNKS, chunkKey('s/1', at), { document: 'long', start: 3 * at, end: 3 * at + 2, text: 'ab', headings: [] }),
+  )
+  await rows.commit([put(DOCUMENTS, documentKey('a', 'long'), document), ...chunks])
+  const found = (await call('GET', '/api/collections/a/documents/long', { key: user })).json()
+  assert.equal(found.text, Array.from({ length: count }, () => 'ab').join('\n'))
+})
+
 test('an ingest is started and looked at', async () => {
   const { call, admin, started } = await open()
   const begun = await call('POST', '/api/collections/a/ingest', { key: admin, body: { path: '/srv/docs' } })
   assert.deepEqual([begun.status, begun.json().run, started], [202, 'ing_1', ['/srv/docs']])
   assert.equal((await call('GET', '/api/ingests/ing_1', { key: admin })).status, 200)
   assert.equal((await call('GET', '/api/ingests/ing_2', { key: admin })).status, 404)
+  assert.equal((await call('DELETE', '/api/collections/a/documents/doc_1', { key: admin })).json().removed, true)
+  assert.equal((await call('DELETE', '/api/collections/a/documents/doc_2', { key: admin })).status, 404)
+  assert.equal((await call('DELETE', '/api/collections/a', { key: admin })).json().removed, true)
+  assert.equal((await call('DELETE', '/api/collections/b', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/collections/Bad/ingest', { key: admin, body: { path: '/x' } })).status, 400)
 })
 

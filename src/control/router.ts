@@ -35,6 +35,20 @@ export interface Answer {
 
 export const ok = (value: Json): Answer => ({ value })
 
+/** How many entries of a list a caller wants; `cursor` names the parameter that leads to the next. */
+export function limitOf(
+  query: URLSearchParams,
+  { default: fallback, most, cursor }: { readonly default: number; readonly most: number; readonly cursor: string },
+): number | Refusal {
+  const limit = Number(query.get('limit') ?? fallback)
+  if (Number.isInteger(limit) && limit >= 1 && limit <= most) return limit
+  return refuse('field_invalid', {
+    field: 'limit',
+    problem: `must be 1 to ${most}`,
+    remedy: `Page with \`${cursor}\`.`,
+  })
+}
+
 const BODY_BYTES_MAX = 1024 * 1024
 const BODY_DEPTH_MAX = 32
 
@@ -73,11 +87,12 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
     const body = await bodyOf(request)
     if (body instanceof Refusal) return sendProblem(reply, requestId, body)
     const params = paramsOf(found.pattern, path)
-    if (params === undefined)
+    const query = new URLSearchParams(search)
+    if (params === undefined || [...Object.values(params), ...query.values()].some((text) => text.includes('\0')))
       return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }))
     const result = await found.route.answer({
       params,
-      query: new URLSearchParams(search),
+      query,
       body,
       request,
       requestId,

@@ -1,8 +1,8 @@
 import { refuse } from '../base/errors.ts'
-import { isObject } from '../base/json.ts'
+import { isObject, type Json } from '../base/json.ts'
 import { cookieOf } from '../guard/authenticate.ts'
 import type { Keyring } from '../guard/keyring.ts'
-import { LOCAL } from '../guard/principal.ts'
+import { LOCAL, type Principal } from '../guard/principal.ts'
 import { sessionCookie, type Sessions } from '../guard/sessions.ts'
 import { ok, type Route } from './router.ts'
 
@@ -20,7 +20,7 @@ export function sessionRoutes({ keyring, sessions, consoleUrl }: SessionDependen
       path: '/api/session',
       summary: 'Who the credential belongs to.',
       role: 'user',
-      answer: ({ principal }) => ok({ key: principal === undefined ? null : { ...principal } }),
+      answer: ({ principal }) => ok({ key: principal === undefined ? null : shown(principal) }),
     },
     {
       method: 'POST',
@@ -31,7 +31,7 @@ export function sessionRoutes({ keyring, sessions, consoleUrl }: SessionDependen
         const text = isObject(body) ? body['key'] : undefined
         const principal = typeof text === 'string' ? keyring.find(text.trim()) : undefined
         if (principal === undefined) return refuse('key_unknown', {})
-        return { value: { key: { ...principal } }, headers: { 'set-cookie': sessionCookie(sessions.open(principal)) } }
+        return { value: { key: shown(principal) }, headers: { 'set-cookie': sessionCookie(sessions.open(principal)) } }
       },
     },
     {
@@ -70,3 +70,5 @@ export function sessionRoutes({ keyring, sessions, consoleUrl }: SessionDependen
     },
   ]
 }
+
+const shown = ({ id, name, role }: Principal): Json => ({ id, name, role })

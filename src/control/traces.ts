@@ -1,7 +1,7 @@
-import { refuse } from '../base/errors.ts'
+import { refuse, Refusal } from '../base/errors.ts'
 import type { Json } from '../base/json.ts'
 import type { Entry, Events } from '../store/events.ts'
-import { ok, type Route } from './router.ts'
+import { limitOf, ok, type Route } from './router.ts'
 
 const LIMIT_MAX = 200
 const LIMIT_DEFAULT = 50
@@ -14,14 +14,8 @@ export function traceRoutes(events: Events): Route[] {
       summary: 'The latest requests, newest first. `limit` (1 to 200), `before` (from `next`), `kind`.',
       role: 'admin',
       async answer({ query }) {
-        const limit = Number(query.get('limit') ?? LIMIT_DEFAULT)
-        if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) {
-          return refuse('field_invalid', {
-            field: 'limit',
-            problem: `must be 1 to ${LIMIT_MAX}`,
-            remedy: 'Page with `before`.',
-          })
-        }
+        const limit = limitOf(query, { default: LIMIT_DEFAULT, most: LIMIT_MAX, cursor: 'before' })
+        if (limit instanceof Refusal) return limit
         const before = query.get('before')
         const kind = query.get('kind')
         const page = await events.recent({

@@ -4,7 +4,8 @@ import type { Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
 
 /** Where models run: a GPU server, a provider, an embedded engine, a workflow. All are called
- *  the same way and all stream, meter and fail the same way. */
+ *  the same way and all stream, meter and fail the same way. An engine holds nothing that must be
+ *  let go of: a reload forgets it, and calls that run end as they are. */
 export interface Engine {
   /** The name it has in the configuration. */
   readonly name: string
@@ -18,7 +19,6 @@ export interface Engine {
   /** Model names it serves, for `doctor` and the listing. Rejects with a `Fault` when it cannot
    *  be reached within `timeoutMs`. */
   models(timeoutMs: number): Promise<string[]>
-  close(): Promise<void>
 }
 
 export type Operation = 'chat' | 'rerank' | 'embed'
@@ -60,6 +60,8 @@ export interface ChatEnd {
   /** What a workflow spent on inner calls, priced where each was made. Absent: the caller
    *  prices `usage` by the deployment. */
   readonly costNanoUsd?: bigint
+  /** With it: the version of the price that was applied. */
+  readonly priceVersion?: string
 }
 
 export interface Attempt {
@@ -107,4 +109,23 @@ export interface InnerCall {
   readonly body: JsonObject
   readonly stream: boolean
   readonly outputTokensMax: number
+}
+
+/** Reranks with a logical model from within, likewise. Rejects with a `Fault`. */
+export type RerankWith = (model: string, call: InnerRerank) => Promise<InnerRanking>
+
+export interface InnerRerank {
+  readonly requestId: string
+  readonly span: OpenSpan
+  readonly signal: AbortSignal
+  readonly query: string
+  readonly documents: readonly string[]
+}
+
+export interface InnerRanking {
+  /** Positions in `documents`, best first. */
+  readonly order: readonly number[]
+  readonly usage: Usage
+  /** Absent when it is unknown. */
+  readonly costNanoUsd?: bigint
 }

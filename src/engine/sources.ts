@@ -4,9 +4,13 @@
 export interface Source {
   /** 1-based: what `[1]` in an answer refers to. */
   readonly number: number
+  /** The document and the headings above the passage, joined by `TITLE_SEPARATOR`. */
   readonly title: string
   readonly text: string
 }
+
+/** Between the parts of a source's title, outermost first. */
+export const TITLE_SEPARATOR = ' › '
 
 /** `<source id="1" title="...">...</source>`, one after the other. A passage cannot close its
  *  own mark: `<source` and `</source` inside it are defused by a zero-width space. */

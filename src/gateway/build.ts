@@ -1,101 +1,112 @@
 import type { Config, ModelConfig } from '../config/schema.ts'
 import type { Engine } from '../engine/port.ts'
-import { FREE } from '../meter/prices.ts'
+import type { PriceCatalogue } from '../meter/catalogue.ts'
+import { always, FREE, type PriceAt } from '../meter/prices.ts'
 import type { Catalogue, Deployment, LogicalModel, Timeouts } from './catalogue.ts'
 
-/** The catalogue of a configuration: every name resolved, workflows beside models. */
+type DeploymentConfig = ModelConfig['deployments'][number]
+
+const OPERATIONS = ['chat', 'rerank', 'embed'] as const
+
+/** The catalogue of a configuration: every name resolved, workflows beside models. `prices`: what
+ *  providers charge for models that have no price of their own. */
 export function buildCatalogue(
   config: Config,
   engines: ReadonlyMap<string, Engine>,
   workflows: ReadonlyMap<string, Engine>,
+  prices: PriceCatalogue | undefined,
 ): Catalogue {
   const catalogue = new Map<string, LogicalModel>()
-  const resolve = (name: string): LogicalModel | undefined => {
-    const known = catalogue.get(name)
-    if (known !== undefined) return known
-    const model = config.models[name]
-    const built = model === undefined ? undefined : buildModel(name, model)
-    if (built !== undefined) catalogue.set(name, built)
-    return built
-  }
-
-  function buildModel(name: string, model: ModelConfig): LogicalModel {
-    const deployments = model.deployments.flatMap(
-      ({ engine: engineName, model: engineModel, weight, label, price }): Deployment[] => {
-        const engine = engines.get(engineName)
-        if (engine === undefined) return []
-        const free = config.engines[engineName]?.kind === 'openai' ? undefined : FREE
-        const known = price ?? free
-        return [
-          {
-            engine,
-            model: engineModel,
-            weight,
-            ...(label === undefined ? {} : { label }),
-            ...(known === undefined ? {} : { price: known }),
-          },
-        ]
-      },
-    )
-    return {
-      name,
-      kind: 'model',
-      description: model.description ?? '',
-      operations: ['chat', 'rerank', 'embed'].filter((one) =>
-        deployments.some(({ engine }) => engine.operations.has(one as never)),
-      ) as LogicalModel['operations'],
-      deployments,
-      fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
-      outputTokensMax: model.outputTokensMax,
-      timeouts: model.timeouts,
-    }
-  }
-
-  /** `engine/model`, for a fallback that needs no name of its own. */
-  function direct(name: string, { outputTokensMax, timeouts }: ModelConfig): LogicalModel | undefined {
-    const at = name.indexOf('/')
-    const engine = engines.get(name.slice(0, at))
-    if (engine === undefined) return undefined
-    const deployments = [{ engine, model: name.slice(at + 1), weight: 1 }]
-    return {
-      name,
-      kind: 'model',
-      description: '',
-      operations: [...engine.operations],
-      deployments,
-      fallback: [],
-      outputTokensMax,
-      timeouts,
-    }
-  }
-
   for (const name of Object.keys(config.models)) resolve(name)
   for (const [name, engine] of workflows) {
     const workflow = config.workflows[name]
     const model = catalogue.get(workflow?.model ?? '')
-    catalogue.set(name, {
-      name,
-      kind: 'workflow',
-      description: workflow?.description ?? '',
-      operations: ['chat'],
-      deployments: [{ engine, model: name, weight: 1 }],
-      fallback: [],
-      outputTokensMax: model?.outputTokensMax ?? 4096,
-      timeouts: withSearch(model?.timeouts),
-    })
+    if (model !== undefined) catalogue.set(name, workflowModel(name, workflow?.description, engine, model))
   }
   return catalogue
+
+  /** Fallbacks never lead back: the configuration was checked for that. */
+  function resolve(name: string): LogicalModel | undefined {
+    const known = catalogue.get(name)
+    const model = config.models[name]
+    if (known !== undefined || model === undefined) return known
+    const built: LogicalModel = {
+      ...modelOf(
+        name,
+        model,
+        model.deployments.flatMap((one) => deploymentOf(one) ?? []),
+      ),
+      description: model.description ?? '',
+      fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
+    }
+    catalogue.set(name, built)
+    return built
+  }
+
+  /** `engine/model`, for a fallback that needs no name of its own. */
+  function direct(name: string, limits: ModelConfig): LogicalModel | undefined {
+    const at = name.indexOf('/')
+    const deployment = deploymentOf({ engine: name.slice(0, at), model: name.slice(at + 1), weight: 1 })
+    return deployment && modelOf(name, limits, [deployment])
+  }
+
+  function deploymentOf({ engine: name, model, weight, label, price }: DeploymentConfig): Deployment | undefined {
+    const engine = engines.get(name)
+    if (engine === undefined) return undefined
+    const priceAt = price === undefined ? listPrice(name, model) : always(price, 'config')
+    return {
+      engine,
+      model,
+      weight,
+      ...(label === undefined ? {} : { label }),
+      ...(priceAt === undefined ? {} : { priceAt }),
+    }
+  }
+
+  /** What the engine's provider charges; nothing for what runs in this process. */
+  function listPrice(engineName: string, model: string): PriceAt | undefined {
+    const engine = config.engines[engineName]
+    if (engine?.kind !== 'openai') return engine && always(FREE, 'embedded')
+    const provider = engine.provider ?? prices?.providerAt(engine.url)
+    return provider === undefined ? undefined : (atMs) => prices?.priceOf({ provider, model, atMs })
+  }
 }
 
-/** A workflow waits for its search and then for its model, whose own deadlines still hold. */
-const SEARCH_MS = 10_000
-const NO_MODEL: Timeouts = { connectMs: 3000, firstTokenMs: 60_000, betweenTokensMs: 30_000, totalMs: 600_000 }
+const modelOf = (
+  name: string,
+  { outputTokensMax, timeouts }: ModelConfig,
+  deployments: readonly Deployment[],
+): LogicalModel => ({
+  name,
+  kind: 'model',
+  description: '',
+  operations: OPERATIONS.filter((one) => deployments.some(({ engine }) => engine.operations.has(one))),
+  deployments,
+  fallback: [],
+  outputTokensMax,
+  timeouts,
+})
 
-function withSearch(inner: Timeouts = NO_MODEL): Timeouts {
-  return {
-    ...inner,
-    firstTokenMs: inner.totalMs + SEARCH_MS,
-    betweenTokensMs: inner.totalMs + SEARCH_MS,
-    totalMs: inner.totalMs + SEARCH_MS,
-  }
+const workflowModel = (
+  name: string,
+  description: string | undefined,
+  engine: Engine,
+  model: LogicalModel,
+): LogicalModel => ({
+  name,
+  kind: 'workflow',
+  description: description ?? '',
+  operations: ['chat'],
+  deployments: [{ engine, model: name, weight: 1 }],
+  fallback: [],
+  outputTokensMax: model.outputTokensMax,
+  timeouts: withSearch(model.timeouts),
+})
+
+const SEARCH_MS = 10_000
+
+/** A workflow waits for its search and then for its model, whose own deadlines still hold. */
+function withSearch(inner: Timeouts): Timeouts {
+  const waitMs = inner.totalMs + SEARCH_MS
+  return { ...inner, firstTokenMs: waitMs, betweenTokensMs: waitMs, totalMs: waitMs }
 }

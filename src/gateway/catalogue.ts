@@ -1,5 +1,5 @@
 import type { Engine, Operation } from '../engine/port.ts'
-import type { Price } from '../meter/prices.ts'
+import type { PriceAt } from '../meter/prices.ts'
 
 /** What callers can name, resolved when the configuration loads: per request only look-ups
  *  remain. */
@@ -11,8 +11,9 @@ export interface Deployment {
   /** Share of first attempts, relative to its siblings; 0 takes none. */
   readonly weight: number
   readonly label?: string
-  /** Absent: calls are counted, and their cost is unknown, which is not the same as free. */
-  readonly price?: Price
+  /** Absent, or undefined at an instant: calls are counted, and their cost is unknown, which is not
+   *  the same as free. */
+  readonly priceAt?: PriceAt
 }
 
 export interface Timeouts {

@@ -1,10 +1,11 @@
 import type { Clock, Timer } from '../base/clock.ts'
-import { type Problem, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
+import { reasonOf, type Problem, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
 import type { Reply } from '../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Attempt, ChatEnd } from '../engine/port.ts'
-import type { Principal } from '../guard/principal.ts'
+import type { Scopes } from '../guard/identify.ts'
 import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import type { OpenSpan, Trace } from '../trace/trace.ts'
@@ -12,7 +13,7 @@ import { callModel } from './call.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
-import { type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
+import { answerHeaders, type Bill, bill, billJson, costJson, scopesJson, stagesJson } from './settle.ts'
 import { type ChatRequest, errorBody, SSE_DONE, sseData, usageBody } from './surface/openai.ts'
 
 /** One chat completion from admission to settlement. */
@@ -21,13 +22,14 @@ export interface ChatDependencies {
   readonly clock: Clock
   readonly random: Random
   readonly journal: Journal
+  readonly log: Log
   /** A client that takes nothing for this long is cut off: its stream holds an engine's slot. */
   readonly clientStallMs: number
 }
 
 export interface Admitted {
   readonly requestId: string
-  readonly principal: Principal
+  readonly scopes: Scopes
   readonly model: LogicalModel
   readonly trace: Trace
 }
@@ -66,6 +68,8 @@ class Chat {
   #waiting: JsonObject[] = []
   #ended: ChatEnd | undefined
   #stall: Timer | undefined
+  /** When it came in: whose price holds. */
+  readonly #atMs: number
   #firstTokenMs = -1
   #outputTokensSeen = 0
   /** Fields every chunk of a stream shares, from the first one. */
@@ -85,6 +89,7 @@ class Chat {
     this.#request = request
     this.#reply = reply
     this.#over = over
+    this.#atMs = dependencies.clock.wallMs()
   }
 
   start(): void {
@@ -116,7 +121,7 @@ class Chat {
           this.#deployment = deployment
           this.#firstTokenMs = trace.elapsedMs()
         },
-        frame: (frame) => this.#frame(frame),
+        frame: (frame) => this.#pass(frame),
         end: (end) => this.#end(end),
         fail: (cause) => this.#fail(cause),
       },
@@ -132,9 +137,18 @@ class Chat {
     if (this.#stage !== 'calling') return
     const waiting = this.#waiting
     this.#waiting = []
-    for (const frame of waiting) this.#frame(frame)
+    for (const frame of waiting) this.#pass(frame)
     if (this.#ended !== undefined) return this.#settle(this.#ended)
     if (waiting.length > 0 && this.#stall === undefined) this.#attempt?.resume()
+  }
+
+  /** Never throws into an engine. */
+  #pass(frame: JsonObject): void {
+    try {
+      this.#frame(frame)
+    } catch (thrown) {
+      this.#fail(toProblem(thrown))
+    }
   }
 
   #frame(frame: JsonObject): void {
@@ -151,10 +165,7 @@ class Chat {
     }
     if (this.#stage === 'calling') {
       this.#stage = 'answering'
-      this.#reply.head(
-        200,
-        this.#headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }),
-      )
+      this.#startStream()
     }
     this.#write(this.#chunk(frame))
   }
@@ -170,7 +181,7 @@ class Chat {
     if (deployment === undefined || (this.#stage !== 'calling' && this.#stage !== 'answering')) return
     this.#attempt = undefined
     this.#stall?.cancel()
-    const charge = bill(end, this.#ownCount(), deployment)
+    const charge = bill(end, this.#ownCount(), deployment, this.#atMs)
     const answering = this.#stage === 'answering'
     this.#stage = 'settling'
     this.#call?.end()
@@ -178,7 +189,7 @@ class Chat {
     const { requestId, trace } = this.#admitted
     const closing = this.#closing('answered', 200, charge)
     const settling = trace.open('settle')
-    journal.close(requestId, closing).then(
+    const posted = journal.close(requestId, closing).then(
       () => {
         settling.end()
         if (this.#request.stream) this.#finishStream(end, charge, answering)
@@ -192,22 +203,18 @@ class Chat {
         this.#report(problem)
       },
     )
+    posted.catch((thrown: unknown) => this.#broken(thrown))
   }
 
   #finishWhole(end: ChatEnd, charge: Bill): void {
     const frame = this.#last ?? {}
     const body: JsonObject = { ...frame, usage: end.rawUsage ?? usageBody(charge.usage) }
-    const cost: Record<string, string> =
-      charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }
-    sendJson(this.#reply, this.#admitted.requestId, 200, this.#enrich(body, charge), this.#headers(cost))
+    const headers = answerHeaders(this.#deployment, charge)
+    sendJson(this.#reply, this.#admitted.requestId, 200, this.#enrich(body, charge), headers)
   }
 
   #finishStream(end: ChatEnd, charge: Bill, headSent: boolean): void {
-    if (!headSent)
-      this.#reply.head(
-        200,
-        this.#headers({ 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' }),
-      )
+    if (!headSent) this.#startStream()
     if (this.#last !== undefined) this.#reply.write(sseData(this.#enrich(this.#chunk(this.#last), charge)))
     if (this.#request.includeUsage) {
       const usage = end.rawUsage ?? usageBody(charge.usage)
@@ -223,7 +230,9 @@ class Chat {
     this.#attempt = undefined
     attempt?.cancel()
     this.#stage = 'settling'
-    void this.#settleUnfinished('failed', statusOf(problem), problem).then(() => this.#report(problem))
+    this.#settleUnfinished('failed', statusOf(problem), problem)
+      .then(() => this.#report(problem))
+      .catch((thrown: unknown) => this.#broken(thrown))
   }
 
   /** The client went away: stop the engine at once, and post what it had produced. */
@@ -233,7 +242,9 @@ class Chat {
     this.#attempt = undefined
     attempt?.cancel()
     this.#stage = 'settling'
-    void this.#settleUnfinished('cancelled', CLIENT_CLOSED, undefined).then(() => this.#finish())
+    this.#settleUnfinished('cancelled', CLIENT_CLOSED, undefined)
+      .then(() => this.#finish())
+      .catch((thrown: unknown) => this.#broken(thrown))
   }
 
   #report(problem: Problem): void {
@@ -242,6 +253,17 @@ class Chat {
       this.#reply.write(sseData(errorBody(problem)))
       this.#reply.end()
     }
+    this.#finish()
+  }
+
+  /** A fault of ours while the answer was written costs this answer and nothing else. */
+  #broken(thrown: unknown): void {
+    const { requestId } = this.#admitted
+    this.#dependencies.log.write('error', 'an answer could not be written', {
+      request: requestId,
+      reason: reasonOf(thrown),
+    })
+    this.#reply.abort()
     this.#finish()
   }
 
@@ -257,7 +279,8 @@ class Chat {
     const { journal } = this.#dependencies
     const { requestId } = this.#admitted
     const deployment = this.#deployment
-    const charge = deployment === undefined ? { usage: NO_USAGE } : bill(undefined, this.#ownCount(), deployment)
+    const charge =
+      deployment === undefined ? { usage: NO_USAGE } : bill(undefined, this.#ownCount(), deployment, this.#atMs)
     this.#call?.end()
     const closing = this.#closing(outcome, status, charge, problem)
     await journal.close(requestId, closing).catch(() => journal.closeLater(requestId, closing))
@@ -271,8 +294,7 @@ class Chat {
       status,
       ...(problem === undefined ? {} : { error: problem.code, reason: sentenceOf(problem) }),
       deployment: this.#deployment === undefined ? null : deploymentName(this.#deployment),
-      usage: usageJson(charge.usage),
-      costNanoUsd: costJson(charge.costNanoUsd),
+      ...billJson(charge),
       firstTokenMs: this.#firstTokenMs < 0 ? null : this.#firstTokenMs,
       totalMs: trace.elapsedMs(),
       stages: stagesJson(trace.spans()),
@@ -280,9 +302,9 @@ class Chat {
   }
 
   #facts(): JsonObject {
-    const { principal, model } = this.#admitted
+    const { scopes, model } = this.#admitted
     const workflow = model.kind === 'workflow' ? { workflow: model.name } : {}
-    return { operation: 'chat', key: principal.id, model: model.name, ...workflow, stream: this.#request.stream }
+    return { operation: 'chat', ...scopesJson(scopes), model: model.name, ...workflow, stream: this.#request.stream }
   }
 
   #write(chunk: JsonObject): void {
@@ -331,9 +353,13 @@ class Chat {
     }
   }
 
-  #headers(more: Record<string, string>): Record<string, string> {
-    const deployment = this.#deployment === undefined ? {} : { 'x-headworks-model': deploymentName(this.#deployment) }
-    return { 'x-request-id': this.#admitted.requestId, ...deployment, ...more }
+  #startStream(): void {
+    this.#reply.head(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache',
+      'x-request-id': this.#admitted.requestId,
+      ...answerHeaders(this.#deployment),
+    })
   }
 
   #ownCount(): Usage {

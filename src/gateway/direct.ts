@@ -6,12 +6,13 @@ import type { Random } from '../base/random.ts'
 import type { CallContext, Operation } from '../engine/port.ts'
 import { estimateTextTokens } from '../meter/estimate.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
+import type { OpenSpan } from '../trace/trace.ts'
 import { type Admitted, CLIENT_CLOSED } from './chat.ts'
-import { deploymentName, type Deployment } from './catalogue.ts'
+import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
 import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { route } from './route.ts'
-import { type Bill, bill, costJson, stagesJson, usageJson } from './settle.ts'
+import { answerHeaders, type Bill, bill, billJson, scopesJson, stagesJson, usageJson } from './settle.ts'
 import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surface/openai.ts'
 
 /** The operations that answer at once, without a stream: rerank and embeddings. The same
@@ -23,14 +24,18 @@ export interface DirectDependencies {
   readonly journal: Journal
 }
 
-interface Answered {
-  readonly body: JsonObject
+/** What a deployment was asked and said about itself: enough to charge for it. */
+interface Read {
   readonly usage: Usage | undefined
   /** The texts that were read, for our own count. */
   readonly inputs: readonly string[]
 }
 
-type Ask = (deployment: Deployment, context: CallContext & { readonly signal: AbortSignal }) => Promise<Answered>
+interface Answered extends Read {
+  readonly body: JsonObject
+}
+
+type Ask<Answer> = (deployment: Deployment, context: CallContext & { readonly signal: AbortSignal }) => Promise<Answer>
 
 export function runRerank(
   dependencies: DirectDependencies,
@@ -76,11 +81,12 @@ async function runDirect(
   admitted: Admitted,
   operation: Operation,
   reply: Reply,
-  ask: Ask,
+  ask: Ask<Answered>,
 ): Promise<void> {
   const { clock, journal } = dependencies
-  const { requestId, principal, model, trace } = admitted
-  const facts = { operation, key: principal.id, model: model.name, stream: false }
+  const { requestId, scopes, model, trace } = admitted
+  const atMs = clock.wallMs()
+  const facts = { operation, ...scopesJson(scopes), model: model.name, stream: false }
   const stop = new AbortController()
   journal.open(requestId, facts, 'soon').catch((cause: unknown) => stop.abort(cause))
   let left = false
@@ -101,20 +107,18 @@ async function runDirect(
     stages: stagesJson(trace.spans()),
   })
   try {
-    const { deployment, answered } = await attempt(dependencies, admitted, ask, stop.signal)
+    const call = { requestId, model, span: trace.open('call'), signal: stop.signal }
+    const { deployment, answered } = await askInTurn(dependencies.random, call, ask).finally(() => call.span.end())
     deadline.cancel()
-    const charge = chargeOf(answered, deployment)
+    const charge = chargeOf(answered, deployment, atMs)
     posted = {
       deployment: deploymentName(deployment),
-      usage: usageJson(charge.usage),
-      costNanoUsd: costJson(charge.costNanoUsd),
+      ...billJson(charge),
     }
     await journal.close(requestId, { ...settled(), outcome: 'answered', status: 200 })
     const tokens = charge.usage.inputTokens + charge.usage.cachedInputTokens
-    const cost: Record<string, string> =
-      charge.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }
     const body: Json = { ...answered.body, usage: { prompt_tokens: tokens, total_tokens: tokens } }
-    sendJson(reply, requestId, 200, body, { 'x-headworks-model': deploymentName(deployment), ...cost })
+    sendJson(reply, requestId, 200, body, answerHeaders(deployment, charge))
   } catch (thrown) {
     deadline.cancel()
     stop.abort()
@@ -131,30 +135,33 @@ async function runDirect(
   }
 }
 
-function chargeOf(answered: Answered, deployment: Deployment): Bill {
-  const inputTokens = answered.inputs.reduce((sum, text) => sum + estimateTextTokens(text), 0)
-  return bill(
-    answered.usage === undefined ? undefined : { usage: answered.usage },
-    { ...NO_USAGE, inputTokens, estimated: true },
-    deployment,
-  )
+export function chargeOf({ usage, inputs }: Read, deployment: Deployment, atMs: number): Bill {
+  const inputTokens = inputs.reduce((sum, text) => sum + estimateTextTokens(text), 0)
+  const ownCount = { ...NO_USAGE, inputTokens, estimated: true }
+  return bill(usage === undefined ? undefined : { usage }, ownCount, deployment, atMs)
 }
 
-/** One deployment after another, while failing elsewhere may help. */
-async function attempt(
-  { random }: DirectDependencies,
-  { requestId, model, trace }: Admitted,
-  ask: Ask,
-  signal: AbortSignal,
-): Promise<{ deployment: Deployment; answered: Answered }> {
+export interface DirectCall {
+  readonly requestId: string
+  readonly model: LogicalModel
+  /** Where the attempts are recorded. */
+  readonly span: OpenSpan
+  readonly signal: AbortSignal
+}
+
+/** Asks one deployment after another, while failing elsewhere may help. Rejects with the last
+ *  `Fault`. */
+export async function askInTurn<Answer>(
+  random: Random,
+  { requestId, model, span: call, signal }: DirectCall,
+  ask: Ask<Answer>,
+): Promise<{ readonly deployment: Deployment; readonly answered: Answer }> {
   let last: Fault | undefined
-  const call = trace.open('call')
   for (const deployment of route(model, random)) {
     const span = call.child('attempt')
     try {
       const answered = await ask(deployment, { requestId, span, signal, connectTimeoutMs: model.timeouts.connectMs })
       span.end({ deployment: deploymentName(deployment), outcome: 'answered' })
-      call.end()
       return { deployment, answered }
     } catch (thrown) {
       last = toFault(thrown)
@@ -162,6 +169,5 @@ async function attempt(
       if (signal.aborted || !isRetryable(last)) break
     }
   }
-  call.end()
   throw last ?? fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' })
 }

@@ -3,13 +3,14 @@ import { test } from 'node:test'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { chunk, completion, HandEngine } from '../../tests/kit/engine.ts'
 import { RecordedReply, request } from '../../tests/kit/exchange.ts'
-import { fault, refuse } from '../base/errors.ts'
+import { fault, refuse, Refusal } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
 import { silentLog } from '../base/log.ts'
 import { seededRandom } from '../base/random.ts'
 import { MemoryEvents } from '../drivers/memory/events.ts'
-import { LOCAL } from '../guard/principal.ts'
-import type { Price } from '../meter/prices.ts'
+import { readBindings } from '../guard/bindings.ts'
+import { LOCAL, type Principal } from '../guard/principal.ts'
+import { always, type Price } from '../meter/prices.ts'
 import type { Entry, Events } from '../store/events.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { Gateway } from './gateway.ts'
@@ -19,8 +20,23 @@ const PRICE: Price = { inputNanoUsd: 150_000_000n, cachedInputNanoUsd: 75_000_00
 const USAGE = { inputTokens: 10, cachedInputTokens: 2, outputTokens: 3, reasoningTokens: 1, estimated: false }
 const ASK = { model: 'chat', messages: [{ role: 'user', content: 'Hello?' }] }
 
-function open(options: { events?: Events; allow?: boolean; inFlightMax?: number } = {}) {
+interface Options {
+  readonly events?: Events
+  readonly allow?: boolean
+  readonly inFlightMax?: number
+  /** Bindings of the key that asks, as the API takes them; the owner asks otherwise. */
+  readonly key?: JsonObject
+}
+
+function bound(terms: JsonObject): Principal {
+  const bindings = readBindings(terms, 'user')
+  if (bindings instanceof Refusal) return assert.fail(JSON.stringify(bindings))
+  return { id: 'key_1', name: 'app', role: 'user', bindings }
+}
+
+function open(options: Options = {}) {
   const clock = new ManualClock()
+  const principal = options.key === undefined ? LOCAL : bound(options.key)
   const first = new HandEngine('first')
   const second = new HandEngine('second')
   const events = options.events ?? new MemoryEvents()
@@ -30,12 +46,13 @@ function open(options: { events?: Events; allow?: boolean; inFlightMax?: number 
   }
   const chat: LogicalModel = {
     ...model('chat', first),
-    deployments: [{ engine: first, model: 'weights', weight: 1, price: PRICE }],
+    deployments: [{ engine: first, model: 'weights', weight: 1, priceAt: always(PRICE, 'config') }],
     fallback: [fallback],
   }
   const catalogue: Catalogue = new Map([
     ['chat', chat],
     ['second', fallback],
+    ['docs', { ...model('docs', second), kind: 'workflow' }],
   ])
   const gateway = new Gateway({
     clock,
@@ -43,7 +60,7 @@ function open(options: { events?: Events; allow?: boolean; inFlightMax?: number 
     log: silentLog,
     events,
     catalogue: () => catalogue,
-    authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : LOCAL),
+    authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : principal),
     limits: () => ({
       bodyBytesMax: 10_000,
       bodyDepthMax: 16,
@@ -98,6 +115,7 @@ test('a whole answer carries usage, cost, and an id whose event says the same', 
   assert.equal(reply.headers['x-headworks-model'], 'first/weights')
   const event = await closing(events, reply)
   assert.deepEqual([event.outcome, event['costNanoUsd'], event['usage']], ['answered', '4050', USAGE])
+  assert.equal(event['priceVersion'], 'config')
   assert.equal(gateway.inFlight, 0)
 })
 
@@ -142,6 +160,7 @@ test('before the first content another deployment takes over, and the client see
   assert.equal(reply.headers['x-headworks-model'], 'second/small')
   const event = await closing(events, reply)
   assert.equal(event['costNanoUsd'], null, 'a deployment without a price has an unknown cost, not a cost of nothing')
+  assert.equal(event['priceVersion'], null)
 })
 
 test('after the first content a failure is an error frame without [DONE], never another model', async () => {
@@ -234,6 +253,23 @@ test('a slow reader pauses the engine, and one that never reads is cut off', asy
   await settled()
   assert.ok(reply.aborted && first.last.cancelled)
   assert.equal((await closing(events, reply)).outcome, 'cancelled')
+})
+
+test('a fault while the answer is written costs that answer alone', async () => {
+  for (const stream of [true, false]) {
+    const { first, gateway } = open()
+    const reply = new RecordedReply()
+    reply.head = () => {
+      throw new Error('no header may hold this')
+    }
+    gateway.handle(request('POST', '/v1/chat/completions', { ...ASK, stream }), reply)
+    await settled()
+    first.last.sink.frame(stream ? chunk({}, 'stop') : completion('Hi.'))
+    first.last.sink.end({ usage: USAGE })
+    await settled()
+    await settled()
+    assert.deepEqual([reply.aborted, gateway.inFlight], [true, 0], String(stream))
+  }
 })
 
 test('nothing leaves before the opening entry is durable', async () => {
@@ -382,7 +418,57 @@ test('models lists what there is, and what each serves', async () => {
   const reply = await open().ask('', '/v1/models', 'GET')
   assert.deepEqual(
     reply.json().data.map((one: { id: string }) => one.id),
-    ['chat', 'second'],
+    ['chat', 'second', 'docs'],
   )
   assert.equal((await open().ask('', '/v1/models/chat', 'GET')).json().headworks.operations[0], 'chat')
+})
+
+test('a key calls and sees what it may call, and learns nothing about the rest', async () => {
+  const { ask, first, second } = open({ key: { models: ['cha*'], workflows: ['docs'] } })
+  const listed = await ask('', '/v1/models', 'GET')
+  assert.deepEqual(
+    listed.json().data.map((one: { id: string }) => one.id),
+    ['chat', 'docs'],
+  )
+  await ask(ASK)
+  await ask({ ...ASK, model: 'docs' })
+  assert.deepEqual([first.calls.length, second.calls.length], [1, 1])
+  for (const name of ['second', 'nothing']) {
+    for (const refused of [await ask({ ...ASK, model: name }), await ask('', `/v1/models/${name}`, 'GET')]) {
+      const { message, ...rest } = refused.json().error
+      assert.deepEqual(rest, { type: 'permission_error', param: 'model', code: 'model_not_allowed' })
+      assert.ok(message.startsWith(`This key may not call "${name}".`), message)
+      assert.deepEqual([refused.status, refused.headers['x-should-retry']], [403, 'false'])
+    }
+  }
+  assert.equal((await ask({ ...ASK, model: 'chapter' })).json().error.code, 'model_not_found')
+  const rerank = await ask({ model: 'second', query: 'q', documents: ['d'] }, '/v1/rerank')
+  assert.equal(rerank.json().error.code, 'model_not_allowed')
+  assert.deepEqual([first.calls.length, second.calls.length], [1, 1])
+})
+
+test('a request is on record under its scopes', async () => {
+  const key = { team: 'web', tags: ['eu'], mayName: { user: 'accept', workflow: 'accept' } }
+  const facts = async (body: JsonObject): Promise<JsonObject> => {
+    const { ask, events, first, second } = open({ key })
+    const reply = await ask({ ...ASK, ...body })
+    const { last } = first.calls.length > 0 ? first : second
+    last.sink.frame(completion('Hi.'))
+    last.sink.end({ usage: USAGE })
+    await settled()
+    const { key: id, user, team, tags, workflow } = await closing(events, reply)
+    return { id, user, team, tags, workflow }
+  }
+  const all = { id: 'key_1', team: 'web', tags: ['eu'] }
+  assert.deepEqual(await facts({}), { ...all, user: undefined, workflow: undefined })
+  const metadata = { workflow: 'checkout' }
+  assert.deepEqual(await facts({ user: 'ann', metadata }), { ...all, user: 'ann', workflow: 'checkout' })
+  assert.deepEqual(await facts({ model: 'docs', metadata }), { ...all, user: undefined, workflow: 'docs' })
+})
+
+test('a name the key may not give is refused before any engine is called', async () => {
+  const { ask, first } = open({ key: { mayName: { user: 'refuse' } } })
+  const refused = await ask({ ...ASK, user: 'eve' })
+  const { code, type } = refused.json().error
+  assert.deepEqual([refused.status, code, type, first.calls.length], [403, 'name_not_allowed', 'permission_error', 0])
 })

@@ -1,11 +1,13 @@
 import type { Clock } from '../base/clock.ts'
 import { refuse, Refusal, toProblem } from '../base/errors.ts'
-import type { Handler, Reply, Request } from '../base/http.ts'
+import type { Handler, Headers, Reply, Request } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import { type Json, parseJson } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Operation } from '../engine/port.ts'
+import { mayCall } from '../guard/bindings.ts'
+import { identify } from '../guard/identify.ts'
 import type { Principal } from '../guard/principal.ts'
 import type { Events } from '../store/events.ts'
 import { Trace } from '../trace/trace.ts'
@@ -35,6 +37,12 @@ export interface GatewayLimits {
   readonly bodyDepthMax: number
   readonly requestsInFlightMax: number
   readonly clientStallMs: number
+}
+
+interface Arrived {
+  readonly principal: Principal
+  readonly headers: Headers
+  readonly body: Json
 }
 
 const ROUTES: readonly { readonly path: string; readonly operation: Operation }[] = [
@@ -90,7 +98,8 @@ export class Gateway {
     const principal = this.#dependencies.authenticate(request)
     if (principal instanceof Refusal) return sendProblem(reply, requestId, principal)
     const [path = ''] = request.target.split('?', 1)
-    if (path === '/v1/models' || path.startsWith('/v1/models/')) return this.#models(request, reply, requestId, path)
+    if (path === '/v1/models' || path.startsWith('/v1/models/'))
+      return this.#models(request, reply, requestId, path, principal)
     const found = ROUTES.find((one) => one.path === path)
     if (found === undefined)
       return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }))
@@ -112,17 +121,17 @@ export class Gateway {
       const body = await this.#body(request)
       admission.end({ key: principal.id })
       if (body instanceof Refusal) return sendProblem(reply, requestId, body)
-      if (found.operation !== 'chat')
-        return await this.#direct(found.operation, body, { requestId, principal, trace }, reply)
+      const arrived: Arrived = { principal, headers: request.headers, body }
+      if (found.operation !== 'chat') return await this.#direct(found.operation, arrived, { requestId, trace }, reply)
       const chat = readChatRequest(body)
       if (chat instanceof Refusal) return sendProblem(reply, requestId, chat)
-      const model = this.#model(chat.model, 'chat')
-      if (model instanceof Refusal) return sendProblem(reply, requestId, model)
+      const called = this.#called(arrived, chat.model, 'chat')
+      if (called instanceof Refusal) return sendProblem(reply, requestId, called)
       const settle = over
       over = () => {} // From here on the chat says when it is over.
       runChat(
         { ...this.#dependencies, journal: this.#journal, clientStallMs: this.#dependencies.limits().clientStallMs },
-        { requestId, principal, trace, model },
+        { requestId, trace, ...called },
         chat,
         reply,
         settle,
@@ -132,14 +141,19 @@ export class Gateway {
     }
   }
 
-  async #direct(operation: Operation, body: Json, admitted: Omit<Admitted, 'model'>, reply: Reply): Promise<void> {
-    const request = operation === 'rerank' ? readRerankRequest(body) : readEmbeddingsRequest(body)
-    if (request instanceof Refusal) return sendProblem(reply, admitted.requestId, request)
-    const model = this.#model(request.model, operation)
-    if (model instanceof Refusal) return sendProblem(reply, admitted.requestId, model)
+  async #direct(
+    operation: Operation,
+    arrived: Arrived,
+    { requestId, trace }: Pick<Admitted, 'requestId' | 'trace'>,
+    reply: Reply,
+  ): Promise<void> {
+    const request = operation === 'rerank' ? readRerankRequest(arrived.body) : readEmbeddingsRequest(arrived.body)
+    if (request instanceof Refusal) return sendProblem(reply, requestId, request)
+    const called = this.#called(arrived, request.model, operation)
+    if (called instanceof Refusal) return sendProblem(reply, requestId, called)
     const dependencies = { ...this.#dependencies, journal: this.#journal }
-    if ('documents' in request) return runRerank(dependencies, { ...admitted, model }, request, reply)
-    return runEmbeddings(dependencies, { ...admitted, model }, request, reply)
+    if ('documents' in request) return runRerank(dependencies, { requestId, trace, ...called }, request, reply)
+    return runEmbeddings(dependencies, { requestId, trace, ...called }, request, reply)
   }
 
   #crowded(): Refusal | undefined {
@@ -153,13 +167,28 @@ export class Gateway {
     return parseJson(await request.body(bodyBytesMax), { bytesMax: bodyBytesMax, depthMax: bodyDepthMax })
   }
 
-  #model(name: string, operation: Operation): LogicalModel | Refusal {
+  /** What is called, and on whose account. */
+  #called(
+    { principal, headers, body }: Arrived,
+    name: string,
+    operation: Operation,
+  ): Pick<Admitted, 'model' | 'scopes'> | Refusal {
+    const model = this.#model(principal, name, operation)
+    if (model instanceof Refusal) return model
+    const scopes = identify(principal, body, headers)
+    if (scopes instanceof Refusal) return scopes
+    // A workflow that is called by its name is the one that counts.
+    return { model, scopes: model.kind === 'workflow' ? { ...scopes, workflow: name } : scopes }
+  }
+
+  #model({ bindings }: Principal, name: string, operation: Operation): LogicalModel | Refusal {
     const model = this.#dependencies.catalogue().get(name)
+    if (!mayCall(bindings, name, model?.kind)) return refuse('model_not_allowed', { model: name })
     if (model === undefined) return refuse('model_unknown', { model: name })
     return model.operations.includes(operation) ? model : refuse('operation_unsupported', { model: name, operation })
   }
 
-  #models(request: Request, reply: Reply, requestId: string, path: string): void {
+  #models(request: Request, reply: Reply, requestId: string, path: string, { bindings }: Principal): void {
     if (request.method !== 'GET') {
       return sendProblem(
         reply,
@@ -168,10 +197,14 @@ export class Gateway {
       )
     }
     const catalogue = this.#dependencies.catalogue()
-    if (path === '/v1/models')
-      return sendJson(reply, requestId, 200, { object: 'list', data: [...catalogue.values()].map(listing) })
+    if (path === '/v1/models') {
+      const callable = catalogue.values().filter(({ name, kind }) => mayCall(bindings, name, kind))
+      return sendJson(reply, requestId, 200, { object: 'list', data: callable.map(listing).toArray() })
+    }
     const name = decodeName(path.slice('/v1/models/'.length))
     const model = catalogue.get(name)
+    if (!mayCall(bindings, name, model?.kind))
+      return sendProblem(reply, requestId, refuse('model_not_allowed', { model: name }))
     if (model === undefined) return sendProblem(reply, requestId, refuse('model_unknown', { model: name }))
     sendJson(reply, requestId, 200, listing(model))
   }

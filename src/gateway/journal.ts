@@ -84,6 +84,7 @@ export class Journal {
   /** Keeps the closing until the store takes it. */
   closeLater(id: string, body: Closing): void {
     if (this.#late.length < LATE_MAX) this.#late.push(this.#closing(id, body))
+    else this.#dependencies.log.write('error', 'too many closing entries wait for the store; one is given up', { id })
     this.#unopened.delete(id)
     this.#schedule()
   }

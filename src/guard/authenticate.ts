@@ -16,7 +16,9 @@ export function authenticate(request: Request, keyring: Keyring, sessions: Sessi
   const cookie = cookieOf(request)
   if (cookie === undefined) return refuse('key_missing', {})
   if (!isSameOrigin(request)) return refuse('not_allowed', { action: 'be used from another site', role: 'admin' })
-  return sessions.find(cookie) ?? refuse('key_missing', {})
+  const opener = sessions.find(cookie)
+  // A session ends with its key, also where that was revoked elsewhere.
+  return (opener && keyring.current(opener)) ?? refuse('key_missing', {})
 }
 
 export function cookieOf(request: Request): string | undefined {

@@ -7,15 +7,22 @@ import type { Headers, Request } from '../base/http.ts'
 import { seededRandom } from '../base/random.ts'
 import { MemoryRows } from '../drivers/memory/rows.ts'
 import { authenticate } from './authenticate.ts'
-import { Keyring, KEYS } from './keyring.ts'
+import { unbound } from './bindings.ts'
+import { KEYS } from './key-rows.ts'
+import { Keyring } from './keyring.ts'
 import type { Principal } from './principal.ts'
+import { Pepper, PEPPER_BYTES } from './secret.ts'
 import { SESSION_COOKIE, Sessions } from './sessions.ts'
+
+const pepper = new Pepper(new Uint8Array(PEPPER_BYTES))
+const APP = { name: 'app', role: 'user', bindings: unbound('user') } as const
+const OWNER = { id: 'local', name: 'owner', role: 'admin', bindings: unbound('admin') } as const
 
 async function open() {
   const rows = new MemoryRows()
   const clock = new ManualClock()
   const random = seededRandom(7)
-  const keyring = await Keyring.open({ rows, clock, random })
+  const keyring = await Keyring.open({ rows, clock, random, pepper })
   const sessions = new Sessions(clock, random)
   const key = await keyring.create('app', 'user')
   const ask = (headers: Headers, peer: Request['peer'] = 'network', method = 'POST'): Principal | Refusal =>
@@ -35,7 +42,7 @@ test('a key opens as Bearer and as x-api-key, however the header is written', as
     { 'x-api-key': key.text },
     { authorization: `Bearer ${key.text}`, 'x-api-key': key.text },
   ]) {
-    assert.deepEqual(ask(headers), { id: key.id, name: 'app', role: 'user' })
+    assert.deepEqual(ask(headers), { id: key.id, ...APP })
   }
 })
 
@@ -61,10 +68,20 @@ test('a revoked key is refused at once and after a restart; other keys stay', as
   const other = await keyring.create('other', 'admin')
   assert.ok(await keyring.revoke(key.id))
   assert.equal(code({ 'x-api-key': key.text }), 'key_unknown')
-  const reopened = await Keyring.open({ rows, clock, random })
+  const reopened = await Keyring.open({ rows, clock, random, pepper })
   assert.equal(reopened.find(key.text), undefined)
   assert.equal(reopened.find(other.text)?.role, 'admin')
   assert.equal(await keyring.revoke('key_nothing'), false)
+})
+
+test('revoking a key twice at once, or one that was adopted again, ends what it should and no more', async () => {
+  const { keyring, key } = await open()
+  assert.deepEqual(await Promise.all([keyring.revoke(key.id), keyring.revoke(key.id)]), [true, true])
+  const first = await keyring.adopt('hw_chosen-by-the-operator', 'env', 'admin')
+  assert.ok(await keyring.revoke(first.id))
+  const second = await keyring.adopt('hw_chosen-by-the-operator', 'env', 'admin')
+  assert.ok(await keyring.revoke(first.id))
+  assert.equal(keyring.find(second.text)?.id, second.id)
 })
 
 test('a chosen key is registered once, and a lent one is not stored', async () => {
@@ -73,17 +90,17 @@ test('a chosen key is registered once, and a lent one is not stored', async () =
   assert.equal((await keyring.adopt('hw_chosen-by-the-operator', 'env', 'admin')).id, first.id)
   const lent = keyring.lend('process', 'admin')
   assert.equal(keyring.find(lent)?.role, 'admin')
-  assert.equal((await Keyring.open({ rows, clock, random })).find(lent), undefined)
+  assert.equal((await Keyring.open({ rows, clock, random, pepper })).find(lent), undefined)
 })
 
 test('the control socket needs no key', async () => {
   const { ask } = await open()
-  assert.deepEqual(ask({}, 'local'), { id: 'local', name: 'owner of the data folder', role: 'admin' })
+  assert.deepEqual(ask({}, 'local'), { ...OWNER, name: 'owner of the data folder' })
 })
 
 test('a sign-in link works once and for a quarter of an hour', async () => {
   const { sessions, clock, key } = await open()
-  const principal: Principal = { id: key.id, name: 'app', role: 'user' }
+  const principal: Principal = { id: key.id, ...APP }
   const token = sessions.issueLink(principal)
   const cookie = sessions.redeemLink(token) ?? ''
   assert.deepEqual(sessions.find(cookie), principal)
@@ -97,7 +114,7 @@ test('a sign-in link works once and for a quarter of an hour', async () => {
 
 test('a cookie counts only for our own pages', async () => {
   const { sessions, code, ask } = await open()
-  const value = sessions.open({ id: 'local', name: 'owner', role: 'admin' })
+  const value = sessions.open(OWNER)
   const cookie = `theme=dark; ${SESSION_COOKIE}=${value}`
   assert.equal((ask({ cookie, 'sec-fetch-site': 'same-origin' }) as Principal).role, 'admin')
   assert.equal((ask({ cookie, origin: 'http://h.test:1', host: 'h.test:1' }) as Principal).role, 'admin')
@@ -113,8 +130,8 @@ test('a cookie counts only for our own pages', async () => {
 
 test('what a revoked key had opened is closed', async () => {
   const { sessions, key } = await open()
-  const cookie = sessions.open({ id: key.id, name: 'app', role: 'user' })
-  const other = sessions.open({ id: 'local', name: 'owner', role: 'admin' })
+  const cookie = sessions.open({ id: key.id, ...APP })
+  const other = sessions.open(OWNER)
   sessions.closeAllOf(key.id)
   assert.equal(sessions.find(cookie), undefined)
   assert.ok(sessions.find(other))
@@ -124,7 +141,7 @@ test('what a revoked key had opened is closed', async () => {
 
 test('sessions are bounded: the oldest goes first', async () => {
   const { sessions } = await open()
-  const principal: Principal = { id: 'local', name: 'owner', role: 'admin' }
+  const principal: Principal = OWNER
   const first = sessions.open(principal)
   let last = ''
   for (let i = 0; i < 1000; i++) last = sessions.open(principal)

@@ -8,6 +8,7 @@ import type { Principal } from './principal.ts'
 
 const LINK_TTL_MS = 15 * 60_000
 const SESSION_TTL_MS = 12 * 3_600_000
+/** Of links and of sessions each; one more ends the oldest. */
 const SESSIONS_MAX = 1000
 
 export const SESSION_COOKIE = 'headworks_session'
@@ -35,7 +36,7 @@ export class Sessions {
 
   /** The cookie's value, or undefined when the token was used, is too old or never was. */
   redeemLink(token: string): string | undefined {
-    const held = this.#take(this.#links, token)
+    const held = this.#find(this.#links, token)
     this.#links.delete(digest(token))
     return held === undefined ? undefined : this.open(held.principal)
   }
@@ -45,7 +46,7 @@ export class Sessions {
   }
 
   find(cookie: string): Principal | undefined {
-    return this.#take(this.#sessions, cookie)?.principal
+    return this.#find(this.#sessions, cookie)?.principal
   }
 
   close(cookie: string): void {
@@ -61,16 +62,13 @@ export class Sessions {
 
   #hold(into: Map<string, Held>, principal: Principal, ttlMs: number): string {
     const token = Buffer.from(this.#random.bytes(24)).toString('base64url')
-    if (into.size >= SESSIONS_MAX)
-      for (const oldest of into.keys()) {
-        into.delete(oldest)
-        break
-      }
+    const [oldest] = into.keys()
+    if (into.size >= SESSIONS_MAX && oldest !== undefined) into.delete(oldest)
     into.set(digest(token), { principal, untilMs: this.#clock.monotonicMs() + ttlMs })
     return token
   }
 
-  #take(from: Map<string, Held>, token: string): Held | undefined {
+  #find(from: Map<string, Held>, token: string): Held | undefined {
     const held = from.get(digest(token))
     return held !== undefined && held.untilMs > this.#clock.monotonicMs() ? held : undefined
   }

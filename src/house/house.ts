@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
-import { Refusal, sentenceOf } from '../base/errors.ts'
-import type { Handler, HttpServer } from '../base/http.ts'
+import { type Problem, reasonOf, Refusal, sentenceOf, toProblem } from '../base/errors.ts'
+import { reachable, type Handler, type HttpServer } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
-import { jsonLog, type Level, type Log } from '../base/log.ts'
+import { jsonLog, type Log } from '../base/log.ts'
 import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
 import type { House, HouseEvent } from '../cli/house.ts'
@@ -20,6 +20,7 @@ import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
 import { usageRoutes } from '../control/usage.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
+import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
@@ -28,10 +29,12 @@ import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
+import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import { UsageBook } from '../meter/usage-book.ts'
 import { Library } from './library.ts'
 import { Models } from './models.ts'
+import type { LoadPrices } from './prices.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
  *  plane, on a control socket and, unless told otherwise, on TCP. */
@@ -44,6 +47,7 @@ export interface HouseParts {
   readonly consoleFolder: string
   readonly loaded: LoadedConfig
   readonly reload: () => Promise<LoadedConfig | Refusal>
+  readonly loadPrices: LoadPrices
   /** False: only the control socket, and nothing is read by itself. */
   readonly listen: boolean
   readonly onEvent: (event: HouseEvent) => void
@@ -67,10 +71,9 @@ export async function openHouse(parts: HouseParts): Promise<House> {
 
 class RunningHouse implements House {
   address = ''
-  readonly failed: Promise<unknown>
   readonly #parts: HouseParts
+  readonly #log: Log
   #loaded: LoadedConfig
-  #fail: (cause: unknown) => void = () => {}
   #hold: Hold | undefined
   #store: SqliteStore | undefined
   #models: Models | undefined
@@ -79,7 +82,10 @@ class RunningHouse implements House {
   #usage: UsageBook | undefined
   #servers: HttpServer[] = []
   #watch: FileWatch | undefined
+  #unfollow: (() => void) | undefined
   #ready = false
+  /** Changes of the file take turns: each is compared with what the one before it left in force. */
+  #reloading: Promise<void> = Promise.resolve()
   #stopping: Promise<void> | undefined
   #lentKey = new Secret('')
   readonly #startedAtMs = clock.wallMs()
@@ -88,7 +94,8 @@ class RunningHouse implements House {
   constructor(parts: HouseParts) {
     this.#parts = parts
     this.#loaded = parts.loaded
-    this.failed = new Promise((resolve) => (this.#fail = resolve))
+    // The level is read at every line, so that a reload changes it.
+    this.#log = jsonLog(clock, () => this.#loaded.config.log.level, parts.writeLog)
   }
 
   get control(): ApiClient {
@@ -103,14 +110,11 @@ class RunningHouse implements House {
     const { config, adminKey } = this.#loaded
     const { onEvent, listen } = this.#parts
     this.#hold = holdFolder(config.data)
-    const log = this.#log()
+    const log = this.#log
     const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
-    const keyring = await Keyring.open({ rows: store.rows, clock, random })
+    const keyring = await this.#openKeyring(store, log)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
     if (adminKey !== undefined) await keyring.adopt(adminKey.reveal(), 'admin of the environment', 'admin')
-    // Only where it will be seen: a command that opens the folder for a moment makes none.
-    else if (listen && !keyring.hasAdmin)
-      onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
     this.#lentKey = new Secret(keyring.lend('this process', 'admin'))
 
     const analyzer = new Analyzer()
@@ -131,6 +135,7 @@ class RunningHouse implements House {
       analyzer,
       search: library.search,
       explainNothing: (name) => library.explainNothing(name),
+      loadPrices: this.#parts.loadPrices,
     }))
     await models.load(this.#loaded)
     const sessions = new Sessions(clock, random)
@@ -157,10 +162,15 @@ class RunningHouse implements House {
     }
     this.#ready = true
     if (!listen) return
+    this.#unfollow = keyring.follow((cause) =>
+      log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
+    )
+    // Once nothing can fail any more, and only where it will be seen.
+    if (!keyring.hasAdmin) onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
     onEvent({ step: 'listening', address: this.address, afterMs: clock.monotonicMs() - this.#openedMs })
     this.#watch = watchFile(this.#loaded.file, {
       clock,
-      onChange: () => void this.#reload().catch(this.#fail),
+      onChange: () => void (this.#reloading = this.#reloading.then(() => this.#reload())),
       onError: (reason) => log.write('warn', 'the configuration file cannot be watched', { reason }),
     })
     await Promise.race([library.begin(config.collections), aborted(this.#parts.stopped)])
@@ -171,30 +181,54 @@ class RunningHouse implements House {
     return this.#stopping
   }
 
+  /** Every part is let go of, whatever the end of another comes to. */
   async #close(): Promise<void> {
     this.#ready = false
     this.#watch?.close()
+    this.#unfollow?.()
     this.#gateway?.drain()
     const { drainMs } = this.#loaded.config.limits
-    await Promise.all([this.#library?.stop(), ...this.#servers.map((server) => server.drain(drainMs))])
-    await this.#gateway?.flush()
-    await this.#usage?.stop()
-    await this.#models?.close()
-    await this.#library?.close()
-    await this.#store?.close()
+    await this.#reloading
+    await Promise.all([
+      this.#end('ingest', () => this.#library?.stop()),
+      ...this.#servers.map((server) => this.#end('server', () => server.drain(drainMs))),
+    ])
+    await this.#end('journal', () => this.#gateway?.flush())
+    await this.#end('usage', () => this.#usage?.stop())
+    await this.#end('engines', () => this.#models?.close())
+    await this.#end('index', () => this.#library?.close())
+    await this.#end('store', () => this.#store?.close())
     this.#hold?.release()
+  }
+
+  async #end(what: string, end: () => Promise<unknown> | undefined): Promise<void> {
+    try {
+      await end()
+    } catch (thrown) {
+      this.#log.write('error', 'a part of the house did not end well', { what, reason: reasonOf(thrown) })
+    }
+  }
+
+  async #openKeyring(store: SqliteStore, log: Log): Promise<Keyring> {
+    const pepper = new Pepper(keepPepper(this.#loaded.config.data, PEPPER_BYTES, random))
+    const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper })
+    if (keyring.orphans > 0)
+      log.write('warn', 'the file `pepper` was replaced: keys made under the old one open nothing until rotated', {
+        keys: keyring.orphans,
+      })
+    return keyring
   }
 
   /** Where a browser on this machine finds the console. */
   #consoleUrl(): string | undefined {
-    return this.address === '' ? undefined : `http://${this.address.replace(/^(0\.0\.0\.0|\[::\]):/, '127.0.0.1:')}`
+    return this.address === '' ? undefined : `http://${reachable(this.address)}`
   }
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: Gateway, library: Library, store: SqliteStore): Handler {
     const usage = (this.#usage = new UsageBook(store))
     usage.keepUp(clock)
     const routes: Route[] = [
-      ...keyRoutes(keyring, sessions),
+      ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
       ...usageRoutes(clock, usage),
@@ -216,38 +250,39 @@ class RunningHouse implements House {
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
       if (request.target.startsWith('/v1/')) return gateway.handle(request, reply)
-      const asset =
-        request.method === 'GET' || request.method === 'HEAD' ? assets(request.target, request.headers) : undefined
-      if (asset === undefined || /^\/(?:api\/|login|healthz|readyz)/.test(request.target))
+      if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
         return control(request, reply)
+      const asset = assets(request.target, request.headers)
+      if (asset === undefined) return control(request, reply)
       reply.head(asset.status, asset.headers)
       reply.end(request.method === 'HEAD' ? undefined : asset.bytes)
     }
   }
 
+  /** Takes over what the changed file says, or says why not: the configuration in force then stays. */
   async #reload(): Promise<void> {
+    if (this.#stopping !== undefined) return
     const { reload, onEvent } = this.#parts
-    const after = await reload()
-    if (after instanceof Refusal) return onEvent({ step: 'reload_refused', reason: sentenceOf(after) })
-    const plan = planReload(this.#loaded, after)
-    if (plan.applied.length === 0 && plan.needsRestart.length === 0) return
-    this.#loaded = applyReload(this.#loaded, after)
-    await this.#models?.load(this.#loaded)
-    await this.#library?.begin(this.#loaded.config.collections)
-    onEvent({ step: 'reloaded', ...plan })
-  }
-
-  #log(): Log {
-    // The level is read at every line, so that a reload changes it.
-    const levels: readonly Level[] = ['debug', 'info', 'warn', 'error']
-    const all = jsonLog(clock, 'debug', this.#parts.writeLog)
-    return {
-      write: (level, message, fields) => {
-        if (levels.indexOf(level) >= levels.indexOf(this.#loaded.config.log.level)) all.write(level, message, fields)
-      },
+    const refused = (problem: Problem): void => onEvent({ step: 'reload_refused', reason: sentenceOf(problem) })
+    try {
+      const after = await reload()
+      if (after instanceof Refusal) return refused(after)
+      const plan = planReload(this.#loaded, after)
+      if (plan.applied.length === 0 && plan.needsRestart.length === 0) return
+      const loaded = applyReload(this.#loaded, after)
+      await this.#models?.load(loaded)
+      this.#loaded = loaded
+      onEvent({ step: 'reloaded', ...plan })
+      if (plan.applied.some((path) => path.startsWith('collections')))
+        void this.#library?.begin(loaded.config.collections)
+    } catch (thrown) {
+      refused(toProblem(thrown))
     }
   }
 }
+
+/** What the control plane answers; every other path is the console's. */
+const CONTROL = /^\/(?:api\/|(?:login|healthz|readyz)(?:\?|$))/
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -5,7 +5,8 @@ import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
-import type { HouseEvent, IngestProgress } from '../cli/house.ts'
+import type { HouseEvent } from '../cli/house.ts'
+import { readProgress } from '../cli/ingest.ts'
 import type { Config } from '../config/schema.ts'
 import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
@@ -15,7 +16,7 @@ import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Index } from '../store/index.ts'
-import type { Rows } from '../store/rows.ts'
+import { scanAll, type Rows } from '../store/rows.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
  *  documents in another, truth in the store. */
@@ -35,7 +36,6 @@ const SEARCH_HEAP_MB = 4096
 const INGEST_HEAP_MB = 768
 /** Reading is rare; its process need not stay for it. */
 const INGEST_IDLE_MS = 30_000
-const COLLECTIONS_MAX = 1000
 
 export class Library {
   readonly search: Search
@@ -44,7 +44,11 @@ export class Library {
   readonly #rows: Rows
   readonly #log: Log
   readonly #onEvent: LibraryParts['onEvent']
-  #stopped = false
+  readonly #stopped = Promise.withResolvers<void>()
+  #isStopped = false
+  /** Grows with every `begin`: an earlier one then has nothing more to start. */
+  #turn = 0
+  #reading: Promise<void> = Promise.resolve()
 
   private constructor({ data, entry, store, analyzer, clock, random, log, onEvent }: LibraryParts) {
     const segments = join(data, 'index')
@@ -70,22 +74,23 @@ export class Library {
   /** Mounts the collections and takes up what the last stop interrupted. */
   static async open(parts: LibraryParts): Promise<Library> {
     const library = new Library(parts)
-    await library.ingest.resume()
-    return library
+    try {
+      await library.ingest.resume()
+      return library
+    } catch (cause) {
+      // Its processes are known to nobody else, and would keep ours alive.
+      await Promise.allSettled([library.stop(), library.close()])
+      throw cause
+    }
   }
 
   /** Reads the configured sources, one after the other, and tells how it goes. Resolves when all
-   *  are read; what fails is told, not thrown. */
-  async begin(collections: Config['collections']): Promise<void> {
-    for (const [collection, { sources }] of Object.entries(collections)) {
-      for (const { path } of sources) {
-        if (this.#stopped) return
-        const run = await this.ingest.start(collection, path)
-        if (run instanceof Refusal)
-          this.#log.write('warn', 'a configured source cannot be read', { collection, path, reason: sentenceOf(run) })
-        else await this.#follow(run)
-      }
-    }
+   *  are read or the library stops; what fails is told, not thrown. A later call takes over: the
+   *  earlier one ends with the source it is at. */
+  begin(collections: Config['collections']): Promise<void> {
+    const turn = ++this.#turn
+    this.#reading = this.#reading.then(() => this.#read(collections, turn))
+    return this.#reading
   }
 
   /** Why a search of the collection found nothing, as a sentence for who asked. */
@@ -102,7 +107,7 @@ export class Library {
   /** One line for each collection that does not answer from all it holds. */
   async damage(): Promise<string[]> {
     const found: string[] = []
-    for (const { row } of await this.#rows.scan(COLLECTIONS, { limit: COLLECTIONS_MAX })) {
+    for await (const { row } of scanAll(this.#rows, COLLECTIONS)) {
       try {
         const { chunks } = await this.#index.statistics(row.name, [])
         if (chunks !== row.chunks)
@@ -116,7 +121,8 @@ export class Library {
 
   /** Ends the reading of documents; the run it was at goes on at the next start. */
   stop(): Promise<void> {
-    this.#stopped = true
+    this.#isStopped = true
+    this.#stopped.resolve()
     return this.ingest.stop()
   }
 
@@ -124,17 +130,40 @@ export class Library {
     return this.#index.close()
   }
 
+  async #read(collections: Config['collections'], turn: number): Promise<void> {
+    for (const [collection, { sources }] of Object.entries(collections)) {
+      for (const { path } of sources) {
+        if (this.#isStopped || turn !== this.#turn) return
+        try {
+          const run = await this.ingest.start(collection, path)
+          if (run instanceof Refusal) this.#warn(collection, path, sentenceOf(run))
+          else await this.#follow(run)
+        } catch (thrown) {
+          this.#warn(collection, path, reasonOf(thrown))
+        }
+      }
+    }
+  }
+
+  #warn(collection: string, path: string, reason: string): void {
+    this.#log.write('warn', 'a configured source cannot be read', { collection, path, reason })
+  }
+
+  /** Until the run has ended or the library stops. */
   async #follow(run: string): Promise<void> {
     const ended = Promise.withResolvers<void>()
     const show = (progress: JsonObject): void => {
       if (progress['run'] !== run) return
-      this.#onEvent({ step: 'ingest', progress: progress as unknown as IngestProgress })
+      this.#onEvent({ step: 'ingest', progress: readProgress(progress) })
       if (typeof progress['endedAt'] === 'string') ended.resolve()
     }
     const silence = this.ingest.onProgress(show)
-    const now = await this.ingest.status(run)
-    if (now !== undefined) show(now)
-    await ended.promise
-    silence()
+    try {
+      const now = await this.ingest.status(run)
+      if (now !== undefined) show(now)
+      await Promise.race([ended.promise, this.#stopped.promise])
+    } finally {
+      silence()
+    }
   }
 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts'
-import { fault } from '../base/errors.ts'
 import type { HttpClient } from '../base/http.ts'
 import type { Random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
+import { Fault, Refusal } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { revealed } from '../config/references.ts'
 import type { EngineConfig } from '../config/schema.ts'
@@ -13,9 +13,10 @@ import { ReaderEngine } from '../drivers/reader/engine.ts'
 import type { Engine } from '../engine/port.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
-import { innerCalls } from '../gateway/inner.ts'
+import { innerCalls, innerRerank } from '../gateway/inner.ts'
+import type { LoadPrices } from './prices.ts'
 import type { Search } from '../retrieval/search.ts'
-import { WorkflowEngine } from '../retrieval/workflow.ts'
+import { WorkflowEngine, type WorkflowDependencies } from '../retrieval/workflow.ts'
 
 /** The engines and models of the configuration in force, replaced as a whole by a reload.
  *  Requests that run keep the engines they began with. */
@@ -26,13 +27,13 @@ export interface ModelsDependencies {
   readonly analyzer: Analyzer
   readonly search: Search
   readonly explainNothing: (collection: string) => Promise<string>
+  readonly loadPrices: LoadPrices
 }
 
 export class Models {
   readonly #dependencies: ModelsDependencies
   /** Made when the first engine needs the network: a house of embedded engines never loads it. */
   #client: HttpClient | undefined
-  #engines: ReadonlyMap<string, Engine> = new Map()
   #catalogue: Catalogue = new Map()
 
   constructor(dependencies: ModelsDependencies) {
@@ -43,28 +44,30 @@ export class Models {
     return this.#catalogue
   }
 
-  get engines(): ReadonlyMap<string, Engine> {
-    return this.#engines
-  }
-
+  /** One at a time. When it rejects, what was in force stays. */
   async load(loaded: LoadedConfig): Promise<void> {
-    const { config } = loaded
+    const { config, secrets } = loaded
     const engines = new Map<string, Engine>()
+    const dependencies = { ...this.#dependencies, client: () => this.#network() }
     for (const [name, engine] of Object.entries(config.engines))
-      engines.set(
-        name,
-        await openEngine(name, engine, loaded.secrets, { ...this.#dependencies, client: () => this.#network() }),
-      )
+      engines.set(name, await openEngine(name, engine, secrets, dependencies))
+    // A workflow calls the models of its own configuration, also when a reload comes in between.
+    let catalogue: Catalogue = new Map()
+    const inside = this.#inside(() => catalogue)
     const workflows = new Map<string, Engine>()
     for (const [name, { rerank, instructions, ...spec }] of Object.entries(config.workflows)) {
       const optional = {
         ...(rerank === 'none' ? {} : { rerank }),
         ...(instructions === undefined ? {} : { instructions }),
       }
-      workflows.set(name, new WorkflowEngine({ name, ...spec, ...optional }, this.#workflowDependencies()))
+      workflows.set(name, new WorkflowEngine({ name, ...spec, ...optional }, inside))
     }
-    this.#engines = engines
-    this.#catalogue = buildCatalogue(config, engines, workflows)
+    // A house of embedded engines needs no prices.
+    const remote = Object.values(config.engines).some(({ kind }) => kind === 'openai')
+    const prices = remote ? await this.#dependencies.loadPrices(loaded) : undefined
+    if (prices instanceof Refusal) throw new Fault(prices.code, prices.details)
+    catalogue = buildCatalogue(config, engines, workflows, prices)
+    this.#catalogue = catalogue
   }
 
   async close(): Promise<void> {
@@ -76,28 +79,16 @@ export class Models {
     return this.#client
   }
 
-  #workflowDependencies(): ConstructorParameters<typeof WorkflowEngine>[1] {
+  /** What a workflow works with. */
+  #inside(catalogue: () => Catalogue): WorkflowDependencies {
     const { clock, random, analyzer, search, explainNothing } = this.#dependencies
     return {
       clock,
       analyzer,
       search,
       explainNothing,
-      callModel: innerCalls({ clock, random }, () => this.#catalogue),
-      rerank: async (name, query, documents, span, signal, requestId) => {
-        const model = this.#catalogue.get(name)
-        const [deployment] = model?.deployments ?? []
-        if (model === undefined || deployment === undefined) throw fault('model_unknown', { model: name })
-        const context = { requestId, span, signal, connectTimeoutMs: model.timeouts.connectMs }
-        const { results } = await deployment.engine.rerank({
-          ...context,
-          model: deployment.model,
-          query,
-          documents,
-          topN: documents.length,
-        })
-        return results.map(({ index }) => index)
-      },
+      callModel: innerCalls({ clock, random }, catalogue),
+      rerank: innerRerank({ clock, random }, catalogue),
     }
   }
 }

@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
-import { type Source, writeSources } from '../engine/sources.ts'
+import { type Source, TITLE_SEPARATOR, writeSources } from '../engine/sources.ts'
 import { estimateTextTokens, textOf } from '../meter/estimate.ts'
 import type { Passage } from './passage.ts'
 
@@ -42,7 +42,7 @@ function cutTo(passage: Passage, tokensMax: number): Passage {
 
 /** The title a source carries in the prompt: the document, then the headings above the passage. */
 export const sourceTitle = (passage: Passage): string =>
-  [passage.title, ...passage.headings.filter((heading) => heading !== passage.title)].join(' › ')
+  [passage.title, ...passage.headings.filter((heading) => heading !== passage.title)].join(TITLE_SEPARATOR)
 
 const numbered = (passages: readonly Passage[]): Source[] =>
   passages.map((passage, at) => ({ number: at + 1, title: sourceTitle(passage), text: passage.text }))

@@ -80,3 +80,7 @@ export const CHUNKS = table<ChunkRow>('chunks')
 export const collectionKey = (collection: string): Key => [collection]
 export const documentKey = (collection: string, document: string): Key => [collection, document]
 export const chunkKey = (segment: string, chunk: number): Key => [segment, chunk.toString().padStart(8, '0')]
+
+/** Of all chunks of a document, in reading order. */
+export const chunkKeys = ({ segment, firstChunk, chunkCount }: DocumentRow): Key[] =>
+  Array.from({ length: chunkCount }, (_, at) => chunkKey(segment, firstChunk + at))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { systemClock } from '../base/clock.ts'
 import { Analyzer } from '../base/words.ts'
-import { createMemoryIndex } from '../drivers/memory/index.ts'
+import { MemoryIndex } from '../drivers/memory/index.ts'
 import { MemoryRows } from '../drivers/memory/rows.ts'
 import type { Index } from '../store/index.ts'
 import { put, remove } from '../store/rows.ts'
@@ -19,7 +19,7 @@ interface Library {
 /** A collection whose texts are one document each. */
 async function library(texts: readonly string[], headings: readonly string[] = []): Promise<Library> {
   const analyzer = new Analyzer()
-  const [rows, index] = [new MemoryRows(), createMemoryIndex(analyzer)]
+  const [rows, index] = [new MemoryRows(), new MemoryIndex(analyzer)]
   await index.build(
     's',
     texts.map((text, at) => ({

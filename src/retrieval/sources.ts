@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { basename, relative, sep } from 'node:path'
 import type { Refusal } from '../base/errors.ts'
+import { base32 } from '../base/ids.ts'
 import { table } from '../store/rows.ts'
 
 /** Where documents come from: folders and files of this machine. */
@@ -49,16 +50,9 @@ export const uriOf = (...segments: readonly string[]): string =>
 
 const encode = (segment: string): string => encodeURIComponent(segment.toWellFormed())
 
-const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
-
 /** The same file of the same source is the same document, whatever stands in it. */
-export function documentId(uri: string): string {
-  let id = 'doc_'
-  for (const byte of createHash('sha256').update(uri).digest().subarray(0, 26)) id += ALPHABET.charAt(byte & 31)
-  return id
-}
-
-export const COLLECTION_NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
+export const documentId = (uri: string): string =>
+  `doc_${base32(createHash('sha256').update(uri).digest().subarray(0, 26))}`
 
 /** Where `source` stands among the sources a collection has: its documents' URIs are `uri`
  *  itself (a file) or begin with `uri` and a slash. `row` is to be kept where it is new.

@@ -8,6 +8,7 @@ import type { JsonObject } from '../base/json.ts'
 import { Analyzer } from '../base/words.ts'
 import type { ChatEnd, ChatSink, InnerCall } from '../engine/port.ts'
 import { readSources } from '../engine/sources.ts'
+import { NO_USAGE } from '../meter/usage.ts'
 import { Trace } from '../trace/trace.ts'
 import { fitPassages, promptWith, questionOf, sourceTitle } from './assemble.ts'
 import { findQuotes, markersIn } from './cite.ts'
@@ -51,7 +52,11 @@ function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {
         },
       },
       explainNothing: async (collection) => `${collection} holds nothing about it.`,
-      rerank: async (_model, _question, texts) => texts.map((_, at) => texts.length - 1 - at),
+      rerank: async (_, { documents }) => ({
+        order: documents.map((_, at) => documents.length - 1 - at),
+        usage: { ...NO_USAGE, inputTokens: 30 },
+        costNanoUsd: 2n,
+      }),
       callModel(model, call, sink) {
         const one = { model, call, sink, cancelled: false, paused: false }
         inner.push(one)
@@ -151,6 +156,30 @@ test('a whole answer has them on its message, and what the engine says of its qu
   assert.deepEqual(last(got.frames).headworks.sources[0].quotes, [{ start: 0, end: 4 }])
 })
 
+test('what a strange server says of its quotes is believed only as far as it makes sense', async () => {
+  const quotes = [
+    { source: 1, start: 0, end: 4 },
+    { source: 2, start: 0, end: 4 },
+    { source: 1, start: 4, end: 4 },
+    { source: 1, start: 0, end: 1e9 },
+    'x',
+    null,
+  ]
+  for (const [said, kept] of [
+    [{ answered: 'yes', quotes: 'all of them' }, []],
+    [{ answered: true, quotes }, [{ start: 0, end: 4 }]],
+  ] as const) {
+    const { inner, got, start } = open([KEYS])
+    start(false)
+    await settled()
+    inner[0]?.sink.frame({ ...completion('Bananas [1]'), headworks: said })
+    inner[0]?.sink.end({})
+    assert.deepEqual(last(got.frames).headworks.sources[0].quotes, kept)
+    assert.equal(last(got.frames).headworks.answered, true)
+    assert.ok(got.end !== undefined)
+  }
+})
+
 test('an answer that cites nothing, or a source there is not, is not an answer from the sources', async () => {
   for (const text of ['The sources do not say.', 'See [7].', 'See [0].']) {
     const { inner, got, start } = open([KEYS])
@@ -176,8 +205,8 @@ test('when nothing is found no model is asked to invent something', async () => 
   }
 })
 
-test('a reranker gets more than is wanted and decides what is kept', async () => {
-  const { inner, asked, start } = open([KEYS, DISK, passage('Third.'), passage('Fourth.')], {
+test('a reranker gets more than is wanted, decides what is kept, and is paid for', async () => {
+  const { inner, asked, got, start } = open([KEYS, DISK, passage('Third.'), passage('Fourth.')], {
     rerank: 'lexical',
     topK: 1,
   })
@@ -189,6 +218,9 @@ test('a reranker gets more than is wanted and decides what is kept', async () =>
     readSources(system?.content ?? '').map(({ text }) => text),
     ['Fourth.'],
   )
+  inner[0]?.sink.frame(chunk({ content: 'Yes [1]' }, 'stop'))
+  inner[0]?.sink.end({ usage: { ...NO_USAGE, inputTokens: 9, outputTokens: 4 }, costNanoUsd: 5n })
+  assert.deepEqual(got.end, { usage: { ...NO_USAGE, inputTokens: 39, outputTokens: 4 }, costNanoUsd: 7n })
 })
 
 test('cancelling at each stage stops the next', async () => {

@@ -2,9 +2,18 @@ import type { Clock } from '../base/clock.ts'
 import { fault, toFault } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Analyzer } from '../base/words.ts'
-import type { Attempt, CallModel, ChatCall, ChatEnd, ChatSink, Engine, Operation } from '../engine/port.ts'
-import { NO_USAGE } from '../meter/usage.ts'
-import type { OpenSpan } from '../trace/trace.ts'
+import type {
+  Attempt,
+  CallModel,
+  ChatCall,
+  ChatEnd,
+  ChatSink,
+  Engine,
+  InnerRanking,
+  Operation,
+  RerankWith,
+} from '../engine/port.ts'
+import { addUsage, NO_USAGE } from '../meter/usage.ts'
 import { DEFAULT_INSTRUCTIONS, fitPassages, promptWith, questionOf, sourceTitle } from './assemble.ts'
 import { annotations, findQuotes, markersIn, type Quote, sourcesJson } from './cite.ts'
 import type { Passage } from './passage.ts'
@@ -28,16 +37,8 @@ export interface WorkflowDependencies {
   readonly clock: Clock
   readonly analyzer: Analyzer
   readonly search: Search
-  /** Scores texts against a question with a model, best first. Rejects with a `Fault`. */
-  readonly rerank: (
-    model: string,
-    question: string,
-    texts: readonly string[],
-    span: OpenSpan,
-    signal: AbortSignal,
-    requestId: string,
-  ) => Promise<readonly number[]>
   readonly callModel: CallModel
+  readonly rerank: RerankWith
   /** One sentence for an answer that nothing was found for: whether the collection is empty, is
    *  being read, or just holds nothing about it. */
   readonly explainNothing: (collection: string) => Promise<string>
@@ -78,14 +79,26 @@ export class WorkflowEngine implements Engine {
   async models(): Promise<string[]> {
     return [this.name]
   }
-
-  async close(): Promise<void> {}
 }
 
 /** What an engine that knows its sources says about its own answer. */
 interface EngineSays {
   readonly answered?: boolean
   readonly quotes?: readonly Quote[]
+}
+
+/** Of a frame's `headworks`, what can be believed: any server behind an engine may send one. */
+function readEngineSays({ answered, quotes }: JsonObject, passages: readonly Passage[]): EngineSays {
+  const isQuote = (one: Json): one is JsonObject & Quote =>
+    isObject(one) &&
+    [one['source'], one['start'], one['end']].every(Number.isSafeInteger) &&
+    Number(one['start']) >= 0 &&
+    Number(one['start']) < Number(one['end']) &&
+    Number(one['end']) <= (passages[Number(one['source']) - 1]?.text.length ?? 0)
+  return {
+    ...(typeof answered === 'boolean' ? { answered } : {}),
+    ...(Array.isArray(quotes) ? { quotes: (quotes as readonly Json[]).filter(isQuote) } : {}),
+  }
 }
 
 class Run implements Attempt {
@@ -97,6 +110,7 @@ class Run implements Attempt {
   #over = false
   #paused = false
   readonly #stop = new AbortController()
+  #ranking: InnerRanking | undefined
   #passages: readonly Passage[] = []
   #answer = ''
   #sentFirst = false
@@ -168,16 +182,11 @@ class Run implements Attempt {
     if (rerank === undefined || passages.length === 0) return passages.slice(0, topK)
     const span = this.#call.span.child('rerank')
     const texts = passages.map((passage) => `${sourceTitle(passage)}\n${passage.text}`)
-    const order = await this.#dependencies.rerank(
-      rerank,
-      question,
-      texts,
-      span,
-      this.#stop.signal,
-      this.#call.requestId,
-    )
+    const { requestId } = this.#call
+    const call = { requestId, span, signal: this.#stop.signal, query: question, documents: texts }
+    this.#ranking = await this.#dependencies.rerank(rerank, call)
     span.end({ model: rerank, documents: texts.length })
-    return order.flatMap((at) => passages[at] ?? []).slice(0, topK)
+    return this.#ranking.order.flatMap((at) => passages[at] ?? []).slice(0, topK)
   }
 
   #generate(): void {
@@ -212,7 +221,7 @@ class Run implements Attempt {
   #frame(frame: JsonObject): void {
     if (this.#over) return
     const { headworks, ...plain } = frame
-    if (isObject(headworks)) this.#engineSays = headworks
+    if (isObject(headworks)) this.#engineSays = readEngineSays(headworks, this.#passages)
     const choice = firstChoice(plain)
     const part = isObject(choice?.['delta']) ? choice['delta'] : choice?.['message']
     if (isObject(part) && typeof part['content'] === 'string') this.#answer += part['content']
@@ -235,7 +244,18 @@ class Run implements Attempt {
     this.#sink.frame({ ...frame, headworks: { sources: sourcesJson(passages, quotes), answered } })
     if (this.#over) return
     this.#over = true
-    this.#sink.end(end)
+    this.#sink.end(this.#withRanking(end))
+  }
+
+  /** What the whole answer took: the model's part and the reranker's. */
+  #withRanking(end: ChatEnd): ChatEnd {
+    if (this.#ranking === undefined) return end
+    const { usage, costNanoUsd } = this.#ranking
+    const isPriced = end.costNanoUsd !== undefined && costNanoUsd !== undefined
+    return {
+      usage: addUsage(end.usage ?? NO_USAGE, usage),
+      ...(isPriced ? { costNanoUsd: end.costNanoUsd + costNanoUsd } : {}),
+    }
   }
 
   /** Nothing was found: said plainly, without asking a model to invent something. */
@@ -272,7 +292,7 @@ class Run implements Attempt {
     }
     if (this.#over) return
     this.#over = true
-    this.#sink.end({ usage: NO_USAGE, costNanoUsd: 0n })
+    this.#sink.end(this.#withRanking({ usage: NO_USAGE, costNanoUsd: 0n }))
   }
 
   #opening(): JsonObject {

@@ -1,5 +1,6 @@
 import { fault, reasonOf } from '../base/errors.ts'
 import { isBlobName } from './blobs.ts'
+import type { Entry } from './events.ts'
 import { SCAN_MAX } from './rows.ts'
 
 /** What every driver of a store refuses, in one place so that all refuse the same. Each check
@@ -52,7 +53,7 @@ export function checkVersion(version: number): void {
   if (!Number.isSafeInteger(version) || version < 0) refuse(`${version} is no version`)
 }
 
-export function checkTime(atMs: number): void {
+function checkTime(atMs: number): void {
   if (!Number.isFinite(atMs)) refuse(`${atMs} is no time`)
 }
 
@@ -67,6 +68,14 @@ export function jsonText(what: string, value: unknown): string {
   if (text === undefined) refuse(`${what} is ${typeof value}, which JSON cannot say`)
   if (text.length > VALUE_UNITS_MAX) refuse(`${what} has ${text.length} units of JSON, more than ${VALUE_UNITS_MAX}`)
   return text
+}
+
+/** The body of an entry as JSON, once the whole entry is fit to be kept. */
+export function entryJson({ id, kind, atMs, body }: Entry): string {
+  checkName('the id of an entry', id)
+  checkName('the kind of an entry', kind)
+  checkTime(atMs)
+  return jsonText('the body of an entry', body)
 }
 
 function stringify(what: string, value: unknown): string | undefined {

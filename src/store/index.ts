@@ -10,6 +10,8 @@ export interface Index {
   /** Replaces what a collection answers from. Rejects with a `Fault` (`index_unavailable`) naming
    *  the segment when one is missing or damaged; the former mount then stays. */
   mount(collection: string, parts: readonly MountedSegment[]): Promise<void>
+  /** Best first; nothing where nothing is mounted. Rejects with a `Fault`: `field_invalid` where the
+   *  query makes no sense, `index_unavailable`. */
   search(collection: string, query: IndexQuery): Promise<Hit[]>
   /** How common each term is, over all mounted segments: the input of feedback and calibration. */
   statistics(collection: string, terms: readonly string[]): Promise<TermStatistics>
@@ -50,8 +52,7 @@ export interface MountedSegment {
 }
 
 export interface IndexQuery {
-  /** Words with weights. They are analysed like the text was; a driver whose engine cannot weigh
-   *  terms says so in its README row and ignores the weights. */
+  /** Words with weights. They are analysed like the text was. */
   readonly terms?: readonly { readonly word: string; readonly weight: number }[]
   /** Cosine similarity, as an alternative to `terms`; exactly one of the two is given. */
   readonly vector?: Float32Array

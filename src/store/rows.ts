@@ -54,8 +54,32 @@ export interface Rows {
   /** Many keys of one table at once; the answer has the same order and length. */
   getMany<Row>(from: Table<Row>, keys: readonly Key[]): Promise<(Stored<Row> | undefined)[]>
   scan<Row>(from: Table<Row>, range: Range): Promise<Stored<Row>[]>
-  /** All changes or none, in their order: a later one sees the earlier. True once durable; false, with nothing changed, where a `version` no
-   *  longer holds. Rejects with a `Fault` (`store_unavailable`, `disk_full`). */
+  /** All changes or none, in their order: a later one sees the earlier. True once durable; false,
+   *  with nothing changed, where a `version` no longer holds. Rejects with a `Fault`
+   *  (`store_unavailable`, `disk_full`). */
   commit(changes: readonly Change[]): Promise<boolean>
   close(): Promise<void>
+}
+
+/** Every row under `prefix`, in order, page by page: a row that comes or goes meanwhile may be seen
+ *  or not. */
+export async function* scanAll<Row>(rows: Rows, from: Table<Row>, prefix: Key = []): AsyncGenerator<Stored<Row>> {
+  let after: Key | undefined
+  do {
+    const page = await rows.scan(from, { prefix, limit: SCAN_MAX, ...(after === undefined ? {} : { after }) })
+    yield* page
+    after = page.length === SCAN_MAX ? page.at(-1)?.key : undefined
+  } while (after !== undefined)
+}
+
+/** As `getMany`, for any number of keys. */
+export async function getAll<Row>(
+  rows: Rows,
+  from: Table<Row>,
+  keys: readonly Key[],
+): Promise<(Stored<Row> | undefined)[]> {
+  const found: (Stored<Row> | undefined)[] = []
+  for (let at = 0; at < keys.length; at += SCAN_MAX)
+    found.push(...(await rows.getMany(from, keys.slice(at, at + SCAN_MAX))))
+  return found
 }

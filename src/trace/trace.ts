@@ -17,7 +17,7 @@ export interface OpenSpan {
   end(attributes?: JsonObject): void
 }
 
-/** More stages than this are counted, not kept. */
+/** Further stages are not kept. */
 const SPANS_MAX = 200
 
 /** The stages of one request, in the order they began. */
@@ -25,7 +25,6 @@ export class Trace {
   readonly #clock: Clock
   readonly #originMs: number
   readonly #spans: { name: string; parent: number; startMs: number; endMs: number; attributes: JsonObject }[] = []
-  #dropped = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -37,10 +36,7 @@ export class Trace {
   }
 
   open(name: string, parent = -1): OpenSpan {
-    if (this.#spans.length >= SPANS_MAX) {
-      this.#dropped++
-      return IGNORED
-    }
+    if (this.#spans.length >= SPANS_MAX) return IGNORED
     const at = this.#spans.length
     const span = { name, parent, startMs: this.elapsedMs(), endMs: -1, attributes: {} as JsonObject }
     this.#spans.push(span)
@@ -61,10 +57,6 @@ export class Trace {
         ? { ...span }
         : { ...span, endMs: this.elapsedMs(), attributes: { ...span.attributes, unfinished: true } },
     )
-  }
-
-  get dropped(): number {
-    return this.#dropped
   }
 }
 

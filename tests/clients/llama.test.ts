@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import OpenAI, { APIError } from 'openai'
-import { ADMIN_KEY, DOCUMENTS, freePort, startHouse, type RunningHouse } from './house.ts'
+import { ADMIN_KEY, freePort, startHouse, type RunningHouse } from '../kit/house.ts'
+import { DOCUMENTS } from './material.ts'
 
 const python = process.env['HEADWORKS_TEST_LLAMA']
 const skip =

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
 import OpenAI, { AuthenticationError, BadRequestError, NotFoundError } from 'openai'
-import { ADMIN_KEY, DOCUMENTS, QUESTION, startHouse, type RunningHouse } from './house.ts'
+import { ADMIN_KEY, startHouse, type RunningHouse } from '../kit/house.ts'
+import { DOCUMENTS, QUESTION } from './material.ts'
 
 /** What Headworks adds to a completion. */
 interface Extension {

@@ -5,7 +5,8 @@ import { execFile, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { promisify } from 'node:util'
-import { ADMIN_KEY, DOCUMENTS, QUESTION, startHouse, type RunningHouse } from './house.ts'
+import { ADMIN_KEY, startHouse, type RunningHouse } from '../kit/house.ts'
+import { DOCUMENTS, QUESTION } from './material.ts'
 
 const python = process.env['HEADWORKS_TEST_PYTHON'] ?? 'python3'
 const hasClient = spawnSync(python, ['-c', 'import openai']).status === 0

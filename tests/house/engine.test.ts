@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ADMIN_KEY, startHouse, type RunningHouse } from '../clients/house.ts'
+import { ADMIN_KEY, startHouse, type RunningHouse } from '../kit/house.ts'
 import {
   answers,
   type Behaviour,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ADMIN_KEY, type HouseOptions, type RunningHouse, startHouse } from '../clients/house.ts'
+import { ADMIN_KEY, type HouseOptions, type RunningHouse, startHouse } from '../kit/house.ts'
 import { answers, startUpstream, talks } from './upstream.ts'
 
 const ROUNDS = 5

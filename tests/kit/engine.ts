@@ -36,8 +36,6 @@ export class HandEngine implements Engine {
   async models(): Promise<string[]> {
     return [this.name]
   }
-
-  async close(): Promise<void> {}
 }
 
 export class HandCall implements Attempt {

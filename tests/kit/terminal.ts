@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { ApiAnswer, ApiClient } from '../../src/base/api.ts'
 import { fault, type Refusal } from '../../src/base/errors.ts'
 import type { Json } from '../../src/base/json.ts'
@@ -6,6 +8,7 @@ import type { Probes } from '../../src/cli/checks.ts'
 import type { CliContext, Output } from '../../src/cli/context.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Clock } from '../../src/base/clock.ts'
+import { priceLoader } from '../../src/house/prices.ts'
 
 /** A terminal, and a house that answers as told, for tests of the command line. */
 
@@ -91,6 +94,8 @@ export interface Setting {
   readonly api?: ApiClient | Refusal | Error
   readonly env?: { readonly [name: string]: string }
   readonly yaml?: string
+  /** Further files by path; `yaml` is the text of any other. */
+  readonly files?: { readonly [path: string]: string }
   readonly stdout?: Screen
   readonly stderr?: Screen
   readonly probes?: Partial<Probes>
@@ -125,11 +130,15 @@ export async function type(line: readonly string[], setting: Setting = {}) {
     version: '0.1.0',
     loadConfig: () =>
       loadConfig({
-        readFile: async () => (setting.yaml === undefined ? undefined : new TextEncoder().encode(setting.yaml)),
+        readFile: async (path) => {
+          const text = setting.files?.[path] ?? setting.yaml
+          return text === undefined ? undefined : new TextEncoder().encode(text)
+        },
         env: setting.env ?? {},
         cwd: '/house',
         docsFolder: '/app/docs',
       }),
+    loadPrices: priceLoader(join(import.meta.dirname, '../../catalogue/prices.json'), readFile),
     connect: async () => {
       const api = setting.api ?? fault('server_absent', { address: '/data/control.sock' })
       if (api instanceof Error) throw api

@@ -60,6 +60,7 @@ suite('the package', () => {
       'bin/launch.js',
       'dist/main.js',
       'console/dist/index.html',
+      'catalogue/prices.json',
       'LICENSE',
       'README.md',
     ])
@@ -70,8 +71,9 @@ suite('the package', () => {
     )
     const strange = paths.filter(
       (path) =>
-        !/^(bin|dist|console\/dist|docs)\/|^(LICENSE|NOTICE|README\.md|CHANGELOG\.md|package\.json)$/.test(path) ||
-        /\.(test|bench|fuzz)\.|\/contract\/|\.ts$/.test(path),
+        !/^(bin|dist|console\/dist|docs|catalogue)\/|^(LICENSE|NOTICE|README\.md|CHANGELOG\.md|package\.json)$/.test(
+          path,
+        ) || /\.(test|bench|fuzz)\.|\/contract\/|\.ts$/.test(path),
     )
     assert.deepEqual(strange, [])
     assert.ok(packed.unpackedSize < UNPACKED_BYTES_MAX, `${packed.unpackedSize} bytes`)
@@ -101,5 +103,12 @@ suite('the package', () => {
     assert.match(stdout, /\d+\.\d+\.\d+/)
     const { stdout: help } = await run(hostNode, [command, '--help'], user)
     assert.match(help, /^ +up +Start Headworks/m)
+    const { stdout: prices } = await run(hostNode, [command, 'prices', 'gpt-4.1-mini', '--json'], user)
+    const { version, prices: found } = JSON.parse(prices) as { version: string; prices: { model: string }[] }
+    assert.match(version, /^\d{4}-\d\d-\d\d\.[0-9a-f]{8}$/)
+    assert.deepEqual(
+      found.map(({ model }) => model),
+      ['gpt-4.1-mini'],
+    )
   })
 })

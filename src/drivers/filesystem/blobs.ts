@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { fault, reasonOf, type Fault } from '../../base/errors.ts'
 import type { BlobName, Blobs } from '../../store/blobs.ts'
 import { checkBlobName, checkBlobPrefix, checkBlobSize } from '../../store/bounds.ts'
+import { FULL, isCode, syncFolder, writeDurably } from './durable.ts'
 
 export interface BlobsOptions {
   /** Made when it is missing. Blobs are files below it under their own names. */
@@ -29,7 +30,6 @@ export async function openBlobs({ folder, sweep }: BlobsOptions): Promise<Blobs>
 
 /** A file not yet renamed. Names of blobs never begin with a dot. */
 const UNFINISHED = '.put-'
-const FULL = ['ENOSPC', 'EDQUOT'] as const
 /** A blob's parent is no folder, or a blob's place is taken by one. */
 const FOLDER_CLASH = ['ENOTDIR', 'EISDIR', 'EEXIST', 'ENOTEMPTY'] as const
 
@@ -49,7 +49,7 @@ class FilesystemBlobs implements Blobs {
     const unfinished = join(dirname(path), `${UNFINISHED}${process.pid}-${randomBytes(8).toString('hex')}`)
     try {
       await this.#makeFolder(dirname(name))
-      await writeDurably(unfinished, bytes)
+      await writeDurably(unfinished, bytes, 'wx')
       await rename(unfinished, path)
       await syncFolder(dirname(path))
     } catch (thrown) {
@@ -141,27 +141,6 @@ class FilesystemBlobs implements Blobs {
   }
 }
 
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx', 0o600)
-  try {
-    await file.writeFile(bytes)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-/** A rename or a removal is durable once the folder's own entries are. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return // Folders cannot be opened there; NTFS journals renames.
-  const handle = await open(folder, constants.O_RDONLY)
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
 /** Every folder from the root's first below to `relative`. */
 function* foldersOf(root: string, relative: string): Generator<string> {
   let folder = root
@@ -195,8 +174,4 @@ async function sweepFolder(folder: string): Promise<void> {
     if (entry.isDirectory()) await sweepFolder(path)
     else if (entry.isFile() && entry.name.startsWith(UNFINISHED)) await unlink(path)
   }
-}
-
-function isCode(thrown: unknown, ...codes: readonly string[]): boolean {
-  return thrown instanceof Error && 'code' in thrown && codes.includes(String(thrown.code))
 }

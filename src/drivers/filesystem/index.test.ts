@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { Analyzer } from '../../base/words.ts'
 import { type DurableIndexFixture, durableIndexContract, indexContract } from '../../store/contract/index.ts'
 import type { Hit, Index, IndexChunk, IndexQuery, MountedSegment } from '../../store/index.ts'
-import { createMemoryIndex } from '../memory/index.ts'
+import { MemoryIndex } from '../memory/index.ts'
 import { openFilesystemIndex } from './index.ts'
 
 indexContract('filesystem', fixture)
@@ -87,7 +87,7 @@ const query = fc.record(
 test('ranks exactly like the naive index', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'headworks-index-'))
   const fast = openFilesystemIndex(folder, new Analyzer())
-  const naive = createMemoryIndex(new Analyzer())
+  const naive = new MemoryIndex(new Analyzer())
   let built = 0
   try {
     await fc.assert(

@@ -1,11 +1,11 @@
-import { constants } from 'node:fs'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { access, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
-import { fault, reasonOf, type Fault } from '../../base/errors.ts'
+import { Fault, fault, reasonOf } from '../../base/errors.ts'
 import type { Analyzer } from '../../base/words.ts'
 import type { Index, MountedSegment } from '../../store/index.ts'
 import { isBlobName } from '../../store/blobs.ts'
 import { checkChunks, checkParts, checkQuery, queryTerms } from '../../store/index-input.ts'
+import { FULL, isCode, syncFolder, writeDurably } from './durable.ts'
 import { Mount } from './mount.ts'
 import { Segment } from './segment.ts'
 import { buildSegment } from './segment-build.ts'
@@ -100,7 +100,8 @@ class FilesystemIndex implements Index {
         reason: `the segments of ${collection} hold vectors of ${[...dimensions].join(' and ')} dimensions`,
       })
     }
-    this.#mounts.set(collection, { mount: new Mount(mounted), segments: mounted.map(({ segment }) => segment) })
+    if (mounted.length === 0) this.#mounts.delete(collection)
+    else this.#mounts.set(collection, { mount: new Mount(mounted), segments: mounted.map(({ segment }) => segment) })
   }
 
   async #load(name: string): Promise<Segment> {
@@ -109,7 +110,7 @@ class FilesystemIndex implements Index {
       if (!isBlobName(name)) throw new Error('it has no valid name')
       decoded = decodeSegment(await readWhole(this.#path(name)))
     } catch (error) {
-      const missing = codeOf(error) === 'ENOENT'
+      const missing = isCode(error, 'ENOENT')
       throw fault(
         'index_unavailable',
         { reason: `the segment ${name} ${missing ? 'is missing' : `cannot be read: ${reasonOf(error)}`}` },
@@ -148,13 +149,7 @@ async function writeOnce(root: string, path: string, bytes: Uint8Array): Promise
   try {
     await mkdir(dirname(path), { recursive: true })
     if (await exists(path)) throw fault('internal', { reason: `${path} was built before` })
-    const file = await open(unfinished, constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY, 0o600)
-    try {
-      await file.writeFile(bytes)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    await writeDurably(unfinished, bytes, 'w')
     await rename(unfinished, path)
     for (let at = dirname(path); ; at = dirname(at)) {
       await syncFolder(at)
@@ -166,37 +161,24 @@ async function writeOnce(root: string, path: string, bytes: Uint8Array): Promise
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return // It cannot open a folder; NTFS journals names itself.
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
 async function listFiles(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { recursive: true, withFileTypes: true })
     return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return []
+    if (isCode(error, 'ENOENT')) return []
     throw fault('store_unavailable', { reason: reasonOf(error) }, error)
   }
 }
 
 const exists = async (path: string): Promise<boolean> =>
-  open(path, 'r').then(
-    async (file) => (await file.close(), true),
+  access(path).then(
+    () => true,
     () => false,
   )
 
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
-
 function asFault(error: unknown, path: string): Fault {
-  const code = codeOf(error)
-  if (code === 'ENOSPC' || code === 'EDQUOT') return fault('disk_full', { path }, error)
-  if (error instanceof Error && error.name === 'Fault') return error as Fault
+  if (error instanceof Fault) return error
+  if (isCode(error, ...FULL)) return fault('disk_full', { path }, error)
   return fault('store_unavailable', { reason: reasonOf(error) }, error)
 }

@@ -84,6 +84,7 @@ test('what is neither a file nor a route is absent', () => {
     '/api',
     '/api/nothing',
     '/v1/nothing',
+    '/metrics',
     '/.env',
     '/..',
     '/../secret.html',

@@ -60,7 +60,7 @@ const IMMUTABLE = 'public, max-age=31536000, immutable'
 const REVALIDATE = 'no-cache'
 
 /** A client route: plain segments without a dot, outside the folders that belong to the server. */
-const ROUTE = /^\/(?!(?:api|v1|assets)(?:\/|$))(?:[\w-]+(?:\/[\w~%-]+)*\/?)?$/
+const ROUTE = /^\/(?!(?:api|v1|assets|metrics)(?:\/|$))(?:[\w-]+(?:\/[\w~%-]+)*\/?)?$/
 
 interface Encoded {
   readonly bytes: Uint8Array

@@ -71,11 +71,21 @@ test('requests that two parties could read differently are refused', async (t) =
     ],
     ['no HTTP at all', '\u0016\u0003\u0001\r\n\r\n'],
     ['a bare line feed in a header', `GET / HTTP/1.1\r\n${HOST}X: a\nY: b\r\n\r\n`],
+    [
+      'two credentials in one header',
+      `GET / HTTP/1.1\r\n${HOST}Authorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n`,
+    ],
+    ['two keys', `GET / HTTP/1.1\r\n${HOST}X-Api-Key: a\r\nx-api-key: a\r\n\r\n`],
+    ['a target of another protocol', `GET ftp://headworks.test/ HTTP/1.1\r\n${HOST}\r\n`],
+    ['an expectation that is not known', `GET / HTTP/1.1\r\n${HOST}Expect: tea\r\n\r\n`],
     ['headers of 20 kB', `GET / HTTP/1.1\r\n${HOST}X: ${'a'.repeat(20_000)}\r\n\r\n`],
   ]
   for (const [name, bytes] of cases) {
     await t.test(name, async () => {
-      assert.match(await raw(address, bytes), /^HTTP\/1\.1 4\d\d /)
+      const answer = await raw(address, bytes)
+      assert.match(answer, /^HTTP\/1\.1 4\d\d /)
+      assert.match(answer, /x-request-id: req_/i)
+      assert.match(answer, /"code":"request_refused"/)
     })
   }
 })
@@ -105,6 +115,46 @@ test('a body arrives whole however it is split, and is refused past its limit', 
     ),
     /body_too_large/,
   )
+})
+
+test('a connection is kept after a request without a body, and every answer has an id', async (t) => {
+  const { address } = await listen(t, (_, reply) => {
+    reply.head(200, {})
+    reply.end()
+  })
+  const answer = await raw(address, `GET /1 HTTP/1.1\r\nHost: a\r\n\r\n`, `GET /2 HTTP/1.1\r\n${HOST}\r\n`)
+  assert.equal(answer.match(/HTTP\/1\.1 200 OK/g)?.length, 2)
+  assert.equal(answer.match(/x-request-id: req_/g)?.length, 2)
+})
+
+test('bytes that are no request are not answered into an answer that has begun', async (t) => {
+  const { address } = await listen(t, (_, reply) => {
+    reply.head(200, {})
+    reply.write('begun')
+  })
+  const port = Number(address.split(':')[1])
+  const socket = connect(port, '127.0.0.1')
+  let answer = ''
+  socket.on('data', (bytes) => {
+    if (answer === '') socket.write('\0 nothing\r\n\r\n')
+    answer += bytes.toString()
+  })
+  socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  await new Promise((resolve) => void socket.on('close', resolve).on('error', () => {}))
+  assert.match(answer, /begun/)
+  assert.doesNotMatch(answer, / 400 /)
+})
+
+test('a body that was announced is asked for only once somebody wants it', async (t) => {
+  const { address } = await listen(t, (asked, reply) => {
+    if (asked.target === '/wanted') return echo(asked, reply)
+    reply.head(401, {})
+    reply.end()
+  })
+  const announced = (path: string): string =>
+    `POST ${path} HTTP/1.1\r\n${HOST}Expect: 100-continue\r\nContent-Length: 2\r\n\r\n`
+  assert.match(await raw(address, announced('/unwanted')), /^HTTP\/1\.1 401 /)
+  assert.match(await raw(address, announced('/wanted'), 'ab'), /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /)
 })
 
 test('a body that does not come is given up', async (t) => {

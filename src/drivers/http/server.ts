@@ -1,11 +1,15 @@
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { systemClock } from '../../base/clock.ts'
 import { type Fault, fault, reasonOf, refuse, type Refusal, remedyOf, sentenceOf, statusOf } from '../../base/errors.ts'
 import type { Handler, Headers, HttpListener, HttpServer, Reply, Request } from '../../base/http.ts'
+import { newId } from '../../base/ids.ts'
+import { systemRandom } from '../../base/random.ts'
 
 /** The server side over `node:http`. What Node's parser lets through and must not reach anyone is
- *  refused here: a repeated or contradicted `Host`, `Transfer-Encoding` on HTTP/1.0, header names
- *  with `_`, `__proto__`, a credential in a trailer. */
+ *  refused here: a missing, repeated or contradicted `Host`, a repeated credential,
+ *  `Transfer-Encoding` on HTTP/1.0, header names with `_`, `__proto__`, a credential in a trailer. */
 
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_MS_MAX = 10_000
@@ -30,18 +34,20 @@ export class NodeHttpListener implements HttpListener {
       requestTimeout: this.#bodyTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: Math.min(CHECK_MS, this.#bodyTimeoutMs),
-      requireHostHeader: target.path === undefined,
+      requireHostHeader: false, // Refused below, in our own words.
       noDelay: true,
     })
     server.maxConnections = CONNECTIONS_MAX
     const peer = target.path === undefined ? 'network' : 'local'
-    server.on('request', (message, response) => serve(message, response, peer, handler, this.#bodyTimeoutMs))
-    server.on('checkContinue', (message, response) => {
-      response.writeContinue()
-      serve(message, response, peer, handler, this.#bodyTimeoutMs)
-    })
+    const line: Line = { peer, handler, bodyTimeoutMs: this.#bodyTimeoutMs, answering: new WeakSet() }
+    server.on('request', (message, response) => serve(message, response, line, undefined))
+    server.on('checkContinue', (message, response) => serve(message, response, line, () => response.writeContinue()))
+    server.on('checkExpectation', (_, response) =>
+      turnAway(response, refuse('request_refused', { reason: 'it expects what this server does not know' })),
+    )
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      if (socket.writable) socket.end(unparsed(error, this.#bodyTimeoutMs))
+      // Into an answer that has begun, no other may be written.
+      if (socket.writable && !line.answering.has(socket)) socket.end(unparsed(error, this.#bodyTimeoutMs))
       else socket.destroy()
     })
     if (target.path !== undefined) await unlink(target.path).catch(() => {}) // A socket file left by a killed process.
@@ -49,6 +55,15 @@ export class NodeHttpListener implements HttpListener {
     if (target.path !== undefined) await chmod(target.path, 0o600)
     return new Listening(server, boundAddress(server, address))
   }
+}
+
+/** What every request of one listener shares. */
+interface Line {
+  readonly peer: Request['peer']
+  readonly handler: Handler
+  readonly bodyTimeoutMs: number
+  /** Connections on which the head of an answer is out and its end is not. */
+  readonly answering: WeakSet<Duplex>
 }
 
 class Listening implements HttpServer {
@@ -108,7 +123,7 @@ function unparsed(error: NodeJS.ErrnoException, bodyTimeoutMs: number): string {
         })
   const body = refusalText(refusal)
   const status = `${statusOf(refusal)} ${STATUS_CODES[statusOf(refusal)] ?? ''}`
-  return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nx-request-id: ${requestId()}\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
 }
 
 const refusalText = (refusal: Refusal): string =>
@@ -121,29 +136,37 @@ const refusalText = (refusal: Refusal): string =>
     },
   })
 
-function serve(
-  message: IncomingMessage,
-  response: ServerResponse,
-  peer: Request['peer'],
-  handler: Handler,
-  bodyTimeoutMs: number,
-): void {
-  const refusal = ambiguity(message, peer)
-  if (refusal !== undefined) {
-    response.writeHead(400, { 'content-type': 'application/json; charset=utf-8', connection: 'close' })
-    response.end(refusalText(refusal))
-    return
-  }
-  handler(new NodeRequest(message, peer, bodyTimeoutMs), new NodeReply(response))
+/** For what is answered before anybody gave it an id. */
+const requestId = (): string => newId('req', systemClock, systemRandom)
+
+/** @param invite Tells a client that waits for it (`Expect: 100-continue`) to send its body. */
+function serve(message: IncomingMessage, response: ServerResponse, line: Line, invite: (() => void) | undefined): void {
+  const refusal = ambiguity(message, line.peer)
+  if (refusal !== undefined) turnAway(response, refusal)
+  else line.handler(new NodeRequest(message, line, invite), new NodeReply(response, line))
 }
+
+function turnAway(response: ServerResponse, refusal: Refusal): void {
+  response.writeHead(statusOf(refusal), {
+    'content-type': 'application/json; charset=utf-8',
+    'x-request-id': requestId(),
+    connection: 'close',
+  })
+  response.end(refusalText(refusal))
+}
+
+/** Headers of which a second one would be somebody else's. */
+const ONCE: readonly string[] = ['host', 'authorization', 'x-api-key']
 
 /** Why two parties could read this request differently, if they could. */
 function ambiguity(message: IncomingMessage, peer: Request['peer']): Refusal | undefined {
   const raw = message.rawHeaders
-  let hosts = 0
+  const seen = new Set<string>()
   for (let i = 0; i < raw.length; i += 2) {
     const name = (raw[i] ?? '').toLowerCase()
-    if (name === 'host') hosts++
+    if (seen.has(name) && ONCE.includes(name))
+      return refuse('request_refused', { reason: `it has more than one ${name}` })
+    seen.add(name)
     if (name.includes('_'))
       return refuse('request_refused', { reason: `the header name "${name.slice(0, 64)}" has an underscore` })
     if (name === 'transfer-encoding' && message.httpVersion === '1.0') {
@@ -153,11 +176,13 @@ function ambiguity(message: IncomingMessage, peer: Request['peer']): Refusal | u
       return refuse('request_refused', { reason: 'a credential is announced as a trailer' })
     }
   }
-  if (hosts > 1) return refuse('request_refused', { reason: 'it has more than one Host' })
+  if (peer === 'network' && message.httpVersion !== '1.0' && !seen.has('host'))
+    return refuse('request_refused', { reason: 'it has no Host' })
   const target = message.url ?? '/'
   if (target.startsWith('/')) return undefined
   if (!URL.canParse(target)) return refuse('request_refused', { reason: 'its target is neither a path nor a URL' })
-  const matches = peer === 'network' && new URL(target).host === message.headers.host
+  const { protocol, host } = new URL(target)
+  const matches = peer === 'network' && /^https?:$/.test(protocol) && host === message.headers.host
   return matches ? undefined : refuse('request_refused', { reason: 'its target names another host than Host does' })
 }
 
@@ -168,8 +193,9 @@ class NodeRequest implements Request {
   readonly peer: Request['peer']
   readonly #message: IncomingMessage
   readonly #bodyTimeoutMs: number
+  readonly #invite: (() => void) | undefined
 
-  constructor(message: IncomingMessage, peer: Request['peer'], bodyTimeoutMs: number) {
+  constructor(message: IncomingMessage, { peer, bodyTimeoutMs }: Line, invite: (() => void) | undefined) {
     const url = message.url ?? '/'
     this.method = message.method ?? 'GET'
     this.target = url.startsWith('/') ? url : new URL(url).pathname + new URL(url).search
@@ -177,6 +203,7 @@ class NodeRequest implements Request {
     this.peer = peer
     this.#bodyTimeoutMs = bodyTimeoutMs
     this.#message = message
+    this.#invite = invite
   }
 
   body(bytesMax: number): Promise<Uint8Array> {
@@ -184,6 +211,7 @@ class NodeRequest implements Request {
     const tooLarge = (): Fault => fault('body_too_large', { limitBytes: bytesMax })
     return new Promise((resolve, reject) => {
       if (Number(message.headers['content-length'] ?? 0) > bytesMax) return reject(tooLarge())
+      this.#invite?.()
       const chunks: Buffer[] = []
       let bytes = 0
       message.on('data', (chunk: Buffer) => {
@@ -204,12 +232,18 @@ class NodeRequest implements Request {
   }
 }
 
+/** A request without a body is reported before the parser has marked it complete. */
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
 class NodeReply implements Reply {
   readonly #response: ServerResponse
+  readonly #answering: WeakSet<Duplex>
   #corked = false
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, { answering }: Line) {
     this.#response = response
+    this.#answering = answering
     response.on('error', () => {}) // A peer that went away is told by `close`.
   }
 
@@ -219,9 +253,13 @@ class NodeReply implements Reply {
 
   head(status: number, headers: Headers): void {
     const response = this.#response
+    const { socket } = response.req
     // A body that was not read to its end cannot be followed by another request.
-    if (!response.req.complete) response.setHeader('connection', 'close')
+    if (!response.req.complete && hasBody(response.req)) response.setHeader('connection', 'close')
+    if (headers['x-request-id'] === undefined) response.setHeader('x-request-id', requestId())
     response.writeHead(status, headers as Record<string, string>)
+    this.#answering.add(socket)
+    response.once('close', () => this.#answering.delete(socket))
   }
 
   /** What is written in one turn leaves in one system call. */

@@ -76,8 +76,6 @@ export class LexicalEngine implements Engine {
     return [this.name]
   }
 
-  async close(): Promise<void> {}
-
   #unsupported(operation: Operation): Fault {
     return fault('operation_unsupported', { model: this.name, operation })
   }

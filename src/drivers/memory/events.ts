@@ -5,9 +5,8 @@ import {
   checkLimit,
   checkName,
   checkPosition,
-  checkTime,
   cursorPosition,
-  jsonText,
+  entryJson,
 } from '../../store/bounds.ts'
 import type { Entry, Events, Followed, Page } from '../../store/events.ts'
 
@@ -20,11 +19,9 @@ export class MemoryEvents implements Events {
 
   async append(entries: readonly Entry[]): Promise<void> {
     checkCount('entries', entries.length, APPEND_ENTRIES_MAX)
-    const checked = entries.map(({ id, phase, kind, atMs, body }) => {
-      checkName('the id of an entry', id)
-      checkName('the kind of an entry', kind)
-      checkTime(atMs)
-      return { id, phase, kind, atMs, json: jsonText('the body of an entry', body) }
+    const checked = entries.map((entry) => {
+      const { id, phase, kind, atMs } = entry
+      return { id, phase, kind, atMs, json: entryJson(entry) }
     })
     for (const entry of checked) {
       const phases = this.#byId.get(entry.id) ?? {}

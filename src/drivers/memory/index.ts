@@ -1,7 +1,16 @@
 import { inverseDocumentFrequency, lengthNorm, saturation } from '../../base/bm25.ts'
 import { fault } from '../../base/errors.ts'
 import type { Analyzer } from '../../base/words.ts'
-import type { Attributes, Hit, Index, IndexQuery, MountedSegment } from '../../store/index.ts'
+import type {
+  Attributes,
+  Hit,
+  Index,
+  IndexChunk,
+  IndexQuery,
+  MountedSegment,
+  SegmentSummary,
+  TermStatistics,
+} from '../../store/index.ts'
 import { checkChunks, checkParts, checkQuery, queryTerms } from '../../store/index-input.ts'
 
 interface StoredChunk {
@@ -27,86 +36,87 @@ interface Mount {
 
 /** An index that looks at every chunk for every question. For tests, simulation and as the
  *  judge of faster ones: plain enough to be believed. */
-export function createMemoryIndex(analyzer: Analyzer): Index {
-  const stored = new Map<string, Segment>()
-  const mounts = new Map<string, Mount>()
+export class MemoryIndex implements Index {
+  readonly #analyzer: Analyzer
+  readonly #stored = new Map<string, Segment>()
+  readonly #mounts = new Map<string, Mount>()
 
-  const open = (part: MountedSegment): LiveChunk[] => {
-    const segment = stored.get(part.segment)
-    if (segment === undefined) throw fault('index_unavailable', { reason: `the segment ${part.segment} is missing` })
-    return segment.chunks
-      .map((chunk, number) => ({ ...chunk, segment: part.segment, chunk: number }))
-      .filter(({ chunk }) => !part.removed.some(({ first, count }) => chunk >= first && chunk < first + count))
+  constructor(analyzer: Analyzer) {
+    this.#analyzer = analyzer
   }
 
-  return {
-    async build(name, chunks) {
-      const dimension = checkChunks(name, chunks)
-      if (stored.has(name)) throw fault('internal', { reason: `the segment ${name} was built before` })
-      const kept = chunks.map(({ text, vector, attributes }) => ({
-        terms: analyzer.terms(text),
-        vector: vector?.slice(),
-        attributes: { ...attributes },
-      }))
-      stored.set(name, { dimension, chunks: kept })
-      const terms = new Set(kept.flatMap((chunk) => chunk.terms)).size
-      return {
-        segment: name,
-        chunks: chunks.length,
-        terms,
-        bytes: chunks.reduce((sum, { text }) => sum + 2 * text.length, 0),
-      }
-    },
+  async build(name: string, chunks: readonly IndexChunk[]): Promise<SegmentSummary> {
+    const dimension = checkChunks(name, chunks)
+    if (this.#stored.has(name)) throw fault('internal', { reason: `the segment ${name} was built before` })
+    const kept = chunks.map(({ text, vector, attributes }) => ({
+      terms: this.#analyzer.terms(text),
+      vector: vector?.slice(),
+      attributes: { ...attributes },
+    }))
+    this.#stored.set(name, { dimension, chunks: kept })
+    const terms = new Set(kept.flatMap((chunk) => chunk.terms)).size
+    const bytes = chunks.reduce((sum, { text }) => sum + 2 * text.length, 0)
+    return { segment: name, chunks: chunks.length, terms, bytes }
+  }
 
-    async mount(collection, parts) {
-      checkParts(parts)
-      const chunks = parts.flatMap(open)
-      const dimensions = new Set(
-        parts.map(({ segment }) => stored.get(segment)?.dimension ?? 0).filter((dimension) => dimension > 0),
-      )
-      if (dimensions.size > 1) {
-        throw fault('index_unavailable', {
-          reason: `the segments of ${collection} hold vectors of ${[...dimensions].join(' and ')} dimensions`,
-        })
-      }
-      mounts.set(collection, {
-        chunks,
-        dimension: parts.length === 0 ? undefined : (dimensions.values().next().value ?? 0),
+  async mount(collection: string, parts: readonly MountedSegment[]): Promise<void> {
+    checkParts(parts)
+    const chunks = parts.flatMap((part) => this.#open(part))
+    const dimensions = new Set(
+      parts.map(({ segment }) => this.#stored.get(segment)?.dimension ?? 0).filter((dimension) => dimension > 0),
+    )
+    if (dimensions.size > 1) {
+      throw fault('index_unavailable', {
+        reason: `the segments of ${collection} hold vectors of ${[...dimensions].join(' and ')} dimensions`,
       })
-    },
+    }
+    const [dimension = 0] = dimensions
+    this.#mounts.set(collection, { chunks, dimension: parts.length === 0 ? undefined : dimension })
+  }
 
-    async search(collection, query) {
-      const mount = mounts.get(collection)
-      checkQuery(query, mount?.dimension)
-      if (mount === undefined) return []
-      const score =
-        query.vector === undefined ? byWords(mount, queryTerms(analyzer, query.terms ?? [])) : byVector(query.vector)
-      const hits: Hit[] = []
-      for (const chunk of mount.chunks) {
-        if (!matches(chunk.attributes, query.where)) continue
-        const value = score(chunk)
-        if (value !== undefined) hits.push({ segment: chunk.segment, chunk: chunk.chunk, score: value })
-      }
-      return hits.sort((a, b) => b.score - a.score).slice(0, query.k)
-    },
+  async search(collection: string, query: IndexQuery): Promise<Hit[]> {
+    const mount = this.#mounts.get(collection)
+    checkQuery(query, mount?.dimension)
+    if (mount === undefined) return []
+    const { vector, terms = [], where, k } = query
+    const score = vector === undefined ? byWords(mount, queryTerms(this.#analyzer, terms)) : byVector(vector)
+    const hits: Hit[] = []
+    for (const chunk of mount.chunks) {
+      if (!matches(chunk.attributes, where)) continue
+      const value = score(chunk)
+      if (value !== undefined) hits.push({ segment: chunk.segment, chunk: chunk.chunk, score: value })
+    }
+    return hits.sort((a, b) => b.score - a.score).slice(0, k)
+  }
 
-    async statistics(collection, terms) {
-      const chunks = mounts.get(collection)?.chunks ?? []
-      const length = chunks.reduce((sum, chunk) => sum + chunk.terms.length, 0)
-      return {
-        chunks: chunks.length,
-        lengthMean: chunks.length === 0 ? 0 : length / chunks.length,
-        chunksWith: terms.map((word) => countWith(chunks, analyzer.term(word))),
-      }
-    },
+  async statistics(collection: string, terms: readonly string[]): Promise<TermStatistics> {
+    const chunks = this.#mounts.get(collection)?.chunks ?? []
+    const length = chunks.reduce((sum, chunk) => sum + chunk.terms.length, 0)
+    return {
+      chunks: chunks.length,
+      lengthMean: chunks.length === 0 ? 0 : length / chunks.length,
+      chunksWith: terms.map((word) => countWith(chunks, this.#analyzer.term(word))),
+    }
+  }
 
-    segments: async () => [...stored.keys()].sort(),
-    async drop(segment) {
-      stored.delete(segment)
-    },
-    async close() {
-      mounts.clear()
-    },
+  async segments(): Promise<string[]> {
+    return [...this.#stored.keys()].sort()
+  }
+
+  async drop(segment: string): Promise<void> {
+    this.#stored.delete(segment)
+  }
+
+  async close(): Promise<void> {
+    this.#mounts.clear()
+  }
+
+  #open({ segment: name, removed }: MountedSegment): LiveChunk[] {
+    const segment = this.#stored.get(name)
+    if (segment === undefined) throw fault('index_unavailable', { reason: `the segment ${name} is missing` })
+    return segment.chunks
+      .map((chunk, number) => ({ ...chunk, segment: name, chunk: number }))
+      .filter(({ chunk }) => !removed.some(({ first, count }) => chunk >= first && chunk < first + count))
   }
 }
 

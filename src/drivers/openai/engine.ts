@@ -55,16 +55,17 @@ export class OpenAiEngine implements Engine {
     const data = answer['data']
     if (!Array.isArray(data) || data.length !== call.inputs.length)
       throw this.#garbled(`${call.inputs.length} embeddings were asked for`)
-    const vectors: Float32Array[] = []
+    const vectors: (Float32Array | undefined)[] = Array.from({ length: call.inputs.length })
     for (const [at, one] of (data as readonly Json[]).entries()) {
       const vector = isObject(one) ? one['embedding'] : undefined
       if (!Array.isArray(vector) || !vector.every((x) => typeof x === 'number'))
         throw this.#garbled(`embedding ${at} is no array of numbers`)
       vectors[isObject(one) && typeof one['index'] === 'number' ? one['index'] : at] = Float32Array.from(vector)
     }
-    if (vectors.length !== call.inputs.length || vectors.includes(undefined as never))
+    const numbered = vectors.filter((vector) => vector !== undefined)
+    if (numbered.length !== call.inputs.length || vectors.length !== call.inputs.length)
       throw this.#garbled('its embeddings are numbered wrongly')
-    return { vectors, ...usageOf(answer) }
+    return { vectors: numbered, ...usageOf(answer) }
   }
 
   async rerank(call: RerankCall): Promise<RerankResult> {
@@ -95,8 +96,6 @@ export class OpenAiEngine implements Engine {
       isObject(one) && typeof one['id'] === 'string' ? [one['id']] : [],
     )
   }
-
-  async close(): Promise<void> {}
 
   /** The caller's body with what this engine must see: its own model name, the cap under the
    *  name it knows, and usage always asked for. */

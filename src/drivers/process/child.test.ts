@@ -60,12 +60,30 @@ test('a restarted child is prepared before it is asked', async (t) => {
   assert.deepEqual(prepared, [0, 1])
 })
 
+test('a child knows none of the keys in our environment', async (t) => {
+  process.env['HEADWORKS_TEST_SECRET'] = 'sk-secret'
+  t.after(() => delete process.env['HEADWORKS_TEST_SECRET'])
+  const { child } = open(t)
+  const environment = await child.call<NodeJS.ProcessEnv>('environment', undefined)
+  assert.equal(environment['PATH'], process.env['PATH'])
+  assert.doesNotMatch(JSON.stringify(environment), /SECRET|sk-secret/)
+})
+
 test('a stopped child takes no calls', async () => {
   const child = new Child({ entry: ENTRY, role: 'test', heapMb: 64, clock: systemClock, log: { write: () => {} } })
   const pid = await child.call<number>('pid', undefined)
   await child.stop()
   assert.equal(isAlive(pid), false)
   await assert.rejects(child.call('echo', 1), { code: 'child_died' })
+})
+
+test('a child stopped in the pause before its restart is not started', async (t) => {
+  const { child } = open(t)
+  for (let death = 0; death < 2; death++) await assert.rejects(child.call('die', undefined), { code: 'child_died' })
+  const restarting = assert.rejects(child.call('echo', 1), { code: 'child_died' })
+  await child.stop()
+  await restarting
+  assert.equal(child.pid, undefined)
 })
 
 function isAlive(pid: number): boolean {

@@ -1,5 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process'
-import type { Clock, Timer } from '../../base/clock.ts'
+import { sleep, type Clock, type Timer } from '../../base/clock.ts'
 import { Fault, fault, toProblem, type ErrorCode } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 
@@ -44,7 +44,7 @@ export class Child {
   #nextId = 1
   #deaths = 0
   #diedAtMs = -Infinity
-  #stopped = false
+  readonly #stop = new AbortController()
   #idle: Timer | undefined
 
   constructor(options: ChildOptions) {
@@ -65,7 +65,7 @@ export class Child {
 
   /** Ends the child: politely by closing the channel, then by force after `graceMs`. */
   async stop(graceMs = 2000): Promise<void> {
-    this.#stopped = true
+    this.#stop.abort()
     this.#idle?.cancel()
     const child = this.#process
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
@@ -85,7 +85,7 @@ export class Child {
   }
 
   #start(): Promise<void> {
-    if (this.#stopped) return Promise.reject(fault('child_died', { what: this.#options.role, reason: 'stopped' }))
+    if (this.#stop.signal.aborted) return Promise.reject(this.#gone('stopped'))
     this.#ready ??= this.#spawn()
     return this.#ready
   }
@@ -95,15 +95,20 @@ export class Child {
     const recent = clock.monotonicMs() - this.#diedAtMs < 10_000
     if (!recent) this.#deaths = 0
     const pauseMs = RESTART_PAUSES_MS[Math.min(this.#deaths, RESTART_PAUSES_MS.length - 1)] ?? 0
-    if (pauseMs > 0) await new Promise<void>((resolve) => clock.after(pauseMs, resolve))
+    if (pauseMs > 0) await sleep(clock, pauseMs, this.#stop.signal)
+    if (this.#stop.signal.aborted) throw this.#gone('stopped')
     const child = fork(entry, ['--role', role, ...(this.#options.arguments ?? [])], {
       serialization: 'advanced',
       execArgv: [`--max-old-space-size=${heapMb}`],
+      env: inherited(process.env),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
     this.#process = child
     child.on('message', (message) => this.#receive(message as FromChild))
-    child.on('error', (error) => log.write('error', 'child process', { role, reason: error.message }))
+    child.on('error', (error) => {
+      log.write('error', 'child process', { role, reason: error.message })
+      if (child.pid === undefined) this.#died(child, error.message) // It never began, so nothing tells its end.
+    })
     child.on('exit', (code, signal) => this.#died(child, signal ?? `code ${code ?? 0}`))
     if (this.#options.prepare !== undefined) {
       await this.#options.prepare((method, argument, options) => this.#send(method, argument, options?.timeoutMs))
@@ -114,8 +119,7 @@ export class Child {
     const child = this.#process
     const { role, clock } = this.#options
     return new Promise<Value>((resolve, reject) => {
-      if (child === undefined || !child.connected)
-        return reject(fault('child_died', { what: role, reason: 'not running' }))
+      if (child === undefined || !child.connected) return reject(this.#gone('not running'))
       const id = this.#nextId++
       const timer =
         timeoutMs === undefined
@@ -156,6 +160,10 @@ export class Child {
     })
   }
 
+  #gone(reason: string): Fault {
+    return fault('child_died', { what: this.#options.role, reason })
+  }
+
   #died(child: ChildProcess, reason: string): void {
     if (child !== this.#process) return
     const { role, clock, log } = this.#options
@@ -163,15 +171,22 @@ export class Child {
     this.#ready = undefined
     this.#deaths++
     this.#diedAtMs = clock.monotonicMs()
-    if (!this.#stopped) log.write('warn', 'child process ended', { role, reason })
+    if (!this.#stop.signal.aborted) log.write('warn', 'child process ended', { role, reason })
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
     for (const one of waiting) {
       one.timer?.cancel()
-      one.reject(fault('child_died', { what: role, reason }))
+      one.reject(this.#gone(reason))
     }
   }
 }
+
+const INHERITED = /^(?:PATH|HOME|TMPDIR|TEMP|TZ|LANG|LC_\w+|SYSTEMROOT|NODE_(?:COMPILE_CACHE|OPTIONS|V8_COVERAGE))$/i
+
+/** A child parses what others wrote. It gets what Node itself needs of the environment, and none
+ *  of the keys that lie there. */
+const inherited = (all: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(all).filter(([name]) => INHERITED.test(name)))
 
 export type Methods = { readonly [method: string]: (argument: never) => Promise<unknown> }
 

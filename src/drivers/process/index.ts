@@ -47,7 +47,8 @@ class ProcessIndex implements Index {
 
   mount: Index['mount'] = async (collection, parts) => {
     await this.#ask('mount', { collection, parts }, MOUNT_TIMEOUT_MS)
-    this.#mounts.set(collection, parts)
+    if (parts.length === 0) this.#mounts.delete(collection)
+    else this.#mounts.set(collection, parts)
     this.#broken.delete(collection)
   }
 

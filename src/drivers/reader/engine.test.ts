@@ -7,7 +7,7 @@ import type { JsonObject } from '../../base/json.ts'
 import { Analyzer } from '../../base/words.ts'
 import { chatContract } from '../../engine/contract/chat.ts'
 import type { ChatEnd } from '../../engine/port.ts'
-import { writeSources } from '../../engine/sources.ts'
+import { TITLE_SEPARATOR, writeSources } from '../../engine/sources.ts'
 import { Trace } from '../../trace/trace.ts'
 import { ReaderEngine } from './engine.ts'
 
@@ -49,7 +49,11 @@ const TABLE = `## Limits
 | \`drainMs\` | 10 s | the time that answers in flight get at the end |`
 
 const sources = writeSources(
-  [BACKUP, PORTS, START, TABLE].map((text, at) => ({ number: at + 1, title: `Handbook > Part ${at + 1}`, text })),
+  [BACKUP, PORTS, START, TABLE].map((text, at) => ({
+    number: at + 1,
+    title: `Handbook${TITLE_SEPARATOR}Part ${at + 1}`,
+    text,
+  })),
 )
 
 interface Said {

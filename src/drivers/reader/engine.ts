@@ -61,8 +61,6 @@ export class ReaderEngine implements Engine {
   async models(): Promise<string[]> {
     return [this.name]
   }
-
-  async close(): Promise<void> {}
 }
 
 class Reading implements Attempt {

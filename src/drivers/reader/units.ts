@@ -1,5 +1,6 @@
 import { type Sentence, sentences } from '../../base/sentences.ts'
 import type { Analyzer } from '../../base/words.ts'
+import { TITLE_SEPARATOR } from '../../engine/sources.ts'
 import type { GivenText } from './prompt.ts'
 
 /** One sentence of what was given, with what stands around it. */
@@ -50,7 +51,9 @@ class Reading {
     this.#text = text
     this.#number = number
     this.#first = first
-    this.#headings = title.split(' > ').map((heading) => ({ level: 0, terms: new Set(analyzer.terms(heading)) }))
+    this.#headings = title
+      .split(TITLE_SEPARATOR)
+      .map((heading) => ({ level: 0, terms: new Set(analyzer.terms(heading)) }))
     this.#section = this.#openSection()
     for (const sentence of sentences(text)) {
       if (sentence.kind === 'code') for (const part of codeParts(text, sentence)) this.#add(part)

@@ -6,9 +6,8 @@ import {
   checkLimit,
   checkName,
   checkPosition,
-  checkTime,
   cursorPosition,
-  jsonText,
+  entryJson,
 } from '../../store/bounds.ts'
 import type { Entry, Events, Followed, Page } from '../../store/events.ts'
 import { records, type CallsOf, type Cell } from './protocol.ts'
@@ -25,12 +24,7 @@ export class SqliteEvents implements Events {
   async append(entries: readonly Entry[]): Promise<void> {
     checkCount('entries', entries.length, APPEND_ENTRIES_MAX)
     const cells: Cell[] = []
-    for (const { id, phase, kind, atMs, body } of entries) {
-      checkName('the id of an entry', id)
-      checkName('the kind of an entry', kind)
-      checkTime(atMs)
-      cells.push(id, phase, kind, atMs, jsonText('the body of an entry', body))
-    }
+    for (const entry of entries) cells.push(entry.id, entry.phase, entry.kind, entry.atMs, entryJson(entry))
     await this.#thread.call('events.append', cells)
   }
 

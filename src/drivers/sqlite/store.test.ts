@@ -97,6 +97,15 @@ test('a damaged file is refused as such when the damage is met, and the process 
   )
 })
 
+test('damage that would read as an empty table is found while opening', async (t) => {
+  const options = optionsOf(t)
+  await written(options, 200)
+  const bytes = readFileSync(options.path)
+  for (let at = 5000; at < bytes.length; at += 50) bytes[at] = (bytes[at] ?? 0) ^ 0xff
+  writeFileSync(options.path, bytes)
+  await rejects(() => openSqlite(options), 'data_unusable', /damaged/)
+})
+
 test('a file cut short is refused as such', async (t) => {
   const options = optionsOf(t)
   await written(options, 200)

@@ -9,8 +9,7 @@ import {
   type ErrorKind,
 } from '../../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
-import type { Usage } from '../../meter/usage.ts'
-import { totalTokens } from '../../meter/usage.ts'
+import { totalTokens, type Usage } from '../../meter/usage.ts'
 
 /** OpenAI's dialect: bodies in, frames and errors out. Nothing else in the gateway knows it. */
 
@@ -183,12 +182,15 @@ const TYPES: Record<ErrorKind, string> = {
 
 /** `{"error": {message, type, param, code}}`: all four keys, always, as clients expect. */
 export function errorBody(problem: Problem): JsonObject {
-  const type = problem.code === 'not_allowed' ? 'permission_error' : TYPES[kindOf(problem)]
+  const type = kindOf(problem) === 'auth' && statusOf(problem) === 403 ? 'permission_error' : TYPES[kindOf(problem)]
   const field = problem.details['field']
-  const param = typeof field === 'string' ? field : problem.code === 'model_unknown' ? 'model' : null
+  const param = typeof field === 'string' ? field : MODEL_CODES.has(problem.code) ? 'model' : null
   const code = CODES[problem.code] ?? problem.code
   return { error: { message: `${sentenceOf(problem)} ${remedyOf(problem)}`.trim(), type, param, code } }
 }
+
+/** About the field `model`. */
+const MODEL_CODES: ReadonlySet<string> = new Set(['model_unknown', 'model_not_allowed'])
 
 /** Where OpenAI has a code of its own for the same thing, clients look for that one. */
 const CODES: { readonly [code: string]: string } = {

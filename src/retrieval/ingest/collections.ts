@@ -2,9 +2,9 @@ import type { Clock } from '../../base/clock.ts'
 import { fault } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { Index } from '../../store/index.ts'
-import { put, remove, SCAN_MAX, type Change, type Rows } from '../../store/rows.ts'
+import { put, remove, scanAll, type Change, type Rows } from '../../store/rows.ts'
 import {
-  chunkKey,
+  chunkKeys,
   CHUNKS,
   collectionKey,
   COLLECTIONS,
@@ -84,22 +84,9 @@ export class Collections {
 
   async documents(name: string, wanted: (row: DocumentRow) => boolean): Promise<DocumentRow[]> {
     const found: DocumentRow[] = []
-    for await (const row of scanDocuments(this.#rows, name)) if (wanted(row)) found.push(row)
+    for await (const { row } of scanAll(this.#rows, DOCUMENTS, collectionKey(name))) if (wanted(row)) found.push(row)
     return found
   }
-}
-
-export async function* scanDocuments(rows: Rows, collection: string): AsyncGenerator<DocumentRow> {
-  let after: readonly string[] | undefined
-  do {
-    const page = await rows.scan(DOCUMENTS, {
-      prefix: collectionKey(collection),
-      limit: SCAN_MAX,
-      ...(after && { after }),
-    })
-    for (const { row } of page) yield row
-    after = page.length === SCAN_MAX ? page.at(-1)?.key : undefined
-  } while (after !== undefined)
 }
 
 export const segmentPrefix = (collection: string): string => `${collection}/`
@@ -153,7 +140,5 @@ function joined(
 }
 
 export function chunkRemovals(documents: readonly DocumentRow[]): Change[] {
-  return documents.flatMap(({ segment, firstChunk, chunkCount }) =>
-    Array.from({ length: chunkCount }, (_, at) => remove(CHUNKS, chunkKey(segment, firstChunk + at))),
-  )
+  return documents.flatMap(chunkKeys).map((key) => remove(CHUNKS, key))
 }

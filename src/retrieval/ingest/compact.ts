@@ -1,6 +1,7 @@
-import { remove, put, type Change, type Rows } from '../../store/rows.ts'
+import { getAll, remove, put, type Change, type Rows } from '../../store/rows.ts'
 import {
   chunkKey,
+  chunkKeys,
   CHUNKS,
   type ChunkRow,
   type CollectionRow,
@@ -61,16 +62,11 @@ export async function rewrite(
     const chunks: ChunkRow[] = []
     const titles: string[] = []
     for (const document of documents) {
-      const keys = Array.from({ length: document.chunkCount }, (_, at) =>
-        chunkKey(document.segment, document.firstChunk + at),
-      )
       moved.push({ ...document, segment: name, firstChunk: chunks.length })
-      for (let at = 0; at < keys.length; at += KEYS_AT_ONCE) {
-        for (const stored of await rows.getMany(CHUNKS, keys.slice(at, at + KEYS_AT_ONCE))) {
-          if (stored === undefined) continue
-          chunks.push(stored.row)
-          titles.push(document.title)
-        }
+      for (const stored of await getAll(rows, CHUNKS, chunkKeys(document))) {
+        if (stored === undefined) continue
+        chunks.push(stored.row)
+        titles.push(document.title)
       }
     }
     await worker.build(
@@ -88,13 +84,13 @@ export async function rewrite(
   })
 }
 
-const KEYS_AT_ONCE = 1_000
+const REMOVED_AT_ONCE = 1_000
 
 /** Removes every chunk row of a segment that no collection refers to. */
 export async function removeChunkRows(rows: Rows, segment: string): Promise<void> {
   for (;;) {
-    const page = await rows.scan(CHUNKS, { prefix: [segment], limit: KEYS_AT_ONCE })
+    const page = await rows.scan(CHUNKS, { prefix: [segment], limit: REMOVED_AT_ONCE })
     if (page.length > 0) await rows.commit(page.map(({ key }) => remove(CHUNKS, key)))
-    if (page.length < KEYS_AT_ONCE) return
+    if (page.length < REMOVED_AT_ONCE) return
   }
 }

@@ -11,7 +11,7 @@ import { silentLog } from '../../base/log.ts'
 import { seededRandom } from '../../base/random.ts'
 import { Analyzer } from '../../base/words.ts'
 import { files, folders } from '../../drivers/filesystem/folder.ts'
-import { createMemoryIndex } from '../../drivers/memory/index.ts'
+import { MemoryIndex } from '../../drivers/memory/index.ts'
 import { MemoryQueue } from '../../drivers/memory/queue.ts'
 import { MemoryRows } from '../../drivers/memory/rows.ts'
 import { chunkKey, CHUNKS, collectionKey, COLLECTIONS, DOCUMENTS, type DocumentRow } from '../document.ts'
@@ -27,7 +27,7 @@ function open(changed: Partial<IngestOptions> = {}) {
   const clock = systemClock
   const rows = new MemoryRows()
   const queue = new MemoryQueue(clock)
-  const index = createMemoryIndex(new Analyzer())
+  const index = new MemoryIndex(new Analyzer())
   const worker: IngestWorker = Object.assign(new LocalWorker({ files, index, clock }), { close: async () => {} })
   const options: IngestOptions = {
     rows,
@@ -297,6 +297,16 @@ test('many small runs end in few segments', async () => {
   await assertWhole()
 })
 
+test('a batch ends with its documents as well as with its text', async () => {
+  house = open({ batchDocumentsMax: 40 })
+  for (let at = 0; at < 100; at++) await write(`small/${at}.txt`, `Note number ${at}.`)
+  assert.equal((await run('small')).files['read'], 100)
+  // Groups of 32 are read before the bound is looked at.
+  const segments = new Set((await documents()).map(({ segment }) => segment))
+  assert.equal(segments.size, 2)
+  await assertWhole()
+})
+
 test('a document can be removed, and a collection dropped', async () => {
   await write('a.md', 'apple')
   await write('b.md', 'banana')
@@ -315,8 +325,14 @@ test('a document can be removed, and a collection dropped', async () => {
   assert.equal((await run()).files['read'], 2, 'the name can be used again')
 })
 
+test('a collection may have every name that the configuration allows it', async () => {
+  await write('a.md', 'apple')
+  for (const name of ['0', 'my_docs', 'v1.2', 'a..b', 'a'.repeat(63)])
+    assert.equal((await run('.', name)).state, 'done', name)
+})
+
 test('bad input is refused at once', async () => {
-  for (const name of ['', 'A', '-a', 'a_b', 'a'.repeat(64), '../x']) {
+  for (const name of ['', 'A', '-a', '.a', 'a b', 'a/b', 'a'.repeat(64), '../x']) {
     const refusal = await house.ingest.start(name, folder)
     assert.ok(refusal instanceof Refusal && refusal.code === 'field_invalid', name)
   }
@@ -341,7 +357,8 @@ test('a run whose folder vanished before it began fails and removes nothing', as
   const starting = slow.ingest.start('books', join(folder, 'docs'))
   gate.resolve()
   const id = await starting
-  await rm(join(folder, 'docs'), { recursive: true })
+  // At one stroke: a folder that is seen half emptied has lost the other half.
+  await rename(join(folder, 'docs'), join(folder, 'elsewhere'))
   const shown = await ended(String(id), slow.ingest)
   assert.ok(shown.state === 'failed' || shown.files['removed'] === 0)
   assert.equal((await find('apple')).length, 1)

@@ -4,14 +4,15 @@ import { newId } from '../../base/ids.ts'
 import { isObject, type JsonObject } from '../../base/json.ts'
 import type { Log } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
+import { nameRule, PLAIN_NAME } from '../../config/forms.ts'
 import type { Index } from '../../store/index.ts'
 import type { Job, Queue } from '../../store/queue.ts'
-import { put, remove, SCAN_MAX, type Rows } from '../../store/rows.ts'
-import { collectionKey, COLLECTIONS, type CollectionRow, documentKey, DOCUMENTS } from '../document.ts'
-import { COLLECTION_NAME, type Folders, SOURCES } from '../sources.ts'
-import { Collections, scanDocuments, type Segment, segmentPrefix } from './collections.ts'
+import { put, remove, scanAll, type Rows } from '../../store/rows.ts'
+import { collectionKey, COLLECTIONS, type CollectionRow, DOCUMENTS } from '../document.ts'
+import { type Folders, SOURCES } from '../sources.ts'
+import { Collections, type Segment, segmentPrefix } from './collections.ts'
 import { removeChunkRows, rewrite } from './compact.ts'
-import { BATCH_UNITS_MAX, type IngestWorker } from './port.ts'
+import { BATCH_DOCUMENTS_MAX, BATCH_UNITS_MAX, type IngestWorker } from './port.ts'
 import { QUARANTINE } from './quarantine.ts'
 import { FILE_TIMEOUT_MS, removeDocuments, Run, type RunOptions } from './run.ts'
 import { ingestKey, INGESTS, type IngestRow, isFinal, newRow, Progress, shownRun } from './state.ts'
@@ -30,6 +31,8 @@ export interface IngestOptions {
   readonly fileTimeoutMs?: number
   /** Text of one batch, in UTF-16 units. */
   readonly batchUnitsMax?: number
+  /** Documents of one batch. */
+  readonly batchDocumentsMax?: number
   readonly leaseMs?: number
 }
 
@@ -95,15 +98,16 @@ class Runs implements Ingest {
       newSegment: (collection) => segmentPrefix(collection) + newId('seg', options.clock, options.random),
       fileTimeoutMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
       batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
+      batchDocumentsMax: options.batchDocumentsMax ?? BATCH_DOCUMENTS_MAX,
     }
   }
 
   async start(collection: string, path: string): Promise<string | Refusal> {
-    if (!COLLECTION_NAME.test(collection)) {
+    if (!PLAIN_NAME.test(collection)) {
       return refuse('field_invalid', {
         field: 'collection',
         problem: 'is no name for a collection',
-        remedy: 'Use 1 to 63 of a-z, 0-9 and -, not beginning with -.',
+        remedy: nameRule(PLAIN_NAME) ?? '',
       })
     }
     if (path.length > PATH_UNITS_MAX || path.includes('\0'))
@@ -138,7 +142,7 @@ class Runs implements Ingest {
 
   async resume(): Promise<void> {
     const { rows, queue } = this.#options
-    for (const { row } of await rows.scan(COLLECTIONS, { limit: SCAN_MAX })) await this.#mount(row.name)
+    for await (const { row } of scanAll(rows, COLLECTIONS)) await this.#mount(row.name)
     await this.#sweep()
     for (const { row } of await rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })) {
       if (isFinal(row.state)) continue
@@ -170,12 +174,10 @@ class Runs implements Ingest {
     const stored = await rows.get(COLLECTIONS, collectionKey(collection))
     if (stored === undefined) return refuse('collection_unknown', { collection })
     const changes = [remove(COLLECTIONS, collectionKey(collection), stored.version)]
-    for await (const { id } of scanDocuments(rows, collection))
-      changes.push(remove(DOCUMENTS, documentKey(collection, id)))
-    for (const { key } of await rows.scan(SOURCES, { prefix: [collection], limit: SCAN_MAX }))
-      changes.push(remove(SOURCES, key))
-    for (const { key } of await rows.scan(QUARANTINE, { prefix: [collection], limit: SCAN_MAX }))
-      changes.push(remove(QUARANTINE, key))
+    for await (const { key } of scanAll(rows, DOCUMENTS, collectionKey(collection)))
+      changes.push(remove(DOCUMENTS, key))
+    for await (const { key } of scanAll(rows, SOURCES, [collection])) changes.push(remove(SOURCES, key))
+    for await (const { key } of scanAll(rows, QUARANTINE, [collection])) changes.push(remove(QUARANTINE, key))
     if (!(await rows.commit(changes))) return await this.dropCollection(collection)
     await this.#collections.publish(collection)
     for (const { segment } of stored.row.segments) await this.#discard(segment)
@@ -213,11 +215,8 @@ class Runs implements Ingest {
 
   async #sweep(): Promise<void> {
     const { index, rows, log } = this.#options
-    const used = new Set(
-      (await rows.scan(COLLECTIONS, { limit: SCAN_MAX })).flatMap(({ row }) =>
-        row.segments.map(({ segment }) => segment),
-      ),
-    )
+    const used = new Set<string>()
+    for await (const { row } of scanAll(rows, COLLECTIONS)) for (const { segment } of row.segments) used.add(segment)
     for (const segment of await index.segments()) {
       if (used.has(segment)) continue
       log.write('info', 'segment of an interrupted ingest removed', { segment })

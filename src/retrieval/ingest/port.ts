@@ -51,3 +51,7 @@ export type SealedDocument = Omit<DocumentRow, 'segment' | 'ingestedAtMs'>
 /** Text of one batch, in UTF-16 units: what a crash costs at most, what one commit carries, and
  *  how large a segment is in a first ingest. One document more may exceed it. */
 export const BATCH_UNITS_MAX = 8 * 2 ** 20
+
+/** Documents of one batch, well below `SCAN_MAX`: what the store had of all of them is read at once
+ *  when the batch is committed. A group of files more may exceed it. */
+export const BATCH_DOCUMENTS_MAX = 8_000

@@ -2,10 +2,10 @@ import { basename } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { fault, Refusal } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import { put, remove, type Change, type Rows } from '../../store/rows.ts'
+import { put, remove, scanAll, type Change, type Rows } from '../../store/rows.ts'
 import { chunkKey, CHUNKS, collectionKey, documentKey, DOCUMENTS, type DocumentRow } from '../document.ts'
 import { PARSE_MS_MAX } from '../parse/limits.ts'
-import { documentId, type Folders, placeSource, type Source, SOURCES, uriOf } from '../sources.ts'
+import { documentId, type Folders, placeSource, type Source, type SourceRow, SOURCES, uriOf } from '../sources.ts'
 import { chunkRemovals, type Collections, revised } from './collections.ts'
 import { rewrite, segmentsToMerge } from './compact.ts'
 import { type Added, type IngestFile, type IngestWorker, type SealedDocument } from './port.ts'
@@ -25,6 +25,7 @@ export interface RunOptions {
   readonly fileTimeoutMs: number
   /** Of text; the worker's own bound is the same. */
   readonly batchUnitsMax: number
+  readonly batchDocumentsMax: number
 }
 
 export const FILE_TIMEOUT_MS = PARSE_MS_MAX + 15_000
@@ -88,9 +89,8 @@ export class Run {
 
   async #place(source: Source): Promise<string> {
     const { rows, folders } = this.#options
-    const known = (await rows.scan(SOURCES, { prefix: collectionKey(this.#collection), limit: 10_000 })).map(
-      ({ row }) => row,
-    )
+    const known: SourceRow[] = []
+    for await (const { row } of scanAll(rows, SOURCES, collectionKey(this.#collection))) known.push(row)
     const gone = new Set<string>()
     for (const { path } of known) if ((await folders.open(path)) instanceof Refusal) gone.add(path)
     const { uri, row } = placeSource(source, known, (path) => gone.has(path))
@@ -130,10 +130,15 @@ export class Run {
       while (queue.length > 0) {
         this.#check()
         await this.#next(queue)
-        if (this.#units >= this.#options.batchUnitsMax) await this.#commit()
+        if (this.#isFull()) await this.#commit()
       }
     }
     await this.#commit()
+  }
+
+  #isFull(): boolean {
+    const { batchUnitsMax, batchDocumentsMax } = this.#options
+    return this.#units >= batchUnitsMax || this.#batch.length >= batchDocumentsMax
   }
 
   /** With what is known of each from before. */
@@ -192,8 +197,9 @@ export class Run {
     if (answer.status === 'unchanged' && file.quarantined !== undefined)
       return this.#progress.skip(file.uri, new Refusal(file.quarantined.code, file.quarantined.details))
     if (answer.status === 'unchanged') {
-      // Taken up again after a stop: what this run committed before is its own work.
-      const mine = (file.former?.ingestedAtMs ?? 0) >= this.#progress.row.startedAtMs ? file.former : undefined
+      // Taken up again after a stop: what this run committed before is its own work. Not what the
+      // run before it committed in the millisecond that this one began in.
+      const mine = (file.former?.ingestedAtMs ?? 0) > this.#progress.row.startedAtMs ? file.former : undefined
       if (mine === undefined) return this.#progress.count({ unchanged: 1 })
       return this.#progress.count({ read: 1 }, { bytes: mine.bytes, chunks: mine.chunkCount, documents: 1 })
     }

@@ -81,8 +81,10 @@ interface Item {
   readonly transform: readonly number[]
 }
 
-/** Lines closer than 1.5 times their height belong together; a word divided at the end of a line
- *  is joined. */
+/** Lines further apart than this many of their heights begin a new paragraph. */
+const PARAGRAPH_GAP = 1.6
+
+/** What lies close together, as one; a word divided at the end of a line is joined. */
 function paragraphs(items: readonly object[]): string[] {
   const found: string[] = []
   let paragraph = ''
@@ -92,7 +94,7 @@ function paragraphs(items: readonly object[]): string[] {
     const text = line.trim()
     line = ''
     if (text === '') return
-    const apart = lastY !== undefined && y !== undefined && Math.abs(lastY - y) > height * 1.6
+    const apart = lastY !== undefined && y !== undefined && Math.abs(lastY - y) > height * PARAGRAPH_GAP
     if (apart && paragraph !== '') {
       found.push(paragraph)
       paragraph = ''

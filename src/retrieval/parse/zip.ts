@@ -17,7 +17,6 @@ const RATIO_FROM_BYTES = 2 ** 20
 interface Entry {
   readonly method: number
   readonly compressed: number
-  readonly inflated: number
   readonly headerAt: number
 }
 
@@ -44,8 +43,7 @@ export class Zip {
     const end = findEnd(bytes, view)
     if (end === undefined) return unreadable('the zip archive is cut off')
     const count = view.getUint16(end + 10, true)
-    if (count > ZIP_ENTRIES_MAX)
-      return refuse('document_unreadable', { reason: `the zip archive has more than ${ZIP_ENTRIES_MAX} entries` })
+    if (count > ZIP_ENTRIES_MAX) return unreadable(`the zip archive has more than ${ZIP_ENTRIES_MAX} entries`)
     const entries = new Map<string, Entry>()
     let at = view.getUint32(end + 16, true)
     for (let i = 0; i < count; i++) {
@@ -57,7 +55,6 @@ export class Zip {
       entries.set(name, {
         method: view.getUint16(at + 10, true),
         compressed: view.getUint32(at + 20, true),
-        inflated: view.getUint32(at + 24, true),
         headerAt: view.getUint32(at + 42, true),
       })
       at += CENTRAL_BYTES + nameLength + view.getUint16(at + 30, true) + view.getUint16(at + 32, true)
@@ -67,10 +64,6 @@ export class Zip {
 
   has(name: string): boolean {
     return this.#entries.has(name)
-  }
-
-  names(): string[] {
-    return [...this.#entries.keys()]
   }
 
   /** One entry, inflated; undefined where there is none of that name. */

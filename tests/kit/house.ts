@@ -1,7 +1,7 @@
-/** Starts Headworks as a user would, with a folder, an address and a key of its own, for a client
- *  to talk to. */
+/** Starts Headworks as a user would, with a folder, an address and a key of its own, to be talked
+ *  to over HTTP. */
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -21,12 +21,16 @@ export interface RunningHouse {
   stop(): Promise<void>
   /** As a power cut would, with its children. What it had written stays in `folder`. */
   kill(): Promise<void>
+  /** Writes headworks.yaml anew, whatever is in it, for the running house to take over. */
+  configure(config: { readonly [section: string]: unknown }): void
   readonly folder: string
+  /** What it wrote to its terminal so far. */
+  said(): string
 }
 
 export interface HouseOptions {
-  /** Documents of the collection `handbook`, by file name. */
-  readonly documents: { readonly [name: string]: string }
+  /** Documents of the collection `handbook`, by file name. Absent: the project's own. */
+  readonly documents?: { readonly [name: string]: string }
   /** More of headworks.yaml. */
   readonly config?: { readonly [section: string]: unknown }
   /** Of a house that was killed, to go on in. */
@@ -40,13 +44,20 @@ export async function startHouse({
   config = {},
   folder: earlier,
   untilRead = true,
-}: HouseOptions): Promise<RunningHouse> {
+}: HouseOptions = {}): Promise<RunningHouse> {
   const folder = earlier ?? mkdtempSync(join(tmpdir(), 'headworks-house-'))
-  mkdirSync(join(folder, 'documents'), { recursive: true })
-  for (const [name, text] of Object.entries(documents)) writeFileSync(join(folder, 'documents', name), text)
-  // JSON is YAML.
-  const file = { ...config, collections: { handbook: { sources: [{ path: join(folder, 'documents') }] } } }
-  writeFileSync(join(folder, 'headworks.yaml'), JSON.stringify(file))
+  if (documents !== undefined) {
+    mkdirSync(join(folder, 'documents'), { recursive: true })
+    for (const [name, text] of Object.entries(documents)) writeFileSync(join(folder, 'documents', name), text)
+  }
+  const collections = { handbook: { sources: [{ path: join(folder, 'documents') }] } }
+  const configure = (change: typeof config): void => {
+    const file = documents === undefined ? change : { ...change, collections }
+    // JSON is YAML. Renamed into its place, so that it is never seen half written.
+    writeFileSync(join(folder, 'headworks.yaml.new'), JSON.stringify(file))
+    renameSync(join(folder, 'headworks.yaml.new'), join(folder, 'headworks.yaml'))
+  }
+  configure(config)
   const port = await freePort()
   const kept = Object.entries(process.env).filter(
     ([name]) => !name.startsWith('HEADWORKS_') && name !== 'NODE_TEST_CONTEXT',
@@ -81,7 +92,7 @@ export async function startHouse({
     await end
   }
   const url = `http://127.0.0.1:${port}`
-  const expected = untilRead ? Object.keys(documents).length : 0
+  const expected = untilRead ? Object.keys(documents ?? { handbook: '' }).length : 0
   for (let waited = 0; !(await isServing(url, expected)); waited += POLL_MS) {
     if (ended || waited > READY_MS_MAX) {
       const how = ended ? 'ended by itself' : `was not ready within ${READY_MS_MAX} ms`
@@ -90,7 +101,7 @@ export async function startHouse({
     }
     await sleep(POLL_MS)
   }
-  return { url, stop, kill, folder }
+  return { url, stop, kill, configure, folder, said: () => said }
 }
 
 /** Ready, and every document searchable. */
@@ -117,13 +128,3 @@ export async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve))
   return port
 }
-
-/** What the clients ask about. */
-export const DOCUMENTS = {
-  'lighthouse.md':
-    '# The lighthouse of Kerrin\n\nThe lighthouse of Kerrin was lit for the first time in 1847. Its lamp burns whale oil.\n\n## The keeper\n\nThe keeper of the lighthouse is called Maren Holt. She counts the ships every night.\n',
-  'harbour.md':
-    '# The harbour\n\nThe harbour master collects a toll of three crowns from every ship. Fishing boats pay nothing.\n',
-}
-
-export const QUESTION = 'Who is the keeper of the lighthouse of Kerrin?'

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { loaded } from '../../tests/kit/config.ts'
+import { HandEngine } from '../../tests/kit/engine.ts'
+import { Refusal } from '../base/errors.ts'
+import { loadCatalogue } from '../meter/catalogue.ts'
+import { buildCatalogue } from './build.ts'
+
+const SHIPPED = {
+  path: 'catalogue/prices.json',
+  bytes: readFileSync(new URL('../../catalogue/prices.json', import.meta.url)),
+}
+const NOW = Date.parse('2026-11-22')
+
+async function pricesOf(yaml: string, shipped = true) {
+  const { config } = await loaded(yaml, { KEY: 'secret' })
+  const prices = await loadCatalogue(SHIPPED, undefined)
+  assert(!(prices instanceof Refusal))
+  const engines = new Map(Object.keys(config.engines).map((name) => [name, new HandEngine(name)]))
+  const catalogue = buildCatalogue(config, engines, new Map(), shipped ? prices : undefined)
+  return {
+    version: prices.version,
+    price: (model: string, atMs = NOW) => catalogue.get(model)?.deployments[0]?.priceAt?.(atMs),
+    fallback: (model: string) => catalogue.get(model)?.fallback[0]?.deployments[0]?.priceAt?.(NOW),
+  }
+}
+
+const YAML = `
+engines:
+  openai: { kind: openai, key: env:KEY }
+  mistral: { kind: openai, url: https://api.mistral.ai/v1, key: env:KEY, provider: mistral }
+  local: { kind: openai, url: http://127.0.0.1:8000/v1 }
+models:
+  list: { deployments: [{ engine: openai, model: gpt-5-mini }] }
+  own: { deployments: [{ engine: openai, model: gpt-5-mini, price: { inputUsd: 1, outputUsd: 2 } }] }
+  unheard: { deployments: [{ engine: openai, model: gpt-99 }], fallback: [openai/gpt-4.1] }
+  named: { deployments: [{ engine: mistral, model: mistral-large-2512 }] }
+  local: { deployments: [{ engine: local, model: gpt-5-mini }] }
+`
+
+test('the list price applies at OpenAI and where a provider is named; a price of its own wins over it', async () => {
+  const { price, version, fallback } = await pricesOf(YAML)
+  assert.deepEqual([price('list')?.price.inputNanoUsd, price('list')?.version], [250_000_000n, version])
+  assert.deepEqual([price('own')?.price.inputNanoUsd, price('own')?.version], [1_000_000_000n, 'config'])
+  assert.deepEqual([price('named')?.price.outputNanoUsd, price('named')?.version], [1_500_000_000n, version])
+  assert.equal(fallback('unheard')?.price.inputNanoUsd, 2_000_000_000n)
+})
+
+test('an unknown price stays unknown and is never zero; embedded engines are free', async () => {
+  const { price } = await pricesOf(YAML)
+  assert.equal(price('unheard'), undefined)
+  assert.equal(price('local'), undefined, 'a server of your own is not its namesake')
+  assert.equal(price('list', Date.parse('2020-01-01')), undefined)
+  assert.deepEqual([price('reader')?.price.outputNanoUsd, price('reader')?.version], [0n, 'embedded'])
+  const without = await pricesOf(YAML, false)
+  assert.deepEqual([without.price('list'), without.price('named')], [undefined, undefined])
+  assert.equal(without.price('own')?.version, 'config')
+})
