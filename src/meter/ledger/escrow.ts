@@ -1,10 +1,11 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import { type Fault, toFault } from '../../base/errors.ts'
+import type { Leases } from '../../store/leases.ts'
 import { put, type Rows } from '../../store/rows.ts'
 import { Account, type Drawn } from './account.ts'
 import { ACCOUNTS, NODES } from './account-row.ts'
 import { type Budget, isSoft } from './budget.ts'
-import { type Evidence, fence } from './recover.ts'
+import { type Evidence, fence, storeTime } from './recover.ts'
 import { adopt, answerAll, expire, IDLE_TICKS_MAX, type Moment, sharesPassed, type Step, stepOf } from './step.ts'
 import { periodAt } from './window.ts'
 
@@ -14,6 +15,8 @@ import { periodAt } from './window.ts'
 
 export interface EscrowOptions {
   readonly rows: Rows
+  /** Tell the store's time, by which rolling windows count on every node. */
+  readonly leases: Pick<Leases, 'acquire'>
   readonly clock: Clock
   /** Unique among the processes that share the store; the same again after a restart. */
   readonly node: string
@@ -34,7 +37,7 @@ export interface EscrowReports {
 /** How often what was used is posted, and how soon a node notices that another needs headroom. */
 const TICK_MS = 250
 /** How long a request waits for headroom that others have leased but not used, or for the store. */
-const DRAW_WAIT_MS = 750
+const DRAW_WAIT_MS = 1_500
 /** Accounts in one commit. */
 const BATCH_MAX = 1_000
 /** Attempts at one batch where others keep changing the same accounts, before the next tick. */
@@ -49,8 +52,8 @@ export class Escrow {
   readonly #clock: Clock
   readonly #reports: EscrowReports
   readonly #accounts = new Map<string, Account>()
-  /** Rolling windows count by the time since the start, which never jumps. */
-  readonly #wallOffsetMs: number
+  /** From the clock that never jumps to the store's. */
+  readonly #storeOffsetMs: number
   #queue: Account[] = []
   #pumping = false
   #pumped: Promise<void> = Promise.resolve()
@@ -60,21 +63,23 @@ export class Escrow {
   /** Of terms and orders. */
   #number = 0
 
-  private constructor(options: EscrowOptions, epoch: number) {
+  private constructor(options: EscrowOptions, epoch: number, storeOffsetMs: number) {
     this.node = options.node
     this.epoch = epoch
     this.#rows = options.rows
     this.#clock = options.clock
     this.#reports = options.reports
-    this.#wallOffsetMs = options.clock.wallMs() - options.clock.monotonicMs()
+    this.#storeOffsetMs = storeOffsetMs
     this.#arm()
   }
 
   /** Fences the node's last epoch, recovers what it left, and begins a new one. Throws a `Fault`
    *  (`store_unavailable`) where the store does not answer. */
   static async open(options: EscrowOptions): Promise<Escrow> {
-    const { rows, node, clock, evidence } = options
-    return new Escrow(options, await fence(rows, node, clock.wallMs(), evidence))
+    const { rows, leases, node, clock, evidence } = options
+    const askedMs = clock.monotonicMs()
+    const storeMs = await storeTime(leases, node)
+    return new Escrow(options, await fence(rows, node, storeMs, evidence), storeMs - askedMs)
   }
 
   get fenced(): boolean {
@@ -163,9 +168,9 @@ export class Escrow {
       // What is asked for in one turn goes in one batch.
       await undefined
       while (this.#queue.length > 0 && !this.#fenced) {
-        const batch = this.#queue.splice(0, BATCH_MAX)
+        const batch = this.#queue.splice(0, BATCH_MAX).filter((account) => !account.retired)
         for (const account of batch) account.queued = false
-        await this.#carry(batch, 0)
+        if (batch.length > 0) await this.#carry(batch, 0)
       }
     } catch (thrown) {
       for (const account of this.#queue.splice(0)) account.queued = false
@@ -214,7 +219,7 @@ export class Escrow {
       node: this.node,
       epoch: this.epoch,
       monotonicMs: this.#clock.monotonicMs(),
-      rollingMs: this.#wallOffsetMs + this.#clock.monotonicMs(),
+      rollingMs: this.#storeOffsetMs + this.#clock.monotonicMs(),
       number: () => ++this.#number,
     }
   }
@@ -222,7 +227,11 @@ export class Escrow {
   #fence(): void {
     this.#fenced = true
     this.#timer?.cancel()
-    for (const account of this.#accounts.values()) answerAll(account, 'fenced')
+    for (const account of this.#accounts.values()) {
+      answerAll(account, 'fenced')
+      // Bindings outlive the escrow and must not come back to it.
+      account.retired = true
+    }
     this.#reports.fenced()
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock, settled } from '../../../tests/kit/clock.ts'
 import { fault } from '../../base/errors.ts'
+import { MemoryLeases } from '../../drivers/memory/leases.ts'
 import { MemoryRows } from '../../drivers/memory/rows.ts'
 import type { Change, Rows } from '../../store/rows.ts'
 import { ACCOUNTS, type AccountRow, sumOf } from './account-row.ts'
@@ -45,6 +46,7 @@ async function open(budgets: readonly Budget[], shared = new CutRows(), node = '
   const overruns: Overrun[] = []
   const escrow = await Escrow.open({
     rows: shared,
+    leases: new MemoryLeases(clock),
     clock,
     node,
     evidence,

@@ -77,12 +77,13 @@ export class Ledger {
           short.account === undefined ? 'spent' : this.#escrow.draw(short.account, short.needed),
         ),
       )
-      for (const outcome of ['fenced', 'store_unavailable', 'spent'] as const)
-        if (drawn.includes(outcome))
-          return new Shortfall(
-            outcome,
-            result.short.filter((_, at) => drawn[at] === outcome),
-          )
+      const outcome = (['fenced', 'store_unavailable', 'spent'] as const).find((one) => drawn.includes(one))
+      if (outcome === undefined) continue
+      // A hold may have ended while the store was asked.
+      const last = this.reserve(requestId, attempt, bindings, bound)
+      if (last instanceof Hold) return last
+      const refused = result.short.filter((_, at) => drawn[at] === outcome)
+      return new Shortfall(outcome, refused)
     }
   }
 

@@ -1,4 +1,5 @@
 import { fault } from '../../base/errors.ts'
+import type { Leases } from '../../store/leases.ts'
 import { type Change, type Key, put, remove, type Rows, type Stored } from '../../store/rows.ts'
 import { ACCOUNTS, LEASED, type LeasedRow, NODES, recovered } from './account-row.ts'
 
@@ -24,14 +25,15 @@ export const NO_EVIDENCE: Evidence = () => undefined
 const PAGE = 500
 
 /** Fences whoever was the node until now: none of its commits succeeds any more. Then posts what
- *  it used and frees the rest. Returns the node's new epoch. May be repeated after any failure;
+ *  it used and frees the rest. Returns the node's new epoch. `storeMs`: the
+ *  store's time. May be repeated after any failure;
  *  throws a `Fault` (`store_unavailable`) where the store does not answer. */
-export async function fence(rows: Rows, node: string, atMs: number, evidence: Evidence): Promise<number> {
+export async function fence(rows: Rows, node: string, storeMs: number, evidence: Evidence): Promise<number> {
   const epoch = await raise(rows, node)
   let after: Key | undefined
   for (;;) {
     const page = await rows.scan(LEASED, { prefix: [node], limit: PAGE, ...(after === undefined ? {} : { after }) })
-    for (const leased of page) await recover(rows, node, epoch, leased, atMs, evidence)
+    for (const leased of page) await recover(rows, node, epoch, leased, storeMs, evidence)
     after = page.at(-1)?.key
     if (page.length < PAGE) break
   }
@@ -66,4 +68,14 @@ async function recover(
     }
     if (await rows.commit(changes)) return
   }
+}
+
+/** Of any length: the lease is taken for the sake of its date. */
+const CLOCK_LEASE_MS = 1_000
+
+/** The store's wall clock in milliseconds, late by the way back. */
+export async function storeTime(leases: Pick<Leases, 'acquire'>, node: string): Promise<number> {
+  const lease = await leases.acquire(`ledger clock ${node}`, node, CLOCK_LEASE_MS)
+  if (lease === undefined) throw fault('store_unavailable', { reason: `another process is called ${node}` })
+  return lease.expiresAtMs - CLOCK_LEASE_MS
 }

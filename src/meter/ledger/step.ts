@@ -52,12 +52,11 @@ export function stepOf(account: Account, stored: Stored<AccountRow> | undefined,
   const unchanged: Step = { account, before, after: before ?? EMPTY, terms, changes: [] }
   // The answer to it was lost, not the order.
   if (order !== undefined && (order.leave ? lease === undefined : lease?.sequence === order.sequence)) return unchanged
-  const draw = drawOf(account, moment.monotonicMs)
-  const due = order ?? orderOf(account, draw, moment)
+  const due = order ?? orderOf(account, moment)
   if (due === undefined) return unchanged
   account.order = due
   if (due.leave && lease === undefined) return unchanged
-  const after = carryOut(before, terms, due, draw)
+  const after = carryOut(before, terms, due, drawOf(account))
   const changes: Change[] = [put(ACCOUNTS, key, after, stored?.version ?? 0)]
   if (lease === undefined && !due.leave) changes.push(put(LEASED, [node, ...key], { window: budget.window, soft }))
   if (lease !== undefined && due.leave) changes.push(remove(LEASED, [node, ...key]))
@@ -66,13 +65,15 @@ export function stepOf(account: Account, stored: Stored<AccountRow> | undefined,
 
 /** What is to be done, if anything. From here on it stays as it is until it is known to be
  *  carried out. */
-function orderOf(account: Account, draw: Draw, moment: Moment): Order | undefined {
+function orderOf(account: Account, moment: Moment): Order | undefined {
   const { soft, waiting, holds, unposted, term } = account
   const idle = account.idleTicks >= IDLE_TICKS_MAX
   const spare = soft ? 0 : Math.max(0, account.available)
-  const giveBack = waiting.length === 0 && (idle || account.recalled) ? spare : 0
+  // With requests of its own waiting too, all that several nodes have too little of goes together,
+  // and whoever comes first may draw it.
+  const giveBack = account.recalled || (idle && waiting.length === 0) ? spare : 0
   const leave = idle && holds === 0 && unposted === 0 && waiting.length === 0
-  const draws = draw.least > 0 || account.ahead
+  const draws = account.ahead || waiting.some(({ amount }) => amount > account.available)
   const quiet = unposted === 0 && giveBack === 0 && !draws && !(account.wants && waiting.length === 0)
   if (quiet && !leave) return undefined
   account.recalled = false
@@ -81,7 +82,7 @@ function orderOf(account: Account, draw: Draw, moment: Moment): Order | undefine
   return { sequence: moment.number(), term, post: unposted, giveBack, leave }
 }
 
-function drawOf(account: Account, nowMs: number): Draw {
+function drawOf(account: Account): Draw {
   const { waiting, available, soft } = account
   if (soft) return { all: 0, least: 0, slice: 0 }
   let all = 0

@@ -78,14 +78,17 @@ export const bucketAt = (durationMs: number, atMs: number): number => Math.floor
 
 const bucketMs = (durationMs: number): number => Math.ceil(durationMs / ROLLING_BUCKETS)
 
-/** Whether what was posted in `bucket` still counts in bucket `now`. The present bucket is not
- *  over, so one more than fit the duration count. */
+/** Whether what was posted in `bucket` still counts in bucket `now`: one bucket more than fit the
+ *  duration, because the first is not whole, and one because nodes agree on the time to a bucket
+ *  only. */
 export const counts = (durationMs: number, bucket: number, now: number): boolean =>
-  bucket >= now - Math.ceil(durationMs / bucketMs(durationMs))
+  bucket >= now - bucketsKept(durationMs)
+
+const bucketsKept = (durationMs: number): number => Math.ceil(durationMs / bucketMs(durationMs)) + 1
 
 /** The instant at which what was posted in `bucket` counts no more. */
 export const freedAtMs = (durationMs: number, bucket: number): number =>
-  (bucket + Math.ceil(durationMs / bucketMs(durationMs)) + 1) * bucketMs(durationMs)
+  (bucket + bucketsKept(durationMs) + 1) * bucketMs(durationMs)
 
 /** How far ahead of a node's own clock another node's buckets are believed: two windows or an
  *  hour. What is dated later comes from a clock that was wrong, and counts as posted now. */

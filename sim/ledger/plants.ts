@@ -1,0 +1,182 @@
+import { ACCOUNTS, type AccountRow, NODES } from '../../src/meter/ledger/account-row.ts'
+import type { Amounts } from '../../src/meter/ledger/amounts.ts'
+import type { Hold, Ledger, LedgerReports } from '../../src/meter/ledger/ledger.ts'
+import type { Evidence } from '../../src/meter/ledger/recover.ts'
+import type { Change, Rows, Stored } from '../../src/store/rows.ts'
+import type { LedgerInvariant } from './invariants.ts'
+import type { RequestPlan } from './scenario.ts'
+
+/** A fault put between the ledger and what it stands on. */
+export interface Plant {
+  readonly rows?: (rows: Rows) => Rows
+  readonly store?: (changes: readonly Change[]) => readonly Change[]
+  readonly evidence?: (evidence: Evidence) => Evidence
+  readonly ledger?: (ledger: Ledger) => Ledger
+  readonly reports?: LedgerReports
+  /** What the engine uses. */
+  readonly actual?: (request: RequestPlan) => Amounts
+  /** What the ledger is told of it. */
+  readonly told?: (actual: Amounts) => Amounts
+}
+
+interface Planted {
+  readonly plant: Plant
+  /** One of these must be seen. */
+  readonly breaks: readonly LedgerInvariant[]
+}
+
+const times = (amounts: Amounts, factor: number): Amounts =>
+  Object.fromEntries(Object.entries(amounts).map(([unit, amount]) => [unit, Math.floor(amount * factor)])) as Amounts
+
+/** Changes accounts on their way to the store. */
+const altering =
+  (alter: (row: AccountRow) => AccountRow) =>
+  (rows: Rows): Rows => ({
+    get: (from, key) => rows.get(from, key),
+    getMany: (from, keys) => rows.getMany(from, keys),
+    scan: (from, range) => rows.scan(from, range),
+    close: () => rows.close(),
+    commit: (changes) =>
+      rows.commit(
+        changes.map((change) =>
+          change.op === 'put' && change.table === ACCOUNTS.name
+            ? { ...change, row: alter(change.row as AccountRow) }
+            : change,
+        ),
+      ),
+  })
+
+/** A node that does not see that others wait. */
+function deaf(rows: Rows): Rows {
+  const unseen = <Row>(stored: Stored<Row> | undefined): Stored<Row> | undefined => {
+    const row = stored?.row as AccountRow | undefined
+    if (stored === undefined || row?.leases === undefined) return stored
+    const leases = Object.fromEntries(Object.entries(row.leases).map(([node, lease]) => [node, { ...lease, wants: 0 }]))
+    return { ...stored, row: { ...row, leases } as Row }
+  }
+  return {
+    get: (from, key) => rows.get(from, key),
+    getMany: async (from, keys) => (await rows.getMany(from, keys)).map((stored) => unseen(stored)),
+    scan: (from, range) => rows.scan(from, range),
+    close: () => rows.close(),
+    commit: (changes) => rows.commit(changes),
+  }
+}
+
+const withLedger = (change: (ledger: Ledger) => Partial<Pick<Ledger, 'settle' | 'void'>>) => (ledger: Ledger) =>
+  new Proxy(ledger, {
+    get(target, name) {
+      const changed = change(target)
+      const value: unknown = name in changed ? changed[name as keyof typeof changed] : Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+
+export const PLANTS: { readonly [name: string]: Planted } = {
+  'a store that ignores versions': {
+    plant: { store: (changes) => changes.map(({ version: _, ...change }) => change as Change) },
+    breaks: [
+      'posted and leased stay within the limit',
+      'what was used is posted or leased',
+      'no hold is orphaned',
+      'usage is the sum of its parts',
+      'the double entry balances',
+    ],
+  },
+  'no guard of the epoch': {
+    plant: {
+      rows: (rows) => ({
+        ...altering((row) => row)(rows),
+        commit: (changes) =>
+          rows.commit(
+            changes.map((change) =>
+              change.table === NODES.name ? ({ ...change, version: undefined } as never as Change) : change,
+            ),
+          ),
+      }),
+    },
+    breaks: ['no hold is orphaned', 'usage is the sum of its parts'],
+  },
+  'open holds forgotten at a crash': {
+    plant: { evidence: () => () => 0 },
+    breaks: [
+      'what was used is posted or leased',
+      'usage is the sum of its parts',
+      'no engine uses more than the limit',
+    ],
+  },
+  'a grant beyond the headroom': {
+    plant: {
+      rows: altering((row) => ({
+        ...row,
+        leases: Object.fromEntries(
+          Object.entries(row.leases).map(([node, lease]) => [node, { ...lease, amount: lease.amount * 3 }]),
+        ),
+      })),
+    },
+    breaks: ['posted and leased stay within the limit', 'the double entry balances'],
+  },
+  'a posting lost': {
+    plant: { rows: altering((row) => ({ ...row, posted: [] })) },
+    breaks: [
+      'what was used is posted or leased',
+      'usage is the sum of its parts',
+      'no engine uses more than the limit',
+    ],
+  },
+  'an engine that ignores the cap': {
+    plant: { actual: ({ bound }) => times(bound, 3) },
+    breaks: [
+      'no engine uses more than the limit',
+      'the double entry balances',
+      'posted and leased stay within the limit',
+      'what was used is posted or leased',
+    ],
+  },
+  'a settlement that posts half': {
+    plant: { told: (actual) => times(actual, 0.5) },
+    breaks: [
+      'what was used is posted or leased',
+      'usage is the sum of its parts',
+      'no engine uses more than the limit',
+    ],
+  },
+  'a hold settled twice': {
+    plant: {
+      ledger: withLedger((ledger) => ({
+        settle: (hold: Hold, actual: Amounts) => {
+          hold.state = 'open'
+          return ledger.settle(hold, actual)
+        },
+      })),
+    },
+    breaks: ['a hold ends once', 'the double entry balances'],
+  },
+  'a hold never settled': {
+    plant: { ledger: withLedger(() => ({ settle: alternately() })) },
+    breaks: ['no hold is orphaned'],
+  },
+  'a node deaf to the wants of others': {
+    plant: { rows: deaf },
+    breaks: ['a budget is used before it is refused'],
+  },
+  'a request nobody answers': {
+    plant: {
+      ledger: (ledger) =>
+        new Proxy(ledger, {
+          get(target, name) {
+            if (name === 'admit') return () => new Promise(() => {})
+            const value: unknown = Reflect.get(target, name, target)
+            return typeof value === 'function' ? value.bind(target) : value
+          },
+        }),
+    },
+    breaks: ['every request is answered'],
+  },
+}
+
+/** True, false, true ...: says that it settled, and did not. */
+function alternately(): () => boolean {
+  let first = false
+  return () => (first = !first)
+}
