@@ -48,6 +48,9 @@ async function open() {
         return 'ing_1'
       },
       status: async (run) => (run === 'ing_1' ? { run } : undefined),
+      removeDocument: async (_, id) => (id === 'doc_1' ? undefined : refuse('not_found', { what: 'document', id })),
+      dropCollection: async (collection) =>
+        collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
     }),
   ]
   const status = statusRoutes({
@@ -106,6 +109,8 @@ test('paths, methods and bodies that do not fit are refused', async () => {
   for (const path of ['collections/%00', 'collections/a/documents?after=%00', 'traces/a%00', 'collections/%ff'])
     assert.equal((await call('GET', `/api/${path}`, { key: admin })).json().error.code, 'path_unknown', path)
   assert.equal((await call('DELETE', '/api/status', { key: admin })).status, 405)
+  assert.equal((await call('HEAD', '/api/status', { key: admin })).status, 200)
+  assert.equal((await call('HEAD', '/login?token=x')).status, 405)
   assert.equal((await call('GET', '/api/traces/%ff', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/keys', { key: admin, body: '{' })).json().error.code, 'body_malformed')
   for (const body of [{}, { name: '' }, { name: 5 }, { name: 'x'.repeat(101) }, { name: 'x', role: 'god' }]) {
@@ -393,6 +398,10 @@ test('an ingest is started and looked at', async () => {
   assert.deepEqual([begun.status, begun.json().run, started], [202, 'ing_1', ['/srv/docs']])
   assert.equal((await call('GET', '/api/ingests/ing_1', { key: admin })).status, 200)
   assert.equal((await call('GET', '/api/ingests/ing_2', { key: admin })).status, 404)
+  assert.equal((await call('DELETE', '/api/collections/a/documents/doc_1', { key: admin })).json().removed, true)
+  assert.equal((await call('DELETE', '/api/collections/a/documents/doc_2', { key: admin })).status, 404)
+  assert.equal((await call('DELETE', '/api/collections/a', { key: admin })).json().removed, true)
+  assert.equal((await call('DELETE', '/api/collections/b', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/collections/Bad/ingest', { key: admin, body: { path: '/x' } })).status, 400)
 })
 

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../base/clock.ts'
-import { type Problem, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
+import { reasonOf, type Problem, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
 import type { Reply } from '../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Attempt, ChatEnd } from '../engine/port.ts'
 import type { Scopes } from '../guard/identify.ts'
@@ -21,6 +22,7 @@ export interface ChatDependencies {
   readonly clock: Clock
   readonly random: Random
   readonly journal: Journal
+  readonly log: Log
   /** A client that takes nothing for this long is cut off: its stream holds an engine's slot. */
   readonly clientStallMs: number
 }
@@ -119,7 +121,7 @@ class Chat {
           this.#deployment = deployment
           this.#firstTokenMs = trace.elapsedMs()
         },
-        frame: (frame) => this.#frame(frame),
+        frame: (frame) => this.#pass(frame),
         end: (end) => this.#end(end),
         fail: (cause) => this.#fail(cause),
       },
@@ -135,9 +137,18 @@ class Chat {
     if (this.#stage !== 'calling') return
     const waiting = this.#waiting
     this.#waiting = []
-    for (const frame of waiting) this.#frame(frame)
+    for (const frame of waiting) this.#pass(frame)
     if (this.#ended !== undefined) return this.#settle(this.#ended)
     if (waiting.length > 0 && this.#stall === undefined) this.#attempt?.resume()
+  }
+
+  /** Never throws into an engine. */
+  #pass(frame: JsonObject): void {
+    try {
+      this.#frame(frame)
+    } catch (thrown) {
+      this.#fail(toProblem(thrown))
+    }
   }
 
   #frame(frame: JsonObject): void {
@@ -178,7 +189,7 @@ class Chat {
     const { requestId, trace } = this.#admitted
     const closing = this.#closing('answered', 200, charge)
     const settling = trace.open('settle')
-    journal.close(requestId, closing).then(
+    const posted = journal.close(requestId, closing).then(
       () => {
         settling.end()
         if (this.#request.stream) this.#finishStream(end, charge, answering)
@@ -192,6 +203,7 @@ class Chat {
         this.#report(problem)
       },
     )
+    posted.catch((thrown: unknown) => this.#broken(thrown))
   }
 
   #finishWhole(end: ChatEnd, charge: Bill): void {
@@ -218,7 +230,9 @@ class Chat {
     this.#attempt = undefined
     attempt?.cancel()
     this.#stage = 'settling'
-    void this.#settleUnfinished('failed', statusOf(problem), problem).then(() => this.#report(problem))
+    this.#settleUnfinished('failed', statusOf(problem), problem)
+      .then(() => this.#report(problem))
+      .catch((thrown: unknown) => this.#broken(thrown))
   }
 
   /** The client went away: stop the engine at once, and post what it had produced. */
@@ -228,7 +242,9 @@ class Chat {
     this.#attempt = undefined
     attempt?.cancel()
     this.#stage = 'settling'
-    void this.#settleUnfinished('cancelled', CLIENT_CLOSED, undefined).then(() => this.#finish())
+    this.#settleUnfinished('cancelled', CLIENT_CLOSED, undefined)
+      .then(() => this.#finish())
+      .catch((thrown: unknown) => this.#broken(thrown))
   }
 
   #report(problem: Problem): void {
@@ -237,6 +253,17 @@ class Chat {
       this.#reply.write(sseData(errorBody(problem)))
       this.#reply.end()
     }
+    this.#finish()
+  }
+
+  /** A fault of ours while the answer was written costs this answer and nothing else. */
+  #broken(thrown: unknown): void {
+    const { requestId } = this.#admitted
+    this.#dependencies.log.write('error', 'an answer could not be written', {
+      request: requestId,
+      reason: reasonOf(thrown),
+    })
+    this.#reply.abort()
     this.#finish()
   }
 

@@ -255,6 +255,23 @@ test('a slow reader pauses the engine, and one that never reads is cut off', asy
   assert.equal((await closing(events, reply)).outcome, 'cancelled')
 })
 
+test('a fault while the answer is written costs that answer alone', async () => {
+  for (const stream of [true, false]) {
+    const { first, gateway } = open()
+    const reply = new RecordedReply()
+    reply.head = () => {
+      throw new Error('no header may hold this')
+    }
+    gateway.handle(request('POST', '/v1/chat/completions', { ...ASK, stream }), reply)
+    await settled()
+    first.last.sink.frame(stream ? chunk({}, 'stop') : completion('Hi.'))
+    first.last.sink.end({ usage: USAGE })
+    await settled()
+    await settled()
+    assert.deepEqual([reply.aborted, gateway.inFlight], [true, 0], String(stream))
+  }
+})
+
 test('nothing leaves before the opening entry is durable', async () => {
   const memory = new MemoryEvents()
   let durable = (): void => {}

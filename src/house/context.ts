@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ApiClient } from '../base/api.ts'
-import { systemClock as clock } from '../base/clock.ts'
+import { sleep, systemClock as clock } from '../base/clock.ts'
 import { Refusal } from '../base/errors.ts'
 import { runCli } from '../cli/cli.ts'
 import type { CliContext, Output } from '../cli/context.ts'
@@ -12,6 +13,11 @@ import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { controlSocket, openHouse } from './house.ts'
 import { namesPrices, priceLoader } from './prices.ts'
 import { houseProbes } from './probes.ts'
+
+/** Of the configuration, for when it cannot be read. */
+const DATA_DEFAULT = '.headworks'
+/** A house that has not answered by then hangs. */
+const HEALTH_MS_MAX = 3000
 
 /** The command line on the real machine. Resolves to the exit code. */
 export async function main(entry: string, words: readonly string[]): Promise<number> {
@@ -53,18 +59,14 @@ export async function main(entry: string, words: readonly string[]): Promise<num
   let connected: Promise<ApiClient | Refusal> | undefined
   async function connect(): Promise<ApiClient | Refusal> {
     const loaded = await load()
-    if (loaded instanceof Refusal) return loaded
-    const socket = controlSocket(loaded.config.data)
+    // A mistake in the file is no reason not to reach a house that runs on.
+    const data = loaded instanceof Refusal ? resolve(process.env['HEADWORKS_DATA'] || DATA_DEFAULT) : loaded.config.data
+    const socket = controlSocket(data)
     if (existsSync(socket)) {
       const running = new HttpApiClient({ address: socket })
-      if (
-        await running.request('GET', '/healthz').then(
-          () => true,
-          () => false,
-        )
-      )
-        return running
+      if (await isAlive(running)) return running
     }
+    if (loaded instanceof Refusal) return loaded
     const house = await start({ listen: false, onEvent: () => {} })
     return house instanceof Refusal ? house : house.control
   }
@@ -124,4 +126,15 @@ async function readIfThere(path: string): Promise<Uint8Array | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
   }
+}
+
+async function isAlive(house: ApiClient): Promise<boolean> {
+  const known = new AbortController()
+  const answers = house.request('GET', '/healthz').then(
+    () => true,
+    () => false,
+  )
+  const alive = await Promise.race([answers, sleep(clock, HEALTH_MS_MAX, known.signal).then(() => false)])
+  known.abort()
+  return alive
 }

@@ -115,9 +115,6 @@ class RunningHouse implements House {
     const keyring = await this.#openKeyring(store, log)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
     if (adminKey !== undefined) await keyring.adopt(adminKey.reveal(), 'admin of the environment', 'admin')
-    // Only where it will be seen: a command that opens the folder for a moment makes none.
-    else if (listen && !keyring.hasAdmin)
-      onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
     this.#lentKey = new Secret(keyring.lend('this process', 'admin'))
 
     const analyzer = new Analyzer()
@@ -168,6 +165,8 @@ class RunningHouse implements House {
     this.#unfollow = keyring.follow((cause) =>
       log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
     )
+    // Once nothing can fail any more, and only where it will be seen.
+    if (!keyring.hasAdmin) onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
     onEvent({ step: 'listening', address: this.address, afterMs: clock.monotonicMs() - this.#openedMs })
     this.#watch = watchFile(this.#loaded.file, {
       clock,
