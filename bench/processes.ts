@@ -1,6 +1,6 @@
 /** The real programs under measurement, each in a process of its own. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,6 @@ import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
 const KEY = 'hw_key-for-measuring'
-const CLOCK_TICKS_PER_S = 100
 
 export interface Program {
   readonly address: string
@@ -94,10 +93,7 @@ function program(child: Running, address: string, readyMs: number, clean: () => 
     address,
     pid,
     readyMs,
-    cpuMs: () => {
-      const stat = procStat(pid)
-      return ((Number(stat[11]) + Number(stat[12])) / CLOCK_TICKS_PER_S) * 1000
-    },
+    cpuMs: () => cpuMs(pid),
     rssBytes: async () => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024,
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve))
@@ -109,10 +105,12 @@ function program(child: Running, address: string, readyMs: number, clean: () => 
   }
 }
 
-/** The fields of /proc/pid/stat after the program's name. */
-function procStat(pid: number): string[] {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')
+/** CPU time of all threads, to the nanosecond (/proc/pid/task/tid/schedstat): the ticks of
+ *  /proc/pid/stat are too coarse for a round. */
+function cpuMs(pid: number): number {
+  const tasks = `/proc/${pid}/task`
+  const ns = readdirSync(tasks).map((tid) => Number(readFileSync(`${tasks}/${tid}/schedstat`, 'utf8').split(' ', 1)[0]))
+  return ns.reduce((sum, one) => sum + one, 0) / 1e6
 }
 
 /** Asks over kept-alive connections; resolves to the milliseconds to the whole answer, and to its

@@ -47,8 +47,22 @@ export const LEFTOVERS_PLANTS: Plants = {
       head: (status, headers) => (reply.head(status, headers), reply.head(status, headers)),
     })),
   },
-  'write that throws': {
+  'listener that throws': {
     breaks: ['nothing throws into a port'],
+    plant: onClient((client, request, handler) =>
+      client.start(
+        request,
+        wrapHandler(handler, {
+          data: () => {
+            throw new Error('not ours to catch')
+          },
+        }),
+      ),
+    ),
+  },
+  // The gateway keeps it from the engine that said the words: what is left to see is the answer.
+  'write that throws': {
+    breaks: ['what nothing hinders is answered'],
     plant: onReply((reply) => ({
       write: (bytes) => {
         if (isChunk(bytes)) throw new Error('EPIPE')

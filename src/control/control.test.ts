@@ -109,6 +109,8 @@ test('paths, methods and bodies that do not fit are refused', async () => {
   for (const path of ['collections/%00', 'collections/a/documents?after=%00', 'traces/a%00', 'collections/%ff'])
     assert.equal((await call('GET', `/api/${path}`, { key: admin })).json().error.code, 'path_unknown', path)
   assert.equal((await call('DELETE', '/api/status', { key: admin })).status, 405)
+  assert.equal((await call('HEAD', '/api/status', { key: admin })).status, 200)
+  assert.equal((await call('HEAD', '/login?token=x')).status, 405)
   assert.equal((await call('GET', '/api/traces/%ff', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/keys', { key: admin, body: '{' })).json().error.code, 'body_malformed')
   for (const body of [{}, { name: '' }, { name: 5 }, { name: 'x'.repeat(101) }, { name: 'x', role: 'god' }]) {

@@ -12,6 +12,8 @@ export interface Route {
   /** `/api/keys/{id}`: names in braces become `params`. */
   readonly path: string
   readonly summary: string
+  /** A GET that uses something up: HEAD does not stand for it. */
+  readonly redeems?: true
   /** `anyone`: answers without a credential. `local`: only over the control socket. */
   readonly role: Role | 'anyone' | 'local'
   readonly answer: (context: Context) => Promise<Answer | Refusal> | Answer | Refusal
@@ -72,7 +74,11 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
   async function answer(request: Request, requestId: string, reply: Reply): Promise<void> {
     const [path = '', search = ''] = request.target.split('?', 2)
     const matching = compiled.filter(({ pattern }) => pattern.test(path))
-    const found = matching.find(({ route }) => route.method === request.method)
+    // What GET would say, without its body (RFC 9110, 9.3.2), which the server leaves out.
+    const found = matching.find(
+      ({ route }) =>
+        route.method === request.method || (request.method === 'HEAD' && route.method === 'GET' && !route.redeems),
+    )
     if (found === undefined) {
       const allowed = matching.map(({ route }) => route.method).join(', ')
       const details = { method: request.method, path }

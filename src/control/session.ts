@@ -58,6 +58,7 @@ export function sessionRoutes({ keyring, sessions, consoleUrl }: SessionDependen
     {
       method: 'GET',
       path: '/login',
+      redeems: true,
       summary: 'Redeems a sign-in link: sets the cookie and leads to the console.',
       role: 'anyone',
       answer({ query }) {

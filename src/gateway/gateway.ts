@@ -189,7 +189,7 @@ export class Gateway {
   }
 
   #models(request: Request, reply: Reply, requestId: string, path: string, { bindings }: Principal): void {
-    if (request.method !== 'GET') {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
       return sendProblem(
         reply,
         requestId,
