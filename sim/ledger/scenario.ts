@@ -56,7 +56,7 @@ export function makeScenario(seed: number): Scenario {
   const nodes = dice.int(1, 4)
   const boundMax = calm ? 40 : dice.pick([10, 100, 2_000])
   const count = calm ? 200 : dice.int(10, 70)
-  const burst = dice.chance(0.3)
+  const burst = !calm && dice.chance(0.3)
   const parted = !calm && dice.chance(0.4)
   const fromMs = dice.int(0, END_MS / 2)
   const partition = { node: dice.int(0, nodes - 1), fromMs, untilMs: fromMs + dice.int(100, 4_000) }

@@ -77,13 +77,12 @@ export class Ledger {
           short.account === undefined ? 'spent' : this.#escrow.draw(short.account, short.needed),
         ),
       )
-      const outcome = (['fenced', 'store_unavailable', 'spent'] as const).find((one) => drawn.includes(one))
-      if (outcome === undefined) continue
-      // A hold may have ended while the store was asked.
+      // What is spent the next round finds spent, unless a hold has ended meanwhile.
+      const failed = (['fenced', 'store_unavailable'] as const).find((one) => drawn.includes(one))
+      if (failed === undefined) continue
       const last = this.reserve(requestId, attempt, bindings, bound)
-      if (last instanceof Hold) return last
-      const refused = result.short.filter((_, at) => drawn[at] === outcome)
-      return new Shortfall(outcome, refused)
+      if (last instanceof Hold || last.reason !== 'unleased') return last
+      return last.withReason(failed)
     }
   }
 
