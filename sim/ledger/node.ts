@@ -155,6 +155,8 @@ export class SimNode {
   async #call(life: Life, ledger: Ledger, hold: Hold, entries: Entry[], request: RequestPlan): Promise<void> {
     const { plant, truth, kernel, scenario } = this.#scene
     if (request.voided) {
+      await sleep(life.clock, 1 + request.callMs)
+      if (!life.alive) return
       for (const entry of entries) entry.settled = 0
       return this.#once(ledger.void(hold), ledger.void(hold))
     }

@@ -55,7 +55,7 @@ export function makeScenario(seed: number): Scenario {
   const calm = dice.chance(0.25)
   const nodes = dice.int(1, 4)
   const boundMax = calm ? 40 : dice.pick([10, 100, 2_000])
-  const count = calm ? 200 : dice.int(10, 70)
+  const count = calm ? 300 : dice.int(10, 70)
   const burst = !calm && dice.chance(0.3)
   const parted = !calm && dice.chance(0.4)
   const fromMs = dice.int(0, END_MS / 2)
@@ -65,13 +65,14 @@ export function makeScenario(seed: number): Scenario {
     calm,
     logged: dice.chance(0.5),
     nodes: Array.from({ length: nodes }, () => makeNode(dice, calm)),
-    budgets: makeBudgets(dice, calm ? 1_500 : boundMax * dice.pick([2, 5, 20]), calm),
+    budgets: makeBudgets(dice, calm ? 3_000 : boundMax * dice.pick([2, 5, 20]), calm),
     requests: Array.from({ length: count }, (_, at) => {
       const atMs = burst ? 100 + dice.int(0, 20) : Math.floor((at * END_MS) / count)
       return makeRequest(dice, `r${at}`, { atMs, nodes, boundMax, calm })
     }),
     fences: !calm && dice.chance(0.3) ? [{ node: dice.int(0, nodes - 1), atMs: dice.int(0, END_MS) }] : [],
     weather: {
+      slow: !calm,
       lossPercent: calm ? 0 : dice.pick([0, 0, 2, 15]),
       repeatPercent: calm ? 0 : dice.pick([0, 10, 50]),
       partitions: parted ? [partition] : [],

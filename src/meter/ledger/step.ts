@@ -121,7 +121,6 @@ export function adopt({ account, after, terms }: Step, moment: Moment): boolean 
   account.headroom = standing.headroom
   account.freedAtMs = standing.freedAtMs ?? account.endMs
   account.recalled = (standing.othersWant || standing.headroom < 0) && account.available > 0
-  account.answeredAtMs = moment.monotonicMs
   if (order?.leave === true && account.holds === 0 && account.unposted === 0 && account.waiting.length === 0)
     account.retired = true
   return answer(account, standing.leasedByOthers, moment.monotonicMs) || (account.recalled && !account.soft)
@@ -164,19 +163,15 @@ export function answerAll(account: Account, drawn: Drawn): void {
   for (const { resolve } of account.waiting.splice(0)) resolve(drawn)
 }
 
-/** Nobody waits beyond the deadline, though the store never answers. */
-export function expire(account: Account, nowMs: number): void {
-  const late = account.waiting.filter(({ deadlineMs }) => deadlineMs <= nowMs)
-  account.waiting = account.waiting.filter(({ deadlineMs }) => deadlineMs > nowMs)
-  for (const { amount, deadlineMs, resolve } of late) {
-    const reached = account.answeredAtMs >= deadlineMs - ANSWER_MS && amount > account.available + account.headroom
-    if (reached) account.spentUntilMs = nowMs + SPENT_MS
-    resolve(reached ? 'spent' : 'store_unavailable')
-  }
-}
-
-/** An answer as old as this still says that the budget is spent. */
+/** An answer of the store ends a wait that is over; without one, it ends so much later. */
 const ANSWER_MS = 500
+
+/** Nobody waits for a store that never answers. */
+export function expire(account: Account, nowMs: number): void {
+  const late = account.waiting.filter(({ deadlineMs }) => deadlineMs + ANSWER_MS <= nowMs)
+  account.waiting = account.waiting.filter(({ deadlineMs }) => deadlineMs + ANSWER_MS > nowMs)
+  for (const { resolve } of late) resolve('store_unavailable')
+}
 
 /** The shares of the limit to be told of that this step's posting passed. */
 export function sharesPassed({ account: { budget }, before, after, changes }: Step): number[] {
