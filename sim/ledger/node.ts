@@ -1,5 +1,4 @@
 import { Escrow } from '../../src/meter/ledger/escrow.ts'
-import { type Amounts, NO_AMOUNTS } from '../../src/meter/ledger/amounts.ts'
 import { Hold, Ledger, type LedgerReports } from '../../src/meter/ledger/ledger.ts'
 import { type Evidence, fence, NO_EVIDENCE } from '../../src/meter/ledger/recover.ts'
 import type { Shortfall } from '../../src/meter/ledger/shortfall.ts'
@@ -221,8 +220,3 @@ const proveNothing =
     truth.prove(orphan, false)
     return NO_EVIDENCE(orphan)
   }
-
-export const doubled = (amounts: Amounts): Amounts => ({
-  ...NO_AMOUNTS,
-  ...(Object.fromEntries(Object.entries(amounts).map(([unit, amount]) => [unit, amount * 2])) as Amounts),
-})

@@ -96,4 +96,12 @@ export class Truth {
     }
     return sum
   }
+
+  /** Leases of dead nodes, by what was known of them. */
+  recoveries(kind: 'proved' | 'nothing'): number {
+    let count = 0
+    for (const { proved } of this.terms.values())
+      if (proved !== undefined && (proved === 'nothing') === (kind === 'nothing')) count++
+    return count
+  }
 }
