@@ -64,7 +64,7 @@ export function makeScenario(seed: number): Scenario {
   const partition = { node: dice.int(0, nodes - 1), fromMs, untilMs: fromMs + dice.int(100, 4_000) }
   return {
     seed,
-    usedMin: calm ? 0.95 : undefined,
+    usedMin: calm ? 0.9 : undefined,
     logged: dice.chance(0.5),
     nodes: Array.from({ length: nodes }, () => makeNode(dice, calm)),
     budgets: makeBudgets(dice, calm ? 3_000 : boundMax * dice.pick([2, 5, 20]), calm),

@@ -7,6 +7,7 @@ import {
   type Draw,
   LEASED,
   type Order,
+  type Standing,
   standingOf,
   sumOf,
   type Terms,
@@ -52,6 +53,7 @@ export function stepOf(account: Account, stored: Stored<AccountRow> | undefined,
   const unchanged: Step = { account, before, after: before ?? EMPTY, terms, changes: [] }
   // The answer to it was lost, not the order.
   if (order !== undefined && (order.leave ? lease === undefined : lease?.sequence === order.sequence)) return unchanged
+  if (before !== undefined && isRecalled(account, standingOf(before, terms))) account.recalled = true
   const due = order ?? orderOf(account, moment)
   if (due === undefined) return unchanged
   account.order = due
@@ -120,11 +122,16 @@ export function adopt({ account, after, terms }: Step, moment: Moment): boolean 
   account.posted = standing.posted
   account.headroom = standing.headroom
   account.freedAtMs = standing.freedAtMs ?? account.endMs
-  account.recalled = (standing.othersWant || standing.headroom < 0) && account.available > 0
+  account.recalled = isRecalled(account, standing)
   if (order?.leave === true && account.holds === 0 && account.unposted === 0 && account.waiting.length === 0)
     account.retired = true
   return answer(account, standing.leasedByOthers, moment.monotonicMs) || (account.recalled && !account.soft)
 }
+
+/** Whether others should have what the node does not use: they wait for it, or the limit was
+ *  lowered below what is leased. */
+const isRecalled = (account: Account, standing: Standing): boolean =>
+  account.available > 0 && (standing.othersWant || standing.headroom < 0)
 
 function adaptSlice(account: Account, granted: number, nowMs: number): void {
   const lastedMs = nowMs - account.drawnAtMs
