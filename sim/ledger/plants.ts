@@ -1,8 +1,8 @@
 import { ACCOUNTS, type AccountRow, type NodeRow, NODES } from '../../src/meter/ledger/account-row.ts'
 import type { Amounts } from '../../src/meter/ledger/amounts.ts'
-import type { Hold, Ledger, LedgerReports } from '../../src/meter/ledger/ledger.ts'
+import { Hold, type Ledger, type LedgerReports } from '../../src/meter/ledger/ledger.ts'
 import type { Evidence } from '../../src/meter/ledger/recover.ts'
-import type { Change, Rows, Stored } from '../../src/store/rows.ts'
+import type { Change, Rows } from '../../src/store/rows.ts'
 import type { LedgerInvariant } from './invariants.ts'
 import type { RequestPlan } from './scenario.ts'
 
@@ -45,23 +45,6 @@ const altering =
         ),
       ),
   })
-
-/** A node that does not see that others wait. */
-function deaf(rows: Rows): Rows {
-  const unseen = <Row>(stored: Stored<Row> | undefined): Stored<Row> | undefined => {
-    const row = stored?.row as AccountRow | undefined
-    if (stored === undefined || row?.leases === undefined) return stored
-    const leases = Object.fromEntries(Object.entries(row.leases).map(([node, lease]) => [node, { ...lease, wants: 0 }]))
-    return { ...stored, row: { ...row, leases } as Row }
-  }
-  return {
-    get: (from, key) => rows.get(from, key),
-    getMany: async (from, keys) => (await rows.getMany(from, keys)).map((stored) => unseen(stored)),
-    scan: (from, range) => rows.scan(from, range),
-    close: () => rows.close(),
-    commit: (changes) => rows.commit(changes),
-  }
-}
 
 const withLedger =
   (change: (ledger: Ledger) => Partial<Pick<Ledger, 'admit' | 'settle'>>) =>
@@ -182,8 +165,15 @@ export const PLANTS: { readonly [name: string]: Planted } = {
     },
     breaks: ['no hold is orphaned'],
   },
-  'a node deaf to the wants of others': {
-    plant: { rows: deaf },
+  'a node that never asks for more': {
+    plant: {
+      ledger: withLedger((ledger) => ({
+        admit: async (...request) => {
+          const result = ledger.reserve(...request)
+          return result instanceof Hold ? result : result.withReason('spent')
+        },
+      })),
+    },
     breaks: ['a budget is used before it is refused'],
   },
   'a request nobody answers': {

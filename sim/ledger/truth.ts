@@ -80,10 +80,10 @@ export class Truth {
       kept.proved = 'nothing'
       return undefined
     }
-    return (kept.proved = kept.entries.reduce(
-      (sum, entry) => sum + (entry.opened ? (entry.closed ?? entry.bound) : 0),
-      0,
-    ))
+    const proof = kept.entries.reduce((sum, entry) => sum + (entry.opened ? (entry.closed ?? entry.bound) : 0), 0)
+    // Where two recover the same lease, the last to ask need not be the one who did.
+    if (kept.proved !== 'nothing') kept.proved = proof
+    return proof
   }
 
   /** What must stand in an account's books when all is over; undefined: at least what was used. */
