@@ -12,7 +12,3 @@ export const LEDGER_INVARIANTS = [
 ] as const
 
 export type LedgerInvariant = (typeof LEDGER_INVARIANTS)[number]
-
-export interface Books {
-  readonly limit: number
-}

@@ -75,7 +75,8 @@ export class Judge {
 
   refused(request: RequestPlan, shortfall: Shortfall, nodes: readonly SimNode[]): void {
     this.refusals++
-    if (!this.#scenario.calm || shortfall.reason !== 'spent') return
+    const { usedMin } = this.#scenario
+    if (usedMin === undefined || shortfall.reason !== 'spent') return
     for (const { account, budget, needed } of shortfall.short) {
       if (account === undefined || this.#refused.has(nameOf(account))) continue
       const name = nameOf(account)
@@ -85,7 +86,7 @@ export class Judge {
         for (const one of escrow?.accounts ?? []) if (nameOf(one) === name) counted += one.pending + one.unposted
       const unusable = (budget.limit - counted - needed) / budget.limit
       this.unusable = Math.max(this.unusable, unusable)
-      if (unusable >= 0.01)
+      if (unusable > 1 - usedMin)
         this.#broken(
           'a budget is used before it is refused',
           name,

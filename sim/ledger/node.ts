@@ -1,5 +1,4 @@
 import { Escrow } from '../../src/meter/ledger/escrow.ts'
-import { type Amounts, NO_AMOUNTS } from '../../src/meter/ledger/amounts.ts'
 import { Hold, Ledger, type LedgerReports } from '../../src/meter/ledger/ledger.ts'
 import { type Evidence, fence, NO_EVIDENCE } from '../../src/meter/ledger/recover.ts'
 import type { Shortfall } from '../../src/meter/ledger/shortfall.ts'
@@ -43,6 +42,9 @@ export class SimNode {
   #ledger: Ledger | undefined
   /** What engines are at work on for the present life. */
   #running = new Set<Use>()
+  /** When another took the present life for dead. What it uses after that has been counted by
+   *  then, so for rolling windows it dates from then. */
+  #fencedAtMs = Infinity
   /** Requests that wait for an answer. */
   #asking = new Set<string>()
   closed = false
@@ -77,6 +79,7 @@ export class SimNode {
     })
     this.lives++
     this.#life = life
+    this.#fencedAtMs = Infinity
     this.#table = new BudgetTable(scenario.budgets)
     void this.#open(life)
   }
@@ -125,7 +128,7 @@ export class SimNode {
   }
 
   #died(): void {
-    for (const use of this.#running) use.endMs = this.#scene.kernel.nowMs
+    for (const use of this.#running) this.#ended(use)
     this.#running = new Set()
     for (const id of this.#asking) this.answers.set(id, 'unserved')
     this.#asking = new Set()
@@ -153,8 +156,10 @@ export class SimNode {
 
   /** Logs, calls the engine, settles, logs. */
   async #call(life: Life, ledger: Ledger, hold: Hold, entries: Entry[], request: RequestPlan): Promise<void> {
-    const { plant, truth, kernel, scenario } = this.#scene
+    const { plant, truth, scenario } = this.#scene
     if (request.voided) {
+      await sleep(life.clock, 1 + request.callMs)
+      if (!life.alive) return
       for (const entry of entries) entry.settled = 0
       return this.#once(ledger.void(hold), ledger.void(hold))
     }
@@ -163,11 +168,14 @@ export class SimNode {
     for (const entry of entries) entry.opened = true
     const actual = plant.actual?.(request) ?? request.actual
     const uses = hold.accounts.map((account) => truth.use(nameOf(account), actual[account.budget.unit]))
-    for (const use of uses) this.#running.add(use)
+    for (const use of uses) {
+      this.#running.add(use)
+      if (this.#fencedAtMs < Infinity) this.#ended(use)
+    }
     await sleep(life.clock, request.callMs)
     if (!life.alive) return
     for (const use of uses) {
-      use.endMs = kernel.nowMs
+      this.#ended(use)
       this.#running.delete(use)
     }
     hold.accounts.forEach((account, at) => {
@@ -179,12 +187,18 @@ export class SimNode {
     if (life.alive) for (const entry of entries) entry.closed = entry.settled
   }
 
+  #ended(use: Use): void {
+    use.endMs = Math.min(use.endMs, this.#fencedAtMs, this.#scene.kernel.nowMs)
+  }
+
   #once(first: boolean, second: boolean): void {
     if (!first || second) this.#scene.kernel.violate('a hold ends once', `${first} at first, then ${second}`)
   }
 
   /** Another takes the node for dead. Its lease counts as used, for nobody knows. */
   async fencedBy(rows: Rows, atMs: number): Promise<void> {
+    this.#fencedAtMs = this.#scene.kernel.nowMs
+    for (const use of this.#running) this.#ended(use)
     try {
       await fence(rows, this.name, atMs, proveNothing(this.#scene.truth))
     } catch {
@@ -219,8 +233,3 @@ const proveNothing =
     truth.prove(orphan, false)
     return NO_EVIDENCE(orphan)
   }
-
-export const doubled = (amounts: Amounts): Amounts => ({
-  ...NO_AMOUNTS,
-  ...(Object.fromEntries(Object.entries(amounts).map(([unit, amount]) => [unit, amount * 2])) as Amounts),
-})

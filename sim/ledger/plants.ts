@@ -1,8 +1,8 @@
-import { ACCOUNTS, type AccountRow, NODES } from '../../src/meter/ledger/account-row.ts'
+import { ACCOUNTS, type AccountRow, type NodeRow, NODES } from '../../src/meter/ledger/account-row.ts'
 import type { Amounts } from '../../src/meter/ledger/amounts.ts'
-import type { Hold, Ledger, LedgerReports } from '../../src/meter/ledger/ledger.ts'
+import { Hold, type Ledger, type LedgerReports } from '../../src/meter/ledger/ledger.ts'
 import type { Evidence } from '../../src/meter/ledger/recover.ts'
-import type { Change, Rows, Stored } from '../../src/store/rows.ts'
+import type { Change, Rows } from '../../src/store/rows.ts'
 import type { LedgerInvariant } from './invariants.ts'
 import type { RequestPlan } from './scenario.ts'
 
@@ -46,31 +46,40 @@ const altering =
       ),
   })
 
-/** A node that does not see that others wait. */
-function deaf(rows: Rows): Rows {
-  const unseen = <Row>(stored: Stored<Row> | undefined): Stored<Row> | undefined => {
-    const row = stored?.row as AccountRow | undefined
-    if (stored === undefined || row?.leases === undefined) return stored
-    const leases = Object.fromEntries(Object.entries(row.leases).map(([node, lease]) => [node, { ...lease, wants: 0 }]))
-    return { ...stored, row: { ...row, leases } as Row }
+const withLedger =
+  (change: (ledger: Ledger) => Partial<Pick<Ledger, 'admit' | 'settle'>>) =>
+  (ledger: Ledger): Ledger => {
+    const changed = change(ledger)
+    return new Proxy(ledger, {
+      get(target, name) {
+        const value: unknown = Reflect.get(name in changed ? changed : target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
   }
+
+/** A node that never learns that another took it for dead, and whose commits nothing checks. */
+function unguarded(rows: Rows): Rows {
+  let own: number | undefined
+  const isGuard = (change: Change): boolean =>
+    change.op === 'put' && change.table === NODES.name && (change.row as NodeRow).epoch === own
   return {
-    get: (from, key) => rows.get(from, key),
-    getMany: async (from, keys) => (await rows.getMany(from, keys)).map((stored) => unseen(stored)),
+    get: async (from, key) => {
+      const stored = await rows.get(from, key)
+      if (from.name !== NODES.name || own === undefined || stored === undefined) return stored
+      return { ...stored, row: { ...stored.row, epoch: own } }
+    },
+    getMany: (from, keys) => rows.getMany(from, keys),
     scan: (from, range) => rows.scan(from, range),
     close: () => rows.close(),
-    commit: (changes) => rows.commit(changes),
+    commit: async (changes) => {
+      const done = await rows.commit(changes.filter((change) => !isGuard(change)))
+      for (const change of changes)
+        if (done && change.op === 'put' && change.table === NODES.name) own = (change.row as NodeRow).epoch
+      return done
+    },
   }
 }
-
-const withLedger = (change: (ledger: Ledger) => Partial<Pick<Ledger, 'settle' | 'void'>>) => (ledger: Ledger) =>
-  new Proxy(ledger, {
-    get(target, name) {
-      const changed = change(target)
-      const value: unknown = name in changed ? changed[name as keyof typeof changed] : Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
 
 export const PLANTS: { readonly [name: string]: Planted } = {
   'a store that ignores versions': {
@@ -84,18 +93,13 @@ export const PLANTS: { readonly [name: string]: Planted } = {
     ],
   },
   'no guard of the epoch': {
-    plant: {
-      rows: (rows) => ({
-        ...altering((row) => row)(rows),
-        commit: (changes) =>
-          rows.commit(
-            changes.map((change) =>
-              change.table === NODES.name ? ({ ...change, version: undefined } as never as Change) : change,
-            ),
-          ),
-      }),
-    },
-    breaks: ['no hold is orphaned', 'usage is the sum of its parts'],
+    plant: { rows: unguarded },
+    breaks: [
+      'no hold is orphaned',
+      'usage is the sum of its parts',
+      'what was used is posted or leased',
+      'the double entry balances',
+    ],
   },
   'open holds forgotten at a crash': {
     plant: { evidence: () => () => 0 },
@@ -144,7 +148,7 @@ export const PLANTS: { readonly [name: string]: Planted } = {
   'a hold settled twice': {
     plant: {
       ledger: withLedger((ledger) => ({
-        settle: (hold: Hold, actual: Amounts) => {
+        settle: (hold, actual) => {
           hold.state = 'open'
           return ledger.settle(hold, actual)
         },
@@ -153,30 +157,27 @@ export const PLANTS: { readonly [name: string]: Planted } = {
     breaks: ['a hold ends once', 'the double entry balances'],
   },
   'a hold never settled': {
-    plant: { ledger: withLedger(() => ({ settle: alternately() })) },
+    plant: {
+      ledger: withLedger(() => {
+        const told = new Set<Hold>()
+        return { settle: (hold) => told.size < told.add(hold).size }
+      }),
+    },
     breaks: ['no hold is orphaned'],
   },
-  'a node deaf to the wants of others': {
-    plant: { rows: deaf },
+  'a node that never asks for more': {
+    plant: {
+      ledger: withLedger((ledger) => ({
+        admit: async (...request) => {
+          const result = ledger.reserve(...request)
+          return result instanceof Hold ? result : result.withReason('spent')
+        },
+      })),
+    },
     breaks: ['a budget is used before it is refused'],
   },
   'a request nobody answers': {
-    plant: {
-      ledger: (ledger) =>
-        new Proxy(ledger, {
-          get(target, name) {
-            if (name === 'admit') return () => new Promise(() => {})
-            const value: unknown = Reflect.get(target, name, target)
-            return typeof value === 'function' ? value.bind(target) : value
-          },
-        }),
-    },
+    plant: { ledger: withLedger(() => ({ admit: () => new Promise(() => {}) })) },
     breaks: ['every request is answered'],
   },
-}
-
-/** True, false, true ...: says that it settled, and did not. */
-function alternately(): () => boolean {
-  let first = false
-  return () => (first = !first)
 }

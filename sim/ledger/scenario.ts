@@ -8,8 +8,10 @@ import type { Weather } from './store.ts'
 /** What happens in a run, as data. */
 export interface Scenario {
   readonly seed: number
-  /** Nothing goes wrong, and requests are small: then a budget must be used to the end. */
-  readonly calm: boolean
+  /** Nothing goes wrong: then this share of a budget must be used before anybody is refused.
+   *  Requests of these runs are up to 3 % of a budget, wait in queues on several nodes at its
+   *  end, and leave it in pieces. */
+  readonly usedMin: number | undefined
   /** Holds are logged before the engine is called, and the log proves what a dead node used. */
   readonly logged: boolean
   readonly nodes: readonly NodePlan[]
@@ -55,27 +57,52 @@ export function makeScenario(seed: number): Scenario {
   const calm = dice.chance(0.25)
   const nodes = dice.int(1, 4)
   const boundMax = calm ? 40 : dice.pick([10, 100, 2_000])
-  const count = calm ? 200 : dice.int(10, 70)
-  const burst = dice.chance(0.3)
+  const count = calm ? 300 : dice.int(10, 70)
+  const burst = !calm && dice.chance(0.3)
   const parted = !calm && dice.chance(0.4)
   const fromMs = dice.int(0, END_MS / 2)
   const partition = { node: dice.int(0, nodes - 1), fromMs, untilMs: fromMs + dice.int(100, 4_000) }
   return {
     seed,
-    calm,
+    usedMin: calm ? 0.9 : undefined,
     logged: dice.chance(0.5),
     nodes: Array.from({ length: nodes }, () => makeNode(dice, calm)),
-    budgets: makeBudgets(dice, calm ? 1_500 : boundMax * dice.pick([2, 5, 20]), calm),
+    budgets: makeBudgets(dice, calm ? 3_000 : boundMax * dice.pick([2, 5, 20]), calm),
     requests: Array.from({ length: count }, (_, at) => {
       const atMs = burst ? 100 + dice.int(0, 20) : Math.floor((at * END_MS) / count)
       return makeRequest(dice, `r${at}`, { atMs, nodes, boundMax, calm })
     }),
     fences: !calm && dice.chance(0.3) ? [{ node: dice.int(0, nodes - 1), atMs: dice.int(0, END_MS) }] : [],
     weather: {
+      slow: !calm,
       lossPercent: calm ? 0 : dice.pick([0, 0, 2, 15]),
       repeatPercent: calm ? 0 : dice.pick([0, 10, 50]),
       partitions: parted ? [partition] : [],
     },
+    endMs: END_MS,
+  }
+}
+
+/** A budget large beside its requests, as budgets are, and a steady load on several nodes. */
+export function makeSteady(seed: number): Scenario {
+  const dice = new Dice(seed).fork('steady')
+  const nodes = dice.int(2, 4)
+  const count = 2_000
+  const hard = { unit: 'totalTokens', action: { kind: 'refuse' }, warnAt: [], window: { kind: 'lifetime' } } as const
+  return {
+    seed,
+    usedMin: 0.99,
+    logged: false,
+    nodes: Array.from({ length: nodes }, () => makeNode(dice, true)),
+    budgets: [
+      { ...hard, id: 'all', scope: 'global', limit: 40_000 },
+      { ...hard, id: 'each-key', scope: 'key', match: '*', limit: 20_000 },
+    ],
+    requests: Array.from({ length: count }, (_, at) =>
+      makeRequest(dice, `r${at}`, { atMs: Math.floor((at * END_MS) / count), nodes, boundMax: 50, calm: true }),
+    ),
+    fences: [],
+    weather: { slow: false, lossPercent: 0, repeatPercent: 0, partitions: [] },
     endMs: END_MS,
   }
 }

@@ -11,6 +11,8 @@ import type { Life } from '../life.ts'
  *  applied whole, in the order in which they arrive. */
 
 export interface Weather {
+  /** Messages take up to 120 ms instead of 3. */
+  readonly slow: boolean
   /** Of a hundred messages, so many are lost, on the way there or back. */
   readonly lossPercent: number
   /** Of a hundred commits, so many arrive a second time, later. */
@@ -105,15 +107,16 @@ export class SimStore {
       }
       if (this.#loses()) return lose()
       const arrive = (): void =>
-        void apply().then(
-          (value) => (this.#loses() ? lose() : reply(this.#dice.delayMs(), () => resolve(value))),
-          reject,
-        )
-      this.#kernel.after(this.#dice.delayMs(), `${label} ${node}`, arrive)
+        void apply().then((value) => (this.#loses() ? lose() : reply(this.#delayMs(), () => resolve(value))), reject)
+      this.#kernel.after(this.#delayMs(), `${label} ${node}`, arrive)
       if (!repeats || this.#healed || !this.#dice.chance(this.#weather.repeatPercent / 100)) return
       this.seen.repeated++
       this.#kernel.after(this.#dice.int(1, 600), `${label} ${node} again`, () => void apply())
     })
+  }
+
+  #delayMs(): number {
+    return this.#weather.slow ? this.#dice.delayMs() : this.#dice.int(0, 3)
   }
 
   #loses(): boolean {

@@ -80,10 +80,10 @@ export class Truth {
       kept.proved = 'nothing'
       return undefined
     }
-    return (kept.proved = kept.entries.reduce(
-      (sum, entry) => sum + (entry.opened ? (entry.closed ?? entry.bound) : 0),
-      0,
-    ))
+    const proof = kept.entries.reduce((sum, entry) => sum + (entry.opened ? (entry.closed ?? entry.bound) : 0), 0)
+    // Where two recover the same lease, the last to ask need not be the one who did.
+    if (kept.proved !== 'nothing') kept.proved = proof
+    return proof
   }
 
   /** What must stand in an account's books when all is over; undefined: at least what was used. */
@@ -95,5 +95,13 @@ export class Truth {
       sum += proved ?? entries.reduce((all, { settled }) => all + (settled ?? 0), 0)
     }
     return sum
+  }
+
+  /** Leases of dead nodes, by what was known of them. */
+  recoveries(kind: 'proved' | 'nothing'): number {
+    let count = 0
+    for (const { proved } of this.terms.values())
+      if (proved !== undefined && (proved === 'nothing') === (kind === 'nothing')) count++
+    return count
   }
 }

@@ -21,13 +21,13 @@ export class World {
   readonly store: SimStore
   readonly nodes: readonly SimNode[]
   readonly #scenario: Scenario
-  readonly #truth = new Truth()
+  readonly truth = new Truth()
 
   constructor(scenario: Scenario, plant: Plant = {}, keepTrace = false) {
     this.#scenario = scenario
     const { seed, weather } = scenario
     const kernel = (this.kernel = new Kernel<LedgerInvariant>(seed, keepTrace))
-    const judge = (this.judge = new Judge(kernel, scenario, this.#truth))
+    const judge = (this.judge = new Judge(kernel, scenario, this.truth))
     const dice = new Dice(seed)
     const sound = (changes: readonly Change[]): readonly Change[] => changes
     this.store = new SimStore(
@@ -41,7 +41,7 @@ export class World {
       kernel,
       scenario,
       store: this.store,
-      truth: this.#truth,
+      truth: this.truth,
       plant,
       refused: (request, shortfall) => judge.refused(request, shortfall, this.nodes),
     }

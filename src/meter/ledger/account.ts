@@ -58,8 +58,6 @@ export class Account {
   lowWater = -1
   /** The next slice is due. */
   ahead = false
-  /** When the store last answered (monotonic). */
-  answeredAtMs = -Infinity
   idleTicks = 0
   constructor(budget: Budget, key: Key, period: Period, term: number) {
     this.budget = budget

@@ -5,7 +5,7 @@ import { put, type Rows } from '../../store/rows.ts'
 import { Account, type Drawn } from './account.ts'
 import { ACCOUNTS, NODES } from './account-row.ts'
 import { type Budget, isSoft } from './budget.ts'
-import { type Evidence, fence, storeTime } from './recover.ts'
+import { type Evidence, fence, storeOffset } from './recover.ts'
 import { adopt, answerAll, expire, IDLE_TICKS_MAX, type Moment, sharesPassed, type Step, stepOf } from './step.ts'
 import { periodAt } from './window.ts'
 
@@ -36,8 +36,6 @@ export interface EscrowReports {
 
 /** How often what was used is posted, and how soon a node notices that another needs headroom. */
 const TICK_MS = 250
-/** How long a request waits for headroom that others have leased but not used, or for the store. */
-const DRAW_WAIT_MS = 1_500
 /** Accounts in one commit. */
 const BATCH_MAX = 1_000
 /** Attempts at one batch where others keep changing the same accounts, before the next tick. */
@@ -77,9 +75,9 @@ export class Escrow {
    *  (`store_unavailable`) where the store does not answer. */
   static async open(options: EscrowOptions): Promise<Escrow> {
     const { rows, leases, node, clock, evidence } = options
-    const askedMs = clock.monotonicMs()
-    const storeMs = await storeTime(leases, node)
-    return new Escrow(options, await fence(rows, node, storeMs, evidence), storeMs - askedMs)
+    const offsetMs = await storeOffset(leases, clock, node)
+    const epoch = await fence(rows, node, offsetMs + clock.monotonicMs(), evidence)
+    return new Escrow(options, epoch, offsetMs)
   }
 
   get fenced(): boolean {
@@ -106,11 +104,12 @@ export class Escrow {
     return account
   }
 
-  /** Leases at least `amount`, waiting for other nodes to give back what they do not use. */
-  draw(account: Account, amount: number): Promise<Drawn> {
+  /** Leases at least `amount`, waiting for other nodes to give back what they do not use; until
+   *  the deadline (monotonic) has passed and the store has answered once more. */
+  draw(account: Account, amount: number, deadlineMs: number): Promise<Drawn> {
     if (this.#fenced || this.#closed) return Promise.resolve('fenced')
     return new Promise((resolve) => {
-      account.waiting.push({ amount, deadlineMs: this.#clock.monotonicMs() + DRAW_WAIT_MS, resolve })
+      account.waiting.push({ amount, deadlineMs, resolve })
       this.#enqueue(account)
     })
   }

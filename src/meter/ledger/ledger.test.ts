@@ -176,7 +176,7 @@ test('without the store the lease is used up, then requests are refused for that
   let served = 0
   for (; ; served++) {
     const asked = ledger.admit(`s${served}`, 0, table.bind(RED), tokens(20))
-    await wait(1_000)
+    await wait(2_000)
     const result = await asked
     if (result instanceof Shortfall) {
       assert.equal(result.reason, 'store_unavailable')

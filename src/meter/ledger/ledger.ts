@@ -38,6 +38,8 @@ export interface LedgerReports {
   exceeded(account: Account, requestId: string): void
 }
 
+/** How long a request waits for headroom that others have leased but not used, or for the store. */
+const DRAW_WAIT_MS = 1_000
 /** Rounds of drawing and asking again before a request is told to come back later: more than two
  *  are needed only where others take what was drawn. */
 const ADMIT_ROUNDS_MAX = 8
@@ -61,29 +63,30 @@ export class Ledger {
   }
 
   /** Holds the bound in every account, or in none, drawing from the durable accounts where the
-   *  lease does not suffice. Waits only then, and at most `DRAW_WAIT_MS` a round. */
+   *  lease does not suffice. Waits only then, for about `DRAW_WAIT_MS` at most. */
   async admit(
     requestId: string,
     attempt: number,
     bindings: readonly Binding[],
     bound: Amounts,
   ): Promise<Hold | Shortfall> {
+    let deadlineMs: number | undefined
     for (let round = 0; ; round++) {
       const result = this.reserve(requestId, attempt, bindings, bound)
       if (result instanceof Hold || result.reason !== 'unleased') return result
       if (round === ADMIT_ROUNDS_MAX) return result.withReason('contended')
+      const untilMs = (deadlineMs ??= this.#clock.monotonicMs() + DRAW_WAIT_MS)
       const drawn = await Promise.all(
         result.short.map((short) =>
-          short.account === undefined ? 'spent' : this.#escrow.draw(short.account, short.needed),
+          short.account === undefined ? 'spent' : this.#escrow.draw(short.account, short.needed, untilMs),
         ),
       )
-      const outcome = (['fenced', 'store_unavailable', 'spent'] as const).find((one) => drawn.includes(one))
-      if (outcome === undefined) continue
-      // A hold may have ended while the store was asked.
+      // What is spent the next round finds spent, unless a hold has ended meanwhile.
+      const failed = (['fenced', 'store_unavailable'] as const).find((one) => drawn.includes(one))
+      if (failed === undefined) continue
       const last = this.reserve(requestId, attempt, bindings, bound)
-      if (last instanceof Hold) return last
-      const refused = result.short.filter((_, at) => drawn[at] === outcome)
-      return new Shortfall(outcome, refused)
+      if (last instanceof Hold || last.reason !== 'unleased') return last
+      return last.withReason(failed)
     }
   }
 

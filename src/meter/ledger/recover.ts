@@ -1,7 +1,9 @@
+import type { Clock } from '../../base/clock.ts'
 import { fault } from '../../base/errors.ts'
 import type { Leases } from '../../store/leases.ts'
 import { type Change, type Key, put, remove, type Rows, type Stored } from '../../store/rows.ts'
 import { ACCOUNTS, LEASED, type LeasedRow, NODES, recovered } from './account-row.ts'
+import { CLOCK_AGREEMENT_MS } from './window.ts'
 
 /** Ends an epoch of a node, and settles what it left behind. */
 
@@ -72,10 +74,20 @@ async function recover(
 
 /** Of any length: the lease is taken for the sake of its date. */
 const CLOCK_LEASE_MS = 1_000
+const CLOCK_SAMPLES = 5
 
-/** The store's wall clock in milliseconds, late by the way back. */
-export async function storeTime(leases: Pick<Leases, 'acquire'>, node: string): Promise<number> {
-  const lease = await leases.acquire(`ledger clock ${node}`, node, CLOCK_LEASE_MS)
-  if (lease === undefined) throw fault('store_unavailable', { reason: `another process is called ${node}` })
-  return lease.expiresAtMs - CLOCK_LEASE_MS
+/** How far the store's clock is ahead of the node's, in milliseconds, too little by at most
+ *  `CLOCK_AGREEMENT_MS`. Throws a `Fault` (`store_unavailable`) where the store is slower. */
+export async function storeOffset(leases: Pick<Leases, 'acquire'>, clock: Clock, node: string): Promise<number> {
+  let best = { offsetMs: 0, tookMs: Infinity }
+  for (let sample = 0; sample < CLOCK_SAMPLES; sample++) {
+    const askedMs = clock.monotonicMs()
+    const lease = await leases.acquire(`ledger clock ${node}`, node, CLOCK_LEASE_MS)
+    if (lease === undefined) throw fault('store_unavailable', { reason: `another process is called ${node}` })
+    const nowMs = clock.monotonicMs()
+    const tookMs = nowMs - askedMs
+    if (tookMs < best.tookMs) best = { offsetMs: lease.expiresAtMs - CLOCK_LEASE_MS - nowMs, tookMs }
+  }
+  if (best.tookMs <= CLOCK_AGREEMENT_MS) return best.offsetMs
+  throw fault('store_unavailable', { reason: `it takes ${Math.round(best.tookMs)} ms to tell the time` })
 }

@@ -7,6 +7,7 @@ import {
   type Draw,
   LEASED,
   type Order,
+  type Standing,
   standingOf,
   sumOf,
   type Terms,
@@ -52,6 +53,7 @@ export function stepOf(account: Account, stored: Stored<AccountRow> | undefined,
   const unchanged: Step = { account, before, after: before ?? EMPTY, terms, changes: [] }
   // The answer to it was lost, not the order.
   if (order !== undefined && (order.leave ? lease === undefined : lease?.sequence === order.sequence)) return unchanged
+  if (before !== undefined && isRecalled(account, standingOf(before, terms))) account.recalled = true
   const due = order ?? orderOf(account, moment)
   if (due === undefined) return unchanged
   account.order = due
@@ -120,12 +122,16 @@ export function adopt({ account, after, terms }: Step, moment: Moment): boolean 
   account.posted = standing.posted
   account.headroom = standing.headroom
   account.freedAtMs = standing.freedAtMs ?? account.endMs
-  account.recalled = (standing.othersWant || standing.headroom < 0) && account.available > 0
-  account.answeredAtMs = moment.monotonicMs
+  account.recalled = isRecalled(account, standing)
   if (order?.leave === true && account.holds === 0 && account.unposted === 0 && account.waiting.length === 0)
     account.retired = true
   return answer(account, standing.leasedByOthers, moment.monotonicMs) || (account.recalled && !account.soft)
 }
+
+/** Whether others should have what the node does not use: they wait for it, or the limit was
+ *  lowered below what is leased. */
+const isRecalled = (account: Account, standing: Standing): boolean =>
+  account.available > 0 && (standing.othersWant || standing.headroom < 0)
 
 function adaptSlice(account: Account, granted: number, nowMs: number): void {
   const lastedMs = nowMs - account.drawnAtMs
@@ -164,19 +170,15 @@ export function answerAll(account: Account, drawn: Drawn): void {
   for (const { resolve } of account.waiting.splice(0)) resolve(drawn)
 }
 
-/** Nobody waits beyond the deadline, though the store never answers. */
-export function expire(account: Account, nowMs: number): void {
-  const late = account.waiting.filter(({ deadlineMs }) => deadlineMs <= nowMs)
-  account.waiting = account.waiting.filter(({ deadlineMs }) => deadlineMs > nowMs)
-  for (const { amount, deadlineMs, resolve } of late) {
-    const reached = account.answeredAtMs >= deadlineMs - ANSWER_MS && amount > account.available + account.headroom
-    if (reached) account.spentUntilMs = nowMs + SPENT_MS
-    resolve(reached ? 'spent' : 'store_unavailable')
-  }
-}
-
-/** An answer as old as this still says that the budget is spent. */
+/** An answer of the store ends a wait that is over; without one, it ends so much later. */
 const ANSWER_MS = 500
+
+/** Nobody waits for a store that never answers. */
+export function expire(account: Account, nowMs: number): void {
+  const late = account.waiting.filter(({ deadlineMs }) => deadlineMs + ANSWER_MS <= nowMs)
+  account.waiting = account.waiting.filter(({ deadlineMs }) => deadlineMs + ANSWER_MS > nowMs)
+  for (const { resolve } of late) resolve('store_unavailable')
+}
 
 /** The shares of the limit to be told of that this step's posting passed. */
 export function sharesPassed({ account: { budget }, before, after, changes }: Step): number[] {

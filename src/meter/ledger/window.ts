@@ -1,6 +1,7 @@
 /** The time over which a budget counts. A calendar window is exact across changes of the clocks;
- *  a rolling one is counted in buckets and promises: what was used in any span of `durationMs` is
- *  never above the limit, and is free again at most one bucket later than it could be. */
+ *  a rolling one is counted in 60 buckets and promises: what was used in any span of `durationMs`
+ *  is never above the limit, and is free again at most a twentieth and a tenth of a second later
+ *  than it could be. */
 export type Window =
   | { readonly kind: 'request' }
   | { readonly kind: 'rolling'; readonly durationMs: number }
@@ -78,13 +79,15 @@ export const bucketAt = (durationMs: number, atMs: number): number => Math.floor
 
 const bucketMs = (durationMs: number): number => Math.ceil(durationMs / ROLLING_BUCKETS)
 
-/** Whether what was posted in `bucket` still counts in bucket `now`: one bucket more than fit the
- *  duration, because the first is not whole, and one because nodes agree on the time to a bucket
- *  only. */
+/** Nodes take their time for rolling windows from the store, each by at most this too late. */
+export const CLOCK_AGREEMENT_MS = 100
+
+/** Whether what was posted in `bucket` still counts in bucket `now`. */
 export const counts = (durationMs: number, bucket: number, now: number): boolean =>
   bucket >= now - bucketsKept(durationMs)
 
-const bucketsKept = (durationMs: number): number => Math.ceil(durationMs / bucketMs(durationMs)) + 1
+const bucketsKept = (durationMs: number): number =>
+  Math.ceil((durationMs + CLOCK_AGREEMENT_MS) / bucketMs(durationMs)) + 1
 
 /** The instant at which what was posted in `bucket` counts no more. */
 export const freedAtMs = (durationMs: number, bucket: number): number =>
