@@ -111,8 +111,13 @@ export class Judge {
       const expected = this.#truth.expected(name)
       const posted = sumOf(row.posted)
       const used = this.#truth.used(name, Infinity)
-      if (expected === undefined ? posted < used : posted !== expected)
-        this.#broken('usage is the sum of its parts', name, `${posted} posted, ${expected} expected, ${used} used`)
+      const { least, most } = expected ?? { least: used, most: Infinity }
+      if (posted < least || posted > most)
+        this.#broken(
+          'usage is the sum of its parts',
+          name,
+          `${posted} posted, ${least} to ${most} expected, ${used} used`,
+        )
     }
     for (const { id, node } of this.#scenario.requests)
       if (nodes[node]?.answers.get(id) === undefined) this.#broken('every request is answered', id, 'still waits')

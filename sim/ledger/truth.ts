@@ -90,15 +90,19 @@ export class Truth {
     return proof
   }
 
-  /** What must stand in an account's books when all is over; undefined: at least what was used. */
-  expected(account: string): number | undefined {
-    let sum = 0
+  /** What must stand in an account's books when all is over, from and to; undefined: at least what
+   *  was used. Where a log lost closings it may be more than was used, up to the bounds. */
+  expected(account: string): { readonly least: number; readonly most: number } | undefined {
+    let least = 0
+    let most = 0
     for (const { account: name, entries, proved } of this.terms.values()) {
       if (name !== account) continue
       if (proved === 'nothing') return undefined
-      sum += proved ?? entries.reduce((all, { settled }) => all + (settled ?? 0), 0)
+      const counted = entries.reduce((sum, { opened, settled, bound }) => sum + (opened ? (settled ?? bound) : 0), 0)
+      least += counted
+      most += proved ?? counted
     }
-    return sum
+    return { least, most }
   }
 
   /** Leases of dead nodes, by what was known of them. */
