@@ -15,6 +15,8 @@ export class Judge {
   readonly #scenario: Scenario
   readonly #truth: Truth
   readonly #durable = new Map<string, AccountRow>()
+  /** Posted and leased, by account. */
+  readonly #covered = new Map<string, number>()
   readonly #refused = new Set<string>()
   /** The worst share of a limit that could not be used, of calm runs. */
   unusable = 0
@@ -28,10 +30,11 @@ export class Judge {
 
   durable(name: string, row: AccountRow): void {
     this.#durable.set(name, row)
-    const known = this.#truth.limits.get(name) ?? this.#limitOf(name)
-    if (known === undefined || known.soft) return
     const posted = sumOf(row.posted)
     const leased = leasedBy(Object.values(row.leases))
+    this.#covered.set(name, posted + leased)
+    const known = this.#truth.limits.get(name) ?? this.#limitOf(name)
+    if (known === undefined || known.soft) return
     if (posted + leased > known.limit)
       this.#broken('posted and leased stay within the limit', name, `${posted} + ${leased} > ${known.limit}`)
   }
@@ -68,8 +71,7 @@ export class Judge {
   #cover(name: string, limit: number): void {
     const used = this.#truth.used(name, this.#kernel.nowMs)
     if (used > limit) this.#broken('no engine uses more than the limit', name, `${used} of ${limit}`)
-    const row = this.#durable.get(name)
-    const covered = row === undefined ? 0 : sumOf(row.posted) + leasedBy(Object.values(row.leases))
+    const covered = this.#covered.get(name) ?? 0
     if (used > covered) this.#broken('what was used is posted or leased', name, `${used} used, ${covered} covered`)
   }
 
@@ -109,8 +111,13 @@ export class Judge {
       const expected = this.#truth.expected(name)
       const posted = sumOf(row.posted)
       const used = this.#truth.used(name, Infinity)
-      if (expected === undefined ? posted < used : posted !== expected)
-        this.#broken('usage is the sum of its parts', name, `${posted} posted, ${expected} expected, ${used} used`)
+      const { least, most } = expected ?? { least: used, most: Infinity }
+      if (posted < least || posted > most)
+        this.#broken(
+          'usage is the sum of its parts',
+          name,
+          `${posted} posted, ${least} to ${most} expected, ${used} used`,
+        )
     }
     for (const { id, node } of this.#scenario.requests)
       if (nodes[node]?.answers.get(id) === undefined) this.#broken('every request is answered', id, 'still waits')

@@ -182,7 +182,7 @@ export class SimNode {
       const entry = entries[at]
       if (entry !== undefined) entry.settled = actual[account.budget.unit]
     })
-    this.#once(ledger.settle(hold, plant.told?.(actual) ?? actual), ledger.settle(hold, actual))
+    this.#once(ledger.settle(hold, plant.told?.(actual, request) ?? actual), ledger.settle(hold, actual))
     await sleep(life.clock, this.#dice.delayMs())
     if (life.alive) for (const entry of entries) entry.closed = entry.settled
   }

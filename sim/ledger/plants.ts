@@ -16,7 +16,7 @@ export interface Plant {
   /** What the engine uses. */
   readonly actual?: (request: RequestPlan) => Amounts
   /** What the ledger is told of it. */
-  readonly told?: (actual: Amounts) => Amounts
+  readonly told?: (actual: Amounts, request: RequestPlan) => Amounts
 }
 
 interface Planted {
@@ -45,6 +45,9 @@ const altering =
         ),
       ),
   })
+
+const unversioned = ({ op, table, key, ...rest }: Change): Change =>
+  op === 'put' ? { op, table, key, row: 'row' in rest ? rest.row : undefined } : { op, table, key }
 
 const withLedger =
   (change: (ledger: Ledger) => Partial<Pick<Ledger, 'admit' | 'settle'>>) =>
@@ -83,7 +86,7 @@ function unguarded(rows: Rows): Rows {
 
 export const PLANTS: { readonly [name: string]: Planted } = {
   'a store that ignores versions': {
-    plant: { store: (changes) => changes.map(({ version: _, ...change }) => change as Change) },
+    plant: { store: (changes) => changes.map(unversioned) },
     breaks: [
       'posted and leased stay within the limit',
       'what was used is posted or leased',
@@ -129,7 +132,7 @@ export const PLANTS: { readonly [name: string]: Planted } = {
     ],
   },
   'an engine that ignores the cap': {
-    plant: { actual: ({ bound }) => times(bound, 3) },
+    plant: { actual: ({ bound }) => times(bound, 1_000) },
     breaks: [
       'no engine uses more than the limit',
       'the double entry balances',
@@ -144,6 +147,10 @@ export const PLANTS: { readonly [name: string]: Planted } = {
       'usage is the sum of its parts',
       'no engine uses more than the limit',
     ],
+  },
+  'a settlement that posts the bound': {
+    plant: { told: (_, { bound }) => bound },
+    breaks: ['usage is the sum of its parts'],
   },
   'a hold settled twice': {
     plant: {

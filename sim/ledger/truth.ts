@@ -31,6 +31,8 @@ const termOf = (node: string, epoch: number, term: number, account: string): str
 export class Truth {
   readonly limits = new Map<string, { readonly limit: number; readonly window: Window; readonly soft: boolean }>()
   readonly uses = new Map<string, Use[]>()
+  /** Of all time. */
+  readonly #totals = new Map<string, number>()
   readonly terms = new Map<string, { account: string; entries: Entry[]; proved: number | 'nothing' | undefined }>()
 
   opened(hold: Hold, node: string, epoch: number): Entry[] {
@@ -58,13 +60,15 @@ export class Truth {
     let uses = this.uses.get(account)
     if (uses === undefined) this.uses.set(account, (uses = []))
     uses.push(use)
+    this.#totals.set(account, (this.#totals.get(account) ?? 0) + amount)
     return use
   }
 
   /** What the engines used of an account that still counts. */
   used(account: string, nowMs: number): number {
     const window = this.limits.get(account)?.window
-    const sinceMs = window?.kind === 'rolling' ? nowMs - window.durationMs : -Infinity
+    if (window?.kind !== 'rolling') return this.#totals.get(account) ?? 0
+    const sinceMs = nowMs - window.durationMs
     let sum = 0
     for (const { amount, endMs } of this.uses.get(account) ?? []) if (endMs > sinceMs) sum += amount
     return sum
@@ -86,15 +90,19 @@ export class Truth {
     return proof
   }
 
-  /** What must stand in an account's books when all is over; undefined: at least what was used. */
-  expected(account: string): number | undefined {
-    let sum = 0
+  /** What must stand in an account's books when all is over, from and to; undefined: at least what
+   *  was used. Where a log lost closings it may be more than was used, up to the bounds. */
+  expected(account: string): { readonly least: number; readonly most: number } | undefined {
+    let least = 0
+    let most = 0
     for (const { account: name, entries, proved } of this.terms.values()) {
       if (name !== account) continue
       if (proved === 'nothing') return undefined
-      sum += proved ?? entries.reduce((all, { settled }) => all + (settled ?? 0), 0)
+      const counted = entries.reduce((sum, { opened, settled, bound }) => sum + (opened ? (settled ?? bound) : 0), 0)
+      least += counted
+      most += proved ?? counted
     }
-    return sum
+    return { least, most }
   }
 
   /** Leases of dead nodes, by what was known of them. */

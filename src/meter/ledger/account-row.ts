@@ -164,6 +164,10 @@ export function recovered(
 ): AccountRow {
   const { [node]: lease, ...leases } = row.leases
   if (lease === undefined) return row
-  const proved = used === undefined ? (terms.soft ? 0 : lease.amount) : Math.max(0, used - lease.posted)
+  // A log that lost a closing tells the bound of a hold that was posted at less, and the rest of it
+  // given back: what is left of the lease is all that can have been used and not posted.
+  const left = terms.soft ? Number.MAX_SAFE_INTEGER : lease.amount
+  const unproved = terms.soft ? 0 : lease.amount
+  const proved = used === undefined ? unproved : Math.min(left, Math.max(0, used - lease.posted))
   return { posted: postTo(row.posted, terms, proved), leases }
 }

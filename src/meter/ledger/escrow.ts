@@ -165,7 +165,7 @@ export class Escrow {
     this.#pumping = true
     try {
       // What is asked for in one turn goes in one batch.
-      await undefined
+      await Promise.resolve()
       while (this.#queue.length > 0 && !this.#fenced) {
         const batch = this.#queue.splice(0, BATCH_MAX).filter((account) => !account.retired)
         for (const account of batch) account.queued = false

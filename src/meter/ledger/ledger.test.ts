@@ -206,6 +206,8 @@ test('a node that died has its whole lease posted, or what its log proves', asyn
   for (const [evidence, expected] of [
     [NO_EVIDENCE, 234],
     [() => 130, 130],
+    // More than was leased: a closing that the log lost.
+    [() => 2_000, 234],
   ] as const) {
     const dead = await open([TOKENS])
     const hold = held(await dead.ledger.admit('r1', 0, dead.table.bind(RED), tokens(100)))

@@ -77,8 +77,8 @@ export class Ledger {
       if (round === ADMIT_ROUNDS_MAX) return result.withReason('contended')
       const untilMs = (deadlineMs ??= this.#clock.monotonicMs() + DRAW_WAIT_MS)
       const drawn = await Promise.all(
-        result.short.map((short) =>
-          short.account === undefined ? 'spent' : this.#escrow.draw(short.account, short.needed, untilMs),
+        result.short.flatMap(({ account, needed }) =>
+          account === undefined ? [] : this.#escrow.draw(account, needed, untilMs),
         ),
       )
       // What is spent the next round finds spent, unless a hold has ended meanwhile.
