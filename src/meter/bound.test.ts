@@ -8,9 +8,15 @@ const text = fc.string({ unit: 'binary', maxLength: 200 })
 test('no text has more tokens than its bytes, wherever it stands', () => {
   fc.assert(
     fc.property(fc.array(text, { minLength: 1, maxLength: 5 }), text, (contents, tool) => {
-      const messages = contents.map((content, i) => ({ role: 'user', content: i % 2 === 0 ? content : [{ type: 'text', text: content }] }))
+      const messages = contents.map((content, i) => ({
+        role: 'user',
+        content: i % 2 === 0 ? content : [{ type: 'text', text: content }],
+      }))
       const bytes = [...contents, tool].reduce((sum, one) => sum + Buffer.byteLength(one.toWellFormed()), 0)
-      const bound = inputTokensBound({ messages, tools: [{ type: 'function', function: { name: 'f', description: tool } }] })
+      const bound = inputTokensBound({
+        messages,
+        tools: [{ type: 'function', function: { name: 'f', description: tool } }],
+      })
       assert.ok(bound >= bytes + 16 * contents.length, `${bound} for ${bytes} bytes`)
     }),
   )

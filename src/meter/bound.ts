@@ -25,12 +25,15 @@ export function inputTokensBound(body: JsonObject): number {
 }
 
 /** The whole value as JSON: names and punctuation only make the bound larger. */
-const bytesOf = (value: Json | undefined): number => (value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value)))
+const bytesOf = (value: Json | undefined): number =>
+  value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value))
 
 function mediaIn(message: Json): number {
   const content = isObject(message) ? message['content'] : undefined
   if (!Array.isArray(content)) return 0
-  return (content as readonly Json[]).filter((part) => isObject(part) && part['type'] !== 'text' && part['type'] !== 'refusal').length
+  return (content as readonly Json[]).filter(
+    (part) => isObject(part) && part['type'] !== 'text' && part['type'] !== 'refusal',
+  ).length
 }
 
 /** Choices times the cap that is sent with the call. */
