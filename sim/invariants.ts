@@ -40,7 +40,7 @@ export const INVARIANTS = [
 
 export type Invariant = (typeof INVARIANTS)[number]
 
-export interface Violation {
-  readonly invariant: Invariant
+export interface Violation<Name extends string = Invariant> {
+  readonly invariant: Name
   readonly detail: string
 }

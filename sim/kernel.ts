@@ -9,13 +9,15 @@ export interface Scheduled {
   cancel(): void
 }
 
-export interface Outcome {
+export interface Outcome<Name extends string = Invariant> {
   readonly steps: number
   readonly elapsedMs: number
-  readonly violation: Violation | undefined
+  readonly violation: Violation<Name> | undefined
   /** Of the whole trace: two runs of one seed have the same. */
   readonly hash: number
 }
+
+type KernelInvariant = 'comes to rest' | 'nothing throws into a port'
 
 interface Happening {
   readonly atMs: number
@@ -32,7 +34,8 @@ export interface TraceLine {
   readonly text: string
 }
 
-export class Kernel {
+/** `Name`: of what its run may break, beside what the kernel sees itself. */
+export class Kernel<Name extends string = Invariant> {
   readonly seed: number
   readonly #order: Dice
   readonly #queue = new Heap()
@@ -41,7 +44,7 @@ export class Kernel {
   #nowMs = 0
   #step = 0
   #hash = 0x811c9dc5
-  #violation: Violation | undefined
+  #violation: Violation<Name | KernelInvariant> | undefined
 
   /** `keepTrace` costs a third of the speed; the hash is always kept. */
   constructor(seed: number, keepTrace = false) {
@@ -92,7 +95,7 @@ export class Kernel {
   }
 
   /** Reports what an observer saw break. The first report ends the run. */
-  violate(invariant: Invariant, detail: string): void {
+  violate(invariant: Name | KernelInvariant, detail: string): void {
     if (this.#violation !== undefined) return
     this.#violation = { invariant, detail }
     this.note(`BROKEN ${invariant}: ${detail}`)
@@ -100,7 +103,7 @@ export class Kernel {
 
   /** Runs until nothing is left to happen, an invariant breaks, or `stepsMax` is passed, which is
    *  a violation too: the house never came to rest. */
-  run(stepsMax: number): Promise<Outcome> {
+  run(stepsMax: number): Promise<Outcome<Name | KernelInvariant>> {
     return new Promise((resolve) => {
       const step = (): void => {
         for (const check of this.#checks) check()
@@ -130,7 +133,7 @@ export class Kernel {
     }
   }
 
-  outcome(): Outcome {
+  outcome(): Outcome<Name | KernelInvariant> {
     return { steps: this.#step, elapsedMs: this.#nowMs, violation: this.#violation, hash: this.#hash >>> 0 }
   }
 

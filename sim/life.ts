@@ -24,13 +24,13 @@ export class Life {
   drawn: Uint8Array = new Uint8Array()
   /** What was left running; for the invariant that nothing is. */
   readonly timers = new Set<string>()
-  readonly #kernel: Kernel
+  readonly #kernel: Kernel<string>
   readonly #options: LifeOptions
   #effects = 0
   #nextTimer = 1
   #alive = true
 
-  constructor(kernel: Kernel, options: LifeOptions) {
+  constructor(kernel: Kernel<string>, options: LifeOptions) {
     this.#kernel = kernel
     this.#options = options
     this.number = options.number

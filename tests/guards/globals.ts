@@ -44,7 +44,8 @@ function isChecked(path: string): boolean {
 }
 
 /** The simulator owns time and chance; its entry may look at the real clock to say how long it took. */
-const isSimulated = (path: string): boolean => path.startsWith('sim/') && !isTest(path) && path !== 'sim/run.ts'
+const isSimulated = (path: string): boolean =>
+  path.startsWith('sim/') && !isTest(path) && !/^sim\/(ledger\/)?run\.ts$/.test(path)
 const FORBIDDEN_IN_SIM = new Set([
   'setTimeout',
   'setInterval',

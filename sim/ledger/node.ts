@@ -1,0 +1,235 @@
+import { Escrow } from '../../src/meter/ledger/escrow.ts'
+import { Hold, Ledger, type LedgerReports } from '../../src/meter/ledger/ledger.ts'
+import { type Evidence, fence, NO_EVIDENCE } from '../../src/meter/ledger/recover.ts'
+import type { Shortfall } from '../../src/meter/ledger/shortfall.ts'
+import { BudgetTable } from '../../src/meter/ledger/table.ts'
+import type { Rows } from '../../src/store/rows.ts'
+import { sleep } from '../../src/base/clock.ts'
+import type { Dice } from '../dice.ts'
+import type { Kernel } from '../kernel.ts'
+import { Life } from '../life.ts'
+import type { LedgerInvariant } from './invariants.ts'
+import type { Plant } from './plants.ts'
+import type { RequestPlan, Scenario } from './scenario.ts'
+import type { SimStore } from './store.ts'
+import { type Entry, nameOf, type Truth, type Use } from './truth.ts'
+
+/** What every part of a run has at hand. */
+export interface Scene {
+  readonly kernel: Kernel<LedgerInvariant>
+  readonly scenario: Scenario
+  readonly store: SimStore
+  readonly truth: Truth
+  readonly plant: Plant
+  /** A budget turned a request away. */
+  readonly refused: (request: RequestPlan, shortfall: Shortfall) => void
+}
+
+export type Answer = 'held' | 'refused' | 'unserved'
+
+/** A gateway process, as far as the ledger can tell: it opens, serves requests, dies, and opens
+ *  again. */
+export class SimNode {
+  readonly index: number
+  readonly answers = new Map<string, Answer>()
+  lives = 0
+  fencings = 0
+  readonly #scene: Scene
+  readonly #dice: Dice
+  #table: BudgetTable
+  #life: Life | undefined
+  #escrow: Escrow | undefined
+  #ledger: Ledger | undefined
+  /** What engines are at work on for the present life. */
+  #running = new Set<Use>()
+  /** When another took the present life for dead. What it uses after that has been counted by
+   *  then, so for rolling windows it dates from then. */
+  #fencedAtMs = Infinity
+  /** Requests that wait for an answer. */
+  #asking = new Set<string>()
+  closed = false
+
+  constructor(scene: Scene, index: number, dice: Dice) {
+    this.#scene = scene
+    this.index = index
+    this.#dice = dice
+    this.#table = new BudgetTable(scene.scenario.budgets)
+  }
+
+  get name(): string {
+    return `node-${this.index}`
+  }
+
+  get escrow(): Escrow | undefined {
+    return this.#escrow
+  }
+
+  get ledger(): Ledger | undefined {
+    return this.#ledger
+  }
+
+  start(): void {
+    const { kernel, scenario } = this.#scene
+    const plan = scenario.nodes[this.index]
+    const life = new Life(kernel, {
+      number: this.lives + this.index * 100,
+      crashAtEffect: plan?.crashAtEffects[this.lives] ?? Infinity,
+      skewMs: plan?.skewMs ?? 0,
+      onCrash: () => this.#died(),
+    })
+    this.lives++
+    this.#life = life
+    this.#fencedAtMs = Infinity
+    this.#table = new BudgetTable(scenario.budgets)
+    void this.#open(life)
+  }
+
+  /** Whatever it is doing. */
+  kill(why: string): void {
+    this.#life?.end(why)
+  }
+
+  async #open(life: Life): Promise<void> {
+    const { plant, store, truth, scenario } = this.#scene
+    const evidence: Evidence = scenario.logged ? (orphan) => truth.prove(orphan, true) : proveNothing(truth)
+    for (;;) {
+      try {
+        const escrow = await Escrow.open({
+          rows: this.#rows(life),
+          leases: store.leases(this.index, life),
+          clock: life.clock,
+          node: this.name,
+          evidence: plant.evidence?.(evidence) ?? evidence,
+          reports: {
+            warned: () => {},
+            failed: () => {},
+            fenced: () => {
+              this.fencings++
+              life.end('fenced')
+            },
+          },
+        })
+        if (!life.alive) return
+        this.#escrow = escrow
+        const ledger = new Ledger(life.clock, escrow, plant.reports ?? SILENT)
+        this.#ledger = plant.ledger?.(ledger) ?? ledger
+        return
+      } catch {
+        // The store does not answer: a real process would be started again.
+        await sleep(life.clock, 100)
+      }
+    }
+  }
+
+  #rows(life: Life): Rows {
+    const { plant, store } = this.#scene
+    const rows = store.ports(this.index, life)
+    return plant.rows?.(rows) ?? rows
+  }
+
+  #died(): void {
+    for (const use of this.#running) this.#ended(use)
+    this.#running = new Set()
+    for (const id of this.#asking) this.answers.set(id, 'unserved')
+    this.#asking = new Set()
+    this.#escrow = undefined
+    this.#ledger = undefined
+    if (!this.closed) this.#scene.kernel.after(this.#dice.int(1, 400), `start ${this.name}`, () => this.start())
+  }
+
+  async serve(request: RequestPlan): Promise<void> {
+    const ledger = this.#ledger
+    const life = this.#life
+    const escrow = this.#escrow
+    this.answers.set(request.id, 'unserved')
+    if (ledger === undefined || life === undefined || escrow === undefined) return
+    this.answers.delete(request.id)
+    this.#asking.add(request.id)
+    const admitted = await ledger.admit(request.id, 0, this.#table.bind(request.scopes), request.bound)
+    if (!life.alive) return
+    this.#asking.delete(request.id)
+    this.answers.set(request.id, admitted instanceof Hold ? 'held' : 'refused')
+    if (!(admitted instanceof Hold)) return this.#scene.refused(request, admitted)
+    const entries = this.#scene.truth.opened(admitted, this.name, escrow.epoch)
+    await this.#call(life, ledger, admitted, entries, request)
+  }
+
+  /** Logs, calls the engine, settles, logs. */
+  async #call(life: Life, ledger: Ledger, hold: Hold, entries: Entry[], request: RequestPlan): Promise<void> {
+    const { plant, truth, scenario } = this.#scene
+    if (request.voided) {
+      await sleep(life.clock, 1 + request.callMs)
+      if (!life.alive) return
+      for (const entry of entries) entry.settled = 0
+      return this.#once(ledger.void(hold), ledger.void(hold))
+    }
+    if (scenario.logged) await sleep(life.clock, this.#dice.delayMs())
+    if (!life.alive) return
+    for (const entry of entries) entry.opened = true
+    const actual = plant.actual?.(request) ?? request.actual
+    const uses = hold.accounts.map((account) => truth.use(nameOf(account), actual[account.budget.unit]))
+    for (const use of uses) {
+      this.#running.add(use)
+      if (this.#fencedAtMs < Infinity) this.#ended(use)
+    }
+    await sleep(life.clock, request.callMs)
+    if (!life.alive) return
+    for (const use of uses) {
+      this.#ended(use)
+      this.#running.delete(use)
+    }
+    hold.accounts.forEach((account, at) => {
+      const entry = entries[at]
+      if (entry !== undefined) entry.settled = actual[account.budget.unit]
+    })
+    this.#once(ledger.settle(hold, plant.told?.(actual, request) ?? actual), ledger.settle(hold, actual))
+    await sleep(life.clock, this.#dice.delayMs())
+    if (life.alive) for (const entry of entries) entry.closed = entry.settled
+  }
+
+  #ended(use: Use): void {
+    use.endMs = Math.min(use.endMs, this.#fencedAtMs, this.#scene.kernel.nowMs)
+  }
+
+  #once(first: boolean, second: boolean): void {
+    if (!first || second) this.#scene.kernel.violate('a hold ends once', `${first} at first, then ${second}`)
+  }
+
+  /** Another takes the node for dead. Its lease counts as used, for nobody knows. */
+  async fencedBy(rows: Rows, atMs: number): Promise<void> {
+    this.#fencedAtMs = this.#scene.kernel.nowMs
+    for (const use of this.#running) this.#ended(use)
+    try {
+      await fence(rows, this.name, atMs, proveNothing(this.#scene.truth))
+    } catch {
+      // The node itself began anew meanwhile.
+    }
+  }
+
+  /** In good order: posts, gives back, and is gone. */
+  async close(): Promise<void> {
+    const { kernel } = this.#scene
+    const escrow = this.#escrow
+    if (escrow === undefined) {
+      kernel.after(100, `close ${this.name}`, () => void this.close())
+      return
+    }
+    this.closed = true
+    const asked = this.#asking
+    const clean = await escrow.close()
+    for (const hold of this.#ledger?.openHolds ?? [])
+      kernel.violate('no hold is orphaned', `${hold.requestId} is held by ${this.name} for ever`)
+    if (!clean) kernel.violate('no hold is orphaned', `${this.name} could not give everything back`)
+    this.#life?.end('closed')
+    for (const id of asked) this.answers.delete(id)
+  }
+}
+
+const SILENT: LedgerReports = { overrun: () => {}, exceeded: () => {} }
+
+const proveNothing =
+  (truth: Truth): Evidence =>
+  (orphan) => {
+    truth.prove(orphan, false)
+    return NO_EVIDENCE(orphan)
+  }

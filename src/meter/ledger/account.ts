@@ -1,0 +1,98 @@
+import type { Key } from '../../store/rows.ts'
+import type { Unit } from './amounts.ts'
+import { type Budget, isSoft } from './budget.ts'
+import type { Order } from './account-row.ts'
+import type { Period } from './window.ts'
+
+/** A budget's use by one subject in one period, as one node sees it. The node's lease is a slice
+ *  of the budget's headroom, split in three:
+ *
+ *      lease = available + pending + unposted (+ what is on its way back)
+ *
+ *  Reserve moves from available to pending, settle from pending to unposted and back to
+ *  available; only the escrow changes their sum. */
+export class Account {
+  /** The newest version, where the configuration changed. */
+  budget: Budget
+  /** Budget, subject, unit, period: the key of the durable account. */
+  readonly key: Key
+  readonly startMs: number
+  readonly endMs: number
+  /** Counts, and never holds anybody up. */
+  readonly soft: boolean
+  /** Names the time from the first grant to the last return; what a log says of holds is told
+   *  by it. Unique in an epoch of the node. */
+  term: number
+
+  available = 0
+  pending = 0
+  /** Settled, and not yet posted to the durable account. */
+  unposted = 0
+  /** Open holds. */
+  holds = 0
+  /** Left behind: the next request of the same period makes a new one. */
+  retired = false
+
+  /** The lease as the store has it. */
+  lease = 0
+  /** The order on its way to the store, until it is known how it went. */
+  order: Order | undefined
+  waiting: Waiting[] = []
+  queued = false
+  /** What the durable account told last: everything posted, by all nodes. */
+  posted = 0
+  /** Headroom nobody had leased. */
+  headroom = 0
+  /** When somebody frees some at the latest; Infinity: not by time. */
+  freedAtMs: number
+  /** A further draw is pointless until this instant (monotonic). */
+  spentUntilMs = -Infinity
+  /** Another node waits for headroom, or the limit was lowered. */
+  recalled = false
+  /** We told others that we wait. */
+  wants = false
+  /** What to lease at once: about a second's demand. */
+  slice = 0
+  drawnAtMs = -Infinity
+  /** Below it the next slice is drawn before anybody waits; -1: not worth it. */
+  lowWater = -1
+  /** The next slice is due. */
+  ahead = false
+  idleTicks = 0
+  constructor(budget: Budget, key: Key, period: Period, term: number) {
+    this.budget = budget
+    this.key = key
+    this.startMs = period.startMs
+    this.endMs = period.endMs
+    this.freedAtMs = period.endMs
+    this.soft = isSoft(budget.action)
+    this.term = term
+  }
+}
+
+export interface Waiting {
+  readonly amount: number
+  /** Monotonic. */
+  readonly deadlineMs: number
+  readonly resolve: (drawn: Drawn) => void
+}
+
+/** How a draw from the durable account went. */
+export type Drawn = 'granted' | 'spent' | 'store_unavailable' | 'fenced'
+
+/** A budget that binds a request, and the account it uses now. */
+export class Binding {
+  readonly budget: Budget
+  readonly subject: string
+  readonly unit: Unit
+  /** A limit for each request alone needs no account. */
+  readonly perRequest: boolean
+  current: Account | undefined
+
+  constructor(budget: Budget, subject: string) {
+    this.budget = budget
+    this.subject = subject
+    this.unit = budget.unit
+    this.perRequest = budget.window.kind === 'request'
+  }
+}

@@ -1,0 +1,236 @@
+import type { Clock, Timer } from '../../base/clock.ts'
+import { type Fault, toFault } from '../../base/errors.ts'
+import type { Leases } from '../../store/leases.ts'
+import { put, type Rows } from '../../store/rows.ts'
+import { Account, type Drawn } from './account.ts'
+import { ACCOUNTS, NODES } from './account-row.ts'
+import { type Budget, isSoft } from './budget.ts'
+import { type Evidence, fence, storeOffset } from './recover.ts'
+import { adopt, answerAll, expire, IDLE_TICKS_MAX, type Moment, sharesPassed, type Step, stepOf } from './step.ts'
+import { periodAt } from './window.ts'
+
+/** The node's leases on the headroom of durable accounts. Everything between memory and store
+ *  goes through one pump, one batch after another: what was used is posted, spare headroom goes
+ *  back, and slices are drawn, all by compare-and-set, all exactly once. */
+
+export interface EscrowOptions {
+  readonly rows: Rows
+  /** Tell the store's time, by which rolling windows count on every node. */
+  readonly leases: Pick<Leases, 'acquire'>
+  readonly clock: Clock
+  /** Unique among the processes that share the store; the same again after a restart. */
+  readonly node: string
+  /** What the log of this node's holds proves; see `Evidence`. */
+  readonly evidence: Evidence
+  readonly reports: EscrowReports
+}
+
+export interface EscrowReports {
+  /** The posted total passed a share of the limit. Told by the node whose posting passed it. */
+  warned(account: Account, share: number): void
+  /** The store did not take what was due; it is tried again at the next tick. */
+  failed(fault: Fault): void
+  /** Another took this node for dead. It holds nothing any more and must be opened anew. */
+  fenced(): void
+}
+
+/** How often what was used is posted, and how soon a node notices that another needs headroom. */
+const TICK_MS = 250
+/** Accounts in one commit. */
+const BATCH_MAX = 1_000
+/** Attempts at one batch where others keep changing the same accounts, before the next tick. */
+const CONFLICTS_MAX = 10
+/** A lease ends in two rounds: what was used is posted, then nothing is left. */
+const CLOSE_ROUNDS = 4
+
+export class Escrow {
+  readonly node: string
+  readonly epoch: number
+  readonly #rows: Rows
+  readonly #clock: Clock
+  readonly #reports: EscrowReports
+  readonly #accounts = new Map<string, Account>()
+  /** From the clock that never jumps to the store's. */
+  readonly #storeOffsetMs: number
+  #queue: Account[] = []
+  #pumping = false
+  #pumped: Promise<void> = Promise.resolve()
+  #fenced = false
+  #closed = false
+  #timer: Timer | undefined
+  /** Of terms and orders. */
+  #number = 0
+
+  private constructor(options: EscrowOptions, epoch: number, storeOffsetMs: number) {
+    this.node = options.node
+    this.epoch = epoch
+    this.#rows = options.rows
+    this.#clock = options.clock
+    this.#reports = options.reports
+    this.#storeOffsetMs = storeOffsetMs
+    this.#arm()
+  }
+
+  /** Fences the node's last epoch, recovers what it left, and begins a new one. Throws a `Fault`
+   *  (`store_unavailable`) where the store does not answer. */
+  static async open(options: EscrowOptions): Promise<Escrow> {
+    const { rows, leases, node, clock, evidence } = options
+    const offsetMs = await storeOffset(leases, clock, node)
+    const epoch = await fence(rows, node, offsetMs + clock.monotonicMs(), evidence)
+    return new Escrow(options, epoch, offsetMs)
+  }
+
+  get fenced(): boolean {
+    return this.#fenced
+  }
+
+  get accounts(): Iterable<Account> {
+    return this.#accounts.values()
+  }
+
+  /** The account of a budget and subject for the period of an instant. */
+  account(budget: Budget, subject: string, wallMs: number): Account {
+    const period = periodAt(budget.window, wallMs)
+    const key = [budget.id, subject, budget.unit, period.key]
+    const name = key.join('\0')
+    const present = this.#accounts.get(name)
+    if (present !== undefined) {
+      // A soft budget has no lease: one that becomes hard begins with a new account.
+      if (present.soft === isSoft(budget.action)) present.budget = budget
+      return present
+    }
+    const account = new Account(budget, key, period, ++this.#number)
+    this.#accounts.set(name, account)
+    return account
+  }
+
+  /** Leases at least `amount`, waiting for other nodes to give back what they do not use; until
+   *  the deadline (monotonic) has passed and the store has answered once more. */
+  draw(account: Account, amount: number, deadlineMs: number): Promise<Drawn> {
+    if (this.#fenced || this.#closed) return Promise.resolve('fenced')
+    return new Promise((resolve) => {
+      account.waiting.push({ amount, deadlineMs, resolve })
+      this.#enqueue(account)
+    })
+  }
+
+  /** Leases the next slice before anybody has to wait for it. */
+  drawAhead(account: Account): void {
+    account.lowWater = -1
+    account.ahead = true
+    this.#enqueue(account)
+  }
+
+  /** Posts everything and gives back what is not held. False where something is still held, or
+   *  the store did not take all of it: then it is recovered when the node is opened again. */
+  async close(): Promise<boolean> {
+    this.#closed = true
+    this.#timer?.cancel()
+    for (const account of this.#accounts.values()) answerAll(account, 'fenced')
+    for (let round = 0; round < CLOSE_ROUNDS && this.#accounts.size > 0 && !this.#fenced; round++) {
+      for (const account of this.#accounts.values()) {
+        account.idleTicks = IDLE_TICKS_MAX
+        this.#enqueue(account)
+      }
+      await this.#pumped
+    }
+    return this.#accounts.size === 0
+  }
+
+  #arm(): void {
+    this.#timer = this.#clock.after(TICK_MS, () => {
+      this.#tick()
+      if (!this.#fenced && !this.#closed) this.#arm()
+    })
+  }
+
+  #tick(): void {
+    const nowMs = this.#clock.monotonicMs()
+    for (const account of this.#accounts.values()) {
+      account.idleTicks++
+      if (account.waiting.length > 0) expire(account, nowMs)
+      this.#enqueue(account)
+    }
+  }
+
+  #enqueue(account: Account): void {
+    if (!account.queued) {
+      account.queued = true
+      this.#queue.push(account)
+    }
+    if (!this.#pumping && !this.#fenced) this.#pumped = this.#pump()
+  }
+
+  async #pump(): Promise<void> {
+    this.#pumping = true
+    try {
+      // What is asked for in one turn goes in one batch.
+      await Promise.resolve()
+      while (this.#queue.length > 0 && !this.#fenced) {
+        const batch = this.#queue.splice(0, BATCH_MAX).filter((account) => !account.retired)
+        for (const account of batch) account.queued = false
+        if (batch.length > 0) await this.#carry(batch, 0)
+      }
+    } catch (thrown) {
+      for (const account of this.#queue.splice(0)) account.queued = false
+      this.#reports.failed(toFault(thrown))
+    } finally {
+      this.#pumping = false
+    }
+  }
+
+  /** One batch, as one commit; halved where another node got in between. */
+  async #carry(batch: readonly Account[], conflicts: number): Promise<void> {
+    const [guard, stored] = await Promise.all([
+      this.#rows.get(NODES, [this.node]),
+      this.#rows.getMany(
+        ACCOUNTS,
+        batch.map(({ key }) => key),
+      ),
+    ])
+    if (guard?.row.epoch !== this.epoch) return this.#fence()
+    const now = this.#now()
+    const steps = batch.map((account, at) => stepOf(account, stored[at], now))
+    const changes = steps.flatMap(({ changes }) => changes)
+    // The guard: an epoch that was fenced changes nothing any more.
+    if (changes.length > 0) changes.push(put(NODES, [this.node], guard.row, guard.version))
+    if (changes.length === 0 || (await this.#rows.commit(changes))) {
+      for (const step of steps) this.#adopt(step)
+      return
+    }
+    if (conflicts >= CONFLICTS_MAX) return
+    if (conflicts === 0 || batch.length === 1) return this.#carry(batch, conflicts + 1)
+    const middle = batch.length >> 1
+    await this.#carry(batch.slice(0, middle), conflicts + 1)
+    await this.#carry(batch.slice(middle), conflicts + 1)
+  }
+
+  #adopt(step: Step): void {
+    const { account } = step
+    const again = adopt(step, this.#now())
+    for (const share of sharesPassed(step)) this.#reports.warned(account, share)
+    if (account.retired) this.#accounts.delete(account.key.join('\0'))
+    else if (again) this.#enqueue(account)
+  }
+
+  #now(): Moment {
+    return {
+      node: this.node,
+      epoch: this.epoch,
+      monotonicMs: this.#clock.monotonicMs(),
+      rollingMs: this.#storeOffsetMs + this.#clock.monotonicMs(),
+      number: () => ++this.#number,
+    }
+  }
+
+  #fence(): void {
+    this.#fenced = true
+    this.#timer?.cancel()
+    for (const account of this.#accounts.values()) {
+      answerAll(account, 'fenced')
+      // Bindings outlive the escrow and must not come back to it.
+      account.retired = true
+    }
+    this.#reports.fenced()
+  }
+}

@@ -1,0 +1,93 @@
+import type { Clock } from '../../base/clock.ts'
+import { fault } from '../../base/errors.ts'
+import type { Leases } from '../../store/leases.ts'
+import { type Change, type Key, put, remove, type Rows, type Stored } from '../../store/rows.ts'
+import { ACCOUNTS, LEASED, type LeasedRow, NODES, recovered } from './account-row.ts'
+import { CLOCK_AGREEMENT_MS } from './window.ts'
+
+/** Ends an epoch of a node, and settles what it left behind. */
+
+/** A lease that nobody serves any more. */
+export interface Orphan {
+  readonly node: string
+  readonly epoch: number
+  readonly term: number
+  /** Budget, subject, unit, period. */
+  readonly account: Key
+}
+
+/** What a log proves that was used under a lease's term, from its first hold to its last, open
+ *  ones at their bound. Only a log in which every hold was durable before its engine was called,
+ *  and which the old epoch cannot write to any more, proves anything; undefined: nothing is
+ *  proved, so the whole lease is posted. */
+export type Evidence = (orphan: Orphan) => number | undefined
+
+export const NO_EVIDENCE: Evidence = () => undefined
+
+const PAGE = 500
+
+/** Fences whoever was the node until now: none of its commits succeeds any more. Then posts what
+ *  it used and frees the rest. Returns the node's new epoch. `storeMs`: the
+ *  store's time. May be repeated after any failure;
+ *  throws a `Fault` (`store_unavailable`) where the store does not answer. */
+export async function fence(rows: Rows, node: string, storeMs: number, evidence: Evidence): Promise<number> {
+  const epoch = await raise(rows, node)
+  let after: Key | undefined
+  for (;;) {
+    const page = await rows.scan(LEASED, { prefix: [node], limit: PAGE, ...(after === undefined ? {} : { after }) })
+    for (const leased of page) await recover(rows, node, epoch, leased, storeMs, evidence)
+    after = page.at(-1)?.key
+    if (page.length < PAGE) break
+  }
+  return epoch
+}
+
+async function raise(rows: Rows, node: string): Promise<number> {
+  for (;;) {
+    const stored = await rows.get(NODES, [node])
+    const epoch = (stored?.row.epoch ?? 0) + 1
+    if (await rows.commit([put(NODES, [node], { epoch }, stored?.version ?? 0)])) return epoch
+  }
+}
+
+async function recover(
+  rows: Rows,
+  node: string,
+  epoch: number,
+  leased: Stored<LeasedRow>,
+  atMs: number,
+  evidence: Evidence,
+): Promise<void> {
+  const key = leased.key.slice(1)
+  for (;;) {
+    const [guard, stored] = await Promise.all([rows.get(NODES, [node]), rows.get(ACCOUNTS, key)])
+    if (guard?.row.epoch !== epoch) throw fault('store_unavailable', { reason: `node ${node} was fenced meanwhile` })
+    const changes: Change[] = [put(NODES, [node], guard.row, guard.version), remove(LEASED, leased.key)]
+    const lease = stored?.row.leases[node]
+    if (stored !== undefined && lease !== undefined && lease.epoch < epoch) {
+      const used = evidence({ node, epoch: lease.epoch, term: lease.term, account: key })
+      changes.push(put(ACCOUNTS, key, recovered(stored.row, node, used, { ...leased.row, atMs }), stored.version))
+    }
+    if (await rows.commit(changes)) return
+  }
+}
+
+/** Of any length: the lease is taken for the sake of its date. */
+const CLOCK_LEASE_MS = 1_000
+const CLOCK_SAMPLES = 5
+
+/** How far the store's clock is ahead of the node's, in milliseconds, too little by at most
+ *  `CLOCK_AGREEMENT_MS`. Throws a `Fault` (`store_unavailable`) where the store is slower. */
+export async function storeOffset(leases: Pick<Leases, 'acquire'>, clock: Clock, node: string): Promise<number> {
+  let best = { offsetMs: 0, tookMs: Infinity }
+  for (let sample = 0; sample < CLOCK_SAMPLES; sample++) {
+    const askedMs = clock.monotonicMs()
+    const lease = await leases.acquire(`ledger clock ${node}`, node, CLOCK_LEASE_MS)
+    if (lease === undefined) throw fault('store_unavailable', { reason: `another process is called ${node}` })
+    const nowMs = clock.monotonicMs()
+    const tookMs = nowMs - askedMs
+    if (tookMs < best.tookMs) best = { offsetMs: lease.expiresAtMs - CLOCK_LEASE_MS - nowMs, tookMs }
+  }
+  if (best.tookMs <= CLOCK_AGREEMENT_MS) return best.offsetMs
+  throw fault('store_unavailable', { reason: `it takes ${Math.round(best.tookMs)} ms to tell the time` })
+}
