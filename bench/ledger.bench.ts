@@ -19,7 +19,7 @@ const OPERATIONS = 100_000
 const ROUNDS = 15
 const BUDGETS = 1_000_000
 const GRANTED_ACCOUNTS = 20_000
-const LIMIT = 1_000_000_000_000
+const LIMIT = 9_000_000_000_000_000
 
 const hard = { limit: LIMIT, action: { kind: 'refuse' }, warnAt: [] } as const
 const FIVE: readonly Budget[] = [

@@ -120,6 +120,17 @@ test('a hold ends once', async () => {
   assert.equal(await postedIn(rows), 7)
 })
 
+test('what is no amount is refused by name, and leaves the books alone', async () => {
+  const { ledger, table, escrow } = await open([TOKENS])
+  const hold = held(await ledger.admit('r1', 0, table.bind(RED), tokens(10)))
+  for (const wrong of [NaN, -1, 0.5, Infinity, 2 ** 53]) {
+    assert.throws(() => ledger.reserve('r2', 0, table.bind(RED), tokens(wrong)), { code: 'internal' })
+    assert.throws(() => ledger.settle(hold, tokens(wrong)), { code: 'internal' })
+  }
+  assert.deepEqual([hold.state, [...escrow.accounts][0]?.pending], ['open', 10])
+  assert.ok(ledger.settle(hold, tokens(1)))
+})
+
 test('all scopes are held or none', async () => {
   const wide: Budget = { ...TOKENS, id: 'all', scope: 'global', limit: 50 }
   const { match: _, ...global } = wide

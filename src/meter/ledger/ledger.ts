@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
+import { fault } from '../../base/errors.ts'
 import type { Account, Binding } from './account.ts'
-import { type Amounts, NO_AMOUNTS } from './amounts.ts'
+import { type Amounts, isAmount, NO_AMOUNTS, UNITS } from './amounts.ts'
 import { isSoft } from './budget.ts'
 import type { Escrow } from './escrow.ts'
 import { overRequest, type Short, Shortfall, shortOf } from './shortfall.ts'
@@ -91,12 +92,14 @@ export class Ledger {
   }
 
   /** Holds the bound in every account, or in none, without waiting. The bound is what the request
-   *  cannot pass: its input counted from above, and the output cap that is sent upstream. */
+   *  cannot pass: its input counted from above, and the output cap that is sent upstream. Throws a
+   *  `Fault` (`internal`) where it is no amount. */
   reserve(requestId: string, attempt: number, bindings: readonly Binding[], bound: Amounts): Hold | Shortfall {
     const name = nameOf(requestId, attempt)
     if (this.#open.has(name)) return new Shortfall('duplicate', [])
     if (this.#escrow.fenced) return new Shortfall('fenced', [])
     const nowMs = this.#clock.wallMs()
+    checkAmounts(bound)
     const accounts: Account[] = []
     const amounts: number[] = []
     for (const binding of bindings) {
@@ -126,9 +129,10 @@ export class Ledger {
   }
 
   /** Posts what was used and frees the rest; false, with nothing changed, where the hold has
-   *  ended already. */
+   *  ended already. Throws a `Fault` (`internal`), and the hold stays open, where it is no amount. */
   settle(hold: Hold, actual: Amounts): boolean {
     if (hold.state !== 'open') return false
+    checkAmounts(actual)
     hold.state = 'settled'
     return this.#end(hold, actual)
   }
@@ -202,6 +206,12 @@ export class Ledger {
       short.filter((one) => one.reason === reason),
     )
   }
+}
+
+/** One wrong number would stay in the books for ever. */
+function checkAmounts(amounts: Amounts): void {
+  for (const unit of UNITS)
+    if (!isAmount(amounts[unit])) throw fault('internal', { reason: `${amounts[unit]} ${unit} are no amount` })
 }
 
 const nameOf = (requestId: string, attempt: number): string => (attempt === 0 ? requestId : `${requestId}\0${attempt}`)
