@@ -89,3 +89,12 @@ test('the schema for editors is one an editor can use', () => {
   assert.equal(schema.properties.engines.additionalProperties.oneOf.length, 3)
   for (const own of ['"reload"', '"shown"', '"hidden"']) assert(!JSON.stringify(schema).includes(own))
 })
+
+test('the answer that the README shows stands in the handbook, word for word', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const shown = /^> (.+)$/m.exec(readme)?.[1] ?? ''
+  const sentences = shown.split(/ \[\d+\] ?/).filter((sentence) => sentence !== '')
+  const page = readFileSync(join(root, 'docs', 'security.md'), 'utf8')
+  assert(sentences.length > 0)
+  for (const sentence of sentences) assert(page.includes(sentence), sentence)
+})

@@ -47,7 +47,7 @@ export interface Rollup {
   readonly firstTokenMs: Sketch
 }
 
-/** Keyed by [day, the other coordinates as JSON]. */
+/** Keyed by [day, digest of all coordinates]: a range of days is a range of keys. */
 export const ROLLUPS = table<Rollup>('rollups')
 
 const COUNTS = [
