@@ -47,7 +47,7 @@ workflows:
 
 test('fields of later versions are refused, not ignored', async () => {
   const lines = await problemsOf(`gateways: 1
-budgets: [{ scope: request, limit: { usd: 1 } }]
+roles: [gateway]
 store: { kind: sqlite }
 blobs: { kind: filesystem }
 engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: anthropic } }

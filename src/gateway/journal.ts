@@ -11,9 +11,9 @@ import type { Entry, Events } from '../store/events.ts'
  *  that the store refused is kept and written when the store takes entries again. An opening and
  *  a closing that fall together are written together. */
 
-/** How a request ended. `interrupted`: this process died, and found the request open when it
- *  came back. */
-export type Outcome = 'answered' | 'failed' | 'cancelled' | 'interrupted'
+/** How a request ended. `refused`: a budget or a rate limit did not let it pass. `interrupted`:
+ *  this process died, and found the request open when it came back. */
+export type Outcome = 'answered' | 'refused' | 'failed' | 'cancelled' | 'interrupted'
 
 export type Closing = JsonObject & { readonly outcome: Outcome }
 

@@ -10,6 +10,7 @@ import type { CliContext, Output } from '../cli/context.ts'
 import type { House, HouseOptions } from '../cli/house.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
+import { budgetsOf } from './budgets.ts'
 import { controlSocket, openHouse } from './house.ts'
 import { namesPrices, priceLoader } from './prices.ts'
 import { houseProbes } from './probes.ts'
@@ -33,7 +34,10 @@ export async function main(entry: string, words: readonly string[]): Promise<num
       cwd: process.cwd(),
       docsFolder: inPackage('docs'),
     })
-    if (loaded instanceof Refusal || !namesPrices(loaded)) return loaded
+    if (loaded instanceof Refusal) return loaded
+    const budgets = budgetsOf(loaded)
+    if (budgets instanceof Refusal) return budgets
+    if (!namesPrices(loaded)) return loaded
     const prices = await loadPrices(loaded)
     return prices instanceof Refusal ? prices : loaded
   }

@@ -31,7 +31,9 @@ import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
+import { Accounting } from '../meter/accounting.ts'
 import { UsageBook } from '../meter/usage-book.ts'
+import { checkedBudgetsOf } from './budgets.ts'
 import { Library } from './library.ts'
 import { Models } from './models.ts'
 import type { LoadPrices } from './prices.ts'
@@ -80,6 +82,7 @@ class RunningHouse implements House {
   #library: Library | undefined
   #gateway: Gateway | undefined
   #usage: UsageBook | undefined
+  #accounting: Accounting | undefined
   #servers: HttpServer[] = []
   #watch: FileWatch | undefined
   #unfollow: (() => void) | undefined
@@ -139,6 +142,23 @@ class RunningHouse implements House {
     }))
     await models.load(this.#loaded)
     const sessions = new Sessions(clock, random)
+    const { rows, leases } = store
+    const accounting = (this.#accounting = new Accounting({
+      rows,
+      leases,
+      clock,
+      log,
+      node: 'gateway-0',
+      onWarning: ({ budget, subject, share, posted }) =>
+        log.write('warn', 'a budget has passed a share of its limit', {
+          budget: budget.id,
+          subject,
+          share,
+          posted,
+          limit: budget.limit,
+        }),
+    }))
+    await accounting.load(checkedBudgetsOf(this.#loaded))
     const gateway = (this.#gateway = new Gateway({
       clock,
       random,
@@ -147,6 +167,7 @@ class RunningHouse implements House {
       catalogue: () => models.catalogue,
       authenticate: (request) => authenticate(request, keyring, sessions),
       limits: () => this.#loaded.config.limits,
+      accounting,
     }))
     const interrupted = await gateway.recover()
     if (interrupted > 0)
@@ -194,6 +215,7 @@ class RunningHouse implements House {
       ...this.#servers.map((server) => this.#end('server', () => server.drain(drainMs))),
     ])
     await this.#end('journal', () => this.#gateway?.flush())
+    await this.#end('budgets', () => this.#accounting?.close())
     await this.#end('usage', () => this.#usage?.stop())
     await this.#end('engines', () => this.#models?.close())
     await this.#end('index', () => this.#library?.close())
@@ -270,6 +292,7 @@ class RunningHouse implements House {
       const plan = planReload(this.#loaded, after)
       if (plan.applied.length === 0 && plan.needsRestart.length === 0) return
       const loaded = applyReload(this.#loaded, after)
+      await this.#accounting?.load(checkedBudgetsOf(loaded))
       await this.#models?.load(loaded)
       this.#loaded = loaded
       onEvent({ step: 'reloaded', ...plan })

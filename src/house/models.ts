@@ -87,8 +87,8 @@ export class Models {
       analyzer,
       search,
       explainNothing,
-      callModel: innerCalls({ clock, random }, catalogue),
-      rerank: innerRerank({ clock, random }, catalogue),
+      callModel: innerCalls({ clock, random, catalogue }),
+      rerank: innerRerank({ clock, random, catalogue }),
     }
   }
 }

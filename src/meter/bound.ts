@@ -41,3 +41,7 @@ export function outputTokensBound(body: JsonObject, outputTokensMax: number): nu
   const n = body['n']
   return outputTokensMax * (typeof n === 'number' && n > 1 ? n : 1)
 }
+
+/** Of texts that are read one by one, each by itself: for embeddings and rerankers. */
+export const textsTokensBound = (texts: readonly string[]): number =>
+  texts.reduce((sum, text) => sum + TEMPLATE_TOKENS + Buffer.byteLength(text), 0)

@@ -20,6 +20,9 @@ export const NO_USAGE: Usage = {
 export const totalTokens = (usage: Usage): number =>
   usage.inputTokens + usage.cachedInputTokens + usage.outputTokens + usage.reasoningTokens
 
+/** Visible output and reasoning. */
+export const outputTokensOf = (usage: Usage): number => usage.outputTokens + usage.reasoningTokens
+
 export const addUsage = (a: Usage, b: Usage): Usage => ({
   inputTokens: a.inputTokens + b.inputTokens,
   cachedInputTokens: a.cachedInputTokens + b.cachedInputTokens,

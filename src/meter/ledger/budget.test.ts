@@ -89,6 +89,13 @@ test('a request is bound by what names it, by what is for each, and by what is f
 })
 
 test('amounts of a request: totals are derived, and a cost beyond all limits stays beyond', () => {
-  assert.deepEqual(amountsOf(3, 4, 5n), { inputTokens: 3, outputTokens: 4, totalTokens: 7, nanoUsd: 5, requests: 1 })
+  assert.deepEqual(amountsOf(3, 4, 5n), {
+    inputTokens: 3,
+    outputTokens: 4,
+    totalTokens: 7,
+    nanoUsd: 5,
+    requests: 1,
+    concurrent: 1,
+  })
   assert.equal(amountsOf(0, 0, 10n ** 30n).nanoUsd, AMOUNT_MAX)
 })
