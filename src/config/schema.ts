@@ -279,7 +279,7 @@ const WORKFLOW = z.strictObject({
 })
 
 /** What requests count for, and can be limited by. */
-export const BUDGET_SCOPES = ['request', 'key', 'user', 'team', 'workflow', 'model', 'tag', 'tenant', 'global'] as const
+const BUDGET_SCOPES = ['request', 'key', 'user', 'team', 'workflow', 'model', 'tag', 'tenant', 'global'] as const
 
 const tokens = () => integer(1, AMOUNT_MAX)
 /** In tokens and in nano-USD; beyond it sums would not be exact. */

@@ -31,7 +31,7 @@ const billJson = ({ usage, costNanoUsd, priceVersion }: Bill): JsonObject => ({
 /** Money as JSON: a decimal string of nano-USD, or null when unknown. */
 export const costJson = (costNanoUsd: bigint | undefined): string | null => costNanoUsd?.toString() ?? null
 
-export const usageJson = (usage: Usage): JsonObject => ({ ...usage })
+const usageJson = (usage: Usage): JsonObject => ({ ...usage })
 
 /** Who answered, what was put aside for it and what is left; with `total`, for how much. */
 export function answerHeaders(deployment: Deployment | undefined, spending: Spending, total?: Bill): Headers {

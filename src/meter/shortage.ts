@@ -76,7 +76,7 @@ const UNIT_TEXTS: { readonly [unit in Exclude<Unit, 'nanoUsd'>]: string } = {
   concurrent: 'requests at the same time',
 }
 
-export const amountText = (unit: Unit, amount: number): string =>
+const amountText = (unit: Unit, amount: number): string =>
   unit === 'nanoUsd' ? formatUsd(BigInt(amount)) : `${formatCount(amount)} ${UNIT_TEXTS[unit]}`
 
 const shown = ({ budget, subject, needed, available, spent, resetsAtMs }: Short): ShortBudget => ({

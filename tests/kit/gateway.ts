@@ -19,7 +19,7 @@ import { unlimited } from './spending.ts'
 /** A gateway over two engines that are moved by hand: `chat` on the first, which is priced, with
  *  the second to fall back to. */
 
-export const TIMEOUTS = { connectMs: 100, firstTokenMs: 1000, betweenTokensMs: 500, totalMs: 5000 }
+const TIMEOUTS = { connectMs: 100, firstTokenMs: 1000, betweenTokensMs: 500, totalMs: 5000 }
 const PRICE: Price = { inputNanoUsd: 150_000_000n, cachedInputNanoUsd: 75_000_000n, outputNanoUsd: 600_000_000n }
 export const USAGE = { inputTokens: 10, cachedInputTokens: 2, outputTokens: 3, reasoningTokens: 1, estimated: false }
 export const ASK = { model: 'chat', messages: [{ role: 'user', content: 'Hello?' }] }
