@@ -1,5 +1,5 @@
 import type { Key } from '../../store/rows.ts'
-import type { Unit } from './amounts.ts'
+import { isPosted, type Unit } from './amounts.ts'
 import { type Budget, isSoft } from './budget.ts'
 import type { Order } from './account-row.ts'
 import type { Period } from './window.ts'
@@ -7,7 +7,7 @@ import type { Period } from './window.ts'
 /** A budget's use by one subject in one period, as one node sees it. The node's lease is a slice
  *  of the budget's headroom, split in three:
  *
- *      lease = available + pending + unposted (+ what is on its way back)
+ *      lease = available + pending + unposted + returning (+ what is on its way back)
  *
  *  Reserve moves from available to pending, settle from pending to unposted and back to
  *  available; only the escrow changes their sum. */
@@ -20,6 +20,8 @@ export class Account {
   readonly endMs: number
   /** Counts, and never holds anybody up. */
   readonly soft: boolean
+  /** What was used stays used; see `isPosted`. */
+  readonly posts: boolean
   /** Names the time from the first grant to the last return; what a log says of holds is told
    *  by it. Unique in an epoch of the node. */
   term: number
@@ -28,6 +30,8 @@ export class Account {
   pending = 0
   /** Settled, and not yet posted to the durable account. */
   unposted = 0
+  /** Came free while others wait, and goes back. */
+  returning = 0
   /** Open holds. */
   holds = 0
   /** Left behind: the next request of the same period makes a new one. */
@@ -51,6 +55,9 @@ export class Account {
   recalled = false
   /** We told others that we wait. */
   wants = false
+  /** We told others that nothing is to spare here; until then (monotonic) what comes free goes back
+   *  at once, and is no more ours to use than theirs. */
+  firmUntilMs = -Infinity
   /** What to lease at once: about a second's demand. */
   slice = 0
   drawnAtMs = -Infinity
@@ -66,6 +73,7 @@ export class Account {
     this.endMs = period.endMs
     this.freedAtMs = period.endMs
     this.soft = isSoft(budget.action)
+    this.posts = isPosted(budget.unit)
     this.term = term
   }
 }

@@ -36,6 +36,8 @@ export interface EscrowReports {
 
 /** How often what was used is posted, and how soon a node notices that another needs headroom. */
 const TICK_MS = 250
+/** How often a request that waits for what others give back looks whether it is there. */
+const LOOK_MS = 50
 /** Accounts in one commit. */
 const BATCH_MAX = 1_000
 /** Attempts at one batch where others keep changing the same accounts, before the next tick. */
@@ -58,6 +60,9 @@ export class Escrow {
   #fenced = false
   #closed = false
   #timer: Timer | undefined
+  /** Accounts that requests wait for, and when to look again. */
+  #awaited: Account[] = []
+  #lookTimer: Timer | undefined
   /** Of terms and orders. */
   #number = 0
 
@@ -121,11 +126,21 @@ export class Escrow {
     this.#enqueue(account)
   }
 
+  /** A hold ended while others wait. */
+  comesFree(account: Account): void {
+    if (!account.soft && account.available > 0) {
+      account.returning += account.available
+      account.available = 0
+    }
+    this.#enqueue(account)
+  }
+
   /** Posts everything and gives back what is not held. False where something is still held, or
    *  the store did not take all of it: then it is recovered when the node is opened again. */
   async close(): Promise<boolean> {
     this.#closed = true
     this.#timer?.cancel()
+    this.#lookTimer?.cancel()
     for (const account of this.#accounts.values()) answerAll(account, 'fenced')
     for (let round = 0; round < CLOSE_ROUNDS && this.#accounts.size > 0 && !this.#fenced; round++) {
       for (const account of this.#accounts.values()) {
@@ -211,6 +226,16 @@ export class Escrow {
     for (const share of sharesPassed(step)) this.#reports.warned(account, share)
     if (account.retired) this.#accounts.delete(account.key.join('\0'))
     else if (again) this.#enqueue(account)
+    else if (account.waiting.length > 0) this.#await(account)
+  }
+
+  #await(account: Account): void {
+    this.#awaited.push(account)
+    if (this.#closed) return
+    this.#lookTimer ??= this.#clock.after(LOOK_MS, () => {
+      this.#lookTimer = undefined
+      for (const one of this.#awaited.splice(0)) this.#enqueue(one)
+    })
   }
 
   #now(): Moment {
@@ -226,6 +251,7 @@ export class Escrow {
   #fence(): void {
     this.#fenced = true
     this.#timer?.cancel()
+    this.#lookTimer?.cancel()
     for (const account of this.#accounts.values()) {
       answerAll(account, 'fenced')
       // Bindings outlive the escrow and must not come back to it.

@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ManualClock, settled } from '../../../tests/kit/clock.ts'
-import { fault } from '../../base/errors.ts'
-import { MemoryLeases } from '../../drivers/memory/leases.ts'
-import { MemoryRows } from '../../drivers/memory/rows.ts'
-import type { Change, Rows } from '../../store/rows.ts'
-import { ACCOUNTS, type AccountRow, sumOf } from './account-row.ts'
+import { CutRows, openNode, postedIn } from '../../../tests/kit/ledger.ts'
+import { ACCOUNTS, type AccountRow } from './account-row.ts'
 import { type Amounts, NO_AMOUNTS } from './amounts.ts'
 import type { Budget } from './budget.ts'
-import { Escrow } from './escrow.ts'
-import { Hold, Ledger, type Overrun } from './ledger.ts'
+import { Hold } from './ledger.ts'
 import { type Evidence, NO_EVIDENCE } from './recover.ts'
 import { Shortfall } from './shortfall.ts'
 import { BudgetTable } from './table.ts'
@@ -27,53 +22,8 @@ const TOKENS: Budget = {
 const RED = { team: 'red', key: 'k1', user: 'ann' }
 const tokens = (totalTokens: number): Amounts => ({ ...NO_AMOUNTS, totalTokens, requests: 1 })
 
-/** Rows that can be cut off. */
-class CutRows extends MemoryRows {
-  cut = false
-  override async getMany(...args: Parameters<Rows['getMany']>): Promise<never> {
-    if (this.cut) throw fault('store_unavailable', { reason: 'cut off' })
-    return super.getMany(...args) as Promise<never>
-  }
-  override async commit(changes: readonly Change[]): Promise<boolean> {
-    if (this.cut) throw fault('store_unavailable', { reason: 'cut off' })
-    return super.commit(changes)
-  }
-}
-
-async function open(budgets: readonly Budget[], shared = new CutRows(), node = 'a', evidence: Evidence = NO_EVIDENCE) {
-  const clock = new ManualClock()
-  const told: string[] = []
-  const overruns: Overrun[] = []
-  const escrow = await Escrow.open({
-    rows: shared,
-    leases: new MemoryLeases(clock),
-    clock,
-    node,
-    evidence,
-    reports: {
-      warned: (account, share) => told.push(`warned ${account.budget.id} ${share}`),
-      failed: ({ code }) => told.push(`failed ${code}`),
-      fenced: () => told.push('fenced'),
-    },
-  })
-  const ledger = new Ledger(clock, escrow, {
-    overrun: (overrun) => overruns.push(overrun),
-    exceeded: ({ budget }, request) => told.push(`exceeded ${budget.id} ${request}`),
-  })
-  const table = new BudgetTable(budgets)
-  const wait = async (ms: number): Promise<void> => {
-    for (let at = 0; at < ms; at += 50) {
-      clock.advance(50)
-      for (let i = 0; i < 5; i++) await settled()
-    }
-  }
-  return { rows: shared, clock, escrow, ledger, table, told, overruns, wait }
-}
-
-async function postedIn(rows: Rows): Promise<number> {
-  const stored = await rows.scan<AccountRow>(ACCOUNTS, { limit: 100 })
-  return stored.reduce((sum, { row }) => sum + sumOf(row.posted), 0)
-}
+const open = (budgets: readonly Budget[], rows = new CutRows(), node = 'a', evidence: Evidence = NO_EVIDENCE) =>
+  openNode({ budgets, rows, node, evidence })
 
 function held(result: Hold | Shortfall): Hold {
   assert.ok(result instanceof Hold, `refused: ${JSON.stringify(result)}`)

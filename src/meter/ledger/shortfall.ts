@@ -87,7 +87,9 @@ export function shortOf({ budget, subject }: Binding, account: Account, needed: 
     reason: needed > budget.limit ? 'over_limit' : spent ? 'spent' : 'unleased',
     needed,
     available,
-    spent: account.posted + account.unposted + account.pending,
+    spent: account.posts
+      ? account.posted + account.unposted + account.pending
+      : Math.max(account.pending, budget.limit - available),
     resetsAtMs: account.freedAtMs,
   }
 }
