@@ -203,6 +203,11 @@ export function standingOf(row: AccountRow, terms: Terms): Standing {
 export const sumOf = (posted: AccountRow['posted']): number =>
   posted.reduce((sum, [, amount]) => addPosted(sum, amount), 0)
 
+/** Of what was posted, what counts still; `durationMs`: of a rolling window. */
+export function countedAt({ posted }: AccountRow, durationMs: number | undefined, atMs: number): number {
+  return sumOf(durationMs === undefined ? posted : postTo(posted, { window: { kind: 'rolling', durationMs }, atMs }, 0))
+}
+
 export const leasedBy = (leases: readonly LeaseRow[]): number => leases.reduce((sum, { amount }) => sum + amount, 0)
 
 /** The row after a node's lease was recovered: what it spent and had not posted is posted, and the

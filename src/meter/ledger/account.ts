@@ -4,6 +4,14 @@ import { type Budget, isSoft } from './budget.ts'
 import type { Order } from './account-row.ts'
 import type { Period } from './window.ts'
 
+/** The key of a budget's durable account for a subject and a period. */
+export const accountKey = ({ id, unit }: Budget, subject: string, period: Period): Key => [
+  id,
+  subject,
+  unit,
+  period.key,
+]
+
 /** A budget's use by one subject in one period, as one node sees it. The node's lease is a slice
  *  of the budget's headroom, split in three:
  *
@@ -19,7 +27,9 @@ export class Account {
   readonly startMs: number
   readonly endMs: number
   /** Counts, and never holds anybody up. */
-  readonly soft: boolean
+  soft: boolean
+  /** The durable sign of the lease still tells what it was before. */
+  relabelled = false
   /** What was used stays used; see `isPosted`. */
   readonly posts: boolean
   /** Names the time from the first grant to the last return; what a log says of holds is told
@@ -30,7 +40,7 @@ export class Account {
   pending = 0
   /** Settled, and not yet posted to the durable account. */
   unposted = 0
-  /** Came free while others wait, and goes back. */
+  /** Came free while others wait, or is beyond a lowered limit; goes back. */
   returning = 0
   /** Open holds. */
   holds = 0
@@ -75,6 +85,28 @@ export class Account {
     this.soft = isSoft(budget.action)
     this.posts = isPosted(budget.unit)
     this.term = term
+  }
+
+  /** Of what is at hand, what goes back and is nobody's until then. */
+  setAside(amount: number): void {
+    if (amount <= 0) return
+    this.available -= amount
+    this.returning += amount
+  }
+
+  /** From a limit to a warning, or back. What a soft account holds and has not posted was never
+   *  leased: a hard one owes it, as after an overrun, and holds nothing new until the store has
+   *  made up for it. */
+  change(budget: Budget): void {
+    this.budget = budget
+    this.spentUntilMs = -Infinity
+    this.lowWater = -1
+    const soft = isSoft(budget.action)
+    if (soft === this.soft) return
+    this.soft = soft
+    this.relabelled = true
+    this.returning = 0
+    this.available = soft ? 0 : this.lease - this.pending - this.unposted - (this.order?.giveBack ?? 0)
   }
 }
 

@@ -2,9 +2,9 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import { type Fault, toFault } from '../../base/errors.ts'
 import type { Leases } from '../../store/leases.ts'
 import { put, type Rows } from '../../store/rows.ts'
-import { Account, type Drawn } from './account.ts'
+import { Account, accountKey, type Drawn } from './account.ts'
 import { ACCOUNTS, NODES } from './account-row.ts'
-import { type Budget, isSoft } from './budget.ts'
+import type { Budget } from './budget.ts'
 import { type Evidence, fence, storeOffset } from './recover.ts'
 import { adopt, answerAll, expire, IDLE_TICKS_MAX, type Moment, sharesPassed, type Step, stepOf } from './step.ts'
 import { periodAt } from './window.ts'
@@ -96,17 +96,25 @@ export class Escrow {
   /** The account of a budget and subject for the period of an instant. */
   account(budget: Budget, subject: string, wallMs: number): Account {
     const period = periodAt(budget.window, wallMs)
-    const key = [budget.id, subject, budget.unit, period.key]
+    const key = accountKey(budget, subject, period)
     const name = key.join('\0')
     const present = this.#accounts.get(name)
     if (present !== undefined) {
-      // A soft budget has no lease: one that becomes hard begins with a new account.
-      if (present.soft === isSoft(budget.action)) present.budget = budget
+      if (present.budget !== budget) this.#change(present, budget)
       return present
     }
     const account = new Account(budget, key, period, ++this.#number)
     this.#accounts.set(name, account)
     return account
+  }
+
+  /** The configuration changed: what was refused may be affordable now, and what is at hand beyond a
+   *  lower limit goes back at once. */
+  #change(account: Account, budget: Budget): void {
+    account.headroom += budget.limit - account.budget.limit
+    account.change(budget)
+    if (!account.soft) account.setAside(Math.min(account.available, -account.headroom))
+    this.#enqueue(account)
   }
 
   /** Leases at least `amount`, waiting for other nodes to give back what they do not use; until
@@ -128,10 +136,7 @@ export class Escrow {
 
   /** A hold ended while others wait. */
   comesFree(account: Account): void {
-    if (!account.soft && account.available > 0) {
-      account.returning += account.available
-      account.available = 0
-    }
+    if (!account.soft) account.setAside(account.available)
     this.#enqueue(account)
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CutRows, openNode, postedIn } from '../../../tests/kit/ledger.ts'
+import { CutRows, openNode, postedIn, timed, wait } from '../../../tests/kit/ledger.ts'
 import { ACCOUNTS, type AccountRow } from './account-row.ts'
 import { type Amounts, NO_AMOUNTS } from './amounts.ts'
 import type { Budget } from './budget.ts'
@@ -204,4 +204,35 @@ test('a lowered limit calls leases back', async () => {
   await wait(500)
   const [account] = escrow.accounts
   assert.deepEqual([account?.available, account?.lease], [0, 5])
+})
+
+test('a busy budget that becomes hard is enforced at once, and one that becomes soft lets pass', async () => {
+  const soft: Budget = { ...TOKENS, limit: 100, action: { kind: 'dryRun' } }
+  const { ledger, table, rows, clock, escrow } = await open([soft])
+  const hard = new BudgetTable([{ ...soft, action: { kind: 'refuse' } }])
+  const running = held(ledger.reserve('r1', 0, table.bind(RED), tokens(60)))
+  ledger.settle(held(ledger.reserve('r2', 0, table.bind(RED), tokens(30))), tokens(30))
+  const [refusal] = await timed(clock, ledger.admit('r3', 0, hard.bind(RED), tokens(20)))
+  assert.equal(refused(refusal).reason, 'spent')
+  const [fits] = await timed(clock, ledger.admit('r4', 0, hard.bind(RED), tokens(10)))
+  held(fits)
+  ledger.settle(running, tokens(60))
+  held(ledger.reserve('r5', 0, table.bind(RED), tokens(5_000)))
+  const { node, epoch } = escrow
+  assert.deepEqual([node, epoch], ['a', 1])
+  await wait(clock, 500)
+  assert.equal(await postedIn(rows), 90)
+  assert.equal([...escrow.accounts][0]?.lease, 0)
+})
+
+test('a node that dies after a warning became a limit has what it leased posted', async () => {
+  const soft: Budget = { ...TOKENS, limit: 100, action: { kind: 'warn' } }
+  const { ledger, table, rows, clock } = await open([soft])
+  held(ledger.reserve('r1', 0, table.bind(RED), tokens(1)))
+  await wait(clock, 500)
+  const hard = new BudgetTable([{ ...soft, action: { kind: 'refuse' } }])
+  const [hold] = await timed(clock, ledger.admit('r2', 0, hard.bind(RED), tokens(50)))
+  held(hold)
+  await open([soft], rows)
+  assert.ok((await postedIn(rows)) >= 51)
 })

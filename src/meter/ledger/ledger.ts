@@ -167,7 +167,14 @@ export class Ledger {
 
   #accountOf(binding: Binding, nowMs: number): Account {
     const current = binding.current
-    if (current !== undefined && !current.retired && nowMs >= current.startMs && nowMs < current.endMs) return current
+    if (
+      current !== undefined &&
+      !current.retired &&
+      current.budget === binding.budget &&
+      nowMs >= current.startMs &&
+      nowMs < current.endMs
+    )
+      return current
     return (binding.current = this.#escrow.account(binding.budget, binding.subject, nowMs))
   }
 

@@ -78,7 +78,7 @@ export const overRequest = ({ budget, subject }: Binding, needed: number): Short
 })
 
 export function shortOf({ budget, subject }: Binding, account: Account, needed: number, nowMs: number): Short {
-  const available = Math.max(0, account.available) + Math.max(0, account.headroom)
+  const available = Math.max(0, account.available + Math.max(0, account.headroom))
   const spent = needed > available && nowMs < account.spentUntilMs
   return {
     budget,

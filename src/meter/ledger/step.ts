@@ -74,7 +74,8 @@ export function stepOf(account: Account, stored: Stored<AccountRow> | undefined,
   account.order = due
   if (due.leave && lease === undefined) return unchanged
   const changes: Change[] = [put(ACCOUNTS, key, after, stored?.version ?? 0)]
-  if (lease === undefined && !due.leave) changes.push(put(LEASED, [node, ...key], { window: budget.window, soft }))
+  if ((lease === undefined || account.relabelled) && !due.leave)
+    changes.push(put(LEASED, [node, ...key], { window: budget.window, soft }))
   if (lease !== undefined && due.leave) changes.push(remove(LEASED, [node, ...key]))
   return { ...unchanged, after, changes }
 }
@@ -89,7 +90,8 @@ function orderOf(account: Account, asked: boolean, moment: Moment): Order | unde
   // With requests of its own waiting too, all that several nodes have too little of goes together,
   // and whoever comes first may draw it.
   const toAll = account.recalled || moment.monotonicMs < account.firmUntilMs || (idle && waiting.length === 0)
-  const giveBack = returning + (toAll ? spare : 0)
+  // A soft account needs no lease, and may have one from when it was not.
+  const giveBack = soft ? account.lease : returning + (toAll ? spare : 0)
   const leave = idle && holds === 0 && unposted === 0 && waiting.length === 0
   const draws = account.ahead || waiting.some(({ amount }) => amount > account.available)
   const quiet = unposted === 0 && giveBack === 0 && !draws && !asked && !(account.wants && waiting.length === 0)
@@ -121,7 +123,7 @@ function drawOf(account: Account): Draw {
 }
 
 /** Takes over what the store has now. True where more is to be done at once. */
-export function adopt({ account, after, terms }: Step, moment: Moment): boolean {
+export function adopt({ account, after, terms, changes }: Step, moment: Moment): boolean {
   const { order } = account
   const lease = after.leases[terms.node]
   const standing = standingOf(after, terms)
@@ -130,6 +132,7 @@ export function adopt({ account, after, terms }: Step, moment: Moment): boolean 
     account.order = undefined
     account.ahead = false
     account.unposted -= order.post
+    if (changes.length > 0 && terms.soft === account.soft) account.relabelled = false
     if (!account.soft) {
       const granted = amount - (account.lease - order.post - order.giveBack)
       account.available += granted
