@@ -5,6 +5,10 @@ export const UNITS = ['inputTokens', 'outputTokens', 'totalTokens', 'nanoUsd', '
 
 export type Unit = (typeof UNITS)[number]
 
+/** Whether use adds up. Requests that run at the same time do not: each holds 1 while it runs,
+ *  nothing is posted when it ends, and with a node its running requests end too. */
+export const isPosted = (unit: Unit): boolean => unit !== 'concurrent'
+
 /** One amount for every unit, so that all of them have one shape for the compiler. */
 export type Amounts = { readonly [unit in Unit]: number }
 
