@@ -24,6 +24,7 @@ interface Options {
   readonly events?: Events
   readonly allow?: boolean
   readonly inFlightMax?: number
+  readonly node?: string
   /** Bindings of the key that asks, as the API takes them; the owner asks otherwise. */
   readonly key?: JsonObject
 }
@@ -59,6 +60,7 @@ function open(options: Options = {}) {
     random: seededRandom(1),
     log: silentLog,
     events,
+    node: options.node ?? 'gateway-0',
     catalogue: () => catalogue,
     authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : principal),
     limits: () => ({
@@ -356,6 +358,33 @@ test('what a crash left open is closed as interrupted, once', async () => {
   assert.equal(await after.gateway.recover(), 0)
   const [entry] = (await events.recent({ limit: 1 })).entries
   assert.equal(entry?.body['outcome'], 'interrupted')
+})
+
+test('of several processes only what the dead one left is closed, and each entry names its own', async () => {
+  const events = new MemoryEvents()
+  for (const [at, node] of ['gateway-1', 'gateway-2'].entries()) {
+    const { ask, clock } = open({ events, node })
+    clock.advance(at) // Ids are made of the time and of chance, and theirs is the same.
+    await ask(ASK)
+    clock.advance(2)
+  }
+  await settled()
+  await events.append([{ id: 'run', phase: 'open', kind: 'ingest', atMs: 0, body: { node: 'gateway-2' } }])
+  const primary = open({ events })
+  assert.equal(await primary.gateway.recover('gateway-2'), 1)
+  assert.equal(await primary.gateway.recover('gateway-2'), 0)
+  const closed = (await events.recent({ limit: 9 })).entries
+  assert.deepEqual(
+    closed.map(({ body }) => [body['node'], body['outcome']]),
+    [['gateway-2', 'interrupted']],
+  )
+  assert.deepEqual(
+    (await events.unclosed(9)).map(({ kind, body }) => [kind, body['node']]),
+    [
+      ['request', 'gateway-1'],
+      ['ingest', 'gateway-2'],
+    ],
+  )
 })
 
 test('bad input is refused before any engine is called', async (t) => {

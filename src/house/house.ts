@@ -144,6 +144,7 @@ class RunningHouse implements House {
       random,
       log,
       events: store.events,
+      node: 'gateway-0',
       catalogue: () => models.catalogue,
       authenticate: (request) => authenticate(request, keyring, sessions),
       limits: () => this.#loaded.config.limits,
