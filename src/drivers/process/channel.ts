@@ -70,7 +70,7 @@ export class Channel {
       if (this.#waiting.size >= CALLS_WAITING_MAX)
         return reject(fault('overloaded', { what: 'calls between processes', limit: CALLS_WAITING_MAX }))
       const id = ++this.#lastId
-      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject })
+      this.#waiting.set(id, { resolve, reject })
       if (handle === undefined) return void this.#next().calls.push(id, method, argument)
       this.#flush()
       this.#send({ ...noParcel(), calls: [id, method, argument] }, handle)
