@@ -278,6 +278,9 @@ const WORKFLOW = z.strictObject({
   description: text(1000).meta(meta('Shown in `GET /v1/models`.')).optional(),
 })
 
+/** More than a machine has cores is of no use. */
+export const GATEWAYS_MAX = 64
+
 const MIB = 2 ** 20
 
 const LIMITS = z.strictObject({
@@ -319,6 +322,14 @@ export const CONFIG = z
         meta(
           'Folder of everything that is kept. A relative path starts at the folder of this file. `HEADWORKS_DATA` overrides it.',
           { reload: 'restart', shown: 'path' },
+        ),
+      ),
+    gateways: integer(1, GATEWAYS_MAX)
+      .default(1)
+      .meta(
+        meta(
+          'Processes that share the port and answer `/v1`. 1: the main process answers itself. `headworks up --gateways` overrides it.',
+          { reload: 'restart' },
         ),
       ),
     engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, READER, LEXICAL]))
