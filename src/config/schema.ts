@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { parseUsd } from '../base/units.ts'
-import { MODEL_NAME, PLAIN_NAME } from './forms.ts'
+import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
 import { isReference } from './secret.ts'
 
 /** The one schema of `headworks.yaml`: types, validation, the reference page and the editor's
@@ -277,9 +277,6 @@ const WORKFLOW = z.strictObject({
     .optional(),
   description: text(1000).meta(meta('Shown in `GET /v1/models`.')).optional(),
 })
-
-/** More than a machine has cores is of no use. */
-export const GATEWAYS_MAX = 64
 
 const MIB = 2 ** 20
 
