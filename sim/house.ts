@@ -77,6 +77,7 @@ export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gatew
     random: life.random,
     log: silentLog,
     events,
+    node: 'gateway-0',
     catalogue: () => catalogue,
     authenticate: (request) => authenticate(request, keyring, sessions),
     limits: () => ({

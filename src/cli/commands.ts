@@ -1,3 +1,4 @@
+import { GATEWAYS_MAX } from '../config/forms.ts'
 import { command, type Command } from './command.ts'
 
 /** Every command, in the order of the help. */
@@ -14,9 +15,17 @@ export const COMMANDS: readonly Command[] = [
         value: 'TEXT',
         summary: 'Ask this once it is ready, through the public interface, and show how the answer came about.',
       },
+      gateways: {
+        type: 'count',
+        value: 'N',
+        summary: 'Processes that share the port; over `gateways` in headworks.yaml.',
+        least: 1,
+        most: GATEWAYS_MAX,
+      },
     },
     examples: [
       { line: 'headworks up', does: 'Serve on 127.0.0.1:4750.' },
+      { line: 'headworks up --gateways 2', does: 'Serve with two gateway processes on one port.' },
       { line: 'HEADWORKS_LISTEN=0.0.0.0:8080 headworks up', does: 'Serve on every interface.' },
     ],
     json: false,

@@ -35,12 +35,12 @@ const FIRST: readonly HouseEvent[] = [
   { step: 'admin_key', key: 'hw_first' },
   progress({}),
   done({ read: 12 }),
-  { step: 'listening', address: '127.0.0.1:4750', afterMs: 812 },
+  { step: 'listening', address: '127.0.0.1:4750', afterMs: 812, gateways: 1 },
 ]
 const SECOND: readonly HouseEvent[] = [
   { step: 'opened', data: '/house/.headworks', created: false },
   done({ unchanged: 12 }),
-  { step: 'listening', address: '127.0.0.1:4750', afterMs: 290 },
+  { step: 'listening', address: '127.0.0.1:4750', afterMs: 290, gateways: 1 },
 ]
 
 const ANSWER = [

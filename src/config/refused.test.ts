@@ -46,15 +46,14 @@ workflows:
 })
 
 test('fields of later versions are refused, not ignored', async () => {
-  const lines = await problemsOf(`gateways: 1
-roles: [gateway]
+  const lines = await problemsOf(`roles: [gateway]
 store: { kind: sqlite }
 blobs: { kind: filesystem }
 engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: anthropic } }
 collections: { c: { embedding: embed, targets: { recallAt10: 0.9 } } }
 workflows: { w: { collection: c, prompt: answer@production } }
 `)
-  assert.equal(lines.length, 9, lines.join('\n'))
+  assert.equal(lines.length, 8, lines.join('\n'))
   for (const line of lines) assert.match(line, /is not available in this version/)
 })
 

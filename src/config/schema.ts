@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { parseUsd } from '../base/units.ts'
-import { MODEL_NAME, PLAIN_NAME } from './forms.ts'
+import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
 import { isReference } from './secret.ts'
 
 /** The one schema of `headworks.yaml`: types, validation, the reference page and the editor's
@@ -454,6 +454,14 @@ export const CONFIG = z
         meta(
           'Folder of everything that is kept. A relative path starts at the folder of this file. `HEADWORKS_DATA` overrides it.',
           { reload: 'restart', shown: 'path' },
+        ),
+      ),
+    gateways: integer(1, GATEWAYS_MAX)
+      .default(1)
+      .meta(
+        meta(
+          'Processes that share the port and answer `/v1`. 1: the main process answers itself. `headworks up --gateways` overrides it.',
+          { reload: 'restart' },
         ),
       ),
     engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, READER, LEXICAL]))

@@ -270,6 +270,33 @@ test('what a crash left open is closed as interrupted, once', async () => {
   assert.equal(entry?.body['outcome'], 'interrupted')
 })
 
+test('of several processes only what the dead one left is closed, and each entry names its own', async () => {
+  const events = new MemoryEvents()
+  for (const [at, node] of ['gateway-1', 'gateway-2'].entries()) {
+    const { ask, clock } = openGateway({ events, node })
+    clock.advance(at) // Ids are made of the time and of chance, and theirs is the same.
+    await ask(ASK)
+    clock.advance(2)
+  }
+  await settled()
+  await events.append([{ id: 'run', phase: 'open', kind: 'ingest', atMs: 0, body: { node: 'gateway-2' } }])
+  const primary = openGateway({ events })
+  assert.equal(await primary.gateway.recover('gateway-2'), 1)
+  assert.equal(await primary.gateway.recover('gateway-2'), 0)
+  const closed = (await events.recent({ limit: 9 })).entries
+  assert.deepEqual(
+    closed.map(({ body }) => [body['node'], body['outcome']]),
+    [['gateway-2', 'interrupted']],
+  )
+  assert.deepEqual(
+    (await events.unclosed(9)).map(({ kind, body }) => [kind, body['node']]),
+    [
+      ['request', 'gateway-1'],
+      ['ingest', 'gateway-2'],
+    ],
+  )
+})
+
 test('bad input is refused before any engine is called', async (t) => {
   const cases: readonly [string, unknown, number, string][] = [
     ['no JSON', '{"model":', 400, 'body_malformed'],

@@ -27,6 +27,8 @@ export interface GatewayDependencies {
   readonly random: Random
   readonly log: Log
   readonly events: Events
+  /** The name of this process among those that share the store. */
+  readonly node: string
   /** Read at every request, so that a reload takes effect at once. */
   readonly catalogue: () => Catalogue
   readonly authenticate: (request: Request) => Principal | Refusal
@@ -75,9 +77,10 @@ export class Gateway {
     return this.#inFlight
   }
 
-  /** Closes what a crash left open; before the first request. Returns how many there were. */
-  recover(): Promise<number> {
-    return this.#journal.recover()
+  /** Closes what a crash left open: everything, before the first request, or what the process
+   *  `node` left. Returns how many there were. */
+  recover(node?: string): Promise<number> {
+    return this.#journal.recover(node)
   }
 
   /** Refuses new work from now on. */

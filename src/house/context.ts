@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { ApiClient } from '../base/api.ts'
 import { sleep, systemClock as clock } from '../base/clock.ts'
 import { Refusal } from '../base/errors.ts'
@@ -12,6 +11,7 @@ import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { budgetsOf } from './budgets.ts'
 import { controlSocket, openHouse } from './house.ts'
+import { inPackage } from './package.ts'
 import { namesPrices, priceLoader } from './prices.ts'
 import { houseProbes } from './probes.ts'
 
@@ -42,8 +42,17 @@ export async function main(entry: string, words: readonly string[]): Promise<num
     return prices instanceof Refusal ? prices : loaded
   }
 
-  async function start(options: HouseOptions & { readonly listen: boolean }): Promise<House | Refusal> {
-    const loaded = await load()
+  async function start({
+    gateways,
+    ...options
+  }: HouseOptions & { readonly listen: boolean }): Promise<House | Refusal> {
+    const reload = async (): Promise<LoadedConfig | Refusal> => {
+      const found = await load()
+      return found instanceof Refusal || gateways === undefined
+        ? found
+        : { ...found, config: Object.freeze({ ...found.config, gateways }) }
+    }
+    const loaded = await reload()
     if (loaded instanceof Refusal) return loaded
     const house = await openHouse({
       ...options,
@@ -51,7 +60,7 @@ export async function main(entry: string, words: readonly string[]): Promise<num
       entry,
       consoleFolder: inPackage('console/dist'),
       loaded,
-      reload: load,
+      reload,
       loadPrices,
       stopped,
       writeLog: (line) => void process.stderr.write(`${line}\n`),
@@ -115,9 +124,6 @@ const outputOf = (stream: NodeJS.WriteStream): Output => ({
     return stream.columns
   },
 })
-
-/** A file or folder that is shipped with the program, in a checkout and in a package alike. */
-const inPackage = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 
 async function packageVersion(): Promise<string> {
   return (JSON.parse(await readFile(inPackage('package.json'), 'utf8')) as { readonly version: string }).version

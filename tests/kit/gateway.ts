@@ -28,6 +28,7 @@ export interface GatewayOptions {
   readonly events?: Events
   readonly allow?: boolean
   readonly inFlightMax?: number
+  readonly node?: string
   readonly clock?: ManualClock
   readonly accounting?: Pick<Accounting, 'spending'>
   /** Bindings of the key that asks, as the API takes them; the owner asks otherwise. */
@@ -65,6 +66,7 @@ export function openGateway(options: GatewayOptions = {}) {
     random: seededRandom(1),
     log: silentLog,
     events,
+    node: options.node ?? 'gateway-0',
     catalogue: () => catalogue,
     authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : principal),
     limits: () => ({

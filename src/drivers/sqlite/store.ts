@@ -4,6 +4,7 @@ import type { Events } from '../../store/events.ts'
 import type { Leases } from '../../store/leases.ts'
 import type { Queue } from '../../store/queue.ts'
 import type { Rows } from '../../store/rows.ts'
+import { answerDistant, type DistantCall } from './distant.ts'
 import { SqliteEvents } from './events.ts'
 import { SqliteLeases } from './leases.ts'
 import { SqliteQueue } from './queue.ts'
@@ -26,6 +27,8 @@ export interface SqliteStore {
   readonly queue: Queue
   readonly leases: Leases
   readonly events: Events
+  /** Answers a call of another process, as `openDistant` makes them there. */
+  readonly answer: (call: DistantCall) => Promise<unknown>
   /** Answers what was asked, then closes the file. */
   close(): Promise<void>
 }
@@ -39,6 +42,7 @@ export async function openSqlite({ path, clock, log, bytesMax }: SqliteOptions):
     queue: new SqliteQueue(thread, clock),
     leases: new SqliteLeases(thread, clock),
     events: new SqliteEvents(thread),
+    answer: answerDistant(thread),
     close: () => thread.close(),
   }
 }

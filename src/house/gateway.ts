@@ -1,0 +1,117 @@
+import { systemClock as clock } from '../base/clock.ts'
+import type { Refusal } from '../base/errors.ts'
+import type { Handler, Request } from '../base/http.ts'
+import type { Log } from '../base/log.ts'
+import { systemRandom as random } from '../base/random.ts'
+import type { Analyzer } from '../base/words.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import type { Config } from '../config/schema.ts'
+import type { DistantStore } from '../drivers/sqlite/distant.ts'
+import { Gateway } from '../gateway/gateway.ts'
+import type { Principal } from '../guard/principal.ts'
+import { Accounting } from '../meter/accounting.ts'
+import type { Search } from '../retrieval/search.ts'
+import { checkedBudgetsOf } from './budgets.ts'
+import { Models } from './models.ts'
+import type { LoadPrices } from './prices.ts'
+
+/** The data plane of one process, put together: the same in the main process and in each of several
+ *  gateways. */
+
+export interface GatewayParts {
+  /** The name of this process among those that share the store. */
+  readonly node: string
+  readonly log: Log
+  readonly analyzer: Analyzer
+  readonly store: DistantStore
+  readonly search: Search
+  readonly explainNothing: (collection: string) => Promise<string>
+  readonly authenticate: (request: Request) => Principal | Refusal
+  readonly loadPrices: LoadPrices
+  readonly loaded: LoadedConfig
+}
+
+export class HouseGateway {
+  readonly #gateway: Gateway
+  readonly #models: Models
+  readonly #accounting: Accounting
+  #loaded: LoadedConfig
+
+  private constructor({ node, log, store, authenticate, loaded, ...rest }: GatewayParts) {
+    this.#loaded = loaded
+    this.#models = new Models({ clock, random, ...rest })
+    const { rows, leases } = store
+    this.#accounting = new Accounting({
+      rows,
+      leases,
+      clock,
+      log,
+      node,
+      onWarning: ({ budget, subject, share, posted }) =>
+        log.write('warn', 'a budget has passed a share of its limit', {
+          budget: budget.id,
+          subject,
+          share,
+          posted,
+          limit: budget.limit,
+        }),
+    })
+    this.#gateway = new Gateway({
+      clock,
+      random,
+      log,
+      events: store.events,
+      node,
+      catalogue: () => this.#models.catalogue,
+      authenticate,
+      limits: () => this.#loaded.config.limits,
+      accounting: this.#accounting,
+    })
+  }
+
+  static async open(parts: GatewayParts): Promise<HouseGateway> {
+    const gateway = new HouseGateway(parts)
+    await gateway.load(parts.loaded)
+    return gateway
+  }
+
+  /** In force now. */
+  get config(): Config {
+    return this.#loaded.config
+  }
+
+  get handle(): Handler {
+    return this.#gateway.handle
+  }
+
+  get inFlight(): number {
+    return this.#gateway.inFlight
+  }
+
+  /** Puts a configuration in force. When it rejects, the one before stays. */
+  async load(loaded: LoadedConfig): Promise<void> {
+    await this.#models.load(loaded)
+    await this.#accounting.load(checkedBudgetsOf(loaded))
+    this.#loaded = loaded
+  }
+
+  /** As `Gateway.recover`. */
+  recover(node?: string): Promise<number> {
+    return this.#gateway.recover(node)
+  }
+
+  /** Refuses new work from now on. */
+  drain(): void {
+    this.#gateway.drain()
+  }
+
+  /** Once nothing is in flight: as `Gateway.flush`. */
+  flush(): Promise<boolean> {
+    return this.#gateway.flush()
+  }
+
+  async close(): Promise<void> {
+    await this.#accounting.close()
+    await this.#models.close()
+  }
+}
