@@ -76,8 +76,8 @@ class RunningGateway {
     channel: Channel,
   ): Promise<RunningGateway> {
     const loaded = unpackConfig(config)
-    let opened: HouseGateway | undefined
-    const log = logOf(node, () => (opened?.config ?? loaded.config).log.level)
+    const opened: { gateway?: HouseGateway } = {}
+    const log = logOf(node, () => (opened.gateway?.config ?? loaded.config).log.level)
     const store = openDistant((call) => channel.call('store', call), clock)
     const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper: new Pepper(pepper) })
     const known = new Known(keyring)
@@ -97,7 +97,7 @@ class RunningGateway {
       loadPrices: priceLoader(inPackage('catalogue/prices.json'), readFile),
       loaded,
     })
-    opened = gateway
+    opened.gateway = gateway
     const unfollow = keyring.follow((cause) =>
       log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
     )

@@ -35,6 +35,7 @@ export class HouseGateway {
   readonly #gateway: Gateway
   readonly #models: Models
   readonly #accounting: Accounting
+  readonly #unfollow: () => void
   #loaded: LoadedConfig
 
   private constructor({ node, log, store, authenticate, loaded, ...rest }: GatewayParts) {
@@ -56,6 +57,7 @@ export class HouseGateway {
           limit: budget.limit,
         }),
     })
+    this.#unfollow = this.#accounting.follow()
     this.#gateway = new Gateway({
       clock,
       random,
@@ -78,6 +80,10 @@ export class HouseGateway {
   /** In force now. */
   get config(): Config {
     return this.#loaded.config
+  }
+
+  get accounting(): Accounting {
+    return this.#accounting
   }
 
   get handle(): Handler {
@@ -111,6 +117,7 @@ export class HouseGateway {
   }
 
   async close(): Promise<void> {
+    this.#unfollow()
     await this.#accounting.close()
     await this.#models.close()
   }

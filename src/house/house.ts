@@ -12,6 +12,8 @@ import type { House, HouseEvent } from '../cli/house.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
+import { auditRoutes } from '../control/audit.ts'
+import { budgetRoutes } from '../control/budgets.ts'
 import { collectionRoutes } from '../control/collections.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
@@ -27,6 +29,7 @@ import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
+import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
@@ -275,8 +278,11 @@ class RunningHouse implements House {
   #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
     const usage = (this.#usage = new UsageBook(store))
     usage.keepUp(clock)
+    const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
-      ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
+      ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
+      ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
+      ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
       ...usageRoutes(clock, usage),

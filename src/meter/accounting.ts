@@ -1,4 +1,4 @@
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import { reasonOf, sentenceOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Leases } from '../store/leases.ts'
@@ -9,6 +9,7 @@ import type { Unit } from './ledger/amounts.ts'
 import type { Budget } from './ledger/budget.ts'
 import { Escrow } from './ledger/escrow.ts'
 import { Ledger } from './ledger/ledger.ts'
+import { isInForce, listOverrides, type Override } from './ledger/overrides.ts'
 import { NO_EVIDENCE } from './ledger/recover.ts'
 import { BudgetTable, type RequestScopes } from './ledger/table.ts'
 import type { Terms } from './shortage.ts'
@@ -40,10 +41,18 @@ export interface BudgetWarning {
 /** Between two attempts to take up the books again. */
 const REOPEN_MS = 500
 
+/** How often a process asks for overrides: one that is granted anywhere is in force here within a
+ *  second, as long as the store answers. */
+const POLL_MS = 500
+
 export class Accounting {
   readonly #dependencies: AccountingDependencies
   #escrow: Escrow | undefined
   #ledger: Ledger | undefined
+  #declared: Declared = { budgets: [], rateLimits: [], spentStatus: 429 }
+  /** As the store has them, and those of them in force. */
+  #overrides: readonly Override[] = []
+  #inForce: readonly Override[] = []
   #tables: { readonly entry: BudgetTable; readonly calls: BudgetTable; readonly terms: Terms } | undefined
   #closed = false
 
@@ -54,14 +63,64 @@ export class Accounting {
   /** Puts budgets in force in place of those there were. Accounts go on: what was used under a
    *  budget counts under the new version of it. Rejects with a `Fault` of the store, and what was
    *  in force stays. */
-  async load({ budgets, rateLimits, spentStatus }: Declared): Promise<void> {
+  async load(declared: Declared): Promise<void> {
+    const isEmpty = declared.budgets.length + declared.rateLimits.length === 0
+    if (!isEmpty && this.#escrow === undefined) {
+      await this.#open()
+      this.#overrides = await listOverrides(this.#dependencies.rows)
+    }
+    this.#declared = declared
+    this.#tabulate()
+  }
+
+  /** In force, overrides apart. */
+  get declared(): Declared {
+    return this.#declared
+  }
+
+  /** Takes over overrides that were granted or have ended. Rejects with a `Fault` of the store. */
+  async refresh(): Promise<void> {
+    if (this.#escrow === undefined) return
+    this.#overrides = await listOverrides(this.#dependencies.rows)
+    const { clock } = this.#dependencies
+    const inForce = this.#overrides.filter((one) => isInForce(one, clock.wallMs()))
+    if (!isSame(inForce, this.#inForce)) this.#tabulate()
+  }
+
+  /** Refreshes every `POLL_MS` until the function returned is called. While the store does not
+   *  answer, the overrides known last stand. */
+  follow(): () => void {
+    let timer: Timer | undefined
+    let stopped = false
+    const wait = (): void => {
+      timer = stopped ? undefined : this.#dependencies.clock.after(POLL_MS, poll)
+    }
+    const poll = (): void =>
+      void this.refresh()
+        .catch(() => {})
+        .finally(wait)
+    wait()
+    return () => {
+      stopped = true
+      timer?.cancel()
+    }
+  }
+
+  #tabulate(): void {
+    const { budgets, rateLimits, spentStatus } = this.#declared
+    const nowMs = this.#dependencies.clock.wallMs()
+    const inForce = (this.#inForce = this.#overrides.filter((one) => isInForce(one, nowMs)))
     const all = [...budgets, ...rateLimits]
-    if (all.length > 0 && this.#escrow === undefined) await this.#open()
-    const terms: Terms = { rateLimits: new Set(rateLimits.map(({ id }) => id)), spentStatus }
     this.#tables = {
-      entry: new BudgetTable(all.filter(({ unit }) => COUNTS_REQUESTS.has(unit))),
-      calls: new BudgetTable(all.filter(({ unit }) => !COUNTS_REQUESTS.has(unit))),
-      terms,
+      entry: new BudgetTable(
+        all.filter(({ unit }) => COUNTS_REQUESTS.has(unit)),
+        inForce,
+      ),
+      calls: new BudgetTable(
+        all.filter(({ unit }) => !COUNTS_REQUESTS.has(unit)),
+        inForce,
+      ),
+      terms: { rateLimits: new Set(rateLimits.map(({ id }) => id)), spentStatus },
     }
   }
 
@@ -137,5 +196,8 @@ export class Accounting {
     this.#dependencies.onWarning({ budget, subject, period, share, posted })
   }
 }
+
+const isSame = (a: readonly Override[], b: readonly Override[]): boolean =>
+  a.length === b.length && a.every(({ id, limit }, at) => id === b[at]?.id && limit === b[at].limit)
 
 const COUNTS_REQUESTS: ReadonlySet<Unit> = new Set<Unit>(['requests', 'concurrent'])

@@ -76,7 +76,8 @@ const UNIT_TEXTS: { readonly [unit in Exclude<Unit, 'nanoUsd'>]: string } = {
   concurrent: 'requests at the same time',
 }
 
-const amountText = (unit: Unit, amount: number): string =>
+/** `$0.25`, `1,200 tokens`. */
+export const amountText = (unit: Unit, amount: number): string =>
   unit === 'nanoUsd' ? formatUsd(BigInt(amount)) : `${formatCount(amount)} ${UNIT_TEXTS[unit]}`
 
 const shown = ({ budget, subject, needed, available, spent, resetsAtMs }: Short): ShortBudget => ({
