@@ -175,6 +175,9 @@ const LEXICAL = z.strictObject({
     ),
 })
 
+const bucketUsd = (which: string) =>
+  usd.meta(meta(`US dollars per million input tokens ${which}`, { shown: 'decimal' })).optional()
+
 const PRICE = z
   .strictObject({
     inputUsd: usd.meta(meta('US dollars per million input tokens.', { shown: 'decimal' })),
@@ -185,12 +188,24 @@ const PRICE = z
         }),
       )
       .optional(),
+    cacheWrite5mUsd: bucketUsd('that the engine writes to its cache for five minutes. Without it, as `inputUsd`.'),
+    cacheWrite1hUsd: bucketUsd('that it writes to its cache for an hour. Without it, as `cacheWrite5mUsd`.'),
+    audioInputUsd: bucketUsd('of sound. Without it, as `inputUsd`.'),
+    imageInputUsd: bucketUsd('of pictures. Without it, as `inputUsd`.'),
     outputUsd: usd.meta(meta('US dollars per million output tokens, reasoning included.', { shown: 'decimal' })),
+    audioOutputUsd: usd
+      .meta(meta('US dollars per million output tokens of sound. Without it, as `outputUsd`.', { shown: 'decimal' }))
+      .optional(),
   })
-  .transform(({ inputUsd, cachedInputUsd, outputUsd }) => ({
+  .transform(({ inputUsd, cachedInputUsd, outputUsd, ...others }) => ({
     inputNanoUsd: inputUsd,
     cachedInputNanoUsd: cachedInputUsd ?? inputUsd,
+    ...(others.cacheWrite5mUsd === undefined ? {} : { cacheWrite5mNanoUsd: others.cacheWrite5mUsd }),
+    ...(others.cacheWrite1hUsd === undefined ? {} : { cacheWrite1hNanoUsd: others.cacheWrite1hUsd }),
+    ...(others.audioInputUsd === undefined ? {} : { audioInputNanoUsd: others.audioInputUsd }),
+    ...(others.imageInputUsd === undefined ? {} : { imageInputNanoUsd: others.imageInputUsd }),
     outputNanoUsd: outputUsd,
+    ...(others.audioOutputUsd === undefined ? {} : { audioOutputNanoUsd: others.audioOutputUsd }),
   }))
 
 const DEPLOYMENT = z.strictObject({

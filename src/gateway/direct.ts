@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { CallContext, Operation } from '../engine/port.ts'
 import { estimateTextTokens } from '../meter/estimate.ts'
-import { NO_USAGE, type Usage } from '../meter/usage.ts'
+import { inputTokensOf, NO_USAGE, type Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
 import { type Admitted, CLIENT_CLOSED } from './chat.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
@@ -116,7 +116,7 @@ async function runDirect(
       ...billJson(charge),
     }
     await journal.close(requestId, { ...settled(), outcome: 'answered', status: 200 })
-    const tokens = charge.usage.inputTokens + charge.usage.cachedInputTokens
+    const tokens = inputTokensOf(charge.usage)
     const body: Json = { ...answered.body, usage: { prompt_tokens: tokens, total_tokens: tokens } }
     sendJson(reply, requestId, 200, body, answerHeaders(deployment, charge))
   } catch (thrown) {
