@@ -89,7 +89,8 @@ export const COMMANDS: readonly Command[] = [
       'may-name': {
         type: 'text',
         value: 'A,B',
-        summary: 'What requests may name themselves: user, workflow, tags; =refuse refuses instead of ignoring.',
+        summary:
+          'What requests may name themselves: user, workflow, prompt, tags; =refuse refuses instead of ignoring.',
       },
       expires: { type: 'text', value: 'WHEN', summary: 'When it ends: 90d, 12h, or a day such as 2030-01-31 (UTC).' },
     },

@@ -38,7 +38,7 @@ async function open() {
     ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
     ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
     ...traceRoutes(events),
-    ...usageRoutes(clock, new UsageBook({ rows, events })),
+    ...usageRoutes(clock, new UsageBook({ clock, rows, events })),
     ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
     ...ingestRoutes({
       start: async (collection, path) => {
@@ -158,7 +158,7 @@ test('a key is made with everything it is bound to, and listed so', async () => 
   assert.equal(hint, `${key.slice(0, 9)}…`)
   const none = { rotatedAt: null, graceUntil: null, revokedAt: null }
   const times = { createdAt: '2026-01-01T00:00:00.000Z', expiresAt: '2026-01-01T00:30:00.000Z', ...none }
-  const mayName = { user: 'ignore', workflow: 'accept', tags: 'refuse' }
+  const mayName = { user: 'ignore', workflow: 'accept', prompt: 'ignore', tags: 'refuse' }
   assert.deepEqual(listed, { id, name: 'app', role: 'user', state: 'active', ...times, ...terms, mayName })
   clock.advance(30 * 60_000)
   assert.equal((await call('GET', '/api/session', { key })).json().error.code, 'invalid_api_key')

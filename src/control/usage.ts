@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { refuse, Refusal } from '../base/errors.ts'
 import type { Json, JsonObject } from '../base/json.ts'
-import { type Dimension, DIMENSIONS, type Rollup } from '../meter/rollup.ts'
+import { COUNTS, type Dimension, DIMENSIONS, type Rollup, SKETCHES } from '../meter/rollup.ts'
 import { countOf, quantile, type Sketch } from '../meter/sketch.ts'
 import { GROUPS_MAX, type UsageBook, type UsageQuery } from '../meter/usage-book.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
@@ -72,13 +72,11 @@ function isDay(text: string): boolean {
 }
 
 function shown(row: Rollup, by: readonly Dimension[]): Json {
-  const { at, cost, totalMs, firstTokenMs, ...sums } = row
   return {
-    ...Object.fromEntries(by.map((name) => [name, at[name]])),
-    ...sums,
-    costNanoUsdPerRequest: percentiles(cost),
-    totalMs: percentiles(totalMs),
-    firstTokenMs: percentiles(firstTokenMs),
+    ...Object.fromEntries(by.map((name) => [name, row.at[name]])),
+    ...Object.fromEntries(COUNTS.map((name) => [name, row[name]])),
+    costNanoUsd: row.costNanoUsd,
+    ...Object.fromEntries(SKETCHES.map((name) => [name, percentiles(row[name])])),
   }
 }
 

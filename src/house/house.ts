@@ -225,8 +225,8 @@ class RunningHouse implements House {
   }
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: Gateway, library: Library, store: SqliteStore): Handler {
-    const usage = (this.#usage = new UsageBook(store))
-    usage.keepUp(clock)
+    const usage = (this.#usage = new UsageBook({ clock, rows: store.rows, events: store.events }))
+    usage.keepUp()
     const routes: Route[] = [
       ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
