@@ -18,7 +18,6 @@ import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
-import { usageRoutes } from '../control/usage.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
@@ -31,10 +30,10 @@ import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
-import { UsageBook } from '../meter/usage-book.ts'
 import { Library } from './library.ts'
 import { Models } from './models.ts'
 import type { LoadPrices } from './prices.ts'
+import { type UsageWatch, watchUsage } from './watch-usage.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
  *  plane, on a control socket and, unless told otherwise, on TCP. */
@@ -79,7 +78,7 @@ class RunningHouse implements House {
   #models: Models | undefined
   #library: Library | undefined
   #gateway: Gateway | undefined
-  #usage: UsageBook | undefined
+  #usage: UsageWatch | undefined
   #servers: HttpServer[] = []
   #watch: FileWatch | undefined
   #unfollow: (() => void) | undefined
@@ -225,13 +224,12 @@ class RunningHouse implements House {
   }
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: Gateway, library: Library, store: SqliteStore): Handler {
-    const usage = (this.#usage = new UsageBook({ clock, rows: store.rows, events: store.events }))
-    usage.keepUp()
+    const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     const routes: Route[] = [
       ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
-      ...usageRoutes(clock, usage),
+      ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes(library.ingest),
     ]

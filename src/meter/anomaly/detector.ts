@@ -69,7 +69,8 @@ export interface Figures {
 
 export type Verdict =
   | { readonly is: 'departed' | 'went_further'; readonly evidence: Evidence }
-  | { readonly is: 'returned' | 'accepted' }
+  | { readonly is: 'returned' }
+  | { readonly is: 'accepted' }
 
 const SHIFTS = [-2, -1, -0.5, -0.25, 0.25, 0.5, 1, 2] as const
 /** The shift the beginning is looked for with. */
