@@ -1,4 +1,5 @@
 import type { Clock } from '../base/clock.ts'
+import type { EncodeColumns } from '../base/columns.ts'
 import type { HttpClient } from '../base/http.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -35,6 +36,12 @@ export interface UsageWatch {
   stop(): Promise<void>
 }
 
+/** The library is loaded when somebody wants a file. */
+const parquet: EncodeColumns = async function* (columns, batches) {
+  const { parquetOf } = await import('../drivers/parquet/columns.ts')
+  yield* parquetOf(columns, batches)
+}
+
 export function watchUsage({ clock, random, log, store, loaded }: UsageWatchDependencies): UsageWatch {
   const { rows, events, queue } = store
   const book = new UsageBook({ clock, rows, events })
@@ -62,7 +69,7 @@ export function watchUsage({ clock, random, log, store, loaded }: UsageWatchDepe
   return {
     book,
     alerts,
-    routes: [...usageRoutes(clock, book), ...alertRoutes(alerts, webhooks)],
+    routes: [...usageRoutes({ clock, book, parquet }), ...alertRoutes(alerts, webhooks)],
     async stop() {
       await Promise.all([book.stop(), anomalies.stop(), webhooks.stop()])
       await (await client)?.close()

@@ -1,6 +1,18 @@
 import type { Random } from '../../base/random.ts'
 import { countOf, type Sketch } from '../sketch.ts'
-import { bounded, departs, NOTHING, p50, p95, type Ratio, rankOf, ratioAt, without, withValue } from './history.ts'
+import {
+  bounded,
+  boundsAt,
+  departs,
+  NOTHING,
+  p50,
+  p95,
+  type Ratio,
+  rankOf,
+  ratioAt,
+  without,
+  withValue,
+} from './history.ts'
 import { normalQuantile } from './normal.ts'
 
 /** Tells, request by request, when what a subject uses per request is no longer what it was.
@@ -45,10 +57,18 @@ interface Departure {
   readonly shift: number
   /** Evidence that it is over: Page's sum for the way back. */
   readonly back: number
-  /** The latest values, to see whether it goes further; and the median that was last told. */
+  /** The latest values, to see whether it goes further than the median that was last told. */
   readonly latest: Sketch
   readonly latestExamples: readonly string[]
-  readonly toldP50: number
+  readonly told: Told
+}
+
+/** A median, as well as it was known: from the few requests of an alarm, roughly. */
+interface Told {
+  readonly low: number
+  readonly middle: number
+  readonly high: number
+  readonly isRough: boolean
 }
 
 export interface Evidence {
@@ -56,7 +76,7 @@ export interface Evidence {
   readonly before: Figures
   readonly after: Figures
   readonly ratio: { readonly p50: Ratio; readonly p95: Ratio }
-  /** Requests since then, the first ones. */
+  /** The latest requests since then. */
   readonly examples: readonly string[]
 }
 
@@ -139,7 +159,7 @@ function judged(watched: Watched, recent: Recent): { watched: Watched; verdict?:
     back: 0,
     latest: NOTHING,
     latestExamples: [],
-    toldP50: p50(after),
+    told: { ...boundsAt(0.5, after), isRough: true },
   }
   return { watched: { ...UNWATCHED, history: before, departure }, verdict: { is: 'departed', evidence } }
 }
@@ -162,17 +182,21 @@ function observeDeparted(
   const latestExamples = withExample(departure.latestExamples, requestId)
   const next = { ...departure, after, back, latest, latestExamples }
   if (countOf(latest) < LATEST_VALUES) return { watched: { ...watched, departure: next } }
-  const rest = { ...next, latest: NOTHING, latestExamples: [] }
-  const further = p50(latest) / departure.toldP50
+  const { told } = departure
+  const now = { ...boundsAt(0.5, latest), isRough: false }
+  const rest = { ...next, latest: NOTHING, latestExamples: [], told: told.isRough ? now : told }
   const evidence = evidenceOf(before, latest, { sinceMs: departure.sinceMs, examples: latestExamples })
   // On the way back it is no news that it is less.
-  const isNews = (further > FURTHER_RATIO || further < 1 / FURTHER_RATIO) && departs(evidence.ratio.p50, latest)
-  if (!isNews) return { watched: { ...watched, departure: rest } }
+  if (!isFurther(told, now.middle) || !departs(evidence.ratio.p50, latest))
+    return { watched: { ...watched, departure: rest } }
   return {
-    watched: { ...watched, departure: { ...rest, toldP50: p50(latest) } },
+    watched: { ...watched, departure: { ...rest, told: now } },
     verdict: { is: 'went_further', evidence },
   }
 }
+
+const isFurther = ({ low, middle, high }: Told, now: number): boolean =>
+  now > Math.max(high, middle * FURTHER_RATIO) || now < Math.min(low, middle / FURTHER_RATIO)
 
 function begun(recent: Recent, score: number, { value, atMs, requestId }: Observation): Recent {
   const sum = recent.sum + BEGIN_SHIFT * score - BEGIN_SHIFT ** 2 / 2
@@ -187,7 +211,7 @@ function begun(recent: Recent, score: number, { value, atMs, requestId }: Observ
 }
 
 const withExample = (examples: readonly string[], id: string): readonly string[] =>
-  examples.length < EXAMPLES_MAX ? [...examples, id] : examples
+  [...examples, id].slice(-EXAMPLES_MAX)
 
 function evidenceOf(before: Sketch, after: Sketch, since: Pick<Evidence, 'sinceMs' | 'examples'>): Evidence {
   const figures = (values: Sketch): Figures => ({ n: countOf(values), p50: p50(values), p95: p95(values) })

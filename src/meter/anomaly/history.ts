@@ -68,22 +68,25 @@ export interface Ratio {
   readonly high: number | null
 }
 
+/** A quantile, and where it lies in at least 97.5 of 100 cases: the interval of the ranks, which asks
+ *  nothing of the distribution. */
+export function boundsAt(q: number, values: Sketch): { low: number; middle: number; high: number } {
+  const n = countOf(values)
+  const half = Z * Math.sqrt(q * (1 - q) * n)
+  const at = (rank: number): number => quantile(values, Math.min(1, Math.max(0, rank / n)), GAMMA) ?? 0
+  return { low: at(q * n - half), middle: at(q * n), high: at(q * n + half + 1) }
+}
+
 /** After over before, at the quantile `q`, with an interval that holds it in at least 95 of 100
- *  cases: that of the ranks, which asks nothing of the distribution. */
+ *  cases. */
 export function ratioAt(q: number, before: Sketch, after: Sketch): Ratio {
-  const bounds = (values: Sketch): [low: number, middle: number, high: number] => {
-    const n = countOf(values)
-    const half = Z * Math.sqrt(q * (1 - q) * n)
-    const at = (rank: number): number => quantile(values, Math.min(1, Math.max(0, rank / n)), GAMMA) ?? 0
-    return [at(q * n - half), at(q * n), at(q * n + half + 1)]
-  }
-  const [beforeLow, beforeMiddle, beforeHigh] = bounds(before)
-  const [afterLow, afterMiddle, afterHigh] = bounds(after)
+  const was = boundsAt(q, before)
+  const is = boundsAt(q, after)
   const over = (a: number, b: number): number | null => (b === 0 ? null : a / b)
   return {
-    value: over(afterMiddle, beforeMiddle),
-    low: over(afterLow, beforeHigh),
-    high: over(afterHigh, beforeLow),
+    value: over(is.middle, was.middle),
+    low: over(is.low, was.high),
+    high: over(is.high, was.low),
   }
 }
 
