@@ -8,6 +8,7 @@ import { runCli } from '../cli/cli.ts'
 import type { CliContext, Output } from '../cli/context.ts'
 import type { House, HouseOptions } from '../cli/house.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import { saveFile } from '../drivers/filesystem/save.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { budgetsOf } from './budgets.ts'
 import { controlSocket, openHouse } from './house.ts'
@@ -95,6 +96,7 @@ export async function main(entry: string, words: readonly string[]): Promise<num
     loadPrices,
     connect: () => (connected ??= connect()),
     startHouse: (options) => start({ ...options, listen: true }),
+    saveFile: (path, pieces) => saveFile(resolve(path), pieces),
     probes: houseProbes(inPackage('.'), () => context.connect()),
     stopped,
   }

@@ -21,7 +21,6 @@ import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
-import { usageRoutes } from '../control/usage.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
@@ -34,12 +33,12 @@ import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
-import { UsageBook } from '../meter/usage-book.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseGateway } from './gateway.ts'
 import { Gateways } from './gateways.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
+import { type UsageWatch, watchUsage } from './watch-usage.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
  *  plane, on a control socket and, unless told otherwise, on TCP. */
@@ -91,7 +90,7 @@ class RunningHouse implements House {
   #gateway: HouseGateway | undefined
   /** Where there are several. */
   #gateways: Gateways | undefined
-  #usage: UsageBook | undefined
+  #usage: UsageWatch | undefined
   #servers: HttpServer[] = []
   #inner: HttpServer | undefined
   #watch: FileWatch | undefined
@@ -276,8 +275,7 @@ class RunningHouse implements House {
   }
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
-    const usage = (this.#usage = new UsageBook(store))
-    usage.keepUp(clock)
+    const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
       ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
@@ -285,7 +283,7 @@ class RunningHouse implements House {
       ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
-      ...usageRoutes(clock, usage),
+      ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes(library.ingest),
     ]
