@@ -22,7 +22,7 @@ function known(input: Parameters<typeof ask>[0]): Expected {
   return found.known ? found : assert.fail(`${found.n} of ${found.needed} hours`)
 }
 
-const constant = (days: number, value = 10): number[] => new Array<number>(days * DAY_HOURS).fill(value)
+const constant = (days: number, value = 10): number[] => Array.from({ length: days * DAY_HOURS }, () => value)
 
 test('a load that never varies ends where it must, and passes its limit when it must', () => {
   const found = known({ hours: constant(10), spent: 100, limit: 220 })

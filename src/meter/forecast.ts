@@ -137,12 +137,12 @@ class History {
     })
     this.#totals = each.map((day) => day.reduce((sum, one) => sum + one, 0))
     const used = each.filter((_, day) => this.#totals[day] !== 0)
-    this.#shapes = (used.length === 0 ? [new Array<number>(DAY_HOURS).fill(1)] : used).map((day) => {
+    this.#shapes = (used.length === 0 ? [Array.from({ length: DAY_HOURS }, () => 1)] : used).map((day) => {
       const sum = day.reduce((all, one) => all + one, 0)
       return day.map((hour) => hour / sum)
     })
     this.isWeekly = days >= WEEKLY_DAYS_MIN
-    const even = new Array<number>(days).fill(1 / days)
+    const even = Array.from({ length: days }, () => 1 / days)
     const { mean, slope, center } = line(this.#totals, even)
     // A trend must not pass for a difference of weekdays.
     this.#flat = this.#totals.map((total, day) => total / trendAt(mean > 0 ? slope / mean : 0, center, day))
@@ -214,7 +214,7 @@ class History {
 
   /** By weekday, counted back: its mean over that of all, drawn towards 1. */
   #weekFactors(weights: readonly number[]): number[] {
-    const factors = new Array<number>(WEEK_DAYS).fill(1)
+    const factors = Array.from({ length: WEEK_DAYS }, () => 1)
     if (this.#weekTrust === 0) return factors
     const sums = factors.map(() => ({ weight: 0, total: 0 }))
     let mean = 0
