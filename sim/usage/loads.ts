@@ -62,7 +62,7 @@ export function normal(random: Random): number {
 }
 
 /** Knuth's for small means, the normal approximation for large ones. */
-export function poisson(mean: number, random: Random): number {
+function poisson(mean: number, random: Random): number {
   if (mean > 60) return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal(random)))
   const limit = Math.exp(-mean)
   let count = 0

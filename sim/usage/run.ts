@@ -20,7 +20,7 @@ const range = ([low, high]: readonly [number, number]): string => `[${percent(lo
 console.log(`Forecasts: how often the total lies between p10 and p90 (80 % is right), n ${runs} each\n`)
 console.log('load                 history  ahead  inside             below  above  width, median')
 for (const [historyDays, aheadDays] of [
-  [5, 1],
+  [8, 1],
   [14, 7],
   [21, 14],
   [28, 20],

@@ -34,7 +34,7 @@ export const run: Run<Asked> = async ({ flags, json }, context) => {
   const query = queryOf(flags, from)
   if (query instanceof Declined) return report(context, query, json)
   if (flags.parquet !== undefined) return saveParquet(context, query, flags.parquet, json)
-  const answer = await answerFor(context, json, 'GET', `/api/usage?${query}`)
+  const answer = await answerFor(context, json, 'GET', `/api/usage?${query.toString()}`)
   if (typeof answer === 'number') return answer
   const rows = listOf(answer['rows'])
   const names = flags.by.split(',').filter((name) => name !== '')
@@ -51,10 +51,11 @@ export const run: Run<Asked> = async ({ flags, json }, context) => {
 
 function queryOf(flags: Asked['flags'], from: string): URLSearchParams | Declined {
   const query = new URLSearchParams({ from, by: flags.by })
-  for (const one of flags.where?.split(',') ?? []) {
+  const { where = '' } = flags
+  for (const one of where === '' ? [] : where.split(',')) {
     const [name = '', ...value] = one.split('=')
     if (value.length === 0 || name === '' || query.has(name))
-      return wrongUse(`--where is a list such as team=web,model=chat, not "${flags.where?.slice(0, 80)}".`)
+      return wrongUse(`--where is a list such as team=web,model=chat, not "${where.slice(0, 80)}".`)
     query.set(name, value.join('='))
   }
   if (flags.forecast !== undefined) query.set('forecast', flags.forecast)
@@ -76,7 +77,7 @@ async function saveParquet(
   const api = await openApi(context)
   if (api instanceof Declined) return report(context, api, json)
   query.set('format', 'parquet')
-  const answer = await api.download(`/api/usage?${query}`)
+  const answer = await api.download(`/api/usage?${query.toString()}`)
   if ('status' in answer) {
     const body = answer.json()
     return report(context, declinedWith(isObject(body) ? body['error'] : undefined, answer.status), json)

@@ -62,8 +62,8 @@ export interface Crossing {
 const HOUR_MS = 3_600_000
 const DAY_HOURS = 24
 const WEEK_DAYS = 7
-/** Below three days nothing tells a day's shape from chance. */
-const HISTORY_DAYS_MIN = 3
+/** Until each day of a week was seen, the next one may be the first weekend. */
+const HISTORY_DAYS_MIN = 7
 /** From here on days of the week are told apart; no window that ends more than a week ahead is
  *  forecast from less. */
 const WEEKLY_DAYS_MIN = 14
@@ -137,15 +137,15 @@ class History {
     })
     this.#totals = each.map((day) => day.reduce((sum, one) => sum + one, 0))
     const used = each.filter((_, day) => this.#totals[day] !== 0)
-    this.#shapes = (used.length === 0 ? [new Array<number>(DAY_HOURS).fill(1)] : used).map((day) => {
+    this.#shapes = (used.length === 0 ? [Array.from({ length: DAY_HOURS }, () => 1)] : used).map((day) => {
       const sum = day.reduce((all, one) => all + one, 0)
       return day.map((hour) => hour / sum)
     })
     this.isWeekly = days >= WEEKLY_DAYS_MIN
-    const even = new Array<number>(days).fill(1 / days)
-    const { mean, slope, center } = line(this.#totals, even)
-    // A trend must not pass for a difference of weekdays.
-    this.#flat = this.#totals.map((total, day) => total / trendAt(mean > 0 ? slope / mean : 0, center, day))
+    const even = Array.from({ length: days }, () => 1 / days)
+    // Neither must a trend pass for a difference of weekdays, nor the other way round.
+    const growth = this.isWeekly ? growthWithin(this.#totals) : 0
+    this.#flat = this.#totals.map((total, day) => total / trendAt(growth, (days - 1) / 2, day))
     this.#weekTrust = this.isWeekly ? weekTrust(this.#flat) : 0
     this.#trendTrust = 1
     const full = this.#fitted(even)
@@ -214,7 +214,7 @@ class History {
 
   /** By weekday, counted back: its mean over that of all, drawn towards 1. */
   #weekFactors(weights: readonly number[]): number[] {
-    const factors = new Array<number>(WEEK_DAYS).fill(1)
+    const factors = Array.from({ length: WEEK_DAYS }, () => 1)
     if (this.#weekTrust === 0) return factors
     const sums = factors.map(() => ({ weight: 0, total: 0 }))
     let mean = 0
@@ -260,6 +260,22 @@ function autocorrelation(rests: readonly number[], days: number): number {
   const raw = product / square
   const found = raw + (1 + 3 * raw) / days
   return found <= 0 ? 0 : Math.min(MEMORY_MAX, found * shrunk(days * found ** 2))
+}
+
+/** The trend from week to week, weekday by weekday, as a share of the level per day. */
+function growthWithin(totals: readonly number[]): number {
+  let covariance = 0
+  let variance = 0
+  for (let weekday = 0; weekday < WEEK_DAYS; weekday++) {
+    const own = [...totals.entries()].filter(([day]) => day % WEEK_DAYS === weekday)
+    const mean = own.reduce((sum, [, total]) => sum + total, 0) / own.length
+    const center = own.reduce((sum, [day]) => sum + day, 0) / own.length
+    for (const [day, total] of own) {
+      if (mean > 0) covariance += (center - day) * (total / mean - 1)
+      variance += (center - day) ** 2
+    }
+  }
+  return covariance / variance
 }
 
 /** 1 - 1/F of the one-way analysis of variance of weekdays. */

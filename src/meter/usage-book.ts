@@ -151,7 +151,7 @@ export class UsageBook {
     await this.catchUp()
     const first = Math.floor(fromMs / HOUR_MS)
     const length = Math.max(0, Math.floor(toMs / HOUR_MS) - first + 1)
-    const sums = series.map(() => new Array<number>(length).fill(0))
+    const sums = series.map(() => Array.from({ length }, () => 0))
     for await (const row of this.#between(HOURS, 'hour', hourOf(fromMs), hourOf(toMs))) {
       const at = Date.parse(`${row.at.hour}:00Z`) / HOUR_MS - first
       for (const [i, { where, unit }] of series.entries()) {

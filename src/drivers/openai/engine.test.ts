@@ -212,9 +212,9 @@ test('sound, pictures and what is written to a cache are buckets of their own, a
     fc.property(fc.array(fc.nat(50), { minLength: 7, maxLength: 7 }), ([a, b, c, d, e, f, g]) => {
       const counted = details(
         a ?? 0,
-        { cached_tokens: b, cache_write_tokens: c, audio_tokens: d, image_tokens: e } as JsonObject,
+        { cached_tokens: b, cache_write_tokens: c, audio_tokens: d, image_tokens: e },
         50,
-        { reasoning_tokens: f, audio_tokens: g } as JsonObject,
+        { reasoning_tokens: f, audio_tokens: g },
       )
       if (counted !== undefined) assert.deepEqual([inputTokensOf(counted), outputTokensOf(counted)], [a, 50])
     }),

@@ -22,7 +22,7 @@ async function written(batches: readonly (readonly ColumnRow[])[]): Promise<{ fi
 }
 
 const read = (file: Uint8Array): Promise<Record<string, unknown>[]> =>
-  parquetReadObjects({ file: new Uint8Array(file).buffer as ArrayBuffer })
+  parquetReadObjects({ file: new Uint8Array(file).buffer })
 
 const row = fc.tuple(
   fc.option(fc.string({ unit: 'grapheme' })),

@@ -152,7 +152,7 @@ export class Webhooks {
     const { clock, client } = this.#dependencies
     const http = await client()
     return new Promise((resolve) => {
-      let exchange: Exchange | undefined
+      let exchange: Exchange | undefined = undefined
       let status = 0
       let bytes = 0
       const end = (failure: string | undefined): void => {

@@ -96,7 +96,7 @@ const SHIFTS = [-2, -1, -0.5, -0.25, 0.25, 0.5, 1, 2] as const
 /** The shift the beginning is looked for with. */
 const BEGIN_SHIFT = 0.5
 /** Values before anything is tested. */
-export const HISTORY_MIN = 50
+const HISTORY_MIN = 50
 const EXAMPLES_MAX = 5
 /** A change that is certain and too small to tell of belongs to the history after so many requests. */
 const SMALL_MAX = 2_000
@@ -106,7 +106,7 @@ const RETURN_REQUESTS = 10_000
 const LATEST_VALUES = 64
 const FURTHER_RATIO = 1.5
 /** What has lasted so long is how it is now. */
-export const ACCEPTED_AFTER_MS = 7 * 24 * 3_600_000
+const ACCEPTED_AFTER_MS = 7 * 24 * 3_600_000
 
 const NO_RECENT: Recent = { sum: 0, sinceMs: 0, values: NOTHING, scores: 0, examples: [] }
 const NO_EVIDENCE: readonly number[] = SHIFTS.map(() => 0)

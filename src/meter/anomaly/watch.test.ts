@@ -5,7 +5,7 @@ import { ManualClock, settled } from '../../../tests/kit/clock.ts'
 import { seededRandom, uniform } from '../../base/random.ts'
 import { MemoryEvents } from '../../drivers/memory/events.ts'
 import { MemoryRows } from '../../drivers/memory/rows.ts'
-import { type Entry } from '../../store/events.ts'
+import type { Entry } from '../../store/events.ts'
 import { type Alert, Alerts } from '../alerts/alerts.ts'
 import { AnomalyWatch } from './watch.ts'
 
@@ -53,12 +53,11 @@ test('a prompt that makes three times the tokens raises one alert for tokens and
   await events.append(many(40, 1200))
   await watching.catchUp()
   const found = await all()
-  assert.deepEqual(found.map(({ subject, evidence }) => [subject, evidence['measure']]).toSorted(), [
-    [{ prompt: 'summary' }, 'costNanoUsdPerRequest'],
-    [{ prompt: 'summary' }, 'tokensPerRequest'],
-  ])
-  const { before, after, ratio, examples } = found.find(({ evidence }) => evidence['measure'] === 'tokensPerRequest')
-    ?.evidence as unknown as {
+  for (const { subject } of found) assert.deepEqual(subject, { prompt: 'summary' })
+  const measures = found.map(({ evidence }) => evidence['measure'])
+  assert.deepEqual(new Set(measures), new Set(['costNanoUsdPerRequest', 'tokensPerRequest']))
+  const tokens = found.find(({ evidence }) => evidence['measure'] === 'tokensPerRequest') ?? assert.fail()
+  const { before, after, ratio, examples } = tokens.evidence as unknown as {
     before: { n: number; p50: number }
     after: { n: number; p50: number }
     ratio: { p50: { value: number; low: number; high: number } }
