@@ -14,6 +14,7 @@ import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
 import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
+import { burnDownRoutes } from '../control/burn-down.ts'
 import { collectionRoutes } from '../control/collections.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
@@ -280,6 +281,7 @@ class RunningHouse implements House {
     const routes: Route[] = [
       ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
       ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
+      ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
