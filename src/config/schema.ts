@@ -479,7 +479,7 @@ const ALERTS = z.strictObject({
     )
     .max(16)
     .default([])
-    .meta(meta('Who is told of alerts. What cannot be delivered is tried again for three days.')),
+    .meta(meta('Who is told of alerts. What cannot be delivered is tried again for some days.')),
 })
 
 const LOG = z.strictObject({

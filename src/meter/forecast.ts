@@ -8,8 +8,8 @@ import { type Random, uniform } from '../base/random.ts'
  *  out of what was left over, each future with a level, trend and weekdays of its own: those of a
  *  Bayesian bootstrap of the days (Rubin 1981). That carries the doubt about them into the spread;
  *  without it an interval from few days would be far too narrow. Within a day the hours go as in a
- *  day drawn from history, so that bursts stay bursts. Trend, weekdays and memory count as far as
- *  the days show more of them than chance would (shrunk in the manner of James and Stein 1961).
+ *  day drawn from history, so that bursts stay bursts. Trend and weekdays count as far as the days
+ *  show more of them than chance would (shrunk in the manner of James and Stein 1961).
  *  `sim/usage` tells how often the truth lies within the interval. */
 
 export interface ForecastInput {
@@ -271,7 +271,7 @@ const weekdayOf = (day: number): number => ((day % WEEK_DAYS) + WEEK_DAYS) % WEE
 const trendAt = (growth: number, center: number, day: number): number =>
   Math.min(TREND_FACTOR_MAX, Math.max(1 / TREND_FACTOR_MAX, Math.exp(growth * (center - day))))
 
-/** Of order 1, corrected for the bias of short series, and only as far as it is more than chance. */
+/** Of order 1, corrected for the bias of short series; what would be negative is none. */
 function autocorrelation(rests: readonly number[], days: number): number {
   const mean = rests.reduce((sum, one) => sum + one, 0) / days
   let product = 0
@@ -283,7 +283,7 @@ function autocorrelation(rests: readonly number[], days: number): number {
   if (square === 0) return 0
   const raw = product / square
   const found = raw + (1 + 3 * raw) / days
-  return found <= 0 ? 0 : Math.min(MEMORY_MAX, found * shrunk(days * found ** 2))
+  return found <= 0 ? 0 : Math.min(MEMORY_MAX, found)
 }
 
 /** The trend from week to week, weekday by weekday, as a share of the level per day. */
