@@ -71,7 +71,7 @@ async function burnDown(dependencies: BurnDownDependencies, { params, query }: C
     ...figures,
     window,
     used: {
-      basis: `usage of ${Object.entries(where).map(String).join() || 'all requests'}, by the hour (UTC) in which requests ended`,
+      basis: `requests of ${subject === '' ? 'all' : `the ${budget.scope} "${subject}"`}, by the hour (UTC) in which they ended`,
       from: time((book.firstHour + first) * HOUR_MS),
       hours,
       requests: book.requests.slice(first).reduce((sum, one) => sum + one, 0),
