@@ -1,0 +1,52 @@
+import { isRecord, numberOf, textOf, type Json } from '../api/shape.ts'
+import type { Alert } from '../api/alerts.ts'
+import { formatCount, formatNanoUsd } from '../design/units.ts'
+
+/** Alerts in words, with their evidence. */
+
+export function titleOf({ kind, subject, evidence }: Alert): string {
+  const about = subject.map(([what, name]) => `${what} ${name}`).join(', ')
+  if (kind === 'usage_anomaly') {
+    const what = evidence['measure'] === 'costNanoUsdPerRequest' ? 'A request costs' : 'A request takes'
+    const unit = evidence['measure'] === 'costNanoUsdPerRequest' ? '' : ' tokens'
+    return `${what} other${unit === '' ? ' money' : unit} than before: ${about}`
+  }
+  if (kind === 'budget_warning') return `A share of a budget is passed: ${about}`
+  if (kind === 'budget_forecast') return `A budget will not last: ${about}`
+  return `${kind}: ${about}`
+}
+
+/** Figures with their n; what is not known of an evidence is shown as it came. */
+export function evidenceOf({ kind, evidence }: Alert): readonly (readonly [name: string, text: string])[] {
+  if (kind !== 'usage_anomaly') return Object.entries(evidence).map(([name, value]) => [name, plain(value)] as const)
+  const isMoney = evidence['measure'] === 'costNanoUsdPerRequest'
+  const amount = (value: number): string =>
+    isMoney ? formatNanoUsd(value) : `${formatCount(Math.round(value))} tokens`
+  const spread = (value: unknown): string => {
+    const side: Json = isRecord(value) ? value : {}
+    const quantiles = ['p50', 'p95'].flatMap((name) => {
+      const given = side[name]
+      const figure = numberOf(isRecord(given) ? given['value'] : given)
+      return figure === undefined ? [] : [`${name} ${amount(figure)}`]
+    })
+    return `${quantiles.join(', ') || '–'} (n ${formatCount(numberOf(side['n']) ?? 0)})`
+  }
+  const ratio: Json = isRecord(evidence['ratio']) ? evidence['ratio'] : {}
+  return [
+    ['Before', spread(evidence['before'])],
+    ['Since then', spread(evidence['after'])],
+    ['Ratio of p50', ratioText(ratio['p50'])],
+    ['Since', textOf(evidence['since']) ?? '–'],
+  ]
+}
+
+function ratioText(value: unknown): string {
+  if (!isRecord(value)) return '–'
+  const middle = numberOf(value['value'])
+  const [low, high] = [numberOf(value['low']), numberOf(value['high'])]
+  const range = low === undefined || high === undefined ? '' : ` (${low.toFixed(2)} to ${high.toFixed(2)})`
+  return middle === undefined ? 'from nothing' : `× ${middle.toFixed(2)}${range}`
+}
+
+const plain = (value: unknown): string =>
+  typeof value === 'number' ? formatCount(value) : typeof value === 'string' ? value : JSON.stringify(value)
