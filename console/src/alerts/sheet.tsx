@@ -47,7 +47,7 @@ function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => void }) 
     <Card head={<h3 className="alert-title">{titleOf(alert)}</h3>} active={alert.seenBy === undefined}>
       <div className="alert-body">
         <dl className="alert-evidence">
-          {evidenceOf(alert).map(([name, text]) => (
+          {evidenceOf(alert, nowMs).map(([name, text]) => (
             <div key={name}>
               <dt>{name}</dt>
               <dd className="figure">{text}</dd>

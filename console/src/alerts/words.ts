@@ -1,15 +1,20 @@
-import { isRecord, numberOf, textOf, type Json } from '../api/shape.ts'
+import { isRecord, numberOf, timeOf, type Json } from '../api/shape.ts'
 import type { Alert } from '../api/alerts.ts'
-import { formatCount, formatNanoUsd } from '../design/units.ts'
+import { formatCount, formatNanoUsd, formatTime } from '../design/units.ts'
 
 /** Alerts in words, with their evidence. */
 
 export function titleOf({ kind, subject, evidence }: Alert): string {
   const about = subject.map(([what, name]) => `${what} ${name}`).join(', ')
   if (kind === 'usage_anomaly') {
-    const what = evidence['measure'] === 'costNanoUsdPerRequest' ? 'A request costs' : 'A request takes'
-    const unit = evidence['measure'] === 'costNanoUsdPerRequest' ? '' : ' tokens'
-    return `${what} other${unit === '' ? ' money' : unit} than before: ${about}`
+    const times = ratioOf(evidence)
+    if (evidence['measure'] === 'costNanoUsdPerRequest')
+      return times === undefined
+        ? `Requests of ${about} cost something now`
+        : `Requests of ${about} cost ${times} times as much`
+    return times === undefined
+      ? `Requests of ${about} take tokens now`
+      : `Requests of ${about} take ${times} times the tokens`
   }
   if (kind === 'budget_warning') return `A share of a budget is passed: ${about}`
   if (kind === 'budget_forecast') return `A budget will not last: ${about}`
@@ -17,7 +22,10 @@ export function titleOf({ kind, subject, evidence }: Alert): string {
 }
 
 /** Figures with their n; what is not known of an evidence is shown as it came. */
-export function evidenceOf({ kind, evidence }: Alert): readonly (readonly [name: string, text: string])[] {
+export function evidenceOf(
+  { kind, evidence }: Alert,
+  nowMs: number,
+): readonly (readonly [name: string, text: string])[] {
   if (kind !== 'usage_anomaly') return Object.entries(evidence).map(([name, value]) => [name, plain(value)] as const)
   const isMoney = evidence['measure'] === 'costNanoUsdPerRequest'
   const amount = (value: number): string =>
@@ -32,12 +40,19 @@ export function evidenceOf({ kind, evidence }: Alert): readonly (readonly [name:
     return `${quantiles.join(', ') || '–'} (n ${formatCount(numberOf(side['n']) ?? 0)})`
   }
   const ratio: Json = isRecord(evidence['ratio']) ? evidence['ratio'] : {}
+  const sinceMs = timeOf(evidence['since'])
   return [
     ['Before', spread(evidence['before'])],
     ['Since then', spread(evidence['after'])],
     ['Ratio of p50', ratioText(ratio['p50'])],
-    ['Since', textOf(evidence['since']) ?? '–'],
+    ['Since', sinceMs === undefined ? '–' : formatTime(sinceMs, nowMs)],
   ]
+}
+
+/** Of the medians. */
+function ratioOf(evidence: Json): string | undefined {
+  const ratio = isRecord(evidence['ratio']) ? evidence['ratio']['p50'] : undefined
+  return isRecord(ratio) ? numberOf(ratio['value'])?.toFixed(2) : undefined
 }
 
 function ratioText(value: unknown): string {

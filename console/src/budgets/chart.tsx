@@ -97,7 +97,12 @@ function Drawing({ chart, unit, sentence }: { chart: Chart; unit: Unit; sentence
       </div>
       <div className="burndown-times figure" aria-hidden="true">
         {ticks.map((atMs, at) => (
-          <span key={atMs} style={{ '--at': xOf(chart, atMs) }} data-odd={at % 2 === 1 || undefined}>
+          <span
+            key={atMs}
+            style={{ '--at': xOf(chart, atMs) }}
+            data-odd={at % 2 === 1 || undefined}
+            data-late={xOf(chart, atMs) > 0.92 || undefined}
+          >
             {tickText(chart, atMs)}
           </span>
         ))}

@@ -36,18 +36,24 @@ export function Overrides({ api, overrides, budgets, nameOfKey, onChange }: Prop
     {
       name: 'Until',
       cell: (one) => (
-        <>
+        <span className="override-until">
           {one.inForce ? '' : `from ${formatTime(one.fromMs, nowMs)} `}
           {formatTime(one.untilMs, nowMs)} <span className="minor">{formatRelative(one.untilMs, nowMs)}</span>
-        </>
+        </span>
       ),
     },
     { name: 'Why', cell: (one) => <span className="override-why">{one.reason}</span> },
     { name: 'By', cell: (one) => <Name>{nameOfKey(one.by)}</Name> },
     {
       name: 'End it',
+      isPlain: true,
       cell: (one) => (
-        <Button kind="quiet" aria-label={`End the limit of ${subjectOf(one)}`} onClick={() => setEnding(one)}>
+        <Button
+          className="override-end"
+          kind="quiet"
+          aria-label={`End the limit of ${subjectOf(one)}`}
+          onClick={() => setEnding(one)}
+        >
           End now
         </Button>
       ),

@@ -80,13 +80,15 @@ export function Standing({ budget, account, name }: { budget: Budget; account: A
         warnAt={budget.warnAt[0]}
       />
       <p className="standing-foot figure">
-        <span>
+        <span className="standing-part" data-part="posted">
           {formatFigure(unit, account.posted)} posted
-          {account.leased > 0 && (
-            <span className="standing-leased"> {formatFigure(unit, account.leased)} put aside</span>
-          )}
         </span>
-        <span>of {formatFigure(unit, account.limit)}</span>
+        {account.leased > 0 && (
+          <span className="standing-part" data-part="leased">
+            {formatFigure(unit, account.leased)} put aside
+          </span>
+        )}
+        <span className="standing-limit">of {formatFigure(unit, account.limit)}</span>
       </p>
     </>
   )

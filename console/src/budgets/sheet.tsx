@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import type { Account, Budget, BudgetsApi, BurnDown, Override } from '../api/budgets.ts'
 import { formatAmount, formatFigure } from '../design/amount.ts'
 import { Button } from '../design/button.tsx'
@@ -34,6 +34,7 @@ interface Props {
 export function BudgetSheet(props: Props) {
   const { api, budget, overrides, nameOf, nameOfKey, onSubject, onChange, onClose } = props
   const [turn, setTurn] = useState(0)
+  const inner = useRef<HTMLDivElement>(null)
   const isEach = budget.match === '*'
   const [top, retry] = useLoad(`top ${turn}`, () => api.accounts(budget.id, 1))
   const first = top.state === 'ready' ? top.value.accounts[0] : undefined
@@ -55,7 +56,7 @@ export function BudgetSheet(props: Props) {
       }
       onClose={onClose}
     >
-      <div className="budget-sheet">
+      <div className="budget-sheet" ref={inner}>
         {!addsUp(budget) && <p className="minor">It is checked in each request by itself: nothing adds up.</p>}
         {addsUp(budget) && top.state === 'loading' && <Progress label="Loading the accounts" />}
         {top.state === 'failed' && (
@@ -108,10 +109,9 @@ function One({ api, budget, subject, name, endsMs, turn, onChange }: OneProps) {
   if (found.state === 'failed')
     return <Failed title="The burn-down could not be read" problem={found.problem} onRetry={reload} />
   const burnDown = found.value
-  const { limit, posted, leased, nowMs, forecast } = burnDown
+  const { limit, posted, leased } = burnDown
   const account: Account = { subject, limit, posted, leased, endsMs }
-  const sentence =
-    forecast === undefined ? '' : paceText(budget.unit, forecast, nowMs, budget.window.kind === 'rolling')
+  const sentence = paceText(budget.unit, burnDown, budget.window.kind === 'rolling')
   const done = () => {
     setDoing(undefined)
     onChange()

@@ -1,4 +1,4 @@
-import type { Account, Budget, Forecast, Unit, Window } from '../api/budgets.ts'
+import type { Account, Budget, BurnDown, Unit, Window } from '../api/budgets.ts'
 import { formatAmount } from '../design/amount.ts'
 import { formatCount, formatLength, formatTime } from '../design/units.ts'
 
@@ -15,16 +15,20 @@ export function whomText({ scope, match }: Pick<Budget, 'scope' | 'match'>): str
 export function windowText(window: Window, unit: Unit): string {
   if (unit === 'concurrent') return 'at any moment'
   if (window.kind === 'calendar') return `a ${window.unit}`
-  if (window.kind === 'rolling') return `in any ${formatLength(window.durationMs)}`
+  if (window.kind === 'rolling') return `in any ${spanText(window.durationMs)}`
   return window.kind === 'request' ? 'a request' : 'for good'
 }
+
+/** A span of a day is a day by the clock, which a calendar day is not. */
+const spanText = (ms: number): string =>
+  ms % 3_600_000 === 0 && ms <= 48 * 3_600_000 ? `${ms / 3_600_000} h` : formatLength(ms)
 
 export const zoneOf = (window: Window): string | undefined => (window.kind === 'calendar' ? window.zone : undefined)
 
 /** What happens to a request beyond the limit. */
 export function actionText({ onLimit, unit }: Pick<Budget, 'onLimit' | 'unit'>): string {
   if (onLimit.kind === 'clamp')
-    return `answers are cut short, to no less than ${formatAmount(unit, onLimit.minimum ?? 1)}`
+    return `answers are cut short${(onLimit.minimum ?? 1) > 1 ? `, to no less than ${formatAmount(unit, onLimit.minimum ?? 1)}` : ''}`
   if (onLimit.kind === 'degrade') return `${onLimit.to ?? 'another model'} answers instead`
   if (onLimit.kind === 'warn') return 'answered, with a warning'
   return onLimit.kind === 'dryRun' ? 'answered; only the log tells' : 'refused'
@@ -38,15 +42,17 @@ export const usedText = (unit: Unit, { posted, leased, limit }: Pick<Account, 'p
   `${formatAmount(unit, posted)} posted, ${formatAmount(unit, leased)} put aside, of ${formatAmount(unit, limit)}`
 
 /** Where it leads, in a sentence. */
-export function paceText(unit: Unit, forecast: Forecast, nowMs: number, rolls: boolean): string {
+export function paceText(unit: Unit, { forecast, nowMs, posted, limit }: BurnDown, rolls: boolean): string {
+  if (forecast === undefined) return ''
   const history = `${formatCount(forecast.historyHours)} hours of history`
   if (!forecast.isKnown)
     return `Too little history to say: ${history}, of ${formatCount(forecast.historyHoursNeeded)} that it takes.`
   const { p10, p50, p90 } = forecast.passesMs
   const when = (atMs: number | undefined): string =>
     atMs === undefined ? 'not in this window' : formatTime(atMs, nowMs)
-  const odds = forecast.probability === undefined ? '' : `, probability ${Math.round(forecast.probability * 100)} %`
-  if (p50 !== undefined && p50 <= nowMs) return `Spent already (${history}).`
+  const { probability = 0 } = forecast
+  const odds = probability > 0 ? `, spent in ${Math.max(1, Math.round(probability * 100))} of 100 futures` : ''
+  if (posted >= limit || (p50 !== undefined && p50 <= nowMs)) return `Spent already (${history}).`
   if (p50 !== undefined)
     return `At this pace spent on ${when(p50)}; in four of five cases between ${when(p10)} and ${when(p90)} (${history}${odds}).`
   const end = forecast.path.at(-1)

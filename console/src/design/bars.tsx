@@ -74,7 +74,9 @@ export function Bars({ label, bars, format }: Props) {
         </ol>
         <div className="bars-names figure" aria-hidden="true">
           {bars.map((bar, at) => (
-            <span key={bar.name}>{(bars.length - 1 - at) % every === 0 && <span>{bar.short}</span>}</span>
+            <span key={bar.name} data-odd={Math.floor((bars.length - 1 - at) / every) % 2 === 1 || undefined}>
+              {(bars.length - 1 - at) % every === 0 && <span>{bar.short}</span>}
+            </span>
           ))}
         </div>
       </div>

@@ -1,4 +1,4 @@
-import { useRef, useState, type KeyboardEvent } from 'react'
+import { useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react'
 import './icicle.css'
 import { gathered, neighbourOf, REST, type Part, rectsOf, type Rect } from './icicle.ts'
 import { formatCount, formatShare } from './units.ts'
@@ -24,8 +24,15 @@ interface Props {
 export function Icicle({ label, whole, levels, nameOf, amountOf, onOpen, onLeave }: Props) {
   const list = useRef<HTMLOListElement>(null)
   const rects = rectsOf(gathered(whole, SHARE_MIN * whole.value), levels.length)
-  const [chosen, setChosen] = useState(0)
-  const shown = Math.min(chosen, rects.length - 1)
+  const [{ chosen, of }, setChosen] = useState({ chosen: 0, of: whole })
+  const shown = of === whole ? Math.min(chosen, rects.length - 1) : 0
+  const choose = (at: number) => setChosen({ chosen: at, of: whole })
+  // Whoever went in or out by keyboard or pointer goes on from the first part there.
+  const wentElsewhere = useRef(false)
+  useLayoutEffect(() => {
+    if (wentElsewhere.current) list.current?.querySelector<HTMLElement>('.icicle-part')?.focus()
+    wentElsewhere.current = false
+  }, [whole])
   const words = (rect: Rect) => ({
     name:
       rect.part.name === REST ? `${formatCount(rect.part.children.length)} others` : nameOf(rect.level, rect.part.name),
@@ -36,11 +43,14 @@ export function Icicle({ label, whole, levels, nameOf, amountOf, onOpen, onLeave
     const names = namesOf(rects, rect)
     // What stands for several within a part is seen by going into that part.
     const target = rect.part.isRest && names.length > 1 ? names.slice(0, -1) : names
-    if (rect.part.children.length > 0) onOpen(target)
+    if (rect.part.children.length === 0) return
+    wentElsewhere.current = true
+    onOpen(target)
   }
   const press = (event: KeyboardEvent<HTMLOListElement>) => {
     if ((event.key === 'Escape' || event.key === 'Backspace') && onLeave !== undefined) {
       event.preventDefault()
+      wentElsewhere.current = true
       return onLeave()
     }
     const target = neighbourOf(rects, shown, event.key)
@@ -81,8 +91,8 @@ export function Icicle({ label, whole, levels, nameOf, amountOf, onOpen, onLeave
                 tabIndex={at === shown ? 0 : -1}
                 aria-label={`${levels[rect.level]} ${name}: ${amount}, ${share}`}
                 title={`${name}: ${amount}, ${share}`}
-                onPointerEnter={() => setChosen(at)}
-                onFocus={() => setChosen(at)}
+                onPointerEnter={() => choose(at)}
+                onFocus={() => choose(at)}
                 onClick={() => open(rect)}
               >
                 <bdi className="icicle-name">{name}</bdi>

@@ -40,7 +40,7 @@ export function formatShare(share: number): string {
   const percent = share * 100
   if (percent === 0) return '0 %'
   if (percent < 0.1) return '<0.1 %'
-  return `${percent < 9.95 ? Number(percent.toFixed(1)) : Math.round(percent)} %`
+  return `${percent < 9.95 ? percent.toFixed(1) : Math.round(percent)} %`
 }
 
 const LENGTHS = [

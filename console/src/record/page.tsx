@@ -1,4 +1,5 @@
 import { useEffect, useMemo, useState } from 'react'
+import { openBudgets, type Unit } from '../api/budgets.ts'
 import { type Act, openKeys, type Page } from '../api/keys.ts'
 import type { Problem } from '../api/problem.ts'
 import { Button } from '../design/button.tsx'
@@ -23,6 +24,8 @@ export default function RecordPage() {
   const [more, setMore] = useState<Page<Act>>({ items: [], next: undefined })
   const [problem, setProblem] = useState<Problem>()
   const nameOfKey = useKeyNames()
+  const [budgets] = useLoad('budgets', () => openBudgets(send).list())
+  const units = new Map(budgets.state === 'ready' ? budgets.value.budgets.map(({ id, unit }) => [id, unit]) : [])
   useEffect(() => {
     document.title = 'Record · Headworks'
   }, [])
@@ -49,7 +52,14 @@ export default function RecordPage() {
           <p>Keys that are made, rotated or revoked, and budgets that are raised or reset, will stand here.</p>
         </EmptyState>
       )}
-      {acts.length > 0 && <Table caption="Record" columns={columnsFor(nameOfKey)} rows={acts} keyOf={({ id }) => id} />}
+      {acts.length > 0 && (
+        <Table
+          caption="Record"
+          columns={columnsFor(nameOfKey, (id) => units.get(id))}
+          rows={acts}
+          keyOf={({ id }) => id}
+        />
+      )}
       {problem !== undefined && (
         <Failed title="No more could be read" problem={problem} onRetry={() => void loadMore()} />
       )}
@@ -62,7 +72,10 @@ export default function RecordPage() {
   )
 }
 
-function columnsFor(nameOfKey: (id: string) => string): readonly Column<Act>[] {
+function columnsFor(
+  nameOfKey: (id: string) => string,
+  unitOf: (budget: string) => Unit | undefined,
+): readonly Column<Act>[] {
   const nowMs = Date.now()
   return [
     {
@@ -89,6 +102,9 @@ function columnsFor(nameOfKey: (id: string) => string): readonly Column<Act>[] {
       ),
     },
     { name: 'To', cell: ({ object }) => <Name>{nameOfKey(object)}</Name> },
-    { name: 'How and why', cell: ({ details }) => <span className="record-how">{detailsText(details)}</span> },
+    {
+      name: 'How and why',
+      cell: ({ object, details }) => <span className="record-how">{detailsText(details, unitOf(object), nowMs)}</span>,
+    },
   ]
 }

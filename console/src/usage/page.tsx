@@ -165,12 +165,16 @@ function Detail({ place, nameOf, onShow }: { place: Place } & Pick<ReportProps, 
   const goInto = (more: readonly string[]) => onShow({ into: [...into, ...more] })
   return (
     <>
+      {only !== undefined && (
+        <Notice title="These others together.">
+          The figures in all and by day are of everything beside them too; the drawing and the table are of these alone.
+        </Notice>
+      )}
       {summary !== undefined && <Summary row={summary} />}
       <div className="usage-both">
         <section className="screen-part" aria-label="Parts">
           {part.value > 0 ? (
             <Icicle
-              key={into.join('\n')}
               label={`What ${measure === 'cost' ? 'the cost' : measure === 'tokens' ? 'the tokens' : 'the requests'} are made of`}
               whole={part}
               levels={levels.slice(depth)}
@@ -220,9 +224,7 @@ function Detail({ place, nameOf, onShow }: { place: Place } & Pick<ReportProps, 
         {daily.state === 'failed' && (
           <Failed title="The days could not be read" problem={daily.problem} onRetry={retryDaily} />
         )}
-        {daily.state === 'ready' && (
-          <Days days={daysOf(span)} rows={daily.value.rows} measure={measure} isWhole={only === undefined} />
-        )}
+        {daily.state === 'ready' && <Days days={daysOf(span)} rows={daily.value.rows} measure={measure} />}
       </section>
     </>
   )
@@ -232,8 +234,7 @@ function Days({
   days,
   rows,
   measure,
-  isWhole,
-}: Pick<Shown, 'measure'> & { days: readonly string[]; rows: readonly UsageRow[]; isWhole: boolean }) {
+}: Pick<Shown, 'measure'> & { days: readonly string[]; rows: readonly UsageRow[] }) {
   const byDay = new Map(rows.map((row) => [row.at['day'] ?? '', row]))
   const bars = days.map((day) => {
     const row = byDay.get(day)
@@ -244,7 +245,6 @@ function Days({
   })
   return (
     <>
-      {!isWhole && <p className="minor">Of all, not of these alone.</p>}
       <Bars label={`${measure} by day`} bars={bars} format={(value) => amountText(value, measure)} />
     </>
   )
