@@ -7,8 +7,9 @@ import { chance, meteredHouse, type MeteredHouse } from '../kit/metered.ts'
  *  still: half past two on a Wednesday afternoon, in UTC. */
 
 const BODY_TIMEOUT_MS = 5_000
+const DAYS = 34
 
-export const BUDGETS = `
+const BUDGETS = `
 models: { chat: { deployments: [{ engine: reader, model: reader }] }, small: { deployments: [{ engine: reader, model: reader }] } }
 budgets:
   - { id: users-month, scope: user, limit: { usd: 20 }, window: month, timeZone: Europe/Berlin, warnAt: [0.5, 0.8] }
@@ -36,7 +37,7 @@ const PROMPTS = ['summary', 'reply', 'classify', '']
 const PRICES = { chat: [2_500_000_000, 10_000_000_000], small: [150_000_000, 600_000_000], raw: undefined } as const
 
 /** What everybody used in the last days: by day more than by night, on weekdays more than on Sundays. */
-export async function useForDays(house: MeteredHouse, days: number): Promise<void> {
+async function useForDays(house: MeteredHouse, days: number): Promise<void> {
   const bodies = []
   for (let hoursAgo = days * 24 - 0.6; hoursAgo > 0; hoursAgo--) {
     const at = new Date(house.clock.wallMs() - hoursAgo * 3_600_000)
@@ -72,7 +73,7 @@ export async function useForDays(house: MeteredHouse, days: number): Promise<voi
 }
 
 /** Accounts to go with it: what each used in the month so far. */
-export async function standAsUsed(house: MeteredHouse): Promise<void> {
+async function standAsUsed(house: MeteredHouse): Promise<void> {
   const usage = (await house.call('GET', '/api/usage?from=2026-11-01&by=user')).json()
   for (const row of usage.rows)
     await house.stand('users-month', row.user, Number(row.costNanoUsd), row.user === 'ann' ? 850_000_000 : 0)
@@ -87,7 +88,15 @@ export interface ServedHouse extends MeteredHouse {
   close(): Promise<void>
 }
 
-export async function serveMetered(dist: string, yaml = BUDGETS): Promise<ServedHouse> {
+/** With weeks of use behind it. */
+export async function serveUsed(dist: string): Promise<ServedHouse> {
+  const house = await serveMetered(dist, BUDGETS)
+  await useForDays(house, DAYS)
+  await standAsUsed(house)
+  return house
+}
+
+export async function serveMetered(dist: string, yaml: string): Promise<ServedHouse> {
   const house = await meteredHouse(yaml)
   const assets = openAssets(dist)
   const handler: Handler = (request, reply) => {

@@ -129,7 +129,7 @@ export function CreateForm({ api, onMade, onClose }: Props) {
         <summary>What its requests may name themselves</summary>
         <div className="form-row">
           {NAMEABLE.map((what) => (
-            <Field key={what} label={what}>
+            <Field key={what} label={`${what} named`}>
               {(control) => (
                 <select
                   {...control}
