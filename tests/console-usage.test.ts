@@ -6,9 +6,8 @@ import { serveMetered } from './console/metered.ts'
 describe('usage in a browser', BROWSER, () => {
   const stage = openMeteredStage()
   const parts = () => stage.page.locator('.icicle-part')
-  const part = (name: RegExp) => stage.page.getByRole('list', { name: /^What the/ }).getByRole('button', { name })
-  const focused = async () =>
-    (await stage.page.evaluate('document.activeElement.getAttribute("aria-label")')) as string | null
+  const part = (name: RegExp) => stage.page.getByRole('list', { name: /^What makes up/ }).getByRole('button', { name })
+  const focused = () => stage.page.evaluate<string | null>('document.activeElement.getAttribute("aria-label")')
   const table = (level: string) => stage.page.getByRole('region', { name: `Usage by ${level}` })
 
   test('every part says its name, amount and share; the columns are the levels', async () => {

@@ -1,4 +1,3 @@
-import type { Clock } from '../base/clock.ts'
 import { refuse, Refusal } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
 import { seededRandom } from '../base/random.ts'

@@ -6,6 +6,7 @@ import { Progress } from '../design/progress.tsx'
 import { Sheet } from '../design/sheet.tsx'
 import { formatRelative, formatTime } from '../design/units.ts'
 import { useAccess } from '../shell/access.ts'
+import { useNow } from '../shell/now.ts'
 import { evidenceOf, titleOf } from './words.ts'
 import './sheet.css'
 
@@ -37,7 +38,7 @@ export default function AlertsSheet({ found, onChange, onClose }: Props) {
 function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => void }) {
   const { send } = useAccess()
   const [problem, setProblem] = useState<string>()
-  const nowMs = Date.now()
+  const nowMs = useNow()
   const acknowledge = async () => {
     const done = await openAlerts(send).acknowledge(alert.id)
     setProblem(done.ok ? undefined : done.problem.message)

@@ -11,7 +11,7 @@ interface Exchange {
 }
 
 /** `undefined`: no answer at all. */
-export async function send(fetch: Fetch, path: string, init: RequestInit): Promise<Exchange | undefined> {
+async function send(fetch: Fetch, path: string, init: RequestInit): Promise<Exchange | undefined> {
   try {
     const response = await fetch(path, init)
     const text = await response.text()

@@ -97,7 +97,7 @@ function readRow(value: unknown): UsageRow | undefined {
   const count = (name: string): number => numberOf(value[name]) ?? 0
   const at = Object.fromEntries(
     [...DIMENSIONS, 'day'].flatMap((name) => (typeof value[name] === 'string' ? [[name, value[name]]] : [])),
-  ) as { [name: string]: string }
+  )
   return {
     at,
     requests: count('requests'),

@@ -1,6 +1,7 @@
 import { useState } from 'react'
 import type { Account, Budget, BudgetsApi } from '../api/budgets.ts'
 import { formatAmount } from '../design/amount.ts'
+import { Choice } from '../design/choice.tsx'
 import { Field } from '../design/field.tsx'
 import { FormSheet } from '../design/form.tsx'
 import { Name } from '../design/name.tsx'
@@ -16,21 +17,21 @@ interface Props {
 }
 
 const HOUR_MS = 3_600_000
-const SPANS = [
-  { name: '1 hour', ms: HOUR_MS },
-  { name: '12 hours', ms: 12 * HOUR_MS },
-  { name: '24 hours', ms: 24 * HOUR_MS },
-  { name: '3 days', ms: 72 * HOUR_MS },
-  { name: '7 days', ms: 168 * HOUR_MS },
-  { name: '30 days', ms: 720 * HOUR_MS },
-] as const
+const SPANS: readonly { readonly name: string; readonly value: number }[] = [
+  { name: '1 hour', value: HOUR_MS },
+  { name: '12 hours', value: 12 * HOUR_MS },
+  { name: '24 hours', value: 24 * HOUR_MS },
+  { name: '3 days', value: 72 * HOUR_MS },
+  { name: '7 days', value: 168 * HOUR_MS },
+  { name: '30 days', value: 720 * HOUR_MS },
+]
 const REASON_UNITS_MAX = 500
 
 /** Another limit for a while: how much, how long, why. */
 export function RaiseForm({ api, budget, account, name, onDone, onClose }: Props) {
   const isMoney = budget.unit === 'nanoUsd'
   const [limit, setLimit] = useState('')
-  const [span, setSpan] = useState(24 * HOUR_MS)
+  const [spanMs, setSpanMs] = useState<number>(24 * HOUR_MS)
   const [reason, setReason] = useState('')
   const amount = limit
     .trim()
@@ -55,7 +56,7 @@ export function RaiseForm({ api, budget, account, name, onDone, onClose }: Props
             : undefined
       }
       onSubmit={async () => {
-        const until = new Date(Date.now() + span).toISOString()
+        const until = new Date(Date.now() + spanMs).toISOString()
         const raised = await api.raise(budget.id, {
           subject: account.subject,
           limit: amount,
@@ -83,23 +84,13 @@ export function RaiseForm({ api, budget, account, name, onDone, onClose }: Props
             />
           )}
         </Field>
-        <Field label="For" hint="Then the limit of the configuration holds again.">
-          {(control) => (
-            <select
-              {...control}
-              className="select"
-              data-framed
-              value={span}
-              onChange={(event) => setSpan(Number(event.target.value))}
-            >
-              {SPANS.map((one) => (
-                <option key={one.ms} value={one.ms}>
-                  {one.name}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <Choice
+          label="For"
+          hint="Then the limit of the configuration holds again."
+          options={SPANS}
+          value={spanMs}
+          onChange={setSpanMs}
+        />
       </div>
       <Reason value={reason} onChange={setReason} />
     </FormSheet>

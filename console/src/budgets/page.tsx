@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from 'react'
-import { type Budget, openBudgets, type Override } from '../api/budgets.ts'
+import { type Budget, type BudgetsApi, openBudgets, type Override } from '../api/budgets.ts'
 import { CopyText } from '../design/copy.tsx'
 import { Progress } from '../design/progress.tsx'
 import '../design/screen.css'
@@ -17,50 +17,48 @@ import { Overrides } from './overrides.tsx'
 import { whomText } from './words.ts'
 import './budgets.css'
 
-/** Rows shown at a time: each asks how it stands. */
 const PAGE = 40
 
 export default function BudgetsPage() {
   const { send } = useAccess()
   const api = useMemo(() => openBudgets(send), [send])
-  const place = usePlace()
-  const router = useRouter()
   const [found, reload] = useLoad('budgets', () => api.list())
-  const nameOfKey = useKeyNames()
-  const [wanted, setWanted] = useState('')
-  const [count, setCount] = useState(PAGE)
-  /** Grows when somebody did something: what is shown is then asked anew. */
-  const [turn, setTurn] = useState(0)
   useEffect(() => {
     document.title = 'Budgets · Headworks'
   }, [])
-  const openId = place.query.get('budget')
+  if (found.state === 'ready')
+    return <Loaded api={api} budgets={found.value.budgets} overrides={found.value.overrides} onChange={reload} />
+  return (
+    <div className="screen">
+      <h1 className="unseen">Budgets</h1>
+      {found.state === 'loading' && <Progress label="Loading the budgets" />}
+      {found.state === 'failed' && (
+        <Failed title="The budgets could not be listed" problem={found.problem} onRetry={reload} />
+      )}
+    </div>
+  )
+}
+
+interface LoadedProps {
+  readonly api: BudgetsApi
+  readonly budgets: readonly Budget[]
+  readonly overrides: readonly Override[]
+  readonly onChange: () => void
+}
+
+function Loaded({ api, budgets, overrides, onChange }: LoadedProps) {
+  const place = usePlace()
+  const router = useRouter()
+  const nameOfKey = useKeyNames()
+  const [wanted, setWanted] = useState('')
+  /** Grows when somebody did something: what is shown is then asked anew. */
+  const [turn, setTurn] = useState(0)
   const changed = () => {
     setTurn((before) => before + 1)
-    reload()
+    onChange()
   }
-  if (found.state === 'loading')
-    return (
-      <div className="screen">
-        <h1 className="unseen">Budgets</h1>
-        <Progress label="Loading the budgets" />
-      </div>
-    )
-  if (found.state === 'failed')
-    return (
-      <div className="screen">
-        <h1 className="unseen">Budgets</h1>
-        <Failed title="The budgets could not be listed" problem={found.problem} onRetry={reload} />
-      </div>
-    )
-  const { budgets, overrides } = found.value
   const fits = budgets.filter((one) => `${one.id} ${whomText(one)}`.toLowerCase().includes(wanted.toLowerCase()))
-  const opened = budgets.find(({ id }) => id === openId)
-  const groups = [
-    { title: 'Budgets', of: 'budget', rows: fits.filter(({ kind }) => kind === 'budget') },
-    { title: 'Rate limits', of: 'rate_limit', rows: fits.filter(({ kind }) => kind === 'rate_limit') },
-  ]
-  let left = count
+  const opened = budgets.find(({ id }) => id === place.query.get('budget'))
   return (
     <div className="screen budgets">
       <header className="screen-head">
@@ -69,38 +67,14 @@ export default function BudgetsPage() {
       </header>
       {budgets.length === 0 && <NoBudgets />}
       {budgets.length > 0 && fits.length === 0 && <p className="minor">No budget has “{wanted}” in its name.</p>}
-      {groups.map(({ title, of, rows }) => {
-        const shown = rows.slice(0, left)
-        left -= shown.length
-        return (
-          shown.length > 0 && (
-            <section key={of} className="screen-part" aria-label={title}>
-              <h2 className="label">
-                {title} <span className="figure">{rows.length}</span>
-              </h2>
-              <ul className="budget-list">
-                {shown.map((budget) => (
-                  <BudgetRow
-                    key={budget.id}
-                    api={api}
-                    budget={budget}
-                    turn={turn}
-                    isRaised={overrides.some((one) => one.budget === budget.id && one.inForce)}
-                    nameOf={(subject) => nameOfSubject(budget, subject, nameOfKey)}
-                  />
-                ))}
-              </ul>
-            </section>
-          )
-        )
-      })}
-      {fits.length > count && (
-        <div>
-          <Button onClick={() => setCount(count + PAGE)}>Show more of {fits.length}</Button>
-        </div>
-      )}
+      <Lists api={api} budgets={fits} overrides={overrides} turn={turn} nameOfKey={nameOfKey} />
       {overrides.length > 0 && (
-        <OverridePart api={api} overrides={overrides} budgets={budgets} nameOfKey={nameOfKey} onChange={changed} />
+        <section className="screen-part" aria-label="Raised for a while">
+          <h2 className="label">
+            Raised for a while <span className="figure">{overrides.length}</span>
+          </h2>
+          <Overrides api={api} overrides={overrides} budgets={budgets} nameOfKey={nameOfKey} onChange={changed} />
+        </section>
       )}
       {opened !== undefined && (
         <BudgetSheet
@@ -112,7 +86,7 @@ export default function BudgetsPage() {
           nameOf={(subject) => nameOfSubject(opened, subject, nameOfKey)}
           nameOfKey={nameOfKey}
           onSubject={(subject) =>
-            router.go(`/budgets?${new URLSearchParams({ budget: opened.id, subject })}`, place.note)
+            router.go(`/budgets?${new URLSearchParams({ budget: opened.id, subject }).toString()}`, place.note)
           }
           onChange={changed}
           onClose={() => router.go('/budgets')}
@@ -122,20 +96,52 @@ export default function BudgetsPage() {
   )
 }
 
-function OverridePart(props: {
-  readonly api: ReturnType<typeof openBudgets>
-  readonly overrides: readonly Override[]
-  readonly budgets: readonly Budget[]
+const GROUPS = [
+  { title: 'Budgets', kind: 'budget' },
+  { title: 'Rate limits', kind: 'rate_limit' },
+] as const
+
+interface ListsProps extends Omit<LoadedProps, 'onChange'> {
+  readonly turn: number
   readonly nameOfKey: (id: string) => string
-  readonly onChange: () => void
-}) {
+}
+
+/** Some at a time: each row asks how its budget stands. */
+function Lists({ api, budgets, overrides, turn, nameOfKey }: ListsProps) {
+  const [count, setCount] = useState(PAGE)
+  const ordered = GROUPS.flatMap(({ kind }) => budgets.filter((one) => one.kind === kind))
+  const shown = ordered.slice(0, count)
   return (
-    <section className="screen-part" aria-label="Raised for a while">
-      <h2 className="label">
-        Raised for a while <span className="figure">{props.overrides.length}</span>
-      </h2>
-      <Overrides {...props} />
-    </section>
+    <>
+      {GROUPS.map(({ title, kind }) => {
+        const rows = shown.filter((one) => one.kind === kind)
+        if (rows.length === 0) return null
+        return (
+          <section key={kind} className="screen-part" aria-label={title}>
+            <h2 className="label">
+              {title} <span className="figure">{budgets.filter((one) => one.kind === kind).length}</span>
+            </h2>
+            <ul className="budget-list">
+              {rows.map((budget) => (
+                <BudgetRow
+                  key={budget.id}
+                  api={api}
+                  budget={budget}
+                  turn={turn}
+                  isRaised={overrides.some((one) => one.budget === budget.id && one.inForce)}
+                  nameOf={(subject) => nameOfSubject(budget, subject, nameOfKey)}
+                />
+              ))}
+            </ul>
+          </section>
+        )
+      })}
+      {ordered.length > count && (
+        <div>
+          <Button onClick={() => setCount(count + PAGE)}>Show more of {ordered.length}</Button>
+        </div>
+      )}
+    </>
   )
 }
 

@@ -44,6 +44,7 @@ test('parts too small to be read stand together, and are opened by going there',
   assert.equal(shown.filter(({ level }) => level === 2).length, 4, 'what stands for several is not opened here')
   assert.equal(partOf(whole, ['ops', 'cy'], 0.04)?.value, 15)
   assert.equal(partOf(whole, ['gone'], 0.04), undefined)
+  assert.equal(partOf(whole, ['idle'], 0.3)?.value, 0, 'what is small, or nothing, is found by its own name')
   assert.deepEqual(
     partOf(whole, ['ops', REST], 0.2)?.children.map(({ name }) => name),
     ['dan', 'eve'],

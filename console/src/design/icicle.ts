@@ -64,9 +64,10 @@ const restOf = (parts: readonly Part[]): Part => ({
 export function partOf(whole: Part, names: readonly string[], shareMin: number): Part | undefined {
   let part = whole
   for (const name of names) {
-    const found = gathered(part, shareMin * part.value).children.find((child) => child.name === name)
+    const { children } = name === REST ? gathered(part, shareMin * part.value) : part
+    const found = children.find((child) => child.name === name)
     if (found === undefined) return undefined
-    part = name === REST ? found : (part.children.find((child) => child.name === name) ?? found)
+    part = found
   }
   return part
 }

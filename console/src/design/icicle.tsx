@@ -4,7 +4,7 @@ import { gathered, neighbourOf, REST, type Part, rectsOf, type Rect } from './ic
 import { formatCount, formatShare } from './units.ts'
 
 /** Parts below this share of the whole stand together: they could not be read. */
-export const SHARE_MIN = 1 / 36
+export const SHARE_MIN = 1 / 30
 const CATEGORIES = 8
 
 interface Props {
@@ -26,12 +26,12 @@ export function Icicle({ label, whole, levels, nameOf, amountOf, onOpen, onLeave
   const rects = rectsOf(gathered(whole, SHARE_MIN * whole.value), levels.length)
   const [{ chosen, of }, setChosen] = useState({ chosen: 0, of: whole })
   const shown = of === whole ? Math.min(chosen, rects.length - 1) : 0
-  const choose = (at: number) => setChosen({ chosen: at, of: whole })
   // Whoever went in or out by keyboard or pointer goes on from the first part there.
-  const wentElsewhere = useRef(false)
+  const left = useRef<Part>(undefined)
   useLayoutEffect(() => {
-    if (wentElsewhere.current) list.current?.querySelector<HTMLElement>('.icicle-part')?.focus()
-    wentElsewhere.current = false
+    if (left.current === undefined || left.current === whole) return
+    left.current = undefined
+    list.current?.querySelector<HTMLElement>('.icicle-part')?.focus()
   }, [whole])
   const words = (rect: Rect) => ({
     name:
@@ -44,13 +44,13 @@ export function Icicle({ label, whole, levels, nameOf, amountOf, onOpen, onLeave
     // What stands for several within a part is seen by going into that part.
     const target = rect.part.isRest && names.length > 1 ? names.slice(0, -1) : names
     if (rect.part.children.length === 0) return
-    wentElsewhere.current = true
+    left.current = whole
     onOpen(target)
   }
   const press = (event: KeyboardEvent<HTMLOListElement>) => {
     if ((event.key === 'Escape' || event.key === 'Backspace') && onLeave !== undefined) {
       event.preventDefault()
-      wentElsewhere.current = true
+      left.current = whole
       return onLeave()
     }
     const target = neighbourOf(rects, shown, event.key)
@@ -69,40 +69,17 @@ export function Icicle({ label, whole, levels, nameOf, amountOf, onOpen, onLeave
         ))}
       </div>
       <ol ref={list} className="icicle-parts" aria-label={label} onKeyDown={press}>
-        {rects.map((rect, at) => {
-          const { name, amount, share } = words(rect)
-          return (
-            <li
-              key={rect.path.join('.')}
-              className="icicle-place"
-              style={{
-                '--level': rect.level,
-                '--from': rect.from,
-                '--size': rect.to - rect.from,
-                '--category': `var(--category-${(rect.branch % CATEGORIES) + 1})`,
-              }}
-            >
-              <button
-                type="button"
-                className="icicle-part"
-                data-shown={at === shown || undefined}
-                data-rest={rect.part.isRest}
-                data-opens={rect.part.children.length > 0 || undefined}
-                tabIndex={at === shown ? 0 : -1}
-                aria-label={`${levels[rect.level]} ${name}: ${amount}, ${share}`}
-                title={`${name}: ${amount}, ${share}`}
-                onPointerEnter={() => choose(at)}
-                onFocus={() => choose(at)}
-                onClick={() => open(rect)}
-              >
-                <bdi className="icicle-name">{name}</bdi>
-                <span className="icicle-figure figure">
-                  {amount} <span className="icicle-share">{share}</span>
-                </span>
-              </button>
-            </li>
-          )
-        })}
+        {rects.map((rect, at) => (
+          <PartPlace
+            key={rect.path.join('.')}
+            rect={rect}
+            level={levels[rect.level] ?? ''}
+            words={words(rect)}
+            isShown={at === shown}
+            onShow={() => setChosen({ chosen: at, of: whole })}
+            onOpen={() => open(rect)}
+          />
+        ))}
       </ol>
       {detail !== undefined && (
         <p className="icicle-detail figure" aria-hidden="true">
@@ -116,6 +93,46 @@ export function Icicle({ label, whole, levels, nameOf, amountOf, onOpen, onLeave
         </p>
       )}
     </div>
+  )
+}
+
+interface PartProps {
+  readonly rect: Rect
+  readonly level: string
+  readonly words: { readonly name: string; readonly amount: string; readonly share: string }
+  readonly isShown: boolean
+  readonly onShow: () => void
+  readonly onOpen: () => void
+}
+
+function PartPlace({ rect, level, words: { name, amount, share }, isShown, onShow, onOpen }: PartProps) {
+  const place = {
+    '--level': rect.level,
+    '--from': rect.from,
+    '--size': rect.to - rect.from,
+    '--category': `var(--category-${(rect.branch % CATEGORIES) + 1})`,
+  }
+  return (
+    <li className="icicle-place" style={place}>
+      <button
+        type="button"
+        className="icicle-part"
+        data-shown={isShown || undefined}
+        data-rest={rect.part.isRest}
+        data-opens={rect.part.children.length > 0 || undefined}
+        tabIndex={isShown ? 0 : -1}
+        aria-label={`${level} ${name}: ${amount}, ${share}`}
+        title={`${name}: ${amount}, ${share}`}
+        onPointerEnter={onShow}
+        onFocus={onShow}
+        onClick={onOpen}
+      >
+        <bdi className="icicle-name">{name}</bdi>
+        <span className="icicle-figure figure">
+          {amount} <span className="icicle-share">{share}</span>
+        </span>
+      </button>
+    </li>
   )
 }
 

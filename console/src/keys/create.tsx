@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import type { KeysApi, NewKey } from '../api/keys.ts'
+import { Choice } from '../design/choice.tsx'
 import { Field } from '../design/field.tsx'
 import { FormSheet } from '../design/form.tsx'
 import { listIn } from './bound.ts'
@@ -12,13 +13,33 @@ interface Props {
 
 const DAY_MS = 86_400_000
 const LIVES = [
-  { name: 'never', days: 0 },
-  { name: 'in 30 days', days: 30 },
-  { name: 'in 90 days', days: 90 },
-  { name: 'in a year', days: 365 },
-] as const
+  { name: 'never', value: 0 },
+  { name: 'in 30 days', value: 30 },
+  { name: 'in 90 days', value: 90 },
+  { name: 'in a year', value: 365 },
+]
+
+const ROLES = [
+  { name: 'user', value: 'user' },
+  { name: 'admin', value: 'admin' },
+]
 
 const NAMEABLE = ['user', 'workflow', 'prompt', 'tags'] as const
+const NAMINGS = [
+  { name: 'as usual', value: '' },
+  { name: 'taken at its word', value: 'accept' },
+  { name: 'not looked at', value: 'ignore' },
+  { name: 'refused', value: 'refuse' },
+]
+
+const BOUND_TO = [
+  { field: 'user', label: 'User', placeholder: '' },
+  { field: 'team', label: 'Team', placeholder: '' },
+  { field: 'tenant', label: 'Tenant', placeholder: '' },
+  { field: 'tags', label: 'Tags', placeholder: 'eu, web' },
+  { field: 'models', label: 'Models', placeholder: 'all' },
+  { field: 'workflows', label: 'Workflows', placeholder: 'all' },
+] as const
 
 const EMPTY = {
   name: '',
@@ -39,25 +60,6 @@ type Wanted = typeof EMPTY
 export function CreateForm({ api, onMade, onClose }: Props) {
   const [wanted, setWanted] = useState<Wanted>(EMPTY)
   const set = (change: Partial<Wanted>) => setWanted((before) => ({ ...before, ...change }))
-  const text = (
-    field: 'user' | 'team' | 'tenant' | 'tags' | 'models' | 'workflows',
-    label: string,
-    placeholder = '',
-  ) => (
-    <Field label={label}>
-      {(control) => (
-        <input
-          {...control}
-          className="input"
-          autoComplete="off"
-          spellCheck={false}
-          placeholder={placeholder}
-          value={wanted[field]}
-          onChange={(event) => set({ [field]: event.target.value })}
-        />
-      )}
-    </Field>
-  )
   return (
     <FormSheet
       title="New key"
@@ -85,70 +87,55 @@ export function CreateForm({ api, onMade, onClose }: Props) {
         )}
       </Field>
       <div className="form-row">
-        <Field label="Role" hint={wanted.role === 'admin' ? 'May do everything here.' : 'May ask, and nothing else.'}>
-          {(control) => (
-            <select
-              {...control}
-              className="select"
-              data-framed
-              value={wanted.role}
-              onChange={(event) => set({ role: event.target.value })}
-            >
-              <option value="user">user</option>
-              <option value="admin">admin</option>
-            </select>
-          )}
-        </Field>
-        <Field label="Expires">
-          {(control) => (
-            <select
-              {...control}
-              className="select"
-              data-framed
-              value={wanted.days}
-              onChange={(event) => set({ days: Number(event.target.value) })}
-            >
-              {LIVES.map(({ name, days }) => (
-                <option key={days} value={days}>
-                  {name}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
+        <Choice
+          label="Role"
+          hint={wanted.role === 'admin' ? 'May do everything here.' : 'May ask, and nothing else.'}
+          options={ROLES}
+          value={wanted.role}
+          onChange={(role) => set({ role })}
+        />
+        <Choice label="Expires" options={LIVES} value={wanted.days} onChange={(days) => set({ days })} />
       </div>
+      <Bindings wanted={wanted} onChange={set} />
+    </FormSheet>
+  )
+}
+
+function Bindings({ wanted, onChange }: { wanted: Wanted; onChange: (change: Partial<Wanted>) => void }) {
+  return (
+    <>
       <div className="form-row">
-        {text('user', 'User')}
-        {text('team', 'Team')}
-        {text('tenant', 'Tenant')}
-        {text('tags', 'Tags', 'eu, web')}
-        {text('models', 'Models', 'all')}
-        {text('workflows', 'Workflows', 'all')}
+        {BOUND_TO.map(({ field, label, placeholder }) => (
+          <Field key={field} label={label}>
+            {(control) => (
+              <input
+                {...control}
+                className="input"
+                autoComplete="off"
+                spellCheck={false}
+                placeholder={placeholder}
+                value={wanted[field]}
+                onChange={(event) => onChange({ [field]: event.target.value })}
+              />
+            )}
+          </Field>
+        ))}
       </div>
       <details className="key-naming">
         <summary>What its requests may name themselves</summary>
         <div className="form-row">
           {NAMEABLE.map((what) => (
-            <Field key={what} label={`${what} named`}>
-              {(control) => (
-                <select
-                  {...control}
-                  className="select"
-                  data-framed
-                  value={wanted.mayName[what] ?? ''}
-                  onChange={(event) => set({ mayName: { ...wanted.mayName, [what]: event.target.value } })}
-                >
-                  <option value="">as usual</option>
-                  <option value="accept">taken at its word</option>
-                  <option value="ignore">not looked at</option>
-                  <option value="refuse">refused</option>
-                </select>
-              )}
-            </Field>
+            <Choice
+              key={what}
+              label={`${what} named`}
+              options={NAMINGS}
+              value={wanted.mayName[what] ?? ''}
+              onChange={(naming) => onChange({ mayName: { ...wanted.mayName, [what]: naming } })}
+            />
           ))}
         </div>
       </details>
-    </FormSheet>
+    </>
   )
 }
 

@@ -2,7 +2,7 @@ import { useState } from 'react'
 import type { KeyRow, KeysApi, NewKey } from '../api/keys.ts'
 import { Button } from '../design/button.tsx'
 import { CopyText } from '../design/copy.tsx'
-import { Field } from '../design/field.tsx'
+import { Choice } from '../design/choice.tsx'
 import { FormSheet } from '../design/form.tsx'
 import { Name } from '../design/name.tsx'
 import { Sheet } from '../design/sheet.tsx'
@@ -15,12 +15,12 @@ interface Props {
 }
 
 const HOUR_MS = 3_600_000
-const GRACES = [
-  { name: 'at once', ms: 0 },
-  { name: 'in 1 hour', ms: HOUR_MS },
-  { name: 'in 24 hours', ms: 24 * HOUR_MS },
-  { name: 'in 7 days', ms: 168 * HOUR_MS },
-] as const
+const GRACES: readonly { readonly name: string; readonly value: number }[] = [
+  { name: 'at once', value: 0 },
+  { name: 'in 1 hour', value: HOUR_MS },
+  { name: 'in 24 hours', value: 24 * HOUR_MS },
+  { name: 'in 7 days', value: 168 * HOUR_MS },
+]
 
 export function RotateForm({ api, row, onMade, onClose }: Props & { onMade: (key: NewKey) => void }) {
   const [graceMs, setGraceMs] = useState<number>(HOUR_MS)
@@ -42,23 +42,7 @@ export function RotateForm({ api, row, onMade, onClose }: Props & { onMade: (key
       }}
       onClose={onClose}
     >
-      <Field label="The old text ends">
-        {(control) => (
-          <select
-            {...control}
-            className="select"
-            data-framed
-            value={graceMs}
-            onChange={(event) => setGraceMs(Number(event.target.value))}
-          >
-            {GRACES.map(({ name, ms }) => (
-              <option key={ms} value={ms}>
-                {name}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <Choice label="The old text ends" options={GRACES} value={graceMs} onChange={setGraceMs} />
     </FormSheet>
   )
 }

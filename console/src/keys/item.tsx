@@ -3,6 +3,7 @@ import { Button } from '../design/button.tsx'
 import { CopyText } from '../design/copy.tsx'
 import { Name } from '../design/name.tsx'
 import { formatRelative, formatTime } from '../design/units.ts'
+import { useNow } from '../shell/now.ts'
 import { boundWords } from './bound.ts'
 
 interface Props {
@@ -69,7 +70,7 @@ const TONES: { readonly [state: string]: string } = {
 
 function State({ row }: { row: KeyRow }) {
   const { state, expiresMs, graceUntilMs, revokedMs } = row
-  const nowMs = Date.now()
+  const nowMs = useNow()
   return (
     <>
       <span className="key-mark" data-tone={TONES[state] ?? 'caution'}>

@@ -120,12 +120,14 @@ interface AllKeys {
   readonly state: 'loading' | 'ready'
   readonly keys: readonly KeyRow[]
   readonly problem: Problem | undefined
+  /** Which time of asking they are of. */
+  readonly turn: number
 }
 
 /** The server gives them page by page; they are shown as they come, the newest first. */
 function useAllKeys(api: ReturnType<typeof openKeys>): readonly [AllKeys, reload: () => void] {
   const { onUnknown } = useAccess()
-  const [all, setAll] = useState<AllKeys>({ state: 'loading', keys: [], problem: undefined })
+  const [all, setAll] = useState<AllKeys>({ state: 'loading', keys: [], problem: undefined, turn: 0 })
   const [turn, setTurn] = useState(0)
   useEffect(() => {
     let isLast = true
@@ -135,12 +137,13 @@ function useAllKeys(api: ReturnType<typeof openKeys>): readonly [AllKeys, reload
         const page = await api.list(after)
         if (!isLast) return
         if (!page.ok && page.problem.status === 401) return onUnknown()
-        if (!page.ok) return setAll((before) => ({ ...before, state: 'ready', problem: page.problem }))
+        if (!page.ok)
+          return setAll(({ keys: before }) => ({ state: 'ready', keys: before, problem: page.problem, turn }))
         keys.push(...page.value.items)
         after = page.value.next
-        if (after !== undefined) setAll({ state: 'loading', keys: keys.toReversed(), problem: undefined })
+        if (after !== undefined) setAll({ state: 'loading', keys: keys.toReversed(), problem: undefined, turn })
       }
-      setAll({ state: 'ready', keys: keys.toReversed(), problem: undefined })
+      setAll({ state: 'ready', keys: keys.toReversed(), problem: undefined, turn })
     }
     void load()
     return () => {

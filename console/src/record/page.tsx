@@ -1,5 +1,5 @@
 import { useEffect, useMemo, useState } from 'react'
-import { openBudgets, type Unit } from '../api/budgets.ts'
+import { openBudgets } from '../api/budgets.ts'
 import { type Act, openKeys, type Page } from '../api/keys.ts'
 import type { Problem } from '../api/problem.ts'
 import { Button } from '../design/button.tsx'
@@ -7,12 +7,12 @@ import { Name } from '../design/name.tsx'
 import { Progress } from '../design/progress.tsx'
 import '../design/screen.css'
 import { EmptyState } from '../design/state.tsx'
-import { Table, type Column } from '../design/table.tsx'
 import { formatRelative, formatTime } from '../design/units.ts'
 import { useAccess } from '../shell/access.ts'
 import { Failed } from '../shell/failed.tsx'
 import { useKeyNames } from '../shell/key-names.ts'
 import { useLoad } from '../shell/load.ts'
+import { useNow } from '../shell/now.ts'
 import { detailsText } from './words.ts'
 import './record.css'
 
@@ -24,6 +24,7 @@ export default function RecordPage() {
   const [more, setMore] = useState<Page<Act>>({ items: [], next: undefined })
   const [problem, setProblem] = useState<Problem>()
   const nameOfKey = useKeyNames()
+  const nowMs = useNow()
   const [budgets] = useLoad('budgets', () => openBudgets(send).list())
   const units = new Map(budgets.state === 'ready' ? budgets.value.budgets.map(({ id, unit }) => [id, unit]) : [])
   useEffect(() => {
@@ -53,12 +54,17 @@ export default function RecordPage() {
         </EmptyState>
       )}
       {acts.length > 0 && (
-        <Table
-          caption="Record"
-          columns={columnsFor(nameOfKey, (id) => units.get(id))}
-          rows={acts}
-          keyOf={({ id }) => id}
-        />
+        <ol className="record-list" aria-label="Record">
+          {acts.map((act) => (
+            <ActItem
+              key={act.id}
+              act={act}
+              object={nameOfKey(act.object)}
+              how={detailsText(act.details, units.get(act.object), nowMs)}
+              nowMs={nowMs}
+            />
+          ))}
+        </ol>
       )}
       {problem !== undefined && (
         <Failed title="No more could be read" problem={problem} onRetry={() => void loadMore()} />
@@ -72,39 +78,31 @@ export default function RecordPage() {
   )
 }
 
-function columnsFor(
-  nameOfKey: (id: string) => string,
-  unitOf: (budget: string) => Unit | undefined,
-): readonly Column<Act>[] {
-  const nowMs = Date.now()
-  return [
-    {
-      name: 'When',
-      cell: ({ atMs }) =>
-        atMs === undefined ? (
-          '–'
-        ) : (
-          <time className="record-time figure" dateTime={new Date(atMs).toISOString()}>
+interface ItemProps {
+  readonly act: Act
+  readonly object: string
+  readonly how: string
+  readonly nowMs: number
+}
+
+function ActItem({ act: { atMs, by, action, outcome }, object, how, nowMs }: ItemProps) {
+  return (
+    <li className="record-row">
+      <p className="record-act">
+        <strong>{action}</strong> <Name>{object}</Name>
+        {outcome !== 'done' && (
+          <span data-outcome={outcome}>{outcome === '' ? 'begun, and not known to have ended' : outcome}</span>
+        )}
+      </p>
+      <p className="record-how">{how}</p>
+      <p className="record-who">
+        <Name>{by}</Name>
+        {atMs !== undefined && (
+          <time className="figure" dateTime={new Date(atMs).toISOString()}>
             {formatTime(atMs, nowMs)} <span className="minor">{formatRelative(atMs, nowMs)}</span>
           </time>
-        ),
-    },
-    { name: 'Who', cell: ({ by }) => <Name>{by}</Name> },
-    {
-      name: 'Did',
-      cell: ({ action, outcome }) => (
-        <span className="record-act">
-          {action}
-          {outcome !== 'done' && (
-            <span data-outcome={outcome}> {outcome === '' ? 'begun, and not known to have ended' : outcome}</span>
-          )}
-        </span>
-      ),
-    },
-    { name: 'To', cell: ({ object }) => <Name>{nameOfKey(object)}</Name> },
-    {
-      name: 'How and why',
-      cell: ({ object, details }) => <span className="record-how">{detailsText(details, unitOf(object), nowMs)}</span>,
-    },
-  ]
+        )}
+      </p>
+    </li>
+  )
 }

@@ -14,6 +14,8 @@ test('an address that makes no sense shows what is usual', () => {
   for (const search of ['days=5', 'measure=smiles', 'by=team,team,user,model', 'by=team,user', 'by=weather,a,b,c'])
     assert.equal(addressOf(at(search)), '/usage', search)
   assert.equal(at('in=a&in=b&in=c&in=d&in=e').into.length, 3, 'the last level holds nothing to go into')
+  const others = at('in=%00rest&in=%00rest&in=a&in=b&in=c&in=d').into
+  assert.deepEqual(others.slice(2), ['a', 'b', 'c'], 'what stands for several is no level')
 })
 
 test('levels change places rather than come twice', () => {

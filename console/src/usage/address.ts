@@ -1,4 +1,5 @@
 import { DIMENSIONS, type Dimension } from '../api/usage.ts'
+import { REST } from '../design/icicle.ts'
 
 /** What the usage page shows, as its address says it. */
 
@@ -18,6 +19,7 @@ export const SPANS = [1, 7, 30, 90, 365] as const
 
 const LEVELS_DEFAULT: readonly Dimension[] = ['team', 'user', 'prompt', 'model']
 const DAYS_DEFAULT = 30
+const PATH_MAX = 16
 const DAY_MS = 86_400_000
 
 export function shownAt(query: URLSearchParams): Shown {
@@ -25,7 +27,13 @@ export function shownAt(query: URLSearchParams): Shown {
   const measure = MEASURES.find((one) => one === query.get('measure')) ?? 'cost'
   const named = (query.get('by') ?? '').split(',').filter((name) => isDimension(name))
   const levels = new Set(named).size === LEVELS_DEFAULT.length ? [...new Set(named)] : LEVELS_DEFAULT
-  return { days, measure, levels, into: query.getAll('in').slice(0, levels.length - 1) }
+  return { days, measure, levels, into: pathIn(query.getAll('in'), levels.length - 1) }
+}
+
+/** As far down as there are levels; what stands for several is none. */
+function pathIn(names: readonly string[], levelsMax: number): string[] {
+  const end = names.findIndex((_, at) => names.slice(0, at + 1).filter((name) => name !== REST).length > levelsMax)
+  return names.slice(0, end < 0 ? PATH_MAX : end)
 }
 
 const isDimension = (name: string): name is Dimension => (DIMENSIONS as readonly string[]).includes(name)

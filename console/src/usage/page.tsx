@@ -1,4 +1,4 @@
-import { useEffect, useMemo } from 'react'
+import { useEffect, useMemo, type ComponentProps } from 'react'
 import { DIMENSIONS, openUsage, usageFile, type Dimension, type UsageQuery, type UsageRow } from '../api/usage.ts'
 import { Bars } from '../design/bars.tsx'
 import { REST, partOf, partsOf, type Part } from '../design/icicle.ts'
@@ -14,6 +14,7 @@ import { Failed } from '../shell/failed.tsx'
 import { Link } from '../shell/link.tsx'
 import { useKeyNames } from '../shell/key-names.ts'
 import { useLoad } from '../shell/load.ts'
+import { useNow } from '../shell/now.ts'
 import { usePlace, useRouter } from '../shell/route.ts'
 import { addressOf, daysOf, MEASURES, type Shown, shownAt, spanOf, SPANS, withLevel } from './address.ts'
 import { Summary } from './summary.tsx'
@@ -28,7 +29,7 @@ export default function UsagePage() {
   const router = useRouter()
   const shown = shownAt(place.query)
   const api = useMemo(() => openUsage(send), [send])
-  const span = spanOf(shown.days, Date.now())
+  const span = spanOf(shown.days, useNow())
   const query: UsageQuery = { ...span, by: shown.levels, where: [] }
   const [found, reload] = useLoad(JSON.stringify(query), () => api.report(query))
   const nameOfKey = useKeyNames()
@@ -144,24 +145,13 @@ function boundsOf(whole: Part, into: readonly string[]): Pick<Place, 'names' | '
 }
 
 function Detail({ place, nameOf, onShow }: { place: Place } & Pick<ReportProps, 'nameOf' | 'onShow'>) {
-  const { send } = useAccess()
-  const api = useMemo(() => openUsage(send), [send])
   const { shown, into, depth, part, names, only } = place
   const { levels, measure, days } = shown
-  const level = levels[depth] ?? 'model'
-  const span = spanOf(days, Date.now())
+  const span = spanOf(days, useNow())
   const where = names.flatMap((name, at): [Dimension, string][] => {
     const dimension = levels[at]
     return dimension === undefined ? [] : [[dimension, name]]
   })
-  const byLevel: UsageQuery = { ...span, by: [level], where }
-  const byDay: UsageQuery = { ...span, by: ['day'], where }
-  const inAll: UsageQuery = { ...span, by: [], where }
-  const [table, retryTable] = useLoad(JSON.stringify(byLevel), () => api.report(byLevel))
-  const [daily, retryDaily] = useLoad(JSON.stringify(byDay), () => api.report(byDay))
-  const [all] = useLoad(JSON.stringify(inAll), () => api.report(inAll))
-  const summary = all.state === 'ready' ? all.value.rows[0] : undefined
-  const rows = table.state === 'ready' ? table.value.rows : []
   const goInto = (more: readonly string[]) => onShow({ into: [...into, ...more] })
   return (
     <>
@@ -170,12 +160,12 @@ function Detail({ place, nameOf, onShow }: { place: Place } & Pick<ReportProps, 
           The figures in all and by day are of everything beside them too; the drawing and the table are of these alone.
         </Notice>
       )}
-      {summary !== undefined && <Summary row={summary} />}
+      <InAll query={{ ...span, by: [], where }} />
       <div className="usage-both">
         <section className="screen-part" aria-label="Parts">
           {part.value > 0 ? (
             <Icicle
-              label={`What ${measure === 'cost' ? 'the cost' : measure === 'tokens' ? 'the tokens' : 'the requests'} are made of`}
+              label={`What makes up the ${measure}`}
               whole={part}
               levels={levels.slice(depth)}
               nameOf={(at, name) => nameOf(at + depth, name)}
@@ -191,42 +181,78 @@ function Detail({ place, nameOf, onShow }: { place: Place } & Pick<ReportProps, 
             </p>
           )}
         </section>
-        <section className="screen-part" aria-label={`By ${level}`}>
-          <header className="screen-part-head">
-            <h2 className="label">By {level}</h2>
-            <span className="usage-files">
-              <a href={usageFile(byLevel, 'csv')} download>
-                <Icon name="save" /> CSV
-              </a>
-              <a href={usageFile(byLevel, 'parquet')} download>
-                <Icon name="save" /> Parquet
-              </a>
-            </span>
-          </header>
-          {table.state === 'loading' && <Progress label="Loading the table" />}
-          {table.state === 'failed' && (
-            <Failed title="The table could not be read" problem={table.problem} onRetry={retryTable} />
-          )}
-          {table.state === 'ready' && (
-            <UsageTable
-              level={level}
-              measure={measure}
-              rows={only === undefined ? rows : rows.filter((row) => only.has(row.at[level] ?? ''))}
-              nameOf={(name) => nameOf(depth, name)}
-              onOpen={depth < levels.length - 1 ? (name) => goInto([name]) : undefined}
-            />
-          )}
-        </section>
+        <ByLevel
+          level={levels[depth] ?? 'model'}
+          measure={measure}
+          query={{ ...span, by: [levels[depth] ?? 'model'], where }}
+          only={only}
+          nameOf={(name) => nameOf(depth, name)}
+          onOpen={depth < levels.length - 1 ? (name) => goInto([name]) : undefined}
+        />
       </div>
-      <section className="screen-part" aria-label="By day">
-        <h2 className="label">By day (UTC)</h2>
-        {daily.state === 'loading' && <Progress label="Loading the days" />}
-        {daily.state === 'failed' && (
-          <Failed title="The days could not be read" problem={daily.problem} onRetry={retryDaily} />
-        )}
-        {daily.state === 'ready' && <Days days={daysOf(span)} rows={daily.value.rows} measure={measure} />}
-      </section>
+      <ByDay query={{ ...span, by: ['day'], where }} measure={measure} />
     </>
+  )
+}
+
+function useReport(query: UsageQuery) {
+  const { send } = useAccess()
+  return useLoad(JSON.stringify(query), () => openUsage(send).report(query))
+}
+
+function InAll({ query }: { query: UsageQuery }) {
+  const [all] = useReport(query)
+  const row = all.state === 'ready' ? all.value.rows[0] : undefined
+  return row === undefined ? null : <Summary row={row} />
+}
+
+interface ByLevelProps extends Omit<ComponentProps<typeof UsageTable>, 'rows'> {
+  readonly query: UsageQuery
+  /** Names of the rows that are meant; undefined: all. */
+  readonly only: ReadonlySet<string> | undefined
+}
+
+function ByLevel({ query, only, ...rest }: ByLevelProps) {
+  const { level } = rest
+  const [found, retry] = useReport(query)
+  return (
+    <section className="screen-part" aria-label={`By ${level}`}>
+      <header className="screen-part-head">
+        <h2 className="label">By {level}</h2>
+        <span className="usage-files">
+          <a href={usageFile(query, 'csv')} download>
+            <Icon name="save" /> CSV
+          </a>
+          <a href={usageFile(query, 'parquet')} download>
+            <Icon name="save" /> Parquet
+          </a>
+        </span>
+      </header>
+      {found.state === 'loading' && <Progress label="Loading the table" />}
+      {found.state === 'failed' && (
+        <Failed title="The table could not be read" problem={found.problem} onRetry={retry} />
+      )}
+      {found.state === 'ready' && (
+        <UsageTable
+          {...rest}
+          rows={found.value.rows.filter((row) => only === undefined || only.has(row.at[level] ?? ''))}
+        />
+      )}
+    </section>
+  )
+}
+
+function ByDay({ query, measure }: { query: UsageQuery } & Pick<Shown, 'measure'>) {
+  const [found, retry] = useReport(query)
+  return (
+    <section className="screen-part" aria-label="By day">
+      <h2 className="label">By day (UTC)</h2>
+      {found.state === 'loading' && <Progress label="Loading the days" />}
+      {found.state === 'failed' && (
+        <Failed title="The days could not be read" problem={found.problem} onRetry={retry} />
+      )}
+      {found.state === 'ready' && <Days days={daysOf(query)} rows={found.value.rows} measure={measure} />}
+    </section>
   )
 }
 
@@ -271,7 +297,13 @@ function Trail({
               aria-current={at === into.length || undefined}
               onClick={() => onGo(into.slice(0, at))}
             >
-              <bdi>{at === 0 ? 'Everything' : name === REST ? 'others' : nameOf(at - 1, name)}</bdi>
+              <bdi>
+                {at === 0
+                  ? 'Everything'
+                  : name === REST
+                    ? 'others'
+                    : nameOf(into.slice(0, at - 1).filter((one) => one !== REST).length, name)}
+              </bdi>
             </button>
           </li>
         ))}

@@ -32,6 +32,25 @@ const PERCENTILES: {
 /** The parts in figures, the largest first: percentiles are of what is measured, of a request. */
 export function UsageTable({ level, measure, rows, nameOf, onOpen }: Props) {
   const [count, setCount] = useState(PAGE)
+  const sorted = rows.toSorted((a, b) => valueOf(b, measure) - valueOf(a, measure) || b.requests - a.requests)
+  return (
+    <>
+      <Table
+        caption={`Usage by ${level}`}
+        columns={columnsFor({ level, measure, rows, nameOf, onOpen })}
+        rows={sorted.slice(0, count)}
+        keyOf={(row) => row.at[level] ?? ''}
+      />
+      {sorted.length > count && (
+        <div>
+          <Button onClick={() => setCount(count + PAGE * 4)}>Show more of {formatCount(sorted.length)}</Button>
+        </div>
+      )}
+    </>
+  )
+}
+
+function columnsFor({ level, measure, rows, nameOf, onOpen }: Props): readonly Column<UsageRow>[] {
   const { name, of, format } = PERCENTILES[measure]
   const percentile = (quantile: 'p50' | 'p95' | 'p99'): Column<UsageRow> => ({
     name: `${quantile} ${name}`,
@@ -41,19 +60,12 @@ export function UsageTable({ level, measure, rows, nameOf, onOpen }: Props) {
     },
     figure: true,
   })
-  const columns: readonly Column<UsageRow>[] = [
+  return [
     {
       name: level,
-      cell: (row) => {
-        const text = nameOf(row.at[level] ?? '')
-        return onOpen === undefined ? (
-          <bdi className="usage-name">{text}</bdi>
-        ) : (
-          <button type="button" className="usage-name" onClick={() => onOpen(row.at[level] ?? '')}>
-            <bdi>{text}</bdi>
-          </button>
-        )
-      },
+      cell: (row) => (
+        <PartName text={nameOf(row.at[level] ?? '')} onOpen={onOpen && (() => onOpen(row.at[level] ?? ''))} />
+      ),
     },
     { name: 'Requests', cell: (row) => formatCount(row.requests), figure: true },
     ...bucketsOf(rows).map((bucket) => ({
@@ -68,20 +80,13 @@ export function UsageTable({ level, measure, rows, nameOf, onOpen }: Props) {
     { name: 'Failed', cell: (row) => formatCount(row.failed), figure: true },
     { name: 'Refused', cell: (row) => formatCount(row.refused), figure: true },
   ]
-  const sorted = rows.toSorted((a, b) => valueOf(b, measure) - valueOf(a, measure) || b.requests - a.requests)
+}
+
+function PartName({ text, onOpen }: { text: string; onOpen: (() => void) | undefined }) {
+  if (onOpen === undefined) return <bdi className="usage-name">{text}</bdi>
   return (
-    <>
-      <Table
-        caption={`Usage by ${level}`}
-        columns={columns}
-        rows={sorted.slice(0, count)}
-        keyOf={(row) => row.at[level] ?? ''}
-      />
-      {sorted.length > count && (
-        <div>
-          <Button onClick={() => setCount(count + PAGE * 4)}>Show more of {formatCount(sorted.length)}</Button>
-        </div>
-      )}
-    </>
+    <button type="button" className="usage-name" onClick={onOpen}>
+      <bdi>{text}</bdi>
+    </button>
   )
 }
