@@ -35,6 +35,7 @@ import { UsageBook } from '../meter/usage-book.ts'
 import { Library } from './library.ts'
 import { Models } from './models.ts'
 import type { LoadPrices } from './prices.ts'
+import type { LoadTokenizers } from './tokenizers.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
  *  plane, on a control socket and, unless told otherwise, on TCP. */
@@ -48,6 +49,7 @@ export interface HouseParts {
   readonly loaded: LoadedConfig
   readonly reload: () => Promise<LoadedConfig | Refusal>
   readonly loadPrices: LoadPrices
+  readonly loadTokenizers: LoadTokenizers
   /** False: only the control socket, and nothing is read by itself. */
   readonly listen: boolean
   readonly onEvent: (event: HouseEvent) => void
@@ -136,6 +138,7 @@ class RunningHouse implements House {
       search: library.search,
       explainNothing: (name) => library.explainNothing(name),
       loadPrices: this.#parts.loadPrices,
+      loadTokenizers: this.#parts.loadTokenizers,
     }))
     await models.load(this.#loaded)
     const sessions = new Sessions(clock, random)
