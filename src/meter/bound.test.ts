@@ -3,10 +3,11 @@ import { before, test } from 'node:test'
 import fc from 'fast-check'
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base'
 import { hardText } from '../../tests/kit/texts.ts'
+import { JSON_RENDERINGS, schema, toolName } from '../../tests/kit/tools.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import { PublishedTokenizer } from '../drivers/tiktoken/tokenizer.ts'
 import { inputTokensBound, outputTokensBound, TOKENIZED_BYTES_MAX, unboundedInput } from './bound.ts'
-import { TEMPLATE_TOKENS_MAX, type Tokenizer } from './tokenizer/tokenizer.ts'
+import { BYTES, TEMPLATE_TOKENS_MAX, type Tokenizer } from './tokenizer/tokenizer.ts'
 
 const text = fc.string({ unit: 'binary', maxLength: 200 })
 
@@ -38,23 +39,8 @@ test('no text has more tokens than its bytes, wherever it stands', () => {
   )
 })
 
-const word = fc.constantFrom('city', 'unit', 'größe', 'a', 'wetter_heute', "it's <b>", '机器')
-const schema: fc.Arbitrary<JsonObject> = fc.letrec<{ schema: JsonObject }>((tie) => ({
-  schema: fc.record(
-    {
-      type: fc.constantFrom('object', 'string', 'integer'),
-      description: hardText,
-      enum: fc.array(fc.oneof(hardText, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.boolean()), {
-        maxLength: 4,
-      }) as fc.Arbitrary<Json[]>,
-      properties: fc.dictionary(word, tie('schema'), { maxKeys: 3, depthIdentifier: 'schema' }),
-    },
-    { requiredKeys: ['type'] },
-  ),
-})).schema
-
 const message: fc.Arbitrary<JsonObject> = fc.oneof(
-  fc.record({ role: fc.constantFrom('system', 'user'), content: hardText, name: word }),
+  fc.record({ role: fc.constantFrom('system', 'user'), content: hardText, name: toolName }),
   fc.record({
     role: fc.constant('user'),
     content: fc.array(fc.record({ type: fc.constant('text'), text: hardText }), { maxLength: 3 }),
@@ -64,10 +50,10 @@ const message: fc.Arbitrary<JsonObject> = fc.oneof(
     content: fc.constant(null),
     tool_calls: fc.array(
       fc.record({
-        id: word,
+        id: toolName,
         type: fc.constant('function'),
         function: fc.record({
-          name: word,
+          name: toolName,
           arguments: fc.oneof(
             hardText,
             schema.map((one) => JSON.stringify(one)),
@@ -77,35 +63,17 @@ const message: fc.Arbitrary<JsonObject> = fc.oneof(
       { maxLength: 2 },
     ),
   }),
-  fc.record({ role: fc.constant('tool'), tool_call_id: word, content: hardText }),
+  fc.record({ role: fc.constant('tool'), tool_call_id: toolName, content: hardText }),
 ) as fc.Arbitrary<JsonObject>
 
-const body: fc.Arbitrary<JsonObject> = fc.record(
-  {
-    messages: fc.array(message, { minLength: 1, maxLength: 4 }),
-    tools: fc.array(
-      fc.record({
-        type: fc.constant('function'),
-        function: fc.record({ name: word, description: hardText, parameters: schema }),
-      }),
-      { maxLength: 2 },
-    ),
-  },
-  { requiredKeys: ['messages'] },
-)
+const body: fc.Arbitrary<JsonObject> = fc.record({ messages: fc.array(message, { minLength: 1, maxLength: 4 }) })
 
-/** Ways in which chat templates write values: as JSON, compact or not, escaped or not. */
-const RENDERINGS: readonly ((value: Json) => string)[] = [
-  (value) => JSON.stringify(value),
-  (value) => JSON.stringify(value, null, 4),
-  (value) => JSON.stringify(value, null, 2).replace(/[^\0-\x7f]/g, escaped),
-  (value) => JSON.stringify(value).replace(/[<>&']/g, escaped),
-]
-const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+/** Of the answer: `<|im_start|>assistant` and a line's end, of which bytes are ten. */
+const OPENING_TOKENS = 11
 
 /** A chat template: ChatML around everything that the messages hold. */
-function prompt({ messages, tools }: JsonObject, render: (value: Json) => string): string {
-  let text = tools === undefined ? '' : `<|im_start|>system\n# Tools\n${render(tools)}<|im_end|>\n`
+function prompt({ messages }: JsonObject, render: (value: Json) => string): string {
+  let text = ''
   for (const message of messages as readonly JsonObject[]) {
     const { role, content, tool_calls: calls, ...rest } = message
     text += `<|im_start|>${String(role)}`
@@ -133,14 +101,14 @@ function read(text: string): Json {
 }
 
 for (const [name, tokenizer, bytesPerToken] of [
-  ['bytes', undefined, 1],
+  ['bytes', BYTES, 1],
   ['o200k_base', TOKENIZER, 0],
 ] as const)
   test(`${name}: no chat has a prompt above its bound, however its template writes it`, () => {
     fc.assert(
       fc.property(body, (chat) => {
-        const bound = inputTokensBound(chat, tokenizer)
-        for (const render of RENDERINGS) {
+        const bound = inputTokensBound(chat, { ...tokenizer, templateTokensMax: OPENING_TOKENS })
+        for (const render of JSON_RENDERINGS) {
           const rendered = prompt(chat, render)
           const tokens =
             bytesPerToken === 1
