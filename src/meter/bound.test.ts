@@ -79,7 +79,7 @@ function prompt({ messages }: JsonObject, render: (value: Json) => string): stri
     text += `<|im_start|>${String(role)}`
     for (const value of Object.values(rest)) text += ` ${String(value)}`
     text += '\n'
-    if (typeof content === 'string') text += content.trim()
+    if (typeof content === 'string') text += role === 'tool' ? render(content) : content.trim()
     if (Array.isArray(content)) for (const part of content as readonly JsonObject[]) text += String(part['text'])
     for (const call of (calls ?? []) as readonly JsonObject[]) {
       const { name, arguments: given } = call['function'] as JsonObject

@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
-import { jsonMax } from './tokenizer/json.ts'
+import { jsonMax, quotedMax } from './tokenizer/json.ts'
 import { BYTES, bytesMax, type TextTokenizer, type Tokenizer } from './tokenizer/tokenizer.ts'
 
 /** The most tokens a request can cost, proved before any engine is called.
@@ -92,7 +92,7 @@ function messageMax(message: Json, text: TextTokenizer, { imageTokensMax }: Toke
   let tokens = MESSAGE_TOKENS
   for (const [field, value] of Object.entries(message)) {
     if (value === undefined || value === null) continue
-    if (typeof value === 'string') tokens += text.countMax(value)
+    if (typeof value === 'string') tokens += stringMax(value, PLAINLY.has(message['role'] ?? null), text)
     else if (field === 'content' && Array.isArray(value))
       for (const part of value as readonly Json[])
         tokens += PART_TOKENS + partMax(part, text, imageTokensMax ?? IMAGE_TOKENS_MAX)
@@ -100,6 +100,12 @@ function messageMax(message: Json, text: TextTokenizer, { imageTokensMax }: Toke
   }
   return tokens
 }
+
+/** Whose texts templates write as they are. What a tool answered may be written as JSON. */
+const PLAINLY: ReadonlySet<Json> = new Set(['system', 'developer', 'user', 'assistant'])
+
+const stringMax = (value: string, plainly: boolean, text: TextTokenizer): number =>
+  plainly ? text.countMax(value) : Math.max(text.countMax(value), quotedMax(value, text))
 
 function partMax(part: Json, text: TextTokenizer, imageTokensMax: number): number {
   if (!isObject(part)) return jsonMax(part, text)

@@ -12,6 +12,8 @@ const NODE_TOKENS = 12
 const INDENT = 4
 /** `\u003c` */
 const ESCAPED_BYTES = 6
+/** `\n` */
+const SHORT_ESCAPED_BYTES = 2
 /** Python writes 1e15 as 1000000000000000.0; no double is longer than this. */
 const NUMBER_BYTES = 24
 /** `false` */
@@ -44,15 +46,20 @@ function textInJsonMax(value: string, text: TextTokenizer, depth: number): numbe
 /** Below this a text's edges outweigh its inside. */
 const COUNTED_UNITS_MIN = 24
 
+/** A text in quotes, as some templates write what a tool answered (Llama 3.1). */
+export const quotedMax = (value: string, text: TextTokenizer): number => 2 + escapedMax(value, text)
+
 /** A text as it is, or escaped in one way or another. What no way escapes is counted. */
 function escapedMax(value: string, text: TextTokenizer): number {
   let tokens = 0
-  for (const [run, plain] of value.matchAll(RUNS)) {
-    if (plain === undefined) tokens += Math.max(run.length * ESCAPED_BYTES, bytesMax(run))
+  for (const [run, plain, short] of value.matchAll(RUNS)) {
+    if (short !== undefined) tokens += run.length * SHORT_ESCAPED_BYTES
+    else if (plain === undefined) tokens += Math.max(run.length * ESCAPED_BYTES, bytesMax(run))
     else tokens += run.length < COUNTED_UNITS_MIN ? run.length : text.countMax(run)
   }
   return tokens
 }
 
-/** Plain is printable ASCII without `"`, `&`, `'`, `<`, `>` and `\`. */
-const RUNS = /([ !#-%(-;=?-[\]-~]+)|[^ !#-%(-;=?-[\]-~]+/g
+/** Plain is printable ASCII without `"`, `&`, `'`, `<`, `>` and `\`; shortly escaped are those that
+ *  JSON has a letter or themselves for. */
+const RUNS = /([ !#-%(-;=?-[\]-~]+)|(["\\\b\f\n\r\t]+)|[^ !"#-%(-;=?-~\b\f\n\r\t]+/g
