@@ -59,6 +59,7 @@ export const ERRORS = {
   budget_contended: { kind: 'busy', status: 503, sentence: 'What is left of the budget "{budget}" of {whose} is held by requests that run.', remedy: 'Retry after a pause: what they do not use comes back.' },
   budgets_unavailable: { kind: 'busy', status: 503, sentence: 'The budgets cannot be kept at the moment: {reason}.', remedy: 'Retry after a pause; nothing is called that is not accounted for.' },
   rate_limited: { kind: 'busy', status: 429, sentence: 'The rate limit "{budget}" of {whose} is reached: {limit}.', remedy: 'Retry after the time in `retry-after-ms`.' },
+  input_unbounded: { kind: 'caller', status: 400, sentence: '`{field}` {reason}, and the budget "{budget}" has to know before the call what it can cost.', remedy: 'Leave it out, or call with a key that no such budget binds.' },
   price_unknown: { kind: 'caller', status: 400, sentence: '{deployment} has no price, and the budget "{budget}" counts money.', remedy: 'An administrator gives the deployment a `price`, or prices it in the file that `prices:` names.' },
 
   // Limits of ours

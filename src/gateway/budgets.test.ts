@@ -44,7 +44,7 @@ async function open(budgets: string, options: GatewayOptions = {}) {
 
 test('what a budget cannot afford reaches no engine, and its caller learns which, how much and until when', async () => {
   const { first, ask, pass, events, gateway } = await open(
-    'budgets: [{ id: day, scope: global, limit: { tokens: 200 }, window: day }]',
+    'budgets: [{ id: day, scope: global, limit: { tokens: 800 }, window: day }]',
   )
   await ask(ASK)
   const reply = await ask(ASK)
@@ -54,7 +54,7 @@ test('what a budget cannot afford reaches no engine, and its caller learns which
   assert.equal(reply.headers['x-should-retry'], 'false')
   const { error } = reply.json()
   assert.deepEqual([error.type, error.code, error.param], ['insufficient_quota', 'budget_spent', null])
-  assert.match(error.message, /The budget "day" of all requests together has \d+ tokens of 200 tokens left/)
+  assert.match(error.message, /The budget "day" of all requests together has \d+ tokens of 800 tokens left/)
   assert.deepEqual(
     { ...error.budget, needed: 0, available: 0, spent: 0 },
     {
@@ -62,7 +62,7 @@ test('what a budget cannot afford reaches no engine, and its caller learns which
       scope: 'global',
       subject: '',
       unit: 'totalTokens',
-      limit: 200,
+      limit: 800,
       spent: 0,
       available: 0,
       needed: 0,
@@ -109,7 +109,7 @@ test('a clamp is sent to the engine', async () => {
 
 test('a spent budget that degrades calls the cheaper model, which pays for itself', async () => {
   const { ask, pass, first, second, events } = await open(`budgets:
-  - { id: rich, scope: model, match: chat, limit: { tokens: 200 }, window: day, onLimit: { degradeTo: second } }`)
+  - { id: rich, scope: model, match: chat, limit: { tokens: 800 }, window: day, onLimit: { degradeTo: second } }`)
   await ask(ASK)
   const reply = await ask(ASK)
   await pass(2_000)

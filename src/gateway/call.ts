@@ -3,7 +3,7 @@ import { type Fault, fault, isRetryable, type Problem, type Refusal, sentenceOf,
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { Attempt, ChatCall, ChatEnd } from '../engine/port.ts'
-import { inputTokensBound } from '../meter/bound.ts'
+import { inputTokensBound, unboundedInput } from '../meter/bound.ts'
 import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
 import { Degrade, HeldCall, type Spending } from '../meter/spending.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
@@ -121,7 +121,10 @@ class Call implements Attempt {
       model: model.name,
       deployment: deploymentName(deployment),
       price: deployment.priceAt?.(spending.atMs),
-      inputTokensMax: inputTokensBound(body),
+      input: () => ({
+        tokensMax: inputTokensBound(body, deployment.tokenizer),
+        unbounded: unboundedInput(body, deployment.tokenizer),
+      }),
       outputTokensMax: Math.min(this.#request.outputTokensMax, model.outputTokensMax),
       choices: typeof n === 'number' ? n : 1,
     })
@@ -255,7 +258,7 @@ class Call implements Attempt {
   #ownCount(): Usage {
     return {
       ...NO_USAGE,
-      inputTokens: estimateInputTokens(this.#request.body),
+      inputTokens: estimateInputTokens(this.#request.body, this.#deployment?.tokenizer),
       outputTokens: this.#outputTokens,
       estimated: true,
     }

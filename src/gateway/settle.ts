@@ -74,6 +74,7 @@ const OF_BUDGETS: ReadonlySet<ErrorCode> = new Set([
   'budget_contended',
   'budgets_unavailable',
   'rate_limited',
+  'input_unbounded',
   'price_unknown',
 ] as const)
 

@@ -19,6 +19,7 @@ import { createSearch } from '../retrieval/search.ts'
 import { HouseGateway } from './gateway.ts'
 import { inPackage } from './package.ts'
 import { priceLoader } from './prices.ts'
+import { tokenizerLoader } from './tokenizers.ts'
 
 /** One of several gateways: a process that answers `/v1` on the port they share, and asks the main
  *  process for everything that is there once: the store, the index, the configuration. What it may
@@ -95,6 +96,11 @@ class RunningGateway {
       explainNothing: (collection) => channel.call('explainNothing', collection),
       authenticate: (request) => known.principalOf(request),
       loadPrices: priceLoader(inPackage('catalogue/prices.json'), readFile),
+      loadTokenizers: tokenizerLoader({
+        path: inPackage('catalogue/tokenizers.json'),
+        readFile,
+        onTrouble: (reason) => log.write('warn', 'a tokenizer cannot be read; bytes are counted instead', { reason }),
+      }),
       loaded,
     })
     opened.gateway = gateway

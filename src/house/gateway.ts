@@ -14,6 +14,7 @@ import type { Search } from '../retrieval/search.ts'
 import { checkedBudgetsOf } from './budgets.ts'
 import { Models } from './models.ts'
 import type { LoadPrices } from './prices.ts'
+import type { LoadTokenizers } from './tokenizers.ts'
 
 /** The data plane of one process, put together: the same in the main process and in each of several
  *  gateways. */
@@ -28,6 +29,7 @@ export interface GatewayParts {
   readonly explainNothing: (collection: string) => Promise<string>
   readonly authenticate: (request: Request) => Principal | Refusal
   readonly loadPrices: LoadPrices
+  readonly loadTokenizers: LoadTokenizers
   readonly loaded: LoadedConfig
 }
 

@@ -40,6 +40,7 @@ import { HouseGateway } from './gateway.ts'
 import { Gateways } from './gateways.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
+import type { LoadTokenizers } from './tokenizers.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
  *  plane, on a control socket and, unless told otherwise, on TCP. */
@@ -53,6 +54,7 @@ export interface HouseParts {
   readonly loaded: LoadedConfig
   readonly reload: () => Promise<LoadedConfig | Refusal>
   readonly loadPrices: LoadPrices
+  readonly loadTokenizers: LoadTokenizers
   /** False: only the control socket, and nothing is read by itself. */
   readonly listen: boolean
   readonly onEvent: (event: HouseEvent) => void
@@ -153,6 +155,7 @@ class RunningHouse implements House {
       explainNothing: (name) => library.explainNothing(name),
       authenticate: (request) => authenticate(request, keyring, sessions),
       loadPrices: this.#parts.loadPrices,
+      loadTokenizers: this.#parts.loadTokenizers,
       loaded: this.#loaded,
     }))
     const interrupted = await gateway.recover()

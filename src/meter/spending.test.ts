@@ -14,7 +14,7 @@ const PLAN: CallPlan = {
   model: 'large',
   deployment: 'local/large',
   price: { price: PRICE, version: 'config' },
-  inputTokensMax: 100,
+  input: () => ({ tokensMax: 100, unbounded: undefined }),
   outputTokensMax: 50,
   choices: 1,
 }

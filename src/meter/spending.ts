@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { fault, refuse, type Refusal } from '../base/errors.ts'
+import type { UnboundedInput } from './bound.ts'
 import { type Bill, type Charge, sumOfCharges } from './charge.ts'
 import { costBound } from './cost-bound.ts'
 import type { Account, Binding } from './ledger/account.ts'
@@ -32,11 +33,18 @@ export interface CallPlan {
   /** `engine/model`. */
   readonly deployment: string
   readonly price: VersionedPrice | undefined
-  /** What its input cannot pass. */
-  readonly inputTokensMax: number
+  /** Asked only where a budget wants to know. */
+  readonly input: () => InputBound
   /** The cap to be sent, of each choice. */
   readonly outputTokensMax: number
   readonly choices: number
+}
+
+export interface InputBound {
+  /** What its input cannot pass. */
+  readonly tokensMax: number
+  /** Something in it that no bound can be given for. */
+  readonly unbounded: UnboundedInput | undefined
 }
 
 /** Another model is to be called instead. */
@@ -162,12 +170,21 @@ export class Spending {
         return refuse('price_unknown', { deployment: plan.deployment, budget: inMoney.budget.id })
       }
     }
+    const { tokensMax, unbounded } = plan.input()
+    if (unbounded !== undefined) {
+      const inInput = bindings.find(({ unit, budget }) => unit !== 'outputTokens' && !isSoft(budget.action))
+      if (inInput !== undefined) {
+        this.#refused = true
+        return refuse('input_unbounded', { ...unbounded, budget: inInput.budget.id })
+      }
+    }
     const attempt = ++this.#calls
-    const bound = boundOf(plan, plan.outputTokensMax)
+    const bounds = { ...plan, inputTokensMax: tokensMax }
+    const bound = boundOf(bounds, plan.outputTokensMax)
     const over = this.#overRequest(bindings, bound)
     const result = over ?? books.ledger.reserve(this.#requestId, attempt, bindings, bound)
     if (result instanceof Hold) return this.#held(plan, plan.outputTokensMax, bound, result)
-    return this.#negotiate(books, plan, attempt, bindings, result)
+    return this.#negotiate(books, bounds, attempt, bindings, result)
   }
 
   /** What the request has come to so far. */
@@ -208,7 +225,7 @@ export class Spending {
 
   async #negotiate(
     books: Books,
-    plan: CallPlan,
+    plan: BoundedPlan,
     attempt: number,
     bindings: readonly Binding[],
     first: Shortfall,
@@ -290,7 +307,11 @@ export class Spending {
   }
 }
 
-function boundOf({ price, inputTokensMax, choices }: CallPlan, outputTokensMax: number): Amounts {
+interface BoundedPlan extends CallPlan {
+  readonly inputTokensMax: number
+}
+
+function boundOf({ price, inputTokensMax, choices }: BoundedPlan, outputTokensMax: number): Amounts {
   const output = outputTokensMax * choices
   const cost = price === undefined ? 0n : costBound(price.price, inputTokensMax, output)
   return amountsOf(inputTokensMax, output, cost)
@@ -298,7 +319,7 @@ function boundOf({ price, inputTokensMax, choices }: CallPlan, outputTokensMax: 
 
 /** The greatest cap with which every budget that is short could pay for the call: found by halving,
  *  since costs round up and have two rates. 0: not even the input. */
-function affordableOf(plan: CallPlan, { short }: Shortfall, outputTokensMax: number): number {
+function affordableOf(plan: BoundedPlan, { short }: Shortfall, outputTokensMax: number): number {
   const fits = (cap: number): boolean => {
     const bound = boundOf(plan, cap)
     return short.every(({ budget, available }) => bound[budget.unit] <= available)
