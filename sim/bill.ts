@@ -14,7 +14,7 @@ export function usageIn(body: JsonObject): Usage | undefined {
   const usage = body['usage']
   if (!isObject(usage)) return undefined
   const sane = BUCKETS.every((bucket) => Number.isSafeInteger(usage[bucket]) && Number(usage[bucket]) >= 0)
-  return sane && Number.isSafeInteger(totalTokens(usage as unknown as Usage)) ? (usage as unknown as Usage) : undefined
+  return sane && Number.isSafeInteger(totalTokens(usage)) ? (usage as unknown as Usage) : undefined
 }
 
 export interface Part {

@@ -57,6 +57,19 @@ const address = z.string().check((context) => {
   )
 })
 
+const webhookUrl = z.string().check((context) => {
+  const url = URL.parse(context.value)
+  const say = (message: string, remedy: string): void => void context.issues.push(wrong(message, remedy, context.value))
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:') || context.value.length > 2048)
+    return say(
+      'is no http or https URL',
+      'Write the address that takes the messages, such as https://ops.example/hook.',
+    )
+  if (url.username !== '' || url.password !== '')
+    return say('carries a user name or password', 'Take it out of the URL; sign the messages with `secret` instead.')
+  if (url.hash !== '') say('has a fragment', 'End the URL before the #.')
+})
+
 const engineUrl = z.string().check((context) => {
   const url = URL.parse(context.value)
   const say = (message: string, remedy: string): void => void context.issues.push(wrong(message, remedy, context.value))
@@ -189,6 +202,9 @@ const LEXICAL = z.strictObject({
     ),
 })
 
+const bucketUsd = (which: string) =>
+  usd.meta(meta(`US dollars per million input tokens ${which}`, { shown: 'decimal' })).optional()
+
 const PRICE = z
   .strictObject({
     inputUsd: usd.meta(meta('US dollars per million input tokens.', { shown: 'decimal' })),
@@ -199,12 +215,24 @@ const PRICE = z
         }),
       )
       .optional(),
+    cacheWrite5mUsd: bucketUsd('that the engine writes to its cache for five minutes. Without it, as `inputUsd`.'),
+    cacheWrite1hUsd: bucketUsd('that it writes to its cache for an hour. Without it, as `cacheWrite5mUsd`.'),
+    audioInputUsd: bucketUsd('of sound. Without it, as `inputUsd`.'),
+    imageInputUsd: bucketUsd('of pictures. Without it, as `inputUsd`.'),
     outputUsd: usd.meta(meta('US dollars per million output tokens, reasoning included.', { shown: 'decimal' })),
+    audioOutputUsd: usd
+      .meta(meta('US dollars per million output tokens of sound. Without it, as `outputUsd`.', { shown: 'decimal' }))
+      .optional(),
   })
-  .transform(({ inputUsd, cachedInputUsd, outputUsd }) => ({
+  .transform(({ inputUsd, cachedInputUsd, outputUsd, ...others }) => ({
     inputNanoUsd: inputUsd,
     cachedInputNanoUsd: cachedInputUsd ?? inputUsd,
+    ...(others.cacheWrite5mUsd === undefined ? {} : { cacheWrite5mNanoUsd: others.cacheWrite5mUsd }),
+    ...(others.cacheWrite1hUsd === undefined ? {} : { cacheWrite1hNanoUsd: others.cacheWrite1hUsd }),
+    ...(others.audioInputUsd === undefined ? {} : { audioInputNanoUsd: others.audioInputUsd }),
+    ...(others.imageInputUsd === undefined ? {} : { imageInputNanoUsd: others.imageInputUsd }),
     outputNanoUsd: outputUsd,
+    ...(others.audioOutputUsd === undefined ? {} : { audioOutputNanoUsd: others.audioOutputUsd }),
   }))
 
 const DEPLOYMENT = z.strictObject({
@@ -470,6 +498,26 @@ const LIMITS = z.strictObject({
     .meta(meta('How long a stop waits for answers in flight, in milliseconds.')),
 })
 
+const ALERTS = z.strictObject({
+  webhooks: z
+    .array(
+      z.strictObject({
+        url: webhookUrl.meta(meta('Where to POST every alert, as JSON. Redirects are not followed.', { shown: 'URL' })),
+        secret: secret
+          .meta(
+            meta(
+              'Signs the messages as Standard Webhooks has it (HMAC-SHA-256, in `webhook-signature`). Only as a reference: `env:NAME` or `file:PATH`; what begins with `whsec_` is base 64.',
+              { shown: 'secret reference', hidden: true },
+            ),
+          )
+          .optional(),
+      }),
+    )
+    .max(16)
+    .default([])
+    .meta(meta('Who is told of alerts. What cannot be delivered is tried again for some days.')),
+})
+
 const LOG = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta(meta('The least level that is written.')),
 })
@@ -539,6 +587,9 @@ export const CONFIG = z
       .max(10_000)
       .default([])
       .meta(meta('Limits on how fast, exact over all gateway processes.', { reload: 'live' })),
+    alerts: ALERTS.prefault({}).meta(
+      meta('What becomes of alerts: usage that departs from its history, budgets that run out.', { reload: 'live' }),
+    ),
     limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
     log: LOG.prefault({}).meta(meta('The log: one JSON object a line on standard error.', { reload: 'live' })),
   })

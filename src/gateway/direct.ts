@@ -5,7 +5,7 @@ import type { CallContext, Operation } from '../engine/port.ts'
 import { textsTokensBound } from '../meter/bound.ts'
 import { estimateTextTokens } from '../meter/estimate.ts'
 import { HeldCall } from '../meter/spending.ts'
-import { NO_USAGE, totalTokens, type Usage } from '../meter/usage.ts'
+import { NO_USAGE, inputTokensOf, type Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
 import { type CallDependencies, USES_NOTHING } from './call.ts'
 import { type Admitted, CLIENT_CLOSED } from './chat.ts'
@@ -115,7 +115,7 @@ async function runDirect(
     answering = deployment
     await journal.close(requestId, { ...settled(), outcome: 'answered', status: 200 })
     const { usage } = spending.charges.at(-1) ?? spending.total
-    const tokens = totalTokens(usage)
+    const tokens = inputTokensOf(usage)
     const body: Json = { ...answered.body, usage: { prompt_tokens: tokens, total_tokens: tokens } }
     sendJson(reply, requestId, 200, body, answerHeaders(deployment, spending, spending.total))
   } catch (thrown) {

@@ -9,6 +9,7 @@ import { jsonLog } from '../base/log.ts'
 import type { CliContext, Output } from '../cli/context.ts'
 import type { House, HouseOptions } from '../cli/house.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
+import { saveFile } from '../drivers/filesystem/save.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { budgetsOf } from './budgets.ts'
 import { controlSocket, openHouse } from './house.ts'
@@ -105,6 +106,7 @@ export async function main(entry: string, words: readonly string[]): Promise<num
     loadPrices,
     connect: () => (connected ??= connect()),
     startHouse: (options) => start({ ...options, listen: true }),
+    saveFile: (path, pieces) => saveFile(resolve(path), pieces),
     probes: houseProbes(inPackage('.'), () => context.connect()),
     stopped,
   }

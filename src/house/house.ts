@@ -21,7 +21,6 @@ import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
-import { usageRoutes } from '../control/usage.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
@@ -34,13 +33,14 @@ import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
-import { UsageBook } from '../meter/usage-book.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseGateway } from './gateway.ts'
 import { Gateways } from './gateways.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
+import { keepUp } from './upkeep.ts'
+import { type UsageWatch, watchUsage } from './watch-usage.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
  *  plane, on a control socket and, unless told otherwise, on TCP. */
@@ -93,7 +93,8 @@ class RunningHouse implements House {
   #gateway: HouseGateway | undefined
   /** Where there are several. */
   #gateways: Gateways | undefined
-  #usage: UsageBook | undefined
+  #usage: UsageWatch | undefined
+  #endUpkeep: (() => Promise<void>) | undefined
   #servers: HttpServer[] = []
   #inner: HttpServer | undefined
   #watch: FileWatch | undefined
@@ -212,6 +213,7 @@ class RunningHouse implements House {
     ])
     await this.#end('inner server', () => this.#inner?.drain(0))
     await this.#end('journal', () => this.#gateway?.flush())
+    await this.#end('upkeep', () => this.#endUpkeep?.())
     await this.#end('usage', () => this.#usage?.stop())
     await this.#end('engines', () => this.#gateway?.close())
     await this.#end('index', () => this.#library?.close())
@@ -279,8 +281,8 @@ class RunningHouse implements House {
   }
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
-    const usage = (this.#usage = new UsageBook(store))
-    usage.keepUp(clock)
+    const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
+    this.#endUpkeep = keepUp({ clock, log: this.#log, rows: store.rows, alerts: usage.alerts })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
       ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
@@ -288,7 +290,7 @@ class RunningHouse implements House {
       ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
-      ...usageRoutes(clock, usage),
+      ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes(library.ingest),
     ]

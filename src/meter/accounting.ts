@@ -33,6 +33,8 @@ export interface BudgetWarning {
   readonly subject: string
   /** Of the period, as the ledger names it. */
   readonly period: string
+  /** Wall time in milliseconds; Infinity: it does not end. */
+  readonly endsAtMs: number
   /** Of the limit, between 0 and 1. */
   readonly share: number
   readonly posted: number
@@ -191,9 +193,9 @@ export class Accounting {
   }
 
   #warned(account: Account, share: number): void {
-    const { budget, key, posted } = account
+    const { budget, key, posted, endMs } = account
     const [, subject = '', , period = ''] = key
-    this.#dependencies.onWarning({ budget, subject, period, share, posted })
+    this.#dependencies.onWarning({ budget, subject, period, endsAtMs: endMs, share, posted })
   }
 }
 

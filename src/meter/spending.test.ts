@@ -4,10 +4,9 @@ import fc from 'fast-check'
 import { accountingOf } from '../../tests/kit/accounting.ts'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { Refusal, remedyOf, sentenceOf, statusOf } from '../base/errors.ts'
-import { costOf, type Price } from './prices.ts'
-import { costBound } from './cost-bound.ts'
+import { costBound, costOf, type Price } from './prices.ts'
 import { type CallPlan, Degrade, HeldCall, type Spending } from './spending.ts'
-import { NO_USAGE, type Usage } from './usage.ts'
+import { inputTokensOf, NO_USAGE, outputTokensOf, TOKEN_BUCKETS, type Usage } from './usage.ts'
 
 const PRICE: Price = { inputNanoUsd: 1_000_000_000n, cachedInputNanoUsd: 500_000_000n, outputNanoUsd: 4_000_000_000n }
 const PLAN: CallPlan = {
@@ -217,21 +216,30 @@ test('budgets change while they are used: what was used counts on', async () => 
 
 test('the bound of a call is never below what the call can cost', () => {
   const rate = fc.bigInt({ min: 0n, max: 10n ** 12n })
-  const rates = fc.record({ inputNanoUsd: rate, cachedInputNanoUsd: rate, outputNanoUsd: rate })
+  const rates = fc.record(
+    {
+      inputNanoUsd: rate,
+      cachedInputNanoUsd: rate,
+      cacheWrite5mNanoUsd: rate,
+      cacheWrite1hNanoUsd: rate,
+      audioInputNanoUsd: rate,
+      imageInputNanoUsd: rate,
+      outputNanoUsd: rate,
+      audioOutputNanoUsd: rate,
+    },
+    { requiredKeys: ['inputNanoUsd', 'cachedInputNanoUsd', 'outputNanoUsd'] },
+  )
   const price = fc
     .tuple(rates, fc.option(fc.record({ overInputTokens: fc.nat(1000), rates }), { nil: undefined }))
     .map(([base, long]): Price => ({ ...base, ...(long === undefined ? {} : { long }) }))
-  const tokens = fc.nat(2000)
+  const tokens = fc.tuple(...TOKEN_BUCKETS.map(() => fc.nat(2000)))
   fc.assert(
-    fc.property(price, tokens, tokens, tokens, tokens, tokens, (of, input, cached, output, reasoning, spare) => {
-      const usage = {
-        inputTokens: input,
-        cachedInputTokens: cached,
-        outputTokens: output,
-        reasoningTokens: reasoning,
-        estimated: false,
+    fc.property(price, tokens, fc.nat(2000), (of, counts, spare) => {
+      const usage: Usage = {
+        ...NO_USAGE,
+        ...Object.fromEntries(TOKEN_BUCKETS.map((name, at) => [name, counts[at] ?? 0])),
       }
-      assert.ok(costOf(usage, of) <= costBound(of, input + cached + spare, output + reasoning))
+      assert.ok(costOf(usage, of) <= costBound(of, inputTokensOf(usage) + spare, outputTokensOf(usage)))
     }),
   )
 })

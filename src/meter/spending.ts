@@ -2,16 +2,15 @@ import type { Clock } from '../base/clock.ts'
 import { fault, refuse, type Refusal } from '../base/errors.ts'
 import type { UnboundedInput } from './bound.ts'
 import { type Bill, type Charge, sumOfCharges } from './charge.ts'
-import { costBound } from './cost-bound.ts'
 import type { Account, Binding } from './ledger/account.ts'
 import { type Amounts, amountsOf, NO_AMOUNTS, type Unit, UNITS } from './ledger/amounts.ts'
 import { isSoft } from './ledger/budget.ts'
 import { Hold, type Ledger } from './ledger/ledger.ts'
 import { overRequest, Shortfall } from './ledger/shortfall.ts'
 import type { BudgetTable, RequestScopes } from './ledger/table.ts'
-import { costOf, type VersionedPrice } from './prices.ts'
+import { costBound, costOf, type VersionedPrice } from './prices.ts'
 import { refusalOf, type Terms } from './shortage.ts'
-import { outputTokensOf, totalTokens, type Usage } from './usage.ts'
+import { inputTokensOf, outputTokensOf, type Usage } from './usage.ts'
 
 /** What one request spends: held before each of its calls, charged after it. A retry, a fallback
  *  and each call that a workflow makes hold and charge separately; the request costs their sum. */
@@ -259,8 +258,7 @@ export class Spending {
       this.#use(bound, -1)
       if (usage === undefined) return void ledger?.void(hold)
       const charge = this.#charge(plan, usage)
-      const output = outputTokensOf(usage)
-      const actual = amountsOf(totalTokens(usage) - output, output, charge.costNanoUsd ?? 0n)
+      const actual = amountsOf(inputTokensOf(usage), outputTokensOf(usage), charge.costNanoUsd ?? 0n)
       this.#use(actual, 1)
       ledger?.settle(hold, actual)
     })

@@ -9,7 +9,7 @@ import {
   type ErrorKind,
 } from '../../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
-import { totalTokens, type Usage } from '../../meter/usage.ts'
+import { inputTokensOf, outputTokensOf, totalTokens, type Usage } from '../../meter/usage.ts'
 
 /** OpenAI's dialect: bodies in, frames and errors out. Nothing else in the gateway knows it. */
 
@@ -222,10 +222,9 @@ export function errorHeaders(problem: Problem): Record<string, string> {
 }
 
 export function usageBody(usage: Usage): JsonObject {
-  const prompt = usage.inputTokens + usage.cachedInputTokens
   return {
-    prompt_tokens: prompt,
-    completion_tokens: usage.outputTokens + usage.reasoningTokens,
+    prompt_tokens: inputTokensOf(usage),
+    completion_tokens: outputTokensOf(usage),
     total_tokens: totalTokens(usage),
     prompt_tokens_details: { cached_tokens: usage.cachedInputTokens },
     completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
