@@ -4,7 +4,7 @@ import { Fault, reasonOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { packConfig } from '../config/transfer.ts'
-import { bindShared, type SharedAddress } from '../drivers/http/shared.ts'
+import { bindAddress, type BoundAddress } from '../drivers/http/bind.ts'
 import type { Methods } from '../drivers/process/channel.ts'
 import { Child } from '../drivers/process/child.ts'
 import type { Beginning, GatewayFigures } from './gateway-child.ts'
@@ -46,10 +46,10 @@ const DRAIN_SPARE_MS = 5000
 const RECOVER_PAUSE_MS = 1000
 
 export class Gateways {
-  readonly #shared: SharedAddress
+  readonly #shared: BoundAddress
   readonly #all: readonly Supervised[]
 
-  private constructor(shared: SharedAddress, parts: GatewaysParts) {
+  private constructor(shared: BoundAddress, parts: GatewaysParts) {
     this.#shared = shared
     this.#all = Array.from(
       { length: parts.count },
@@ -60,7 +60,7 @@ export class Gateways {
   /** Resolves once all of them answer. Rejects with a `Fault`: `port_in_use`, `address_invalid`, or
    *  what kept one from beginning. */
   static async open(parts: GatewaysParts): Promise<Gateways> {
-    const gateways = new Gateways(await bindShared(parts.listen), parts)
+    const gateways = new Gateways(await bindAddress(parts.listen), parts)
     try {
       await Promise.all(gateways.#all.map((one) => one.start()))
       return gateways
