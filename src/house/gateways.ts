@@ -99,6 +99,8 @@ class Supervised {
   #restarts = 0
   /** Of the process that runs or is starting; undefined while it is dead. */
   #begun: Promise<void> | undefined
+  /** It has begun and lives. */
+  #isUp = false
 
   constructor(node: string, handle: unknown, parts: GatewaysParts) {
     const { entry, clock, log, methods } = parts
@@ -118,7 +120,7 @@ class Supervised {
   }
 
   start(): Promise<void> {
-    this.#begun = this.#child.start()
+    this.#begun = this.#child.start().then(() => void (this.#isUp = true))
     return this.#begun
   }
 
@@ -148,7 +150,8 @@ class Supervised {
 
   async stop(drainMs: number): Promise<void> {
     this.#stop.abort()
-    if (await this.#runs())
+    if (this.#isUp)
+      // One that is just starting has nothing in flight.
       await this.#child.call('drain', drainMs, { timeoutMs: drainMs + DRAIN_SPARE_MS }).catch(() => {})
     await this.#child.stop()
   }
@@ -169,6 +172,7 @@ class Supervised {
   /** What the dead one left open is closed before the next one takes its name. */
   async #revive(quiet: Promise<void>): Promise<void> {
     this.#begun = undefined
+    this.#isUp = false
     await quiet
     await this.#recover()
     if (this.#stop.signal.aborted) return
