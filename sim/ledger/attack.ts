@@ -25,7 +25,7 @@ export async function attack(seed: number): Promise<Overspend> {
   const { violation } = await world.run()
   if (violation !== undefined) throw new Error(`seed ${seed} breaks "${violation.invariant}": ${violation.detail}`)
   const limit = scenario.budgets.find(({ id }) => id === 'all')?.limit ?? 0
-  const kept = [...world.truth.limits.keys()].find((name) => name.startsWith('all\0')) ?? ''
+  const kept = [...world.truth.accounts.keys()].find((name) => name.startsWith('all\0')) ?? ''
   return { limit, ledger: world.truth.used(kept, Infinity), checkThenAdd: await checkThenAdd(seed, limit) }
 }
 

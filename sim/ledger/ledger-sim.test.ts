@@ -9,7 +9,7 @@ import { World } from './world.ts'
 
 const SEEDS = 2_000
 /** Seeds in which a planted fault must be found. */
-const PLANTED_SEEDS = 300
+const PLANTED_SEEDS = 2_000
 
 test(`${SEEDS} interleavings overspend nothing and lose nothing, and reach every situation`, async () => {
   const tally = new Tally()

@@ -31,6 +31,12 @@ export class Tally {
       'requests of a node that was down': count('unserved'),
       'leases recovered from a log': world.truth.recoveries('proved'),
       'leases recovered without one': world.truth.recoveries('nothing'),
+      'holds posted at their bound': world.truth.wasted,
+      'changes of limits': world.scenario.changes.length,
+      'accounts reset': world.judge.resets,
+      'accounts swept': world.judge.swept,
+      'wall clocks set': sum(({ jumps }) => jumps),
+      'outages of the store': world.scenario.weather.partitions.filter(({ node }) => node === undefined).length,
     }
     for (const situation of SITUATIONS) this.counts.set(situation, (this.counts.get(situation) ?? 0) + seen[situation])
   }
@@ -48,4 +54,10 @@ const SITUATIONS = [
   'requests of a node that was down',
   'leases recovered from a log',
   'leases recovered without one',
+  'holds posted at their bound',
+  'changes of limits',
+  'accounts reset',
+  'accounts swept',
+  'wall clocks set',
+  'outages of the store',
 ] as const
