@@ -58,6 +58,7 @@ export class SimNode {
   /** Requests that wait for an answer. */
   #asking = new Set<string>()
   closed = false
+  #closing = false
   /** Something happened to it since the judge looked. */
   touched = true
 
@@ -195,7 +196,10 @@ export class SimNode {
     this.#asking = new Set()
     this.#escrow = undefined
     this.#ledger = undefined
-    if (!this.closed) this.#scene.kernel.after(this.#dice.int(1, 200), `start ${this.name}`, () => this.start())
+    const { kernel } = this.#scene
+    if (!this.closed) kernel.after(this.#dice.int(1, 200), `start ${this.name}`, () => this.start())
+    // What its successor finds is settled before the end.
+    if (this.#closing && !this.closed) kernel.after(300, `close ${this.name}`, () => void this.close())
   }
 
   async serve(request: RequestPlan): Promise<void> {
@@ -278,13 +282,15 @@ export class SimNode {
     const { kernel } = this.#scene
     const escrow = this.#escrow
     this.touched = true
+    this.#closing = true
     if (escrow === undefined) {
       kernel.after(100, `close ${this.name}`, () => void this.close())
       return
     }
-    this.closed = true
     const asked = this.#asking
     const clean = await escrow.close()
+    if (escrow.fenced) return
+    this.closed = true
     for (const hold of this.#ledger?.openHolds ?? [])
       kernel.violate('no hold is orphaned', `${hold.requestId} is held by ${this.name} for ever`)
     if (!clean) kernel.violate('no hold is orphaned', `${this.name} could not give everything back`)
