@@ -279,6 +279,7 @@ export class SimNode {
 
   /** In good order: posts, gives back, and is gone. */
   async close(): Promise<void> {
+    if (this.closed) return
     const { kernel } = this.#scene
     const escrow = this.#escrow
     this.touched = true
