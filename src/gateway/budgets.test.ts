@@ -195,7 +195,7 @@ test('a store that is down: what is leased is served, then 503 with a reason, an
   const clock = new ManualClock()
   const { accounting } = await accountingOf(
     clock,
-    `${MODELS}budgets: [{ id: day, scope: global, limit: { tokens: 100000 }, window: day }]`,
+    `${MODELS}budgets: [{ id: day, scope: global, limit: { tokens: 10000000 }, window: day }]`,
     failing,
   )
   const { ask, first } = openGateway({ clock, accounting, inFlightMax: 1000 })

@@ -5,12 +5,13 @@ import type { Leases } from '../store/leases.ts'
 import type { Rows } from '../store/rows.ts'
 import type { Declared } from './declared.ts'
 import type { Account } from './ledger/account.ts'
-import type { Unit } from './ledger/amounts.ts'
 import type { Budget } from './ledger/budget.ts'
 import { Escrow } from './ledger/escrow.ts'
+import { evidenceOf } from './ledger/evidence.ts'
+import { HoldLog, holdLogIn } from './ledger/hold-log.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { isInForce, listOverrides, type Override } from './ledger/overrides.ts'
-import { NO_EVIDENCE } from './ledger/recover.ts'
+import { type Evidence, NO_EVIDENCE } from './ledger/recover.ts'
 import { BudgetTable, type RequestScopes } from './ledger/table.ts'
 import type { Terms } from './shortage.ts'
 import { type Books, Spending } from './spending.ts'
@@ -40,6 +41,10 @@ export interface BudgetWarning {
   readonly posted: number
 }
 
+/** So much of a limit is used before it is on record, so that calls need not wait for the store, and
+ *  go on for a moment while it does not answer. A crash may waste as much. */
+const UNRECORDED_SHARE = 0.001
+
 /** Between two attempts to take up the books again. */
 const REOPEN_MS = 500
 
@@ -51,11 +56,13 @@ export class Accounting {
   readonly #dependencies: AccountingDependencies
   #escrow: Escrow | undefined
   #ledger: Ledger | undefined
+  #log: HoldLog | undefined
   #declared: Declared = { budgets: [], rateLimits: [], spentStatus: 429 }
   /** As the store has them, and those of them in force. */
   #overrides: readonly Override[] = []
   #inForce: readonly Override[] = []
-  #tables: { readonly entry: BudgetTable; readonly calls: BudgetTable; readonly terms: Terms } | undefined
+  #table = new BudgetTable([])
+  #terms: Terms = { rateLimits: new Set(), spentStatus: 429 }
   #closed = false
 
   constructor(dependencies: AccountingDependencies) {
@@ -68,7 +75,8 @@ export class Accounting {
   async load(declared: Declared): Promise<void> {
     const isEmpty = declared.budgets.length + declared.rateLimits.length === 0
     if (!isEmpty && this.#escrow === undefined) {
-      await this.#open()
+      // One process at a time has this name, so the one before is gone.
+      await this.#open(evidenceOf(holdLogIn(this.#dependencies.rows)))
       this.#overrides = await listOverrides(this.#dependencies.rows)
     }
     this.#declared = declared
@@ -112,25 +120,17 @@ export class Accounting {
     const { budgets, rateLimits, spentStatus } = this.#declared
     const nowMs = this.#dependencies.clock.wallMs()
     const inForce = (this.#inForce = this.#overrides.filter((one) => isInForce(one, nowMs)))
-    const all = [...budgets, ...rateLimits]
-    this.#tables = {
-      entry: new BudgetTable(
-        all.filter(({ unit }) => COUNTS_REQUESTS.has(unit)),
-        inForce,
-      ),
-      calls: new BudgetTable(
-        all.filter(({ unit }) => !COUNTS_REQUESTS.has(unit)),
-        inForce,
-      ),
-      terms: { rateLimits: new Set(rateLimits.map(({ id }) => id)), spentStatus },
-    }
+    this.#table = new BudgetTable([...budgets, ...rateLimits], inForce, this.#table.generation + 1)
+    this.#terms = { rateLimits: new Set(rateLimits.map(({ id }) => id)), spentStatus }
+    this.#escrow?.configure(this.#table)
   }
 
   /** For one request: who makes it, and what it calls. */
   spending(requestId: string, scopes: RequestScopes): Spending {
     const ledger = this.#ledger
+    const log = this.#log
     const books: Books | undefined =
-      ledger === undefined || this.#tables === undefined ? undefined : { ledger, ...this.#tables }
+      ledger === undefined || log === undefined ? undefined : { ledger, log, table: this.#table, terms: this.#terms }
     return new Spending(this.#dependencies.clock, books, requestId, scopes)
   }
 
@@ -138,16 +138,18 @@ export class Accounting {
   async close(): Promise<void> {
     this.#closed = true
     await this.#escrow?.close()
+    await this.#log?.close()
   }
 
-  async #open(): Promise<void> {
+  async #open(evidence: Evidence): Promise<void> {
     const { rows, leases, clock, node, log } = this.#dependencies
     const escrow = await Escrow.open({
       rows,
       leases,
       clock,
       node,
-      evidence: NO_EVIDENCE,
+      evidence,
+      unrecordedShare: UNRECORDED_SHARE,
       reports: {
         warned: (account, share) => this.#warned(account, share),
         failed: (cause) =>
@@ -158,6 +160,7 @@ export class Accounting {
       },
     })
     this.#escrow = escrow
+    this.#log = await HoldLog.open(rows, clock, escrow)
     this.#ledger = new Ledger(clock, escrow, {
       overrun: ({ hold, account, held, actual }) =>
         log.write('error', 'a call used more than the bound it was held at', {
@@ -184,7 +187,8 @@ export class Accounting {
     log.write('error', 'the budgets were taken away from this process; it takes them up again', {})
     const again = (): void => {
       if (this.#closed) return
-      this.#open().catch((cause: unknown) => {
+      // What the old epoch wrote may still be under way, so its log proves nothing.
+      this.#open(NO_EVIDENCE).catch((cause: unknown) => {
         log.write('error', 'the budgets cannot be taken up', { reason: reasonOf(cause) })
         clock.after(REOPEN_MS, again)
       })
@@ -201,5 +205,3 @@ export class Accounting {
 
 const isSame = (a: readonly Override[], b: readonly Override[]): boolean =>
   a.length === b.length && a.every(({ id, limit }, at) => id === b[at]?.id && limit === b[at].limit)
-
-const COUNTS_REQUESTS: ReadonlySet<Unit> = new Set<Unit>(['requests', 'concurrent'])

@@ -5,6 +5,7 @@ import { type Bill, type Charge, sumOfCharges } from './charge.ts'
 import type { Account, Binding } from './ledger/account.ts'
 import { type Amounts, amountsOf, NO_AMOUNTS, type Unit, UNITS } from './ledger/amounts.ts'
 import { isSoft } from './ledger/budget.ts'
+import type { HoldLog } from './ledger/hold-log.ts'
 import { Hold, type Ledger } from './ledger/ledger.ts'
 import { overRequest, Shortfall } from './ledger/shortfall.ts'
 import type { BudgetTable, RequestScopes } from './ledger/table.ts'
@@ -18,10 +19,8 @@ import { inputTokensOf, outputTokensOf, type Usage } from './usage.ts'
 /** The budgets in force and the books they are kept in. */
 export interface Books {
   readonly ledger: Ledger
-  /** Budgets of what a request counts as: requests, concurrency. */
-  readonly entry: BudgetTable
-  /** Budgets of what its calls use: tokens, money. */
-  readonly calls: BudgetTable
+  readonly log: HoldLog
+  readonly table: BudgetTable
   readonly terms: Terms
 }
 
@@ -110,6 +109,9 @@ export class Spending {
   readonly #requestId: string
   readonly #scopes: RequestScopes
   #entry: Hold | undefined
+  /** It is put on record; what its first call waits for. */
+  #isWritten = false
+  #written: Promise<void> | undefined
   #calls = 0
   #refused = false
   #begun = false
@@ -133,13 +135,17 @@ export class Spending {
   enter(): Refusal | undefined | Promise<Refusal | undefined> {
     const books = this.#books
     if (books === undefined) return undefined
-    const bindings = books.entry.bind(this.#scopes)
+    const bindings = this.#bindings(books, this.#scopes.model, true)
     if (bindings.length === 0) return undefined
     const bound = { ...NO_AMOUNTS, requests: 1, concurrent: 1 }
     const entered = (result: Hold | Shortfall): Refusal | undefined => {
       if (result instanceof Shortfall) return this.#refusal(result)
       this.#entry = result
       for (const account of result.accounts) this.#accounts.add(account)
+      // Written while the request is looked at; its first call waits for it.
+      this.#isWritten = writes(result)
+      this.#written = this.#isWritten ? books.log.open(result) : undefined
+      this.#written?.catch(() => {})
       return undefined
     }
     const result = books.ledger.reserve(this.#requestId, 0, bindings, bound)
@@ -151,16 +157,18 @@ export class Spending {
   leave(): void {
     const entry = this.#entry
     if (entry === undefined) return
-    if (this.#refused && !this.#begun) this.#books?.ledger.void(entry)
-    else this.#books?.ledger.settle(entry, { ...NO_AMOUNTS, requests: 1 })
+    const books = this.#books
+    if (this.#refused && !this.#begun) books?.ledger.void(entry)
+    else books?.ledger.settle(entry, { ...NO_AMOUNTS, requests: 1 })
+    if (this.#isWritten) books?.log.end(entry)
   }
 
-  /** Holds what a call can use at most, in every budget that binds it or in none. A promise only
-   *  where a lease has to be drawn. */
+  /** Holds what a call can use at most, in every budget that binds it or in none, and has that on
+   *  record. A promise only where a lease has to be drawn, or the record waited for. */
   hold(plan: CallPlan): HeldCall | Degrade | Refusal | Promise<HeldCall | Degrade | Refusal> {
     const books = this.#books
     if (books === undefined) return this.#unbound(plan)
-    const bindings = books.calls.bind({ ...this.#scopes, model: plan.model })
+    const bindings = this.#bindings(books, plan.model, false)
     if (bindings.length === 0) return this.#unbound(plan)
     if (plan.price === undefined) {
       const inMoney = bindings.find(({ unit, budget }) => unit === 'nanoUsd' && !isSoft(budget.action))
@@ -182,7 +190,7 @@ export class Spending {
     const bound = boundOf(bounds, plan.outputTokensMax)
     const over = this.#overRequest(bindings, bound)
     const result = over ?? books.ledger.reserve(this.#requestId, attempt, bindings, bound)
-    if (result instanceof Hold) return this.#held(plan, plan.outputTokensMax, bound, result)
+    if (result instanceof Hold) return this.#record(books, plan, plan.outputTokensMax, bound, result)
     return this.#negotiate(books, bounds, attempt, bindings, result)
   }
 
@@ -235,7 +243,7 @@ export class Spending {
       const bound = boundOf(plan, outputTokensMax)
       if (result instanceof Shortfall && result.reason === 'unleased')
         result = await books.ledger.admit(this.#requestId, attempt, bindings, bound)
-      if (result instanceof Hold) return this.#held(plan, outputTokensMax, bound, result)
+      if (result instanceof Hold) return this.#record(books, plan, outputTokensMax, bound, result)
       const { action } = result
       if (action.kind === 'degrade' && action.to !== plan.model) return new Degrade(action.to, this.#refusal(result))
       if (action.kind !== 'clamp' || clamps++ === CLAMPS_MAX) return this.#refusal(result)
@@ -248,19 +256,55 @@ export class Spending {
     }
   }
 
-  #held(plan: CallPlan, outputTokensMax: number, bound: Amounts, hold: Hold): HeldCall {
-    this.#begun = true
+  /** Those of requests, or those of what calls use. */
+  #bindings({ table }: Books, model: string | undefined, ofRequests: boolean): Binding[] {
+    const scopes = model === this.#scopes.model || model === undefined ? this.#scopes : { ...this.#scopes, model }
+    return table.bind(scopes).filter(({ unit }) => COUNTS_REQUESTS.has(unit) === ofRequests)
+  }
+
+  /** Nothing is called that a crash would forget. */
+  #record(
+    books: Books,
+    plan: CallPlan,
+    outputTokensMax: number,
+    bound: Amounts,
+    hold: Hold,
+  ): HeldCall | Promise<HeldCall | Refusal> {
+    const isWritten = writes(hold)
+    const held = this.#held(books, plan, outputTokensMax, bound, hold, isWritten)
+    const written = isWritten ? books.log.open(hold) : undefined
+    const begun = (): HeldCall => {
+      this.#begun = true
+      return held
+    }
+    if (written === undefined && this.#written === undefined) return begun()
+    return Promise.all([this.#written, written]).then(begun, () => {
+      held.cancel()
+      return this.#refusal(new Shortfall('store_unavailable', []))
+    })
+  }
+
+  #held(
+    { ledger, log }: Books,
+    plan: CallPlan,
+    outputTokensMax: number,
+    bound: Amounts,
+    hold: Hold,
+    isWritten: boolean,
+  ): HeldCall {
     this.#reserved = bound
     for (const account of hold.accounts) this.#accounts.add(account)
     this.#use(bound, 1)
-    const ledger = this.#books?.ledger
     return new HeldCall(outputTokensMax, (usage) => {
       this.#use(bound, -1)
-      if (usage === undefined) return void ledger?.void(hold)
-      const charge = this.#charge(plan, usage)
-      const actual = amountsOf(inputTokensOf(usage), outputTokensOf(usage), charge.costNanoUsd ?? 0n)
-      this.#use(actual, 1)
-      ledger?.settle(hold, actual)
+      if (usage === undefined) ledger.void(hold)
+      else {
+        const charge = this.#charge(plan, usage)
+        const actual = amountsOf(inputTokensOf(usage), outputTokensOf(usage), charge.costNanoUsd ?? 0n)
+        this.#use(actual, 1)
+        ledger.settle(hold, actual)
+      }
+      if (isWritten) log.end(hold)
     })
   }
 
@@ -304,6 +348,11 @@ export class Spending {
     return refusalOf(shortfall, terms, this.#clock.wallMs())
   }
 }
+
+const COUNTS_REQUESTS: ReadonlySet<Unit> = new Set<Unit>(['requests', 'concurrent'])
+
+/** Whether a crash would have to know of it. */
+const writes = ({ accounts }: Hold): boolean => accounts.some(({ posts, soft }) => posts && !soft)
 
 interface BoundedPlan extends CallPlan {
   readonly inputTokensMax: number

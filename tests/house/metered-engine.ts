@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JsonObject } from '../../src/base/json.ts'
+import { countTokens } from 'gpt-tokenizer/encoding/o200k_base'
 import { seededRandom, uniform } from '../../src/base/random.ts'
 
 export interface Truth {
@@ -41,7 +42,7 @@ export async function startMeteredEngine(seed: number): Promise<MeteredEngine> {
     const body = JSON.parse(await textOf(request)) as JsonObject
     const user = String(body['user'])
     const use = (count: number): void => void tokens.set(user, (tokens.get(user) ?? 0) + count)
-    const prompt = Math.ceil(Buffer.byteLength(JSON.stringify(body['messages'])) / 2)
+    const prompt = promptTokens(body['messages'] as { content: string }[])
     const cap = Number(body['max_tokens'])
     truth.requests++
     use(prompt)
@@ -79,6 +80,10 @@ export async function startMeteredEngine(seed: number): Promise<MeteredEngine> {
     },
   }
 }
+
+/** As a model of OpenAI's counts: the text, and four tokens around each message. */
+const promptTokens = (messages: readonly { readonly content: string }[]): number =>
+  messages.reduce((sum, { content }) => sum + 4 + countTokens(content), 0)
 
 async function textOf(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []

@@ -45,13 +45,15 @@ const REFUSALS_MAX = 5
 /** Of what all streams together would like to have. */
 const SHARE_ALL = 0.6
 const SHARE_USER = 0.08
-const ROUNDS = 12
-const TOKENS_EACH = 110
+/** Answers that each stream would like to have: some before the first kill, some after each. */
+const ROUNDS = 10
+const ROUNDS_A_KILL = 0.6
+const TOKENS_EACH = 45
 
 export async function drill({ streams, kills, seed, onProgress = () => {} }: DrillOptions): Promise<DrillResult> {
   const random = seededRandom(seed)
   const engine = await startMeteredEngine(seed)
-  const wanted = streams * ROUNDS * TOKENS_EACH
+  const wanted = streams * (ROUNDS + kills * ROUNDS_A_KILL) * TOKENS_EACH
   const limits = {
     all: Math.round(wanted * SHARE_ALL),
     user: Math.round(wanted * SHARE_USER),
@@ -66,7 +68,15 @@ export async function drill({ streams, kills, seed, onProgress = () => {} }: Dri
       models: {
         m: {
           outputTokensMax: OUTPUT_CAP,
-          deployments: [{ engine: 'metered', model: 'weights', price: { inputUsd: 1, outputUsd: 4 } }],
+          deployments: [
+            {
+              engine: 'metered',
+              model: 'weights',
+              price: { inputUsd: 1, outputUsd: 4 },
+              tokenizer: 'o200k_base',
+              templateTokensMax: 16,
+            },
+          ],
           timeouts: { firstTokenMs: 4_000 },
         },
       },

@@ -33,6 +33,8 @@ export interface NodeRow {
 export interface LeasedRow {
   readonly window: Window
   readonly soft: boolean
+  /** What holds may come to at most that its log does not have. */
+  readonly unrecorded: number
 }
 
 /** By budget, subject, unit, period. */

@@ -45,6 +45,10 @@ export class Account {
   returning = 0
   /** Open holds. */
   holds = 0
+  /** Held or used, and not on the node's record of holds yet: never more than `unrecordedMax`, unless
+   *  whoever holds it waits for the record. */
+  unrecorded = 0
+  unrecordedMax = 0
   /** Left behind: the next request of the same period makes a new one. */
   retired = false
 
@@ -52,6 +56,8 @@ export class Account {
   lease = 0
   /** The order on its way to the store, until it is known how it went. */
   order: Order | undefined
+  /** The number of the last order that was carried out. */
+  carried = 0
   waiting: Waiting[] = []
   queued = false
   /** What the durable account told last: everything posted, by all nodes. */

@@ -22,6 +22,9 @@ export interface EscrowOptions {
   readonly node: string
   /** What the log of this node's holds proves; see `evidenceOf`. */
   readonly evidence: Evidence
+  /** The part of each limit, between 0 and 1, that may be held before it is on record; a crash is
+   *  posted so much more. */
+  readonly unrecordedShare?: number
   readonly reports: EscrowReports
 }
 
@@ -51,6 +54,7 @@ export class Escrow {
   readonly #rows: Rows
   readonly #clock: Clock
   readonly #reports: EscrowReports
+  readonly #unrecordedShare: number
   readonly #accounts = new Map<string, Account>()
   /** From the clock that never jumps to the store's. */
   readonly #storeOffsetMs: number
@@ -73,6 +77,7 @@ export class Escrow {
     this.#rows = options.rows
     this.#clock = options.clock
     this.#reports = options.reports
+    this.#unrecordedShare = options.unrecordedShare ?? 0
     this.#storeOffsetMs = storeOffsetMs
     this.#arm()
   }
@@ -119,6 +124,7 @@ export class Escrow {
       return present
     }
     const account = new Account(binding, key, period, this.nextNumber())
+    account.unrecordedMax = Math.floor(budget.limit * this.#unrecordedShare)
     this.#accounts.set(name, account)
     return account
   }

@@ -76,7 +76,8 @@ async function recover(
     if (stored !== undefined && lease !== undefined && lease.epoch < epoch) {
       const posts = isPosted(key[2] as Unit)
       const { epoch, term, sequence } = lease
-      const proof = posts ? await evidence({ node, epoch, term, sequence, account: key }) : undefined
+      const proved = posts ? await evidence({ node, epoch, term, sequence, account: key }) : undefined
+      const proof = proved && { ...proved, open: proved.open + leased.row.unrecorded }
       const terms = { ...leased.row, posts, atMs }
       changes.push(put(ACCOUNTS, key, recovered(stored.row, node, proof, terms), stored.version))
     }

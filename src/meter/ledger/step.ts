@@ -75,7 +75,7 @@ export function stepOf(account: Account, stored: Stored<AccountRow> | undefined,
   if (due.leave && lease === undefined) return unchanged
   const changes: Change[] = [put(ACCOUNTS, key, after, stored?.version ?? 0)]
   if ((lease === undefined || account.relabelled) && !due.leave)
-    changes.push(put(LEASED, [node, ...key], { window: budget.window, soft }))
+    changes.push(put(LEASED, [node, ...key], { window: budget.window, soft, unrecorded: account.unrecordedMax }))
   if (lease !== undefined && due.leave) changes.push(remove(LEASED, [node, ...key]))
   return { ...unchanged, after, changes }
 }
@@ -131,6 +131,7 @@ export function adopt({ account, after, terms, changes }: Step, moment: Moment):
   account.ahead = false
   if (order !== undefined) {
     account.order = undefined
+    account.carried = order.sequence
     account.unposted -= order.post
     if (changes.length > 0 && terms.soft === account.soft) account.relabelled = false
     if (!account.soft) {
