@@ -56,8 +56,8 @@ export class Judge {
   }
 
   #balance(account: Account, held: number): void {
-    const { pending, unposted, available, lease, order, soft } = account
-    const parts = available + pending + unposted + (order?.giveBack ?? 0)
+    const { pending, unposted, available, returning, lease, order, soft } = account
+    const parts = available + pending + unposted + returning + (order?.giveBack ?? 0)
     if (pending !== held) this.#broken('the double entry balances', nameOf(account), `${pending} pending, ${held} held`)
     if (soft) return
     if (parts !== lease || available < 0)

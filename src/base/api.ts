@@ -13,6 +13,9 @@ export interface ApiClient {
    *  that is no event stream arrives as one payload: its body. Rejects as `request` does, and with
    *  `stream_broken` when the connection ends before `[DONE]`. */
   stream(path: string, body: Json, signal?: AbortSignal): AsyncIterable<string>
+  /** The body of a GET, piece by piece as it comes; an answer whose status is not 200, whole. Rejects,
+   *  also between pieces, as `request` does. */
+  download(path: string): Promise<ApiAnswer | AsyncIterable<Uint8Array>>
 }
 
 export type ApiMethod = 'GET' | 'POST' | 'DELETE'

@@ -1,4 +1,5 @@
 import { GATEWAYS_MAX } from '../config/forms.ts'
+import { DIMENSIONS } from '../meter/rollup.ts'
 import { command, type Command } from './command.ts'
 
 /** Every command, in the order of the help. */
@@ -98,7 +99,8 @@ export const COMMANDS: readonly Command[] = [
       'may-name': {
         type: 'text',
         value: 'A,B',
-        summary: 'What requests may name themselves: user, workflow, tags; =refuse refuses instead of ignoring.',
+        summary:
+          'What requests may name themselves: user, workflow, prompt, tags; =refuse refuses instead of ignoring.',
       },
       expires: { type: 'text', value: 'WHEN', summary: 'When it ends: 90d, 12h, or a day such as 2030-01-31 (UTC).' },
     },
@@ -190,20 +192,29 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'usage',
-    summary: 'Show tokens, cost and requests, added up by what you name.',
+    summary: 'Show tokens, cost, requests and refusals, added up by what you name; or where a window will end.',
     details:
-      'Sums are exact to the nano-dollar and hold everything recorded by now; percentiles are within 1 %. A cost is shown as unknown where a deployment has no price.',
+      'Sums are exact to the nano-dollar and hold everything recorded by now; percentiles are within 1 %. A cost is shown as unknown where a deployment has no price. A forecast says how many hours of history it rests on, and gives no number where they are too few.',
     arguments: [],
     flags: {
       by: {
         type: 'text',
         value: 'NAMES',
-        summary:
-          'Add up by these, separated by commas: day, key, user, team, tenant, workflow, model, deployment, operation.',
+        summary: `Add up by these, separated by commas: ${DIMENSIONS.join(', ')}.`,
         default: 'model',
       },
+      where: { type: 'text', value: 'A=B,...', summary: 'Only where these have these values: team=web,model=chat.' },
       days: { type: 'count', value: 'N', summary: 'Days up to today, in UTC.', least: 1, most: 3650, default: 30 },
       csv: { type: 'switch', summary: 'Print comma-separated values, every column.' },
+      parquet: { type: 'text', value: 'FILE', summary: 'Save every column as Apache Parquet; no row is left out.' },
+      forecast: {
+        type: 'text',
+        value: 'WINDOW',
+        summary: 'Show what this window has cost and where it will end: day, week or month.',
+        choices: ['day', 'week', 'month'],
+      },
+      'time-zone': { type: 'text', value: 'ZONE', summary: 'Of that window: Europe/Berlin. Without it, UTC.' },
+      limit: { type: 'text', value: 'USD', summary: 'Show how likely that window passes this amount, and when.' },
     },
     examples: [
       { line: 'headworks usage', does: 'The last 30 days by model.' },
@@ -211,9 +222,133 @@ export const COMMANDS: readonly Command[] = [
         line: 'headworks usage --by day,key --days 7 --csv > week.csv',
         does: 'A week by day and key, for a spreadsheet.',
       },
+      { line: 'headworks usage --forecast month --where team=web --limit 500', does: 'Whether 500 dollars will do.' },
+      {
+        line: 'headworks usage --by day,user,model --days 365 --parquet year.parquet',
+        does: 'A year, for a query engine.',
+      },
     ],
     json: true,
     load: () => import('./usage.ts'),
+  }),
+  command({
+    name: 'budgets',
+    summary: 'List the budgets and rate limits, and how much of each is used.',
+    details:
+      'They are declared in headworks.yaml, under `budgets:` and `rateLimits:`. Of a budget for each user, key or team the one that has used most is shown; `budgets show` lists them all.',
+    arguments: [],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./budgets.ts')).list }),
+  }),
+  command({
+    name: 'budgets show',
+    summary: 'Show how one budget stands, for each of whom it limits.',
+    arguments: [{ name: 'budget', summary: 'Its id, from "budgets".' }],
+    flags: {
+      subject: { type: 'text', value: 'NAME', summary: 'Only this user, key, team ...' },
+      count: {
+        type: 'count',
+        value: 'N',
+        summary: 'Subjects to show, the most used first.',
+        least: 1,
+        most: 1000,
+        default: 20,
+      },
+    },
+    examples: [{ line: 'headworks budgets show user-each-day-tokens', does: 'Who has used how much today.' }],
+    json: true,
+    load: async () => ({ run: (await import('./budgets.ts')).show }),
+  }),
+  command({
+    name: 'budgets raise',
+    summary: 'Set another limit for a while, on record. It may be lower, too.',
+    arguments: [{ name: 'budget', summary: 'Its id, from "budgets".' }],
+    flags: {
+      to: { type: 'text', value: 'AMOUNT', summary: "The limit, in the budget's unit; money in US dollars." },
+      until: {
+        type: 'text',
+        value: 'WHEN',
+        summary: 'When it ends: 2h, 7d, or a day such as 2030-01-31 (UTC).',
+        default: '24h',
+      },
+      reason: { type: 'text', value: 'TEXT', summary: 'Why; it goes on record.' },
+      subject: { type: 'text', value: 'NAME', summary: 'For whom, where the budget is for each; "*" for all of them.' },
+    },
+    examples: [
+      {
+        line: 'headworks budgets raise user-each-day-tokens --subject ann --to 500000 --until 12h --reason "demo"',
+        does: 'More for one user until tonight.',
+      },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./budgets.ts')).raise }),
+  }),
+  command({
+    name: 'budgets restore',
+    summary: 'End an override now: the limit of the configuration holds again.',
+    arguments: [
+      { name: 'budget', summary: 'Its id, from "budgets".' },
+      { name: 'override', summary: 'The id of the override, from "budgets".' },
+    ],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./budgets.ts')).restore }),
+  }),
+  command({
+    name: 'budgets reset',
+    summary: 'Begin the current period afresh, on record: nothing counts as used.',
+    arguments: [{ name: 'budget', summary: 'Its id, from "budgets".' }],
+    flags: {
+      subject: { type: 'text', value: 'NAME', summary: 'Whose, where the budget is for each.' },
+      reason: { type: 'text', value: 'TEXT', summary: 'Why; it goes on record.' },
+    },
+    examples: [
+      {
+        line: 'headworks budgets reset user-each-day-tokens --subject ann --reason "test runs"',
+        does: 'Ann begins her day anew.',
+      },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./budgets.ts')).reset }),
+  }),
+  command({
+    name: 'audit',
+    summary: 'Show what administrators did: keys, budgets, the latest first.',
+    arguments: [],
+    flags: { count: { type: 'count', value: 'N', summary: 'Entries to show.', least: 1, most: 500, default: 20 } },
+    examples: [],
+    json: true,
+    load: () => import('./audit.ts'),
+  }),
+  command({
+    name: 'alerts list',
+    summary: 'List alerts: usage that departs from its history, budgets that run out; and webhooks that fail.',
+    arguments: [],
+    flags: {
+      state: {
+        type: 'text',
+        value: 'STATE',
+        summary: 'open, closed or all.',
+        choices: ['open', 'closed', 'all'],
+        default: 'open',
+      },
+      count: { type: 'count', value: 'N', summary: 'Alerts to show.', least: 1, most: 1000, default: 50 },
+    },
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./alerts.ts')).list }),
+  }),
+  command({
+    name: 'alerts acknowledge',
+    summary: 'Say that somebody has seen an alert. It is closed when its matter is over.',
+    arguments: [{ name: 'id', summary: 'Its id, from "alerts list".' }],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./alerts.ts')).acknowledge }),
   }),
   command({
     name: 'config check',

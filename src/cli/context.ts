@@ -25,6 +25,9 @@ export interface CliContext {
   connect(): Promise<ApiClient | Refusal>
   /** Starts the house with its listener. Rejects with a `Fault` (`port_in_use`, ...). */
   startHouse(options: HouseOptions): Promise<House | Refusal>
+  /** Saves a file whole or not at all, in place of one that was there; a relative path starts at
+   *  `cwd`. Resolves to its bytes. Rejects with the error of the system. */
+  saveFile(path: string, pieces: AsyncIterable<Uint8Array>): Promise<number>
   /** What `doctor` looks at. */
   readonly probes: Probes
   /** Aborted by the first Ctrl-C or SIGTERM. */

@@ -23,6 +23,13 @@ export function referencesIn(whole: { readonly [name: string]: unknown }): { pat
       }
     }
   }
+  const webhooks = entries(whole['alerts']).find(([name]) => name === 'webhooks')?.[1]
+  for (const [at, webhook] of Array.isArray(webhooks) ? webhooks.entries() : []) {
+    for (const [field, value] of entries(webhook)) {
+      if (field === 'secret' && typeof value === 'string' && isReference(value))
+        found.push({ path: ['alerts', 'webhooks', at, 'secret'], reference: value })
+    }
+  }
   return found
 }
 

@@ -46,7 +46,7 @@ workflows:
 })
 
 test('fields of later versions are refused, not ignored', async () => {
-  const lines = await problemsOf(`budgets: [{ scope: request, limit: { usd: 1 } }]
+  const lines = await problemsOf(`roles: [gateway]
 store: { kind: sqlite }
 blobs: { kind: filesystem }
 engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: anthropic } }
@@ -269,4 +269,22 @@ test('no bytes make it throw', async () => {
     ),
     { numRuns: 300 },
   )
+})
+
+test('a webhook goes to an http address without credentials, and its secret is a reference', async () => {
+  const hook = (fields: string) => `alerts: { webhooks: [{ ${fields} }] }`
+  for (const [yaml, problem] of [
+    [hook(`url: 'ftp://h/'`), /alerts\.webhooks\[0\]\.url = "ftp:\/\/h\/" is no http or https URL/],
+    [hook(`url: 'file:///etc/passwd'`), /is no http or https URL/],
+    [hook(`url: 'https://ann:pw@h/'`), /carries a user name or password/],
+    [hook(`url: 'https://h/#x'`), /has a fragment/],
+    [hook(`url: 'https://h/', secret: whsec_abc`), /secret = \[hidden\] is a literal secret/],
+    [hook(`url: 'https://h/', secret: 'env:GONE'`), /secret = env:GONE refers to a variable that is not set/],
+    [hook(`secret: 'env:K'`), /url is missing/],
+    ['alerts: { mail: x }', /alerts\.mail is not a known field/],
+  ] as const)
+    matches(await problemsOf(yaml, { K: 'x' }), problem)
+  const { config, secrets } = await loaded(hook(`url: 'https://h/hook?a=1', secret: 'env:K'`), { K: 'whsec_AAAA' })
+  assert.equal(config.alerts.webhooks[0]?.url, 'https://h/hook?a=1')
+  assert.equal(secrets.get('env:K')?.reveal(), 'whsec_AAAA')
 })

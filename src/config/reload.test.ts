@@ -56,4 +56,9 @@ test('a rotated secret is a change of the field that refers to it', async () => 
   const yaml = `engines: { e: { kind: openai, url: 'http://h/v1', key: env:K, headers: { x-token: env:T } } }`
   const plan = planReload(await loaded(yaml, { K: 'a', T: 'b' }), await loaded(yaml, { K: 'a', T: 'c' }))
   assert.deepEqual(plan, { applied: ['engines.e.headers.x-token'], needsRestart: [] })
+  const hook = `alerts: { webhooks: [{ url: 'https://h/', secret: env:K }] }`
+  assert.deepEqual(planReload(await loaded(hook, { K: 'a' }), await loaded(hook, { K: 'b' })), {
+    applied: ['alerts.webhooks'],
+    needsRestart: [],
+  })
 })

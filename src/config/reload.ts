@@ -2,6 +2,7 @@ import { valueAt } from './explain.ts'
 import { configFields, reloadAt } from './fields.ts'
 import type { LoadedConfig } from './load.ts'
 import { pathText, type Path } from './problem.ts'
+import type { Secret } from './secret.ts'
 
 /** What a changed file means for the running process. */
 export interface ReloadPlan {
@@ -56,10 +57,18 @@ function differences(before: LoadedConfig, after: LoadedConfig): Path[] {
     }
   }
   compare(before.config, after.config, [])
+  if (same(before.config.alerts, after.config.alerts) && !sameKeys(webhookKeys(before), webhookKeys(after)))
+    found.push(['alerts', 'webhooks'])
   if (before.config.prices === after.config.prices && !sameBytes(before.prices?.bytes, after.prices?.bytes))
     found.push(['prices'])
   return found
 }
+
+const webhookKeys = ({ config, secrets }: LoadedConfig): (Secret | undefined)[] =>
+  config.alerts.webhooks.map(({ secret }) => (secret === undefined ? undefined : secrets.get(secret)))
+
+const sameKeys = (a: readonly (Secret | undefined)[], b: readonly (Secret | undefined)[]): boolean =>
+  a.every((one, at) => one === b[at] || (one !== undefined && b[at]?.equals(one) === true))
 
 const sameBytes = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>
   a === b || (a !== undefined && b !== undefined && Buffer.compare(a, b) === 0)

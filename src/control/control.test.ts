@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { RecordedReply, request } from '../../tests/kit/exchange.ts'
 import { refuse } from '../base/errors.ts'
@@ -8,6 +9,8 @@ import type { Headers, Request } from '../base/http.ts'
 import { seededRandom } from '../base/random.ts'
 import { MemoryEvents } from '../drivers/memory/events.ts'
 import { MemoryRows } from '../drivers/memory/rows.ts'
+import { parquetOf } from '../drivers/parquet/columns.ts'
+import { Alerts } from '../meter/alerts/alerts.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
@@ -15,6 +18,9 @@ import { Sessions } from '../guard/sessions.ts'
 import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../retrieval/document.ts'
 import { UsageBook } from '../meter/usage-book.ts'
 import { put, SCAN_MAX } from '../store/rows.ts'
+import { Audit } from '../guard/audit.ts'
+import { auditRoutes } from './audit.ts'
+import { alertRoutes } from './alerts.ts'
 import { collectionRoutes } from './collections.ts'
 import { ingestRoutes } from './ingests.ts'
 import { keyRoutes } from './keys.ts'
@@ -31,14 +37,18 @@ async function open() {
   const events = new MemoryEvents()
   const keyring = await Keyring.open({ rows, clock, random, pepper: new Pepper(new Uint8Array(PEPPER_BYTES)) })
   const sessions = new Sessions(clock, random)
+  const audit = new Audit({ events, clock, random })
   const admin = (await keyring.create('ops', 'admin')).text
   const user = (await keyring.create('app', 'user')).text
   const started: string[] = []
+  const alerts = new Alerts({ clock, random, rows })
   const routes = [
-    ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
+    ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
+    ...auditRoutes(audit),
     ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
     ...traceRoutes(events),
-    ...usageRoutes(clock, new UsageBook({ rows, events })),
+    ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
+    ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
     ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
     ...ingestRoutes({
       start: async (collection, path) => {
@@ -74,10 +84,10 @@ async function open() {
     const headers =
       options.key === undefined ? options.headers : { ...options.headers, authorization: `Bearer ${options.key}` }
     handle(request(method, target, options.body ?? '', headers, options.peer), reply)
-    await settled()
+    for (let turn = 0; turn < 100 && !reply.ended && !reply.aborted; turn++) await settled()
     return reply
   }
-  return { clock, rows, events, admin, user, started, call }
+  return { clock, rows, events, alerts, admin, user, started, call }
 }
 
 test('each route asks for its role', async () => {
@@ -158,7 +168,7 @@ test('a key is made with everything it is bound to, and listed so', async () => 
   assert.equal(hint, `${key.slice(0, 9)}…`)
   const none = { rotatedAt: null, graceUntil: null, revokedAt: null }
   const times = { createdAt: '2026-01-01T00:00:00.000Z', expiresAt: '2026-01-01T00:30:00.000Z', ...none }
-  const mayName = { user: 'ignore', workflow: 'accept', tags: 'refuse' }
+  const mayName = { user: 'ignore', workflow: 'accept', prompt: 'ignore', tags: 'refuse' }
   assert.deepEqual(listed, { id, name: 'app', role: 'user', state: 'active', ...times, ...terms, mayName })
   clock.advance(30 * 60_000)
   assert.equal((await call('GET', '/api/session', { key })).json().error.code, 'invalid_api_key')
@@ -437,7 +447,85 @@ test('usage is added up by what is asked for, and what cannot be asked is refuse
     'from=2026-02-01&to=2026-01-01',
     'by=colour',
     'by=__proto__',
+    'by=hour&from=2025-11-01',
+    'format=xlsx',
+    'forecast=decade',
+    'forecast=month&unit=euro',
+    'forecast=month&timeZone=Mars/Base',
+    'forecast=month&limit=-5',
   ]) {
     assert.equal((await call('GET', `/api/usage?${wrong}`, { key: admin })).json().error?.code, 'field_invalid', wrong)
   }
+})
+
+const hourly = (count: number, body: object) =>
+  Array.from({ length: count }, (_, i) => ({
+    id: `req_h${i}`,
+    phase: 'close' as const,
+    kind: 'request',
+    atMs: Date.UTC(2026, 0, 1) - (i + 1) * 3_600_000,
+    body: { operation: 'chat', key: 'k', model: 'chat', outcome: 'answered', totalMs: 5, ...body },
+  }))
+
+test('usage tells where a window will end, and says when it knows too little', async () => {
+  const { call, admin, events } = await open()
+  await events.append(hourly(24 * 20, { costNanoUsd: '1000', tags: ['eu', 'us'] }))
+  const path = '/api/usage?by=tag&forecast=month&limit=700000&model=chat'
+  const { forecast, overlapping, rows } = (await call('GET', path, { key: admin })).json()
+  assert.deepEqual([overlapping, rows.length], [true, 2])
+  assert.deepEqual(
+    [forecast.from, forecast.to, forecast.spent, forecast.known, forecast.historyHours, forecast.season],
+    ['2026-01-01T00:00:00.000Z', '2026-02-01T00:00:00.000Z', 0, true, 480, 'week'],
+  )
+  assert.ok(Math.abs(forecast.total.p50 - 744_000) < 2, JSON.stringify(forecast.total))
+  assert.deepEqual([forecast.passesLimit.probability, forecast.passesLimit.at.p50], [1, '2026-01-30T04:00:00.000Z'])
+  const little = (await call('GET', '/api/usage?forecast=month&user=nobody', { key: admin })).json().forecast
+  assert.deepEqual(
+    [little.known, little.historyHours, little.historyHoursNeeded, little.total],
+    [false, 0, 336, undefined],
+  )
+})
+
+test('usage as Parquet has every row to the nano-dollar, and no float for money', async () => {
+  const { call, admin, events } = await open()
+  await events.append(hourly(50, { costNanoUsd: '9007199254740993', user: 'ann', usage: { inputTokens: 3 } }))
+  const reply = await call('GET', '/api/usage?by=hour,user&format=parquet', { key: admin })
+  assert.equal(reply.headers['content-type'], 'application/vnd.apache.parquet')
+  const file = new Uint8Array(reply.bytes).buffer
+  const rows = await parquetReadObjects({ file })
+  assert.equal(rows.length, 50)
+  for (const row of rows) {
+    assert.deepEqual(
+      [row['user'], row['costNanoUsd'], row['requests'], row['inputTokens'], row['tokensPerRequest_n']],
+      ['ann', 9007199254740993n, 1n, 3n, 1n],
+    )
+    assert.equal(typeof row['costNanoUsdPerRequest_p95'], 'bigint')
+    assert.equal(typeof row['totalMs_p95'], 'number')
+  }
+  const schema = parquetMetadata(file).schema.find(({ name }) => name === 'costNanoUsd')
+  assert.equal(schema?.type, 'INT64')
+})
+
+test('alerts are listed with their webhooks, and acknowledged by name', async () => {
+  const { call, admin, user, alerts, clock } = await open()
+  for (const key of ['a', 'b']) {
+    await alerts.raise({ kind: 'budget_forecast', subject: { budget: key }, evidence: { n: 5 }, key })
+    clock.advance(5)
+  }
+  const listed = (await call('GET', '/api/alerts?limit=1&kind=budget_forecast', { key: admin })).json()
+  assert.deepEqual(
+    [listed.alerts.length, listed.alerts[0].subject, listed.alerts[0].state, listed.webhooks[0].url],
+    [1, { budget: 'b' }, 'open', 'https://ops.example/'],
+  )
+  const rest = (await call('GET', `/api/alerts?before=${listed.next}`, { key: admin })).json()
+  assert.deepEqual(
+    rest.alerts.map((one: { subject: object }) => one.subject),
+    [{ budget: 'a' }],
+  )
+  const id = rest.alerts[0].id
+  assert.equal((await call('POST', `/api/alerts/${id}/acknowledge`, { key: admin })).json().acknowledged.by, 'ops')
+  assert.equal((await call('POST', '/api/alerts/alr_no/acknowledge', { key: admin })).status, 404)
+  assert.equal((await call('GET', '/api/alerts', { key: user })).status, 403)
+  for (const wrong of ['state=half', 'kind=weather', 'limit=0', 'before=x'])
+    assert.equal((await call('GET', `/api/alerts?${wrong}`, { key: admin })).json().error?.code, 'field_invalid', wrong)
 })

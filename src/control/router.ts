@@ -16,7 +16,7 @@ export interface Route {
   readonly redeems?: true
   /** `anyone`: answers without a credential. `local`: only over the control socket. */
   readonly role: Role | 'anyone' | 'local'
-  readonly answer: (context: Context) => Promise<Answer | Refusal> | Answer | Refusal
+  readonly answer: (context: Context) => Promise<Answer | Download | Refusal> | Answer | Download | Refusal
 }
 
 export interface Context {
@@ -33,6 +33,12 @@ export interface Answer {
   readonly status?: number
   readonly headers?: Headers
   readonly value: Json
+}
+
+/** A file, as long as it may be. */
+export interface Download {
+  readonly headers: Headers
+  readonly pieces: AsyncIterable<Uint8Array>
 }
 
 export const ok = (value: Json): Answer => ({ value })
@@ -105,6 +111,7 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
       principal,
     })
     if (result instanceof Refusal) return sendProblem(reply, requestId, result)
+    if ('pieces' in result) return sendPieces(reply, requestId, result)
     sendJson(reply, requestId, result.status ?? 200, result.value, { 'cache-control': 'no-store', ...result.headers })
   }
 
@@ -119,6 +126,23 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
       ? refuse('not_allowed', { action, role: 'admin' })
       : principal
   }
+}
+
+/** As fast as the caller takes it. What fails before the first piece is still an answer in JSON. */
+async function sendPieces(reply: Reply, requestId: string, { headers, pieces }: Download): Promise<void> {
+  let isGone = false
+  let go = (): void => {}
+  reply.onGone(() => {
+    isGone = true
+    go()
+  })
+  reply.onDrain(() => go())
+  for await (const piece of pieces) {
+    if (!reply.headSent) reply.head(200, { 'x-request-id': requestId, 'cache-control': 'no-store', ...headers })
+    if (isGone) return
+    if (!reply.write(piece) && !isGone) await new Promise<void>((resolve) => (go = resolve))
+  }
+  reply.end()
 }
 
 async function bodyOf(request: Request): Promise<Json | Refusal> {

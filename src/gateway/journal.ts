@@ -13,9 +13,9 @@ import { SCAN_MAX } from '../store/rows.ts'
  *  a closing that fall together are written together. Every entry names the process it is of, so
  *  that the end of one of several closes that one's requests and no other's. */
 
-/** How a request ended. `interrupted`: this process died, and found the request open when it
- *  came back. */
-export type Outcome = 'answered' | 'failed' | 'cancelled' | 'interrupted'
+/** How a request ended. `refused`: a budget or a rate limit did not let it pass. `interrupted`:
+ *  this process died, and found the request open when it came back. */
+export type Outcome = 'answered' | 'refused' | 'failed' | 'cancelled' | 'interrupted'
 
 export type Closing = JsonObject & { readonly outcome: Outcome }
 

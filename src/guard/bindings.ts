@@ -17,17 +17,19 @@ export interface Bindings {
   readonly mayName: MayName
 }
 
-/** What becomes of a request that names its own user, workflow or tags: it is taken at its word,
- *  the name is not looked at, or the request is refused. */
+/** What becomes of a request that names its own user, workflow, prompt or tags: it is taken at its
+ *  word, the name is not looked at, or the request is refused. */
 export interface MayName {
   readonly user: Naming
   readonly workflow: Naming
+  /** Keys made before prompts were named have none: their names are not looked at. */
+  readonly prompt?: Naming
   readonly tags: Naming
 }
 
 export type Naming = 'accept' | 'ignore' | 'refuse'
 
-/** The name of a user, team, tenant or workflow, in UTF-16 units. */
+/** The name of a user, team, tenant, workflow or prompt, in UTF-16 units. */
 const SCOPE_UNITS_MAX = 256
 const TAG_UNITS_MAX = 64
 /** Tags of a key, and of a request with those of its key. */
@@ -49,6 +51,7 @@ export const unbound = (role: 'admin' | 'user'): Bindings => frozen({ tags: [], 
 const mayNameOf = (role: 'admin' | 'user', hasUser: boolean): MayName => ({
   user: role === 'admin' && !hasUser ? 'accept' : 'ignore',
   workflow: role === 'admin' ? 'accept' : 'ignore',
+  prompt: role === 'admin' ? 'accept' : 'ignore',
   tags: role === 'admin' ? 'accept' : 'ignore',
 })
 
@@ -87,7 +90,7 @@ export function readBindings(body: JsonObject, role: 'admin' | 'user'): Bindings
 
 function readMayName(given: Json, role: 'admin' | 'user', hasUser: boolean): MayName | Refusal {
   const rules = mayNameOf(role, hasUser)
-  const shape = 'must be an object of `user`, `workflow` and `tags`, each "accept", "ignore" or "refuse"'
+  const shape = 'must be an object of `user`, `workflow`, `prompt` and `tags`, each "accept", "ignore" or "refuse"'
   const remedy = 'Leave it out to ignore names in requests.'
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return invalid('mayName', shape, remedy)
   for (const [what, naming] of Object.entries(given)) {

@@ -24,7 +24,7 @@ function refusal(terms: JsonObject, body: Json, headers: Headers = {}): [code: s
   return found instanceof Refusal ? [found.code, found.details['field']] : assert.fail(JSON.stringify(found))
 }
 
-const ALL_ACCEPTED = { mayName: { user: 'accept', workflow: 'accept', tags: 'accept' } }
+const ALL_ACCEPTED = { mayName: { user: 'accept', workflow: 'accept', prompt: 'accept', tags: 'accept' } }
 
 test('what a key is bound to counts, whatever the request says', () => {
   const bound = { user: 'ann', team: 'web', tenant: 'acme', tags: ['eu', 'eu', 'shop'] }
@@ -36,7 +36,10 @@ test('what a key is bound to counts, whatever the request says', () => {
 
 test('a key that says nothing ignores names, right ones and wrong ones', () => {
   for (const user of ['eve', 5, {}, '\0', 'x'.repeat(10_000)]) {
-    assert.deepEqual(scopes({}, { user, metadata: { workflow: user, tags: user } }), { key: 'key_1', tags: [] })
+    assert.deepEqual(scopes({}, { user, metadata: { workflow: user, prompt: user, tags: user } }), {
+      key: 'key_1',
+      tags: [],
+    })
   }
 })
 
@@ -53,6 +56,8 @@ test('accepted names are taken from the most deliberate place', () => {
   assert.deepEqual(scopes(terms, body), { key: 'key_1', user: 'm', workflow: 'w', tags: ['a', 'b', 'c'] })
   assert.deepEqual(scopes(terms, body, headers).tags, ['a', 'b', 'd'])
   assert.equal(scopes(terms, body, headers).workflow, 'hw')
+  assert.equal(scopes(terms, { metadata: { prompt: 'p' } }).prompt, 'p')
+  assert.equal(scopes(terms, { metadata: { prompt: 'p' } }, { 'x-headworks-prompt': 'hp' }).prompt, 'hp')
   for (const none of [null, 'text', [], 5]) assert.deepEqual(scopes(ALL_ACCEPTED, none), { key: 'key_1', tags: [] })
 })
 
@@ -60,6 +65,7 @@ test('accepted names must be names', () => {
   for (const user of [5, true, {}, ['ann'], ' ann', 'ann ', 'a\nb', 'a\u202eb', '\ud800', 'x'.repeat(257)]) {
     assert.deepEqual(refusal(ALL_ACCEPTED, { user }), ['field_invalid', 'user'], JSON.stringify(user))
     assert.deepEqual(refusal(ALL_ACCEPTED, { metadata: { workflow: user } }), ['field_invalid', 'metadata.workflow'])
+    assert.deepEqual(refusal(ALL_ACCEPTED, { metadata: { prompt: user } }), ['field_invalid', 'metadata.prompt'])
   }
   const many = Array.from({ length: 17 }, (_, at) => `t${at}`).join(',')
   for (const tags of [5, ['a'], {}, 'a b', 'a,,b', ',', 'a\u0000', 'x'.repeat(65), many]) {
@@ -71,7 +77,7 @@ test('accepted names must be names', () => {
 })
 
 test('a key that refuses names refuses any but the one it is bound to', () => {
-  const refusing = { user: 'ann', mayName: { user: 'refuse', workflow: 'refuse', tags: 'refuse' } }
+  const refusing = { user: 'ann', mayName: { user: 'refuse', workflow: 'refuse', prompt: 'refuse', tags: 'refuse' } }
   assert.equal(scopes(refusing, { user: 'ann', safety_identifier: 'ann' }).user, 'ann')
   assert.equal(scopes(refusing, { user: '', metadata: {} }).user, 'ann')
   for (const [body, field] of [
@@ -80,6 +86,7 @@ test('a key that refuses names refuses any but the one it is bound to', () => {
     [{ user: 'ann', safety_identifier: 'eve' }, 'safety_identifier'],
     [{ metadata: { user: 'eve' } }, 'metadata.user'],
     [{ metadata: { workflow: 'w' } }, 'metadata.workflow'],
+    [{ metadata: { prompt: 'p' } }, 'metadata.prompt'],
     [{ metadata: { tags: 'a' } }, 'metadata.tags'],
   ] as const) {
     assert.deepEqual(refusal(refusing, body), ['name_not_allowed', field])
@@ -88,6 +95,13 @@ test('a key that refuses names refuses any but the one it is bound to', () => {
     'name_not_allowed',
     'x-headworks-user',
   ])
+})
+
+test('a key made before prompts were named does not look at them', () => {
+  const { bindings, ...rest } = principal(ALL_ACCEPTED)
+  const { prompt: _, ...mayName } = bindings.mayName
+  const found = identify({ ...rest, bindings: { ...bindings, mayName } }, { metadata: { prompt: 5 } }, {})
+  assert.deepEqual(found, { key: 'key_1', tags: [] })
 })
 
 test('a workflow is named only among those the key may call', () => {

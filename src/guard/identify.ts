@@ -12,14 +12,17 @@ export interface Scopes {
   readonly team?: string
   readonly tenant?: string
   readonly workflow?: string
+  /** Which prompt it was made from, by the caller's own name for it. */
+  readonly prompt?: string
   readonly tags: readonly string[]
 }
 
 /** Where a request may name each, in the order they are believed. `metadata.` fields are OpenAI's
  *  map of strings; `user` and `safety_identifier` are its names of the end user. */
-const PLACES: { readonly [What in keyof MayName]: readonly string[] } = {
+const PLACES: { readonly [What in keyof MayName]-?: readonly string[] } = {
   user: ['x-headworks-user', 'metadata.user', 'safety_identifier', 'user'],
   workflow: ['x-headworks-workflow', 'metadata.workflow'],
+  prompt: ['x-headworks-prompt', 'metadata.prompt'],
   tags: ['x-headworks-tags', 'metadata.tags'],
 }
 
@@ -34,7 +37,7 @@ export function identify(principal: Principal, body: Json, headers: Headers): Sc
   const { id: key, bindings } = principal
   const { user, team, tenant, mayName } = bindings
   const names = (what: keyof MayName): Named[] =>
-    mayName[what] === 'ignore' ? [] : namesIn(PLACES[what], body, headers)
+    (mayName[what] ?? 'ignore') === 'ignore' ? [] : namesIn(PLACES[what], body, headers)
 
   const namedUser = mayName.user === 'accept' ? oneOf(names('user')) : others('user', names('user'), user)
   if (namedUser instanceof Refusal) return namedUser
@@ -43,6 +46,8 @@ export function identify(principal: Principal, body: Json, headers: Headers): Sc
   if (workflow instanceof Refusal) return workflow
   if (workflow !== undefined && bindings.workflows !== undefined && !matchesAny(bindings.workflows, workflow))
     return refuse('model_not_allowed', { model: workflow, field: named[0]?.field })
+  const prompt = mayName.prompt === 'accept' ? oneOf(names('prompt')) : others('prompt', names('prompt'), undefined)
+  if (prompt instanceof Refusal) return prompt
   const tags =
     mayName.tags === 'accept' ? tagsOf(names('tags'), bindings.tags) : others('tags', names('tags'), undefined)
   if (tags instanceof Refusal) return tags
@@ -53,6 +58,7 @@ export function identify(principal: Principal, body: Json, headers: Headers): Sc
     ...optional('team', team),
     ...optional('tenant', tenant),
     ...optional('workflow', workflow),
+    ...optional('prompt', prompt),
     tags: tags ?? bindings.tags,
   }
 }

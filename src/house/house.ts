@@ -12,6 +12,8 @@ import type { House, HouseEvent } from '../cli/house.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
+import { auditRoutes } from '../control/audit.ts'
+import { budgetRoutes } from '../control/budgets.ts'
 import { collectionRoutes } from '../control/collections.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
@@ -19,7 +21,6 @@ import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
-import { usageRoutes } from '../control/usage.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
@@ -27,16 +28,19 @@ import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
+import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
-import { UsageBook } from '../meter/usage-book.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseGateway } from './gateway.ts'
 import { Gateways } from './gateways.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
+import type { LoadTokenizers } from './tokenizers.ts'
+import { keepUp } from './upkeep.ts'
+import { type UsageWatch, watchUsage } from './watch-usage.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
  *  plane, on a control socket and, unless told otherwise, on TCP. */
@@ -50,6 +54,7 @@ export interface HouseParts {
   readonly loaded: LoadedConfig
   readonly reload: () => Promise<LoadedConfig | Refusal>
   readonly loadPrices: LoadPrices
+  readonly loadTokenizers: LoadTokenizers
   /** False: only the control socket, and nothing is read by itself. */
   readonly listen: boolean
   readonly onEvent: (event: HouseEvent) => void
@@ -88,7 +93,8 @@ class RunningHouse implements House {
   #gateway: HouseGateway | undefined
   /** Where there are several. */
   #gateways: Gateways | undefined
-  #usage: UsageBook | undefined
+  #usage: UsageWatch | undefined
+  #endUpkeep: (() => Promise<void>) | undefined
   #servers: HttpServer[] = []
   #inner: HttpServer | undefined
   #watch: FileWatch | undefined
@@ -150,6 +156,7 @@ class RunningHouse implements House {
       explainNothing: (name) => library.explainNothing(name),
       authenticate: (request) => authenticate(request, keyring, sessions),
       loadPrices: this.#parts.loadPrices,
+      loadTokenizers: this.#parts.loadTokenizers,
       loaded: this.#loaded,
     }))
     const interrupted = await gateway.recover()
@@ -206,6 +213,7 @@ class RunningHouse implements House {
     ])
     await this.#end('inner server', () => this.#inner?.drain(0))
     await this.#end('journal', () => this.#gateway?.flush())
+    await this.#end('upkeep', () => this.#endUpkeep?.())
     await this.#end('usage', () => this.#usage?.stop())
     await this.#end('engines', () => this.#gateway?.close())
     await this.#end('index', () => this.#library?.close())
@@ -273,13 +281,16 @@ class RunningHouse implements House {
   }
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
-    const usage = (this.#usage = new UsageBook(store))
-    usage.keepUp(clock)
+    const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
+    this.#endUpkeep = keepUp({ clock, log: this.#log, rows: store.rows, alerts: usage.alerts })
+    const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
-      ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
+      ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
+      ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
+      ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
-      ...usageRoutes(clock, usage),
+      ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes(library.ingest),
     ]

@@ -136,7 +136,17 @@ function priceFrom({ prices, long }: PriceEntry): Price {
 }
 
 /** Where the provider names no price of its own for cached input, it has none: it charges the full
- *  one. */
-function ratesFrom({ input = 0n, cachedInput = input, output = 0n }: PriceEntry['prices']): Rates {
-  return Object.freeze({ inputNanoUsd: input, cachedInputNanoUsd: cachedInput, outputNanoUsd: output })
+ *  one. What the other buckets then cost is said at `Rates`. */
+function ratesFrom({ input = 0n, cachedInput = input, output = 0n, ...others }: PriceEntry['prices']): Rates {
+  const { cacheWrite5m, cacheWrite1h, audioInput, imageInput, audioOutput } = others
+  return Object.freeze({
+    inputNanoUsd: input,
+    cachedInputNanoUsd: cachedInput,
+    ...(cacheWrite5m === undefined ? {} : { cacheWrite5mNanoUsd: cacheWrite5m }),
+    ...(cacheWrite1h === undefined ? {} : { cacheWrite1hNanoUsd: cacheWrite1h }),
+    ...(audioInput === undefined ? {} : { audioInputNanoUsd: audioInput }),
+    ...(imageInput === undefined ? {} : { imageInputNanoUsd: imageInput }),
+    outputNanoUsd: output,
+    ...(audioOutput === undefined ? {} : { audioOutputNanoUsd: audioOutput }),
+  })
 }

@@ -7,15 +7,35 @@ import { costOf, FREE, type Price } from './prices.ts'
 import { addUsage, NO_USAGE, totalTokens, type Usage } from './usage.ts'
 
 const count = fc.nat(10_000_000)
-const usage: fc.Arbitrary<Usage> = fc.record({
-  inputTokens: count,
-  cachedInputTokens: count,
-  outputTokens: count,
-  reasoningTokens: count,
-  estimated: fc.boolean(),
-})
+const usage: fc.Arbitrary<Usage> = fc.record(
+  {
+    inputTokens: count,
+    cachedInputTokens: count,
+    cacheWrite5mTokens: count,
+    cacheWrite1hTokens: count,
+    audioInputTokens: count,
+    imageInputTokens: count,
+    outputTokens: count,
+    reasoningTokens: count,
+    audioOutputTokens: count,
+    estimated: fc.boolean(),
+  },
+  { requiredKeys: ['inputTokens', 'cachedInputTokens', 'outputTokens', 'reasoningTokens', 'estimated'] },
+)
 const money = fc.bigInt(0n, 10n ** 15n)
-const price: fc.Arbitrary<Price> = fc.record({ inputNanoUsd: money, cachedInputNanoUsd: money, outputNanoUsd: money })
+const price: fc.Arbitrary<Price> = fc.record(
+  {
+    inputNanoUsd: money,
+    cachedInputNanoUsd: money,
+    cacheWrite5mNanoUsd: money,
+    cacheWrite1hNanoUsd: money,
+    audioInputNanoUsd: money,
+    imageInputNanoUsd: money,
+    outputNanoUsd: money,
+    audioOutputNanoUsd: money,
+  },
+  { requiredKeys: ['inputNanoUsd', 'cachedInputNanoUsd', 'outputNanoUsd'] },
+)
 
 test('a cost is the exact product rounded up once', () => {
   const cheap: Price = { inputNanoUsd: 37_500_000n, cachedInputNanoUsd: 1n, outputNanoUsd: 600_000_000n }
@@ -24,6 +44,32 @@ test('a cost is the exact product rounded up once', () => {
   assert.equal(costOf({ ...NO_USAGE, cachedInputTokens: 1 }, cheap), 1n)
   assert.equal(costOf({ ...NO_USAGE, outputTokens: 1, reasoningTokens: 1 }, cheap), 1200n)
   assert.equal(costOf({ ...NO_USAGE, outputTokens: 1e9 }, FREE), 0n)
+})
+
+test('a bucket is charged at its own rate, else at that of what it is a part of', () => {
+  const plain: Price = { inputNanoUsd: 1_000_000n, cachedInputNanoUsd: 0n, outputNanoUsd: 100_000_000n }
+  const own: Price = {
+    ...plain,
+    cacheWrite5mNanoUsd: 2_000_000n,
+    cacheWrite1hNanoUsd: 3_000_000n,
+    audioInputNanoUsd: 4_000_000n,
+    imageInputNanoUsd: 5_000_000n,
+    audioOutputNanoUsd: 600_000_000n,
+  }
+  for (const [bucket, without, withOwn] of [
+    ['cacheWrite5mTokens', 1n, 2n],
+    ['cacheWrite1hTokens', 1n, 3n],
+    ['audioInputTokens', 1n, 4n],
+    ['imageInputTokens', 1n, 5n],
+    ['audioOutputTokens', 100n, 600n],
+  ] as const) {
+    assert.equal(costOf({ ...NO_USAGE, [bucket]: 1 }, plain), without, bucket)
+    assert.equal(costOf({ ...NO_USAGE, [bucket]: 1 }, own), withOwn, bucket)
+  }
+  const { cacheWrite1hNanoUsd: _, ...fiveMinutesOnly } = own
+  assert.equal(costOf({ ...NO_USAGE, cacheWrite1hTokens: 1 }, fiveMinutesOnly), 2n)
+  const long: Price = { ...plain, long: { overInputTokens: 9, rates: own } }
+  assert.equal(costOf({ ...NO_USAGE, audioInputTokens: 10 }, long), 40n, 'every kind of input makes a request long')
 })
 
 test('the cost of a sum is at most the sum of the costs, and never a nano less than exact', () => {

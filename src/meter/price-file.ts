@@ -14,6 +14,7 @@ export const BUCKETS = [
   'cacheWrite1h',
   'output',
   'audioInput',
+  'imageInput',
   'audioOutput',
 ] as const
 export type Bucket = (typeof BUCKETS)[number]

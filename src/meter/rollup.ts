@@ -2,98 +2,86 @@ import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Entry } from '../store/events.ts'
 import { table } from '../store/rows.ts'
 import { EMPTY_SKETCH, mergeSketches, type Sketch, sketchOf } from './sketch.ts'
+import { TOKEN_BUCKETS, totalTokens } from './usage.ts'
 
-/** Usage added up: one row for each day and combination of who and what. Counts and money are
- *  integers; percentiles are sketches, so that rows of any selection add up to one answer. */
+/** Usage added up: one row for each day (and, for a while, for each hour) and combination of who and
+ *  what. Counts and money are integers; percentiles are sketches, so that rows of any selection add
+ *  up to one answer. */
 
 export const DIMENSIONS = [
+  'hour',
   'day',
   'key',
   'user',
   'team',
   'tenant',
   'workflow',
+  'prompt',
+  'tag',
   'model',
   'deployment',
   'operation',
 ] as const
 export type Dimension = (typeof DIMENSIONS)[number]
 
-/** Absent dimensions are ''. */
+/** Absent dimensions are ''. `hour` is `2026-11-22T13`, in UTC. `tag` of a row that is kept holds all
+ *  tags of its requests, in order, so that no request is in two rows. */
 export type Coordinates = { readonly [Name in Dimension]: string }
 
-export interface Rollup {
-  readonly at: Coordinates
-  readonly requests: number
-  readonly answered: number
-  readonly failed: number
-  readonly cancelled: number
-  readonly interrupted: number
-  readonly inputTokens: number
-  readonly cachedInputTokens: number
-  readonly outputTokens: number
-  readonly reasoningTokens: number
-  /** Decimal, since a row is JSON. */
-  readonly costNanoUsd: string
-  /** Requests whose cost is unknown, because their deployment has no price. */
-  readonly unpriced: number
-  /** Requests whose engine sent no usage, so that the tokens are our own count. */
-  readonly estimated: number
-  /** Nano-USD per priced request. */
-  readonly cost: Sketch
-  /** Milliseconds per answered request. */
-  readonly totalMs: Sketch
-  /** Milliseconds to the first token, where there was one. */
-  readonly firstTokenMs: Sketch
-}
+/** No tag contains it. */
+const TAG_SEPARATOR = ','
+export const tagsOf = ({ tag }: Coordinates): readonly string[] => tag.split(TAG_SEPARATOR)
 
-/** Keyed by [day, digest of all coordinates]: a range of days is a range of keys. */
-export const ROLLUPS = table<Rollup>('rollups')
-
-const COUNTS = [
+/** What is counted, in the order it is shown. A request that was refused (for want of budget, say)
+ *  is counted as `refused` and nowhere else: `requests` are those that were let in. */
+export const COUNTS = [
   'requests',
   'answered',
   'failed',
   'cancelled',
   'interrupted',
-  'inputTokens',
-  'cachedInputTokens',
-  'outputTokens',
-  'reasoningTokens',
+  'refused',
+  ...TOKEN_BUCKETS,
+  // Answered requests whose cost is unknown, because their deployment has no price.
   'unpriced',
+  // Requests whose engine sent no usage, so that the tokens are our own count.
   'estimated',
 ] as const
 
-export const emptyRollup = (at: Coordinates): Rollup => ({
-  at,
-  ...(Object.fromEntries(COUNTS.map((name) => [name, 0])) as { [Name in (typeof COUNTS)[number]]: number }),
-  costNanoUsd: '0',
-  cost: EMPTY_SKETCH,
-  totalMs: EMPTY_SKETCH,
-  firstTokenMs: EMPTY_SKETCH,
-})
+/** What has percentiles: nano-USD of each priced request, tokens of each request that used any,
+ *  milliseconds of each answered request, milliseconds to the first token where there was one. */
+export const SKETCHES = ['costNanoUsdPerRequest', 'tokensPerRequest', 'totalMs', 'firstTokenMs'] as const
 
-/** What one closed request adds; undefined for an entry that is no request. */
+type Counts = { readonly [Name in (typeof COUNTS)[number]]: number }
+type Sketches = { readonly [Name in (typeof SKETCHES)[number]]: Sketch }
+
+export interface Rollup extends Counts, Sketches {
+  readonly at: Coordinates
+  /** Decimal, since a row is JSON. */
+  readonly costNanoUsd: string
+}
+
+/** Keyed by [day or hour, digest of all coordinates]: a range of time is a range of keys. */
+export const DAYS = table<Rollup>('usage.days')
+export const HOURS = table<Rollup>('usage.hours')
+
+const NO_COUNTS = Object.fromEntries(COUNTS.map((name) => [name, 0])) as { [Name in keyof Counts]: number }
+const NO_SKETCHES = Object.fromEntries(SKETCHES.map((name) => [name, EMPTY_SKETCH])) as {
+  [Name in keyof Sketches]: Sketch
+}
+
+export const emptyRollup = (at: Coordinates): Rollup => ({ at, ...NO_COUNTS, costNanoUsd: '0', ...NO_SKETCHES })
+
+/** What one closed request adds to its hour; undefined for an entry that is no request. */
 export function rollupOf({ kind, atMs, body }: Entry): Rollup | undefined {
   if (kind !== 'request') return undefined
-  const usage = isObject(body['usage']) ? body['usage'] : {}
-  const scopes = isObject(body['scopes']) ? body['scopes'] : {}
-  const costNanoUsd = nanoUsd(body['costNanoUsd'])
+  const one = emptyRollup(coordinatesOf(atMs, body))
   const outcome = text(body['outcome'])
-  const day = new Date(atMs).toISOString().slice(0, 10)
-  const own = {
-    key: text(body['key']),
-    model: text(body['model']),
-    deployment: text(body['deployment']),
-    operation: text(body['operation']),
-  }
-  const who = {
-    user: text(scopes['user']),
-    team: text(scopes['team']),
-    tenant: text(scopes['tenant']),
-    workflow: text(body['workflow']),
-  }
-  const one = emptyRollup({ day, ...own, ...who })
+  if (outcome === 'refused') return { ...one, refused: 1 }
+  const usage = isObject(body['usage']) ? body['usage'] : {}
+  const tokens = Object.fromEntries(TOKEN_BUCKETS.map((bucket) => [bucket, count(usage[bucket])]))
+  const used = totalTokens(tokens)
+  const costNanoUsd = nanoUsd(body['costNanoUsd'])
   return {
     ...one,
     requests: 1,
@@ -101,33 +89,48 @@ export function rollupOf({ kind, atMs, body }: Entry): Rollup | undefined {
     failed: Number(outcome === 'failed'),
     cancelled: Number(outcome === 'cancelled'),
     interrupted: Number(outcome === 'interrupted'),
-    inputTokens: count(usage['inputTokens']),
-    cachedInputTokens: count(usage['cachedInputTokens']),
-    outputTokens: count(usage['outputTokens']),
-    reasoningTokens: count(usage['reasoningTokens']),
+    ...tokens,
     costNanoUsd: (costNanoUsd ?? 0n).toString(),
     unpriced: Number(costNanoUsd === undefined && outcome === 'answered'),
     estimated: Number(usage['estimated'] === true),
-    cost: costNanoUsd === undefined ? EMPTY_SKETCH : sketchOf(Number(costNanoUsd)),
+    costNanoUsdPerRequest: costNanoUsd === undefined ? EMPTY_SKETCH : sketchOf(Number(costNanoUsd)),
+    tokensPerRequest: used === 0 ? EMPTY_SKETCH : sketchOf(used),
     totalMs: outcome === 'answered' ? sketchOf(count(body['totalMs'])) : EMPTY_SKETCH,
     firstTokenMs: typeof body['firstTokenMs'] === 'number' ? sketchOf(body['firstTokenMs']) : EMPTY_SKETCH,
   }
 }
 
-/** The sum, under the coordinates of the first. */
-export function addRollups(a: Rollup, b: Rollup): Rollup {
-  const counts = Object.fromEntries(COUNTS.map((name) => [name, a[name] + b[name]])) as JsonObject
+function coordinatesOf(atMs: number, body: JsonObject): Coordinates {
+  const hour = hourOf(atMs)
+  const tags = Array.isArray(body['tags']) ? (body['tags'] as readonly Json[]).map(text) : []
   return {
-    ...a,
-    ...counts,
-    costNanoUsd: (BigInt(a.costNanoUsd) + BigInt(b.costNanoUsd)).toString(),
-    cost: mergeSketches(a.cost, b.cost),
-    totalMs: mergeSketches(a.totalMs, b.totalMs),
-    firstTokenMs: mergeSketches(a.firstTokenMs, b.firstTokenMs),
+    hour,
+    day: hour.slice(0, 10),
+    key: text(body['key']),
+    user: text(body['user']),
+    team: text(body['team']),
+    tenant: text(body['tenant']),
+    workflow: text(body['workflow']),
+    prompt: text(body['prompt']),
+    tag: [...new Set(tags)].toSorted().join(TAG_SEPARATOR),
+    model: text(body['model']),
+    deployment: text(body['deployment']),
+    operation: text(body['operation']),
   }
 }
 
+/** `2026-11-22T13`, in UTC. */
+export const hourOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 13)
+
+/** The sum, under the coordinates of the first. */
+export function addRollups(a: Rollup, b: Rollup): Rollup {
+  const counts = Object.fromEntries(COUNTS.map((name) => [name, a[name] + b[name]]))
+  const sketches = Object.fromEntries(SKETCHES.map((name) => [name, mergeSketches(a[name], b[name])]))
+  return { ...a, ...counts, ...sketches, costNanoUsd: (BigInt(a.costNanoUsd) + BigInt(b.costNanoUsd)).toString() }
+}
+
 const text = (value: Json | undefined): string => (typeof value === 'string' ? value : '')
-const count = (value: Json | undefined): number => (typeof value === 'number' && value >= 0 ? value : 0)
+const count = (value: Json | undefined): number =>
+  typeof value === 'number' && value >= 0 && Number.isFinite(value) ? value : 0
 const nanoUsd = (value: Json | undefined): bigint | undefined =>
   typeof value === 'string' && /^\d{1,30}$/.test(value) ? BigInt(value) : undefined

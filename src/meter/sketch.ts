@@ -10,17 +10,19 @@ export interface Sketch {
 
 export const ALPHA = 0.01
 
-const GAMMA = (1 + ALPHA) / (1 - ALPHA)
-const LOG_GAMMA = Math.log(GAMMA)
+/** The ratio of a bucket's bounds, for quantiles that are off by at most `alpha`. All sketches that
+ *  are merged have the same. */
+export const gammaOf = (alpha: number): number => (1 + alpha) / (1 - alpha)
+const GAMMA = gammaOf(ALPHA)
 
 /** Smaller values count as this one: a thousandth of a nanosecond, of a nano-dollar. */
 const LEAST = 1e-12
 
 export const EMPTY_SKETCH: Sketch = { zeros: 0, buckets: [] }
 
-export function sketchOf(value: number): Sketch {
+export function sketchOf(value: number, gamma = GAMMA): Sketch {
   if (!(value > 0)) return { zeros: 1, buckets: [] }
-  return { zeros: 0, buckets: [[Math.ceil(Math.log(Math.max(value, LEAST)) / LOG_GAMMA), 1]] }
+  return { zeros: 0, buckets: [[Math.ceil(Math.log(Math.max(value, LEAST)) / Math.log(gamma)), 1]] }
 }
 
 export function mergeSketches(a: Sketch, b: Sketch): Sketch {
@@ -49,14 +51,14 @@ export const countOf = (sketch: Sketch): number => sketch.buckets.reduce((sum, [
 
 /** The value that a share `q` (0 to 1) of all values do not exceed, by nearest rank; undefined where
  *  there are none. */
-export function quantile(sketch: Sketch, q: number): number | undefined {
+export function quantile(sketch: Sketch, q: number, gamma = GAMMA): number | undefined {
   const n = countOf(sketch)
   if (n === 0) return undefined
   let left = Math.max(1, Math.ceil(q * n)) - sketch.zeros
   if (left <= 0) return 0
   for (const [index, count] of sketch.buckets) {
     left -= count
-    if (left <= 0) return (2 * GAMMA ** index) / (GAMMA + 1)
+    if (left <= 0) return (2 * gamma ** index) / (gamma + 1)
   }
   return undefined
 }

@@ -1,13 +1,38 @@
-/** What a call used, in tokens, in buckets that do not overlap. Totals are derived. */
+/** What a call used, in tokens, in buckets that do not overlap. Totals are derived. Of the buckets
+ *  that few calls know, none is the same as 0. */
 export interface Usage {
+  /** Text read at the full price. */
   readonly inputTokens: number
+  /** Read from the provider's cache. */
   readonly cachedInputTokens: number
-  /** Visible output, reasoning excluded. */
+  /** Written to the provider's cache, to be kept for five minutes or for an hour. */
+  readonly cacheWrite5mTokens?: number
+  readonly cacheWrite1hTokens?: number
+  readonly audioInputTokens?: number
+  readonly imageInputTokens?: number
+  /** Visible text, reasoning excluded. */
   readonly outputTokens: number
   readonly reasoningTokens: number
+  readonly audioOutputTokens?: number
   /** True when the engine sent no usage and these are our own count. */
   readonly estimated: boolean
 }
+
+export const INPUT_BUCKETS = [
+  'inputTokens',
+  'cachedInputTokens',
+  'cacheWrite5mTokens',
+  'cacheWrite1hTokens',
+  'audioInputTokens',
+  'imageInputTokens',
+] as const
+export const OUTPUT_BUCKETS = ['outputTokens', 'reasoningTokens', 'audioOutputTokens'] as const
+
+export const TOKEN_BUCKETS = [...INPUT_BUCKETS, ...OUTPUT_BUCKETS] as const
+export type TokenBucket = (typeof TOKEN_BUCKETS)[number]
+
+/** What several buckets have in common: usage, and sums of it. */
+export type Tokens = { readonly [Name in TokenBucket]?: number }
 
 export const NO_USAGE: Usage = {
   inputTokens: 0,
@@ -17,13 +42,18 @@ export const NO_USAGE: Usage = {
   estimated: false,
 }
 
-export const totalTokens = (usage: Usage): number =>
-  usage.inputTokens + usage.cachedInputTokens + usage.outputTokens + usage.reasoningTokens
+const sumOf = (usage: Tokens, buckets: readonly TokenBucket[]): number =>
+  buckets.reduce((sum, bucket) => sum + (usage[bucket] ?? 0), 0)
 
-export const addUsage = (a: Usage, b: Usage): Usage => ({
-  inputTokens: a.inputTokens + b.inputTokens,
-  cachedInputTokens: a.cachedInputTokens + b.cachedInputTokens,
-  outputTokens: a.outputTokens + b.outputTokens,
-  reasoningTokens: a.reasoningTokens + b.reasoningTokens,
-  estimated: a.estimated || b.estimated,
-})
+export const inputTokensOf = (usage: Tokens): number => sumOf(usage, INPUT_BUCKETS)
+export const outputTokensOf = (usage: Tokens): number => sumOf(usage, OUTPUT_BUCKETS)
+export const totalTokens = (usage: Tokens): number => sumOf(usage, TOKEN_BUCKETS)
+
+export function addUsage(a: Usage, b: Usage): Usage {
+  const sum: { [Name in TokenBucket]?: number } = {}
+  for (const bucket of TOKEN_BUCKETS) {
+    const [left, right] = [a[bucket], b[bucket]]
+    if (left !== undefined || right !== undefined) sum[bucket] = (left ?? 0) + (right ?? 0)
+  }
+  return { ...NO_USAGE, ...sum, estimated: a.estimated || b.estimated }
+}

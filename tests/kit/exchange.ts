@@ -16,6 +16,7 @@ export class RecordedReply implements Reply {
   status = 0
   headers: Headers = {}
   text = ''
+  bytes = Buffer.alloc(0)
   ended = false
   aborted = false
   /** What `write` answers. */
@@ -35,6 +36,7 @@ export class RecordedReply implements Reply {
 
   write(bytes: string | Uint8Array): boolean {
     if (!this.headSent || this.ended) throw new Error('write out of order')
+    this.bytes = Buffer.concat([this.bytes, Buffer.from(bytes)])
     this.text += Buffer.from(bytes).toString()
     return this.keepsUp
   }

@@ -76,6 +76,16 @@ export class ToldApi implements ApiClient {
     return { status, headers: {}, text: JSON.stringify(value), json: () => value }
   }
 
+  /** `DOWNLOAD /path`: the text of the file; else as `request`. */
+  async download(path: string): Promise<ApiAnswer | AsyncIterable<Uint8Array>> {
+    const told = this.#answers[`DOWNLOAD ${path}`]
+    if (typeof told !== 'string') return this.request('GET', path)
+    this.asked.push({ method: 'DOWNLOAD', path, body: undefined })
+    return (async function* () {
+      yield new TextEncoder().encode(told)
+    })()
+  }
+
   async *stream(path: string, body: Json): AsyncGenerator<string> {
     this.asked.push({ method: 'STREAM', path, body })
     const told = this.#answers[`STREAM ${path}`]
@@ -96,6 +106,8 @@ export interface Setting {
   readonly yaml?: string
   /** Further files by path; `yaml` is the text of any other. */
   readonly files?: { readonly [path: string]: string }
+  /** Takes what commands save, by path. */
+  readonly saved?: Map<string, string>
   readonly stdout?: Screen
   readonly stderr?: Screen
   readonly probes?: Partial<Probes>
@@ -144,6 +156,12 @@ export async function type(line: readonly string[], setting: Setting = {}) {
       const api = setting.api ?? fault('server_absent', { address: '/data/control.sock' })
       if (api instanceof Error) throw api
       return api
+    },
+    saveFile: async (path, pieces) => {
+      const saved: Uint8Array[] = []
+      for await (const piece of pieces) saved.push(piece)
+      setting.saved?.set(path, Buffer.concat(saved).toString())
+      return saved.reduce((sum, { length }) => sum + length, 0)
     },
     startHouse: setting.startHouse ?? (() => Promise.reject(fault('internal', { reason: 'the test starts no house' }))),
     probes: { ...healthyProbes, ...setting.probes },

@@ -26,7 +26,25 @@ export class HttpApiClient implements ApiClient {
   }
 
   async request(method: ApiMethod, path: string, body?: Json): Promise<ApiAnswer> {
-    const message = await this.#send(method, path, body)
+    return this.#answerOf(path, await this.#send(method, path, body))
+  }
+
+  async download(path: string): Promise<ApiAnswer | AsyncIterable<Uint8Array>> {
+    const message = await this.#send('GET', path, undefined)
+    return message.statusCode === 200 ? this.#pieces(message) : this.#answerOf(path, message)
+  }
+
+  async *#pieces(message: IncomingMessage): AsyncGenerator<Uint8Array> {
+    try {
+      yield* message as AsyncIterable<Buffer>
+    } catch (error) {
+      throw this.#broken(reasonOf(error), error)
+    } finally {
+      message.destroy()
+    }
+  }
+
+  async #answerOf(path: string, message: IncomingMessage): Promise<ApiAnswer> {
     const text = await this.#textOf(message)
     return {
       status: message.statusCode ?? 0,

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
+import { someSpending } from '../../../tests/kit/spending.ts'
 import { settled } from '../../../tests/kit/clock.ts'
 import type { Fault } from '../../base/errors.ts'
 import type { ClientHandler, ClientRequest, Exchange, HttpClient } from '../../base/http.ts'
@@ -7,7 +9,9 @@ import type { JsonObject } from '../../base/json.ts'
 import type { Attempt, ChatEnd } from '../../engine/port.ts'
 import { Trace } from '../../trace/trace.ts'
 import { ManualClock } from '../../../tests/kit/clock.ts'
+import { inputTokensOf, NO_USAGE, outputTokensOf, type Usage } from '../../meter/usage.ts'
 import { OpenAiEngine } from './engine.ts'
+import { readUsage } from './usage.ts'
 
 /** A wire whose bytes a test sends by hand. */
 class HandWire implements HttpClient, Exchange {
@@ -54,6 +58,7 @@ function open(capField: 'max_tokens' | 'max_completion_tokens' = 'max_tokens') {
         requestId: 'req_1',
         span,
         connectTimeoutMs: 10,
+        spending: someSpending(),
         model: 'weights',
         stream,
         outputTokensMax: 50,
@@ -176,11 +181,54 @@ test('a finish reason ends a stream whose server leaves out [DONE]; what comes a
   assert.equal(textOf(second.got.frames), 'All.')
 })
 
+test('sound, pictures and what is written to a cache are buckets of their own, and none counts twice', () => {
+  const details = (prompt: number, parts: JsonObject, completion = 0, said: JsonObject = {}): Usage | undefined =>
+    readUsage({
+      prompt_tokens: prompt,
+      completion_tokens: completion,
+      prompt_tokens_details: parts,
+      completion_tokens_details: said,
+    })
+  const parts = { cached_tokens: 10, cache_write_tokens: 20, audio_tokens: 30, image_tokens: 5 }
+  assert.deepEqual(details(100, parts, 50, { reasoning_tokens: 7, audio_tokens: 3 }), {
+    inputTokens: 35,
+    cachedInputTokens: 10,
+    cacheWrite5mTokens: 20,
+    audioInputTokens: 30,
+    imageInputTokens: 5,
+    outputTokens: 40,
+    reasoningTokens: 7,
+    audioOutputTokens: 3,
+    estimated: false,
+  })
+  // Sound that was cached is in both counts.
+  assert.deepEqual(details(40, { cached_tokens: 30, audio_tokens: 30 }), {
+    ...NO_USAGE,
+    inputTokens: 0,
+    cachedInputTokens: 10,
+    audioInputTokens: 30,
+  })
+  fc.assert(
+    fc.property(fc.array(fc.nat(50), { minLength: 7, maxLength: 7 }), ([a, b, c, d, e, f, g]) => {
+      const counted = details(
+        a ?? 0,
+        { cached_tokens: b, cache_write_tokens: c, audio_tokens: d, image_tokens: e },
+        50,
+        { reasoning_tokens: f, audio_tokens: g },
+      )
+      if (counted !== undefined) assert.deepEqual([inputTokensOf(counted), outputTokensOf(counted)], [a, 50])
+    }),
+  )
+})
+
 test('a usage that makes no sense is not believed', () => {
   for (const usage of [
     '{"prompt_tokens":-1,"completion_tokens":1}',
     '{"prompt_tokens":1.5}',
     '{"prompt_tokens":1,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":5}}',
+    '{"prompt_tokens":9,"prompt_tokens_details":{"audio_tokens":6,"image_tokens":4}}',
+    '{"prompt_tokens":9,"completion_tokens":2,"completion_tokens_details":{"audio_tokens":2,"reasoning_tokens":1}}',
+    '{"prompt_tokens":9,"prompt_tokens_details":{"cache_write_tokens":10}}',
     '"much"',
   ]) {
     const { chat, answer, got } = open()
@@ -234,7 +282,8 @@ test('cancelling aborts the exchange and silences the sink', () => {
 
 test('embeddings and rerank: answers that do not fit what was asked are refused', async () => {
   const { engine, answer, span } = open()
-  const context = { requestId: 'req_1', span, connectTimeoutMs: 10, model: 'm', signal: new AbortController().signal }
+  const { signal } = new AbortController()
+  const context = { requestId: 'req_1', span, connectTimeoutMs: 10, spending: someSpending(), model: 'm', signal }
   const vectors = engine.embed({ ...context, inputs: ['a', 'b'] })
   answer(
     200,
@@ -260,6 +309,7 @@ test('a whole exchange stops when its signal says so', async () => {
     requestId: 'r',
     span,
     connectTimeoutMs: 10,
+    spending: someSpending(),
     model: 'm',
     inputs: ['a'],
     signal: stop.signal,

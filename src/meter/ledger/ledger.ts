@@ -147,11 +147,12 @@ export class Ledger {
   #end(hold: Hold, actual: Amounts): boolean {
     this.#open.delete(nameOf(hold.requestId, hold.attempt))
     const { accounts, amounts } = hold
+    const nowMs = this.#clock.monotonicMs()
     for (let at = 0; at < accounts.length; at++) {
       const account = accounts[at]
       const held = amounts[at]
       if (account === undefined || held === undefined) continue
-      const used = actual[account.budget.unit]
+      const used = account.posts ? actual[account.budget.unit] : 0
       account.pending -= held
       account.unposted += used
       account.holds--
@@ -159,13 +160,21 @@ export class Ledger {
       // Below zero after an overrun: then nothing is held until the store has made up for it.
       if (!account.soft) account.available += held - used
       if (used > held) this.#reports.overrun({ hold, account, held, actual: used })
+      if (nowMs < account.firmUntilMs) this.#escrow.comesFree(account)
     }
     return true
   }
 
   #accountOf(binding: Binding, nowMs: number): Account {
     const current = binding.current
-    if (current !== undefined && !current.retired && nowMs >= current.startMs && nowMs < current.endMs) return current
+    if (
+      current !== undefined &&
+      !current.retired &&
+      current.budget === binding.budget &&
+      nowMs >= current.startMs &&
+      nowMs < current.endMs
+    )
+      return current
     return (binding.current = this.#escrow.account(binding.budget, binding.subject, nowMs))
   }
 

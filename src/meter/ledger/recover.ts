@@ -3,6 +3,7 @@ import { fault } from '../../base/errors.ts'
 import type { Leases } from '../../store/leases.ts'
 import { type Change, type Key, put, remove, type Rows, type Stored } from '../../store/rows.ts'
 import { ACCOUNTS, LEASED, type LeasedRow, NODES, recovered } from './account-row.ts'
+import { isPosted, type Unit } from './amounts.ts'
 import { CLOCK_AGREEMENT_MS } from './window.ts'
 
 /** Ends an epoch of a node, and settles what it left behind. */
@@ -65,8 +66,10 @@ async function recover(
     const changes: Change[] = [put(NODES, [node], guard.row, guard.version), remove(LEASED, leased.key)]
     const lease = stored?.row.leases[node]
     if (stored !== undefined && lease !== undefined && lease.epoch < epoch) {
+      const posts = isPosted(key[2] as Unit)
       const used = evidence({ node, epoch: lease.epoch, term: lease.term, account: key })
-      changes.push(put(ACCOUNTS, key, recovered(stored.row, node, used, { ...leased.row, atMs }), stored.version))
+      const terms = { ...leased.row, posts, atMs }
+      changes.push(put(ACCOUNTS, key, recovered(stored.row, node, used, terms), stored.version))
     }
     if (await rows.commit(changes)) return
   }

@@ -1,5 +1,6 @@
 import { Binding } from './account.ts'
 import { type Budget, SCOPES, type Scope } from './budget.ts'
+import { OverriddenLimits, type Override } from './overrides.ts'
 
 /** Who makes a request and what with; each part as far as it is known. */
 export interface RequestScopes {
@@ -29,16 +30,19 @@ export class BudgetTable {
   readonly #each = new Map<Scope, Budget[]>()
   readonly #made = new Map<string, Binding[]>()
 
-  /** The budgets must have passed `checkBudgets`. */
-  constructor(budgets: Iterable<Budget>) {
+  readonly #limits: OverriddenLimits
+
+  /** The budgets must have passed `checkBudgets`; `inForce`: the overrides that are. */
+  constructor(budgets: Iterable<Budget>, inForce: Iterable<Override> = []) {
+    const limits = (this.#limits = new OverriddenLimits(inForce))
     for (const budget of budgets) {
       const { scope, match = '' } = budget
-      if (scope === 'global' || scope === 'request') this.#always.push(new Binding(budget, ''))
+      if (scope === 'global' || scope === 'request') this.#always.push(new Binding(limits.of(budget, ''), ''))
       else if (match === '*') listIn(this.#each, scope).push(budget)
       else {
         let matches = this.#named.get(scope)
         if (matches === undefined) this.#named.set(scope, (matches = new Map()))
-        listIn(matches, match).push(new Binding(budget, match))
+        listIn(matches, match).push(new Binding(limits.of(budget, match), match))
       }
     }
   }
@@ -62,7 +66,7 @@ export class BudgetTable {
     const name = `${scope}\0${subject}`
     let made = this.#made.get(name)
     if (made === undefined) {
-      made = each.map((budget) => new Binding(budget, subject))
+      made = each.map((budget) => new Binding(this.#limits.of(budget, subject), subject))
       this.#made.set(name, made)
       if (this.#made.size > BINDINGS_MAX)
         for (const oldest of this.#made.keys()) {

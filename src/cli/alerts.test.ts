@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ToldApi, type } from '../../tests/kit/terminal.ts'
+
+const ALERT = {
+  id: 'alr_1',
+  kind: 'usage_anomaly',
+  subject: { prompt: 'summary\u001b[31m' },
+  state: 'open',
+  raisedAt: '2026-11-22T13:14:15.000Z',
+  acknowledged: null,
+  evidence: {
+    measure: 'tokensPerRequest',
+    before: { n: 1200, p50: 410, p95: 900 },
+    after: { n: 14, p50: 1260, p95: 3000 },
+    ratio: { p50: { value: 3.07, low: 2.2, high: 4.1 } },
+  },
+}
+
+test('alerts are listed with their figures, and webhooks that fail are named', async () => {
+  const webhooks = [
+    { url: 'https://good.example/', failing: null },
+    { url: 'https://ops.example/', waiting: 2, givenUp: 1, failing: { reason: 'it answered 500', attempts: 3 } },
+  ]
+  const answer = { alerts: [ALERT, { ...ALERT, acknowledged: { at: 'x', by: 'ops' } }], next: null, webhooks }
+  const api = new ToldApi({ 'GET /api/alerts?state=open&limit=50': answer })
+  const { exit, out } = await type(['alerts', 'list'], { api })
+  assert.equal(exit, 0)
+  assert.match(
+    out.replace(/\s+/g, ' '),
+    /2026-11-22 13:14 UTC alr_1 usage_anomaly open prompt summary.*: median 410 tokens → 1,260 tokens \(x3\.07\), n 1,200 → 14/,
+  )
+  assert.match(out, /alr_1 +usage_anomaly +open, seen/)
+  assert.ok(!out.includes('\u001b[31m') && !out.includes('good.example'))
+  assert.match(
+    out.replace(/\s+/g, ' '),
+    /ops\.example\/ fails: it answered 500 \(3 attempts; 2 messages wait, 1 were given up\)/,
+  )
+})
+
+test('an alert is acknowledged; none and an unknown one say so', async () => {
+  const unknown = { status: 404, body: { error: { code: 'not_found', message: 'No alert is called "x".' } } }
+  const api = new ToldApi({
+    'POST /api/alerts/alr_1/acknowledge': ALERT,
+    'POST /api/alerts/x/acknowledge': unknown,
+    'GET /api/alerts?state=all&limit=1': { alerts: [], webhooks: [] },
+  })
+  assert.match((await type(['alerts', 'acknowledge', 'alr_1'], { api })).out, /alr_1 is acknowledged/)
+  assert.equal((await type(['alerts', 'acknowledge', 'x'], { api })).exit, 3)
+  assert.equal((await type(['alerts', 'list', '--state', 'all', '--count', '1'], { api })).out, 'No alert.\n')
+})

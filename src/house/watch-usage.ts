@@ -1,0 +1,78 @@
+import type { Clock } from '../base/clock.ts'
+import type { EncodeColumns } from '../base/columns.ts'
+import type { HttpClient } from '../base/http.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import { alertRoutes } from '../control/alerts.ts'
+import type { Route } from '../control/router.ts'
+import { usageRoutes } from '../control/usage.ts'
+import { Alerts } from '../meter/alerts/alerts.ts'
+import { Webhooks } from '../meter/alerts/webhooks.ts'
+import { AnomalyWatch } from '../meter/anomaly/watch.ts'
+import { UsageBook } from '../meter/usage-book.ts'
+import type { Events } from '../store/events.ts'
+import type { Queue } from '../store/queue.ts'
+import type { Rows } from '../store/rows.ts'
+import { openClient } from './models.ts'
+
+/** What follows the journal in a house: the usage book, the watch for anomalies, and the alerts
+ *  with their webhooks. Any number of processes may do so on one store. */
+
+export interface UsageWatchDependencies {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly store: { readonly rows: Rows; readonly events: Events; readonly queue: Queue }
+  /** The configuration in force. */
+  readonly loaded: () => LoadedConfig
+}
+
+export interface UsageWatch {
+  readonly book: UsageBook
+  /** For whoever else has something to raise. */
+  readonly alerts: Alerts
+  readonly routes: readonly Route[]
+  stop(): Promise<void>
+}
+
+/** The library is loaded when somebody wants a file. */
+const parquet: EncodeColumns = async function* (columns, batches) {
+  const { parquetOf } = await import('../drivers/parquet/columns.ts')
+  yield* parquetOf(columns, batches)
+}
+
+export function watchUsage({ clock, random, log, store, loaded }: UsageWatchDependencies): UsageWatch {
+  const { rows, events, queue } = store
+  const book = new UsageBook({ clock, rows, events })
+  const alerts = new Alerts({ clock, random, rows })
+  const anomalies = new AnomalyWatch({ clock, random, rows, events, alerts })
+  let client: Promise<HttpClient> | undefined
+  const webhooks = new Webhooks({
+    clock,
+    random,
+    rows,
+    queue,
+    log,
+    webhooks: () => {
+      const { config, secrets } = loaded()
+      return config.alerts.webhooks.map(({ url, secret }) => {
+        const found = secret === undefined ? undefined : secrets.get(secret)
+        return found === undefined ? { url } : { url, secret: found }
+      })
+    },
+    client: () => (client ??= openClient()),
+  })
+  book.keepUp()
+  anomalies.keepUp()
+  webhooks.keepUp()
+  return {
+    book,
+    alerts,
+    routes: [...usageRoutes({ clock, book, parquet }), ...alertRoutes(alerts, webhooks)],
+    async stop() {
+      await Promise.all([book.stop(), anomalies.stop(), webhooks.stop()])
+      await (await client)?.close()
+    },
+  }
+}
