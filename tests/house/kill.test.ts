@@ -7,7 +7,7 @@ import { answers, startUpstream, talks } from './upstream.ts'
 
 const ROUNDS = 5
 const ASKERS = 8
-const GATEWAY_KILLS = 8
+const GATEWAY_KILLS = 5
 const POLL_MS = 20
 const PATIENCE_MS = 400
 /** A connection for each request: one that is kept may be to a process that is dead by now. */
