@@ -5,7 +5,6 @@ import type { Log } from '../base/log.ts'
 import { systemRandom as random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
 import type { DistantStore } from '../drivers/sqlite/distant.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Principal } from '../guard/principal.ts'
@@ -75,11 +74,6 @@ export class HouseGateway {
     const gateway = new HouseGateway(parts)
     await gateway.load(parts.loaded)
     return gateway
-  }
-
-  /** In force now. */
-  get config(): Config {
-    return this.#loaded.config
   }
 
   get accounting(): Accounting {

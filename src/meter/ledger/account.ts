@@ -20,8 +20,9 @@ export const accountKey = ({ id, unit }: Budget, subject: string, period: Period
  *  Reserve moves from available to pending, settle from pending to unposted and back to
  *  available; only the escrow changes their sum. */
 export class Account {
-  /** The newest version, where the configuration changed. */
+  /** The newest version, where the configuration changed, and whose it is. */
   budget: Budget
+  generation: number
   /** Budget, subject, unit, period: the key of the durable account. */
   readonly key: Key
   readonly startMs: number
@@ -76,8 +77,9 @@ export class Account {
   /** The next slice is due. */
   ahead = false
   idleTicks = 0
-  constructor(budget: Budget, key: Key, period: Period, term: number) {
+  constructor({ budget, generation }: Binding, key: Key, period: Period, term: number) {
     this.budget = budget
+    this.generation = generation
     this.key = key
     this.startMs = period.startMs
     this.endMs = period.endMs
@@ -128,8 +130,11 @@ export class Binding {
   /** A limit for each request alone needs no account. */
   readonly perRequest: boolean
   current: Account | undefined
+  /** Of the table it is in. */
+  readonly generation: number
 
-  constructor(budget: Budget, subject: string) {
+  constructor(budget: Budget, subject: string, generation = 0) {
+    this.generation = generation
     this.budget = budget
     this.subject = subject
     this.unit = budget.unit

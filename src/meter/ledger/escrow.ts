@@ -2,11 +2,11 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import { type Fault, toFault } from '../../base/errors.ts'
 import type { Leases } from '../../store/leases.ts'
 import { put, type Rows } from '../../store/rows.ts'
-import { Account, accountKey, type Drawn } from './account.ts'
+import { Account, accountKey, type Binding, type Drawn } from './account.ts'
 import { ACCOUNTS, NODES } from './account-row.ts'
-import type { Budget } from './budget.ts'
 import { type Evidence, fence, storeOffset } from './recover.ts'
 import { adopt, answerAll, expire, IDLE_TICKS_MAX, type Moment, sharesPassed, type Step, stepOf } from './step.ts'
+import type { BudgetTable } from './table.ts'
 import { periodAt } from './window.ts'
 
 /** The node's leases on the headroom of durable accounts. Everything between memory and store
@@ -20,7 +20,7 @@ export interface EscrowOptions {
   readonly clock: Clock
   /** Unique among the processes that share the store; the same again after a restart. */
   readonly node: string
-  /** What the log of this node's holds proves; see `Evidence`. */
+  /** What the log of this node's holds proves; see `evidenceOf`. */
   readonly evidence: Evidence
   readonly reports: EscrowReports
 }
@@ -60,10 +60,11 @@ export class Escrow {
   #fenced = false
   #closed = false
   #timer: Timer | undefined
+  #table: BudgetTable | undefined
   /** Accounts that requests wait for, and when to look again. */
   #awaited: Account[] = []
   #lookTimer: Timer | undefined
-  /** Of terms and orders. */
+  /** Of terms, orders and holds. */
   #number = 0
 
   private constructor(options: EscrowOptions, epoch: number, storeOffsetMs: number) {
@@ -89,32 +90,59 @@ export class Escrow {
     return this.#fenced
   }
 
+  /** Of the last term, order or hold. */
+  get number(): number {
+    return this.#number
+  }
+
+  nextNumber(): number {
+    return ++this.#number
+  }
+
   get accounts(): Iterable<Account> {
     return this.#accounts.values()
   }
 
   /** The account of a budget and subject for the period of an instant. */
-  account(budget: Budget, subject: string, wallMs: number): Account {
+  account(asked: Binding, wallMs: number): Account {
+    const { subject } = asked
+    // A request that waits since before a change gets to the next period by what is in force there.
+    const stale = this.#table !== undefined && asked.generation < this.#table.generation
+    const binding = (stale ? this.#table?.bindingOf(asked.budget.id, subject) : undefined) ?? asked
+    const { budget, generation } = binding
     const period = periodAt(budget.window, wallMs)
     const key = accountKey(budget, subject, period)
     const name = key.join('\0')
     const present = this.#accounts.get(name)
     if (present !== undefined) {
-      if (present.budget !== budget) this.#change(present, budget)
+      if (present.budget !== budget && present.generation <= generation) this.#change(present, binding)
       return present
     }
-    const account = new Account(budget, key, period, ++this.#number)
+    const account = new Account(binding, key, period, this.nextNumber())
     this.#accounts.set(name, account)
     return account
   }
 
+  /** A new table is in force. Requests bring it to the accounts they use; this brings it to all, so
+   *  that no limit is gone by that was lowered. */
+  configure(table: BudgetTable): void {
+    this.#table = table
+    for (const account of this.#accounts.values()) {
+      const [id = '', subject = ''] = account.key
+      const binding = table.bindingOf(id, subject)
+      if (binding !== undefined && periodAt(binding.budget.window, Math.max(0, account.startMs)).key === account.key[3])
+        this.#change(account, binding)
+    }
+  }
+
   /** The configuration changed: what was refused may be affordable now, and what is at hand beyond a
    *  lower limit goes back at once. */
-  #change(account: Account, budget: Budget): void {
+  #change(account: Account, { budget, generation }: Binding): void {
+    account.generation = generation
     account.headroom += budget.limit - account.budget.limit
     account.change(budget)
     if (!account.soft) account.setAside(Math.min(account.available, -account.headroom))
-    this.#enqueue(account)
+    if (account.relabelled || account.returning > 0 || account.waiting.length > 0) this.#enqueue(account)
   }
 
   /** Leases at least `amount`, waiting for other nodes to give back what they do not use; until
@@ -249,7 +277,7 @@ export class Escrow {
       epoch: this.epoch,
       monotonicMs: this.#clock.monotonicMs(),
       rollingMs: this.#storeOffsetMs + this.#clock.monotonicMs(),
-      number: () => ++this.#number,
+      number: () => this.nextNumber(),
     }
   }
 

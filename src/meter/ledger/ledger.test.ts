@@ -166,9 +166,10 @@ test('a node gives back what it does not use when another needs it', async () =>
 test('a node that died has its whole lease posted, or what its log proves', async () => {
   for (const [evidence, expected] of [
     [NO_EVIDENCE, 234],
-    [() => 130, 130],
-    // More than was leased: a closing that the log lost.
-    [() => 2_000, 234],
+    [() => ({ settled: 0, open: 100 }), 130],
+    [async () => ({ settled: 0, open: 100 }), 130],
+    // More than was leased: an end that the log lost.
+    [() => ({ settled: 0, open: 2_000 }), 234],
   ] as const) {
     const dead = await open([TOKENS])
     const hold = held(await dead.ledger.admit('r1', 0, dead.table.bind(RED), tokens(100)))

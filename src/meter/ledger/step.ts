@@ -128,9 +128,9 @@ export function adopt({ account, after, terms, changes }: Step, moment: Moment):
   const lease = after.leases[terms.node]
   const standing = standingOf(after, terms)
   const amount = lease?.amount ?? 0
+  account.ahead = false
   if (order !== undefined) {
     account.order = undefined
-    account.ahead = false
     account.unposted -= order.post
     if (changes.length > 0 && terms.soft === account.soft) account.relabelled = false
     if (!account.soft) {
