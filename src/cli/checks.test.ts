@@ -66,7 +66,7 @@ const ROWS: readonly Row[] = [
     'gateways',
     'warn',
     gateways({ restarts: 2, pid: 1 }, { restarts: 1, pid: 2 }),
-    /2 answer, restarted 3 times since the start/,
+    /2 answer; restarts since the start: 3/,
   ],
   ['gateways', 'fail', gateways({ restarts: 2 }, { restarts: 1, pid: 2 }), /gateway-1 of 2 does not run/],
   ['gateways', 'fail', { lockHolder: async () => 4711, gateways: away }, /cannot be told: EIO/],

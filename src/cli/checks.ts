@@ -189,10 +189,7 @@ export const CHECKS: readonly Check[] = [
         )
       const restarts = found.reduce((sum, one) => sum + one.restarts, 0)
       return restarts > 0
-        ? warn(
-            `${found.length} answer, restarted ${restarts} times since the start`,
-            'The log says why each of them ended.',
-          )
+        ? warn(`${found.length} answer; restarts since the start: ${restarts}`, 'The log says why each of them ended.')
         : ok(`${found.length} ${found.length === 1 ? 'answers' : 'answer'}`)
     }),
   },
