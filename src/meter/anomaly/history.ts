@@ -1,5 +1,5 @@
 import { type Random, uniform } from '../../base/random.ts'
-import { countOf, EMPTY_SKETCH, gammaOf, mergeSketches, quantile, type Sketch, sketchOf } from '../sketch.ts'
+import { countOf, EMPTY_SKETCH, gammaOf, mergeSketches, quantile, type Sketch, sketchWith } from '../sketch.ts'
 
 /** What one subject's requests have been like, in buckets of 10 % width. */
 
@@ -12,7 +12,7 @@ const VALUES_MAX = 10_000
 
 export const NOTHING = EMPTY_SKETCH
 
-export const withValue = (history: Sketch, value: number): Sketch => mergeSketches(history, sketchOf(value, GAMMA))
+export const withValue = (history: Sketch, value: number): Sketch => mergeSketches(history, sketchWith(GAMMA, value))
 
 export function bounded(history: Sketch, random: Random): Sketch {
   if (countOf(history) <= VALUES_MAX) return history
@@ -42,7 +42,7 @@ export function without(history: Sketch, part: Sketch): Sketch {
  *  place is drawn by lot. Uniform between 0 and 1, and independent of all before, as long as values
  *  come in no particular order, whatever their distribution (Vovk, Gammerman, Shafer 2005, ch. 2). */
 export function rankOf(history: Sketch, value: number, random: Random): number {
-  const [bucket] = sketchOf(value, GAMMA).buckets
+  const [bucket] = sketchWith(GAMMA, value).buckets
   let larger = 0
   let equal = bucket === undefined ? history.zeros : 0
   for (const [index, count] of history.buckets) {
