@@ -1,6 +1,7 @@
 import { systemClock } from '../src/base/clock.ts'
 import { MemoryLeases } from '../src/drivers/memory/leases.ts'
 import { MemoryRows } from '../src/drivers/memory/rows.ts'
+import { Binding } from '../src/meter/ledger/account.ts'
 import { type Amounts, amountsOf } from '../src/meter/ledger/amounts.ts'
 import type { Budget } from '../src/meter/ledger/budget.ts'
 import { Escrow } from '../src/meter/ledger/escrow.ts'
@@ -122,7 +123,7 @@ async function memory(): Promise<Result> {
   let kept = 0
   for (let at = 0; at < BUDGETS; at++)
     for (const binding of table.bind({ key: `key-${at}` })) {
-      binding.current = escrow.account(binding.budget, binding.subject, nowMs)
+      binding.current = escrow.account(binding, nowMs)
       kept++
     }
   gc?.()
@@ -154,7 +155,7 @@ async function grants(rounds: number): Promise<Result> {
     const startedMs = performance.now()
     const drawn = await Promise.all(
       Array.from({ length: GRANTED_ACCOUNTS }, (_, at) =>
-        escrow.draw(escrow.account(budget, `key-${at}`, 0), 2_000, startedMs + 60_000),
+        escrow.draw(escrow.account(new Binding(budget, `key-${at}`), 0), 2_000, startedMs + 60_000),
       ),
     )
     if (drawn.some((one) => one !== 'granted')) throw new Error('a draw was not granted')

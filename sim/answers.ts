@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../src/base/json.ts'
 import { totalTokens } from '../src/meter/usage.ts'
 import type { Entry } from '../src/store/events.ts'
-import { expectedUsage, sameUsage, usageIn } from './bill.ts'
+import { answerUsageIn, expectedUsage, sameUsage, usageIn } from './bill.ts'
 import type { Caller } from './caller.ts'
 import type { AttemptRecord } from './engine.ts'
 import { ATTEMPTS, TIMEOUTS } from './house.ts'
@@ -206,7 +206,7 @@ export class AnswerJudge {
       const found = close === undefined ? 'not closed' : `recorded as ${JSON.stringify(close.body['outcome'])}`
       return this.#broken('nothing acknowledged is lost', `${plan.name} has its answer, and ${id} is ${found}`)
     }
-    const usage = usageIn(close.body)
+    const usage = answerUsageIn(close.body)
     if (usage === undefined) return // Reported when it became durable.
     const expected = expectedUsage(source.usage)
     const same = expected === undefined ? usage.estimated : sameUsage(usage, expected)

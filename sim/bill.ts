@@ -17,6 +17,24 @@ export function usageIn(body: JsonObject): Usage | undefined {
   return sane && Number.isSafeInteger(totalTokens(usage)) ? (usage as unknown as Usage) : undefined
 }
 
+export interface Part {
+  readonly deployment: string
+  readonly usage: Usage
+  readonly costNanoUsd: string | null
+  readonly priceVersion: string | null
+}
+
+/** The calls of a request, as its closing has them: listed, or the one that answered. */
+export function chargesIn(body: JsonObject): Part[] {
+  const { charges } = body
+  if (Array.isArray(charges)) return charges as Part[]
+  return typeof body['deployment'] === 'string' ? [body as unknown as Part] : []
+}
+
+/** Of the call that answered: attempts that failed are in the bill, and not in what an answer says of
+ *  itself. */
+export const answerUsageIn = (body: JsonObject): Usage | undefined => chargesIn(body).at(-1)?.usage ?? usageIn(body)
+
 /** What the house must make of an engine's figures; undefined where they are no figures, and it has
  *  to count for itself. */
 export function expectedUsage(raw: JsonObject | undefined): Usage | undefined {

@@ -3,6 +3,7 @@ import type { Handler, HttpClient, Reply, Request } from '../src/base/http.ts'
 import { fault } from '../src/base/errors.ts'
 import { silentLog } from '../src/base/log.ts'
 import { Analyzer } from '../src/base/words.ts'
+import { MemoryLeases } from '../src/drivers/memory/leases.ts'
 import { OpenAiEngine } from '../src/drivers/openai/engine.ts'
 import type { Catalogue, Deployment, LogicalModel } from '../src/gateway/catalogue.ts'
 import type { CallDependencies } from '../src/gateway/call.ts'
@@ -12,6 +13,7 @@ import { authenticate } from '../src/guard/authenticate.ts'
 import { Keyring } from '../src/guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../src/guard/secret.ts'
 import { Sessions } from '../src/guard/sessions.ts'
+import { Accounting } from '../src/meter/accounting.ts'
 import { always, FREE, type Price } from '../src/meter/prices.ts'
 import type { Search } from '../src/retrieval/search.ts'
 import { WorkflowEngine } from '../src/retrieval/workflow.ts'
@@ -65,12 +67,17 @@ export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gatew
   await keyring.adopt(KEY_TEXTS.user, 'user', 'user')
   await keyring.adopt(KEY_TEXTS.admin, 'admin', 'admin')
   const sessions = new Sessions(clock, life.random)
-  const catalogue = makeCatalogue(client, ports, { clock, random: life.random })
+  const catalogue: Catalogue = makeCatalogue(client, ports, { clock, random: life.random, catalogue: () => catalogue })
+  const { rows } = store
+  const leases = new MemoryLeases(clock)
+  const onWarning = (): void => {}
+  const accounting = new Accounting({ clock, rows, leases, log: silentLog, node: 'gateway', onWarning })
   const gateway = new Gateway({
     clock,
     random: life.random,
     log: silentLog,
     events,
+    node: 'gateway-0',
     catalogue: () => catalogue,
     authenticate: (request) => authenticate(request, keyring, sessions),
     limits: () => ({
@@ -79,6 +86,7 @@ export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gatew
       requestsInFlightMax: 64,
       clientStallMs: CLIENT_STALL_MS,
     }),
+    accounting,
   })
   await gateway.recover()
   return gateway
@@ -113,15 +121,11 @@ function makeCatalogue(client: HttpClient, ports: HousePorts, dependencies: Call
   const pair = model('pair', [alpha, beta], [spare])
   const chain = model('chain', [gamma], [solo, pair, spare])
   const catalogue = new Map([solo, spare, pair, chain].map((one) => [one.name, one]))
-  catalogue.set('docs', makeWorkflow(ports, dependencies, catalogue))
+  catalogue.set('docs', makeWorkflow(ports, dependencies))
   return catalogue
 }
 
-function makeWorkflow(
-  { search, explainNothing }: HousePorts,
-  dependencies: CallDependencies,
-  catalogue: Catalogue,
-): LogicalModel {
+function makeWorkflow({ search, explainNothing }: HousePorts, dependencies: CallDependencies): LogicalModel {
   const spec = { name: 'docs', collection: 'handbook', topK: 4, model: 'pair', contextTokensMax: 1000 }
   const engine = new WorkflowEngine(spec, {
     clock: dependencies.clock,
@@ -129,7 +133,7 @@ function makeWorkflow(
     search,
     explainNothing,
     rerank: () => Promise.reject(fault('internal', { reason: 'this workflow does not rerank' })),
-    callModel: innerCalls(dependencies, () => catalogue),
+    callModel: innerCalls(dependencies),
   })
   const waitMs = TIMEOUTS.totalMs + SEARCH_MS
   return {

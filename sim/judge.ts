@@ -2,7 +2,7 @@ import { isObject } from '../src/base/json.ts'
 import { totalTokens } from '../src/meter/usage.ts'
 import type { Entry, Events } from '../src/store/events.ts'
 import { AnswerJudge, streams } from './answers.ts'
-import { expectedCost, usageIn } from './bill.ts'
+import { answerUsageIn, chargesIn, expectedCost, usageIn } from './bill.ts'
 import type { Caller } from './caller.ts'
 import { nameIn } from './engine.ts'
 import { CLIENT_STALL_MS, PRICES } from './house.ts'
@@ -157,23 +157,24 @@ export class Judge {
   #isWellBilled({ id, body }: Entry): void {
     if (body['outcome'] === 'interrupted') return
     const usage = usageIn(body)
-    const deployment = body['deployment']
     if (usage === undefined)
       return this.#broken('usage sums', `${id} has no usage that makes sense: ${JSON.stringify(body['usage'])}`)
-    if (typeof deployment !== 'string' || (deployment === 'docs' && body['outcome'] !== 'answered')) return
-    const price = PRICES[deployment === 'docs' ? this.#answeringEngine(id) : (deployment.split('/')[0] ?? '')]
-    const cost = price === undefined ? null : expectedCost(usage, price).toString()
-    if (body['costNanoUsd'] !== cost)
-      this.#broken('usage sums', `${id} cost ${JSON.stringify(body['costNanoUsd'])}, not ${cost}`)
-    if (deployment !== 'docs' && body['priceVersion'] !== (cost === null ? null : 'config'))
-      this.#broken('usage sums', `${id} was charged by the price ${JSON.stringify(body['priceVersion'])}`)
-  }
-
-  /** A workflow costs what the engine behind it costs, and nothing where it asked none. */
-  #answeringEngine(id: string): string {
-    const name = this.#callers.get(id)?.plan.name
-    const attempt = this.#scene.engine.records.findLast((one) => one.request === name && one.finished)
-    return attempt === undefined ? 'gamma' : new URL(attempt.wire.request.url).hostname.replace('.test', '')
+    const parts = chargesIn(body)
+    for (const part of parts) {
+      const price = PRICES[part.deployment.split('/')[0] ?? '']
+      const cost = price === undefined ? null : expectedCost(part.usage, price).toString()
+      if (part.costNanoUsd !== cost) this.#broken('usage sums', `${id} cost ${part.costNanoUsd}, not ${cost}`)
+      if (part.priceVersion !== (cost === null ? null : 'config'))
+        this.#broken('usage sums', `${id} was charged by the price ${part.priceVersion}`)
+    }
+    const costs = parts.map(({ costNanoUsd }) => costNanoUsd)
+    const cost = costs.includes(null) ? null : costs.reduce((sum, one) => sum + BigInt(one ?? 0), 0n).toString()
+    const tokens = parts.reduce((sum, part) => sum + totalTokens(part.usage), 0)
+    if (body['costNanoUsd'] !== cost || totalTokens(usage) !== tokens)
+      this.#broken(
+        'usage sums',
+        `${id} took ${totalTokens(usage)} tokens for ${JSON.stringify(body['costNanoUsd'])}; its calls ${tokens} for ${cost}`,
+      )
   }
 
   /** What callers were told, added up, is what the journal says, added up. */
@@ -185,7 +186,7 @@ export class Judge {
       const whole: unknown = streams(caller) ? readTranscript(caller.text()) : JSON.parse(caller.text())
       const usage = isObject(whole) ? whole['usage'] : undefined
       const close = this.journal.get(caller.recordedAs ?? '')?.close
-      const posted = close === undefined ? undefined : usageIn(close.body)
+      const posted = close === undefined ? undefined : answerUsageIn(close.body)
       if (!isObject(usage) || posted === undefined) continue
       told += Number(usage['total_tokens'])
       recorded += totalTokens(posted)

@@ -10,7 +10,7 @@ if (Number.parseInt(process.versions.node, 10) < NODE_MAJOR_MIN) {
   process.exitCode = 1
 } else if (first === '--role' && process.send !== undefined) {
   const { serveRole } = await import('./house/roles.ts')
-  serveRole(role ?? '', process.argv.slice(4))
+  await serveRole(role ?? '', process.argv.slice(4))
 } else {
   const { main } = await import('./house/context.ts')
   process.exitCode = await main(entry, process.argv.slice(2))

@@ -28,9 +28,7 @@ export const BILL_PLANTS: Plants = {
     breaks: ['what was delivered is charged'],
     plant: onEvents((events) => ({
       append: (entries) =>
-        events.append(
-          entries.map((entry) => (entry.body['outcome'] === 'failed' ? retold(entry, givenAway(entry.body)) : entry)),
-        ),
+        events.append(entries.map((entry) => (entry.body['outcome'] === 'failed' ? retold(entry, givenAway) : entry))),
     })),
   },
   'usage kept from the caller': {
@@ -41,10 +39,11 @@ export const BILL_PLANTS: Plants = {
   },
 }
 
-const givenAway = (body: JsonObject): JsonObject => ({
+const givenAway: JsonObject = {
   usage: { ...NO_USAGE },
-  costNanoUsd: typeof body['costNanoUsd'] === 'string' ? '0' : null,
-})
+  costNanoUsd: '0',
+  charges: [],
+}
 
 const overcounted = (bytes: Uint8Array): Uint8Array =>
   Buffer.from(

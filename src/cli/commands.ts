@@ -1,3 +1,4 @@
+import { GATEWAYS_MAX } from '../config/forms.ts'
 import { DIMENSIONS } from '../meter/rollup.ts'
 import { command, type Command } from './command.ts'
 
@@ -15,9 +16,17 @@ export const COMMANDS: readonly Command[] = [
         value: 'TEXT',
         summary: 'Ask this once it is ready, through the public interface, and show how the answer came about.',
       },
+      gateways: {
+        type: 'count',
+        value: 'N',
+        summary: 'Processes that share the port; over `gateways` in headworks.yaml.',
+        least: 1,
+        most: GATEWAYS_MAX,
+      },
     },
     examples: [
       { line: 'headworks up', does: 'Serve on 127.0.0.1:4750.' },
+      { line: 'headworks up --gateways 2', does: 'Serve with two gateway processes on one port.' },
       { line: 'HEADWORKS_LISTEN=0.0.0.0:8080 headworks up', does: 'Serve on every interface.' },
     ],
     json: false,
@@ -221,6 +230,98 @@ export const COMMANDS: readonly Command[] = [
     ],
     json: true,
     load: () => import('./usage.ts'),
+  }),
+  command({
+    name: 'budgets',
+    summary: 'List the budgets and rate limits, and how much of each is used.',
+    details:
+      'They are declared in headworks.yaml, under `budgets:` and `rateLimits:`. Of a budget for each user, key or team the one that has used most is shown; `budgets show` lists them all.',
+    arguments: [],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./budgets.ts')).list }),
+  }),
+  command({
+    name: 'budgets show',
+    summary: 'Show how one budget stands, for each of whom it limits.',
+    arguments: [{ name: 'budget', summary: 'Its id, from "budgets".' }],
+    flags: {
+      subject: { type: 'text', value: 'NAME', summary: 'Only this user, key, team ...' },
+      count: {
+        type: 'count',
+        value: 'N',
+        summary: 'Subjects to show, the most used first.',
+        least: 1,
+        most: 1000,
+        default: 20,
+      },
+    },
+    examples: [{ line: 'headworks budgets show user-each-day-tokens', does: 'Who has used how much today.' }],
+    json: true,
+    load: async () => ({ run: (await import('./budgets.ts')).show }),
+  }),
+  command({
+    name: 'budgets raise',
+    summary: 'Set another limit for a while, on record. It may be lower, too.',
+    arguments: [{ name: 'budget', summary: 'Its id, from "budgets".' }],
+    flags: {
+      to: { type: 'text', value: 'AMOUNT', summary: "The limit, in the budget's unit; money in US dollars." },
+      until: {
+        type: 'text',
+        value: 'WHEN',
+        summary: 'When it ends: 2h, 7d, or a day such as 2030-01-31 (UTC).',
+        default: '24h',
+      },
+      reason: { type: 'text', value: 'TEXT', summary: 'Why; it goes on record.' },
+      subject: { type: 'text', value: 'NAME', summary: 'For whom, where the budget is for each; "*" for all of them.' },
+    },
+    examples: [
+      {
+        line: 'headworks budgets raise user-each-day-tokens --subject ann --to 500000 --until 12h --reason "demo"',
+        does: 'More for one user until tonight.',
+      },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./budgets.ts')).raise }),
+  }),
+  command({
+    name: 'budgets restore',
+    summary: 'End an override now: the limit of the configuration holds again.',
+    arguments: [
+      { name: 'budget', summary: 'Its id, from "budgets".' },
+      { name: 'override', summary: 'The id of the override, from "budgets".' },
+    ],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./budgets.ts')).restore }),
+  }),
+  command({
+    name: 'budgets reset',
+    summary: 'Begin the current period afresh, on record: nothing counts as used.',
+    arguments: [{ name: 'budget', summary: 'Its id, from "budgets".' }],
+    flags: {
+      subject: { type: 'text', value: 'NAME', summary: 'Whose, where the budget is for each.' },
+      reason: { type: 'text', value: 'TEXT', summary: 'Why; it goes on record.' },
+    },
+    examples: [
+      {
+        line: 'headworks budgets reset user-each-day-tokens --subject ann --reason "test runs"',
+        does: 'Ann begins her day anew.',
+      },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./budgets.ts')).reset }),
+  }),
+  command({
+    name: 'audit',
+    summary: 'Show what administrators did: keys, budgets, the latest first.',
+    arguments: [],
+    flags: { count: { type: 'count', value: 'N', summary: 'Entries to show.', least: 1, most: 500, default: 20 } },
+    examples: [],
+    json: true,
+    load: () => import('./audit.ts'),
   }),
   command({
     name: 'alerts list',

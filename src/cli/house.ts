@@ -13,6 +13,8 @@ export interface House {
 }
 
 export interface HouseOptions {
+  /** Processes that share the port, over what the configuration says. */
+  readonly gateways?: number
   /** Called in the order things happen. */
   readonly onEvent: (event: HouseEvent) => void
 }
@@ -23,7 +25,8 @@ export type HouseEvent =
   /** Where there is no admin key yet and HEADWORKS_ADMIN_KEY gave none: the first start, as a rule. */
   | { readonly step: 'admin_key'; readonly key: string }
   | { readonly step: 'ingest'; readonly progress: IngestProgress }
-  | { readonly step: 'listening'; readonly address: string; readonly afterMs: number }
+  /** `gateways`: how many processes answer there. */
+  | { readonly step: 'listening'; readonly address: string; readonly afterMs: number; readonly gateways: number }
   | { readonly step: 'reloaded'; readonly applied: readonly string[]; readonly needsRestart: readonly string[] }
   /** The changed file is not valid; the configuration in force stays. */
   | { readonly step: 'reload_refused'; readonly reason: string }

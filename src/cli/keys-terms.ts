@@ -15,7 +15,7 @@ export interface TermFlags {
 }
 
 export function termsOf(flags: TermFlags, nowMs: number): JsonObject | Declined {
-  const expiresAt = flags.expires === undefined ? undefined : expiryOf(flags.expires, nowMs)
+  const expiresAt = flags.expires === undefined ? undefined : timeFrom('--expires', flags.expires, nowMs)
   if (expiresAt instanceof Declined) return expiresAt
   const body: JsonObject = {
     role: flags.role,
@@ -55,14 +55,12 @@ export function durationMs(text: string): number | undefined {
 }
 
 /** A time as the API takes it, from a duration, a day or a time. */
-function expiryOf(text: string, nowMs: number): string | Declined {
+export function timeFrom(flag: string, text: string, nowMs: number): string | Declined {
   const afterMs = durationMs(text)
   if (afterMs !== undefined) return new Date(nowMs + afterMs).toISOString()
   if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return `${text}T00:00:00Z`
   if (/^\d{4}-\d{2}-\d{2}T\S+$/.test(text)) return text
-  return wrongUse(
-    `--expires is a duration such as 90d or 12h, or a day such as 2030-01-31, not "${text.slice(0, 80)}".`,
-  )
+  return wrongUse(`${flag} is a duration such as 90d or 12h, or a day such as 2030-01-31, not "${text.slice(0, 80)}".`)
 }
 
 export const wrongUse = (message: string): Declined => new Declined('wrong_use', message, 2)

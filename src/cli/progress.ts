@@ -45,3 +45,11 @@ function bar(done: number, total: number | undefined): string {
   const full = Math.round((BAR_WIDTH * Math.min(done, total)) / total)
   return `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)} ${share(done, total)}`
 }
+
+const SHARE_WIDTH = 12
+
+/** `████░░░░░░░░  33%`; more than all is full. */
+export function shareBar(part: number): string {
+  const full = Math.round(SHARE_WIDTH * Math.max(0, Math.min(1, part)))
+  return `${'█'.repeat(full)}${'░'.repeat(SHARE_WIDTH - full)} ${`${Math.round(100 * part)}%`.padStart(4)}`
+}

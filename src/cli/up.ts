@@ -14,7 +14,13 @@ import { openProgress, type Progress } from './progress.ts'
 import { styleFor, widthFor, type Style } from './style.ts'
 import { StreamWrapper } from './text.ts'
 
-type UpInput = Input<readonly [], { question: { type: 'text'; value: string; summary: string } }>
+type UpInput = Input<
+  readonly [],
+  {
+    question: { type: 'text'; value: string; summary: string }
+    gateways: { type: 'count'; value: string; summary: string; least: number; most: number }
+  }
+>
 
 export const run: Run<UpInput> = async ({ flags }, context) => {
   const stage = new Stage(context)
@@ -23,7 +29,10 @@ export const run: Run<UpInput> = async ({ flags }, context) => {
   )
   let house: House | Refusal
   try {
-    house = await context.startHouse({ onEvent: (event) => stage.show(event) })
+    house = await context.startHouse({
+      onEvent: (event) => stage.show(event),
+      ...(flags.gateways === undefined ? {} : { gateways: flags.gateways }),
+    })
   } catch (thrown) {
     stage.endProgress()
     return report(context, declinedBy(toProblem(thrown)), false)
@@ -65,7 +74,9 @@ class Stage {
       case 'ingest':
         return this.#ingest(event.progress)
       case 'listening':
-        return this.say(`${this.#done()} listening on http://${event.address}, ready after ${formatMs(event.afterMs)}`)
+        return this.say(
+          `${this.#done()} listening on http://${event.address}${event.gateways > 1 ? ` with ${event.gateways} gateways` : ''}, ready after ${formatMs(event.afterMs)}`,
+        )
       case 'reloaded': {
         if (event.applied.length > 0)
           this.say(`${this.#done()} headworks.yaml has changed; taken over: ${event.applied.join(', ')}`)

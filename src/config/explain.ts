@@ -24,8 +24,6 @@ export interface Issue {
 /** Planned fields. They are refused rather than ignored: a budget that does nothing is worse
  *  than none. `*` stands for any name. */
 const NOT_YET = new Set([
-  'gateways',
-  'budgets',
   'store',
   'blobs',
   'retention',

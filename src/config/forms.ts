@@ -23,3 +23,6 @@ export function nameRule(form: RegExp | string): string | undefined {
   for (const [known, rule] of RULES) if (String(known) === String(form)) return rule
   return undefined
 }
+
+/** Processes that share the port; more than a machine has cores are of no use. */
+export const GATEWAYS_MAX = 64

@@ -46,16 +46,20 @@ workflows:
 })
 
 test('fields of later versions are refused, not ignored', async () => {
-  const lines = await problemsOf(`gateways: 1
-budgets: [{ scope: request, limit: { usd: 1 } }]
+  const lines = await problemsOf(`roles: [gateway]
 store: { kind: sqlite }
 blobs: { kind: filesystem }
 engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: anthropic } }
 collections: { c: { embedding: embed, targets: { recallAt10: 0.9 } } }
 workflows: { w: { collection: c, prompt: answer@production } }
 `)
-  assert.equal(lines.length, 9, lines.join('\n'))
+  assert.equal(lines.length, 8, lines.join('\n'))
   for (const line of lines) assert.match(line, /is not available in this version/)
+})
+
+test('a number of gateways that makes no sense is refused', async () => {
+  for (const count of ['0', '-1', '65', '1.5', 'two', '[]'])
+    matches(await problemsOf(`gateways: ${count}`), /^1:11 gateways = .* \| Write a whole number from 1 to 64/)
 })
 
 test('unknown fields at every depth name their neighbours, and never show their value', async () => {

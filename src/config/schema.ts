@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { parseUsd } from '../base/units.ts'
-import { MODEL_NAME, PLAIN_NAME } from './forms.ts'
+import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
 import { isReference } from './secret.ts'
 
 /** The one schema of `headworks.yaml`: types, validation, the reference page and the editor's
@@ -82,6 +82,20 @@ const engineUrl = z.string().check((context) => {
   if (url.username !== '' || url.password !== '')
     return say('carries a user name or password', 'Take it out of the URL; use `key` or `headers` with env:NAME.')
   if (url.search !== '' || url.hash !== '') return say('has a query or a fragment', 'End the URL with its path.')
+})
+
+/** A published encoding, or a file. */
+export const ENCODINGS = ['o200k_base', 'cl100k_base', 'o200k_harmony', 'bytes'] as const
+
+const tokenizer = text(4096).check((context) => {
+  if ((ENCODINGS as readonly string[]).includes(context.value) || /\.json$/i.test(context.value)) return
+  context.issues.push(
+    wrong(
+      'is no encoding and no path of a tokenizer.json',
+      `Write one of ${ENCODINGS.join(', ')}, or a path such as ./qwen3/tokenizer.json.`,
+      context.value,
+    ),
+  )
 })
 
 const SECRET_REMEDY =
@@ -235,6 +249,28 @@ const DEPLOYMENT = z.strictObject({
       'What its tokens cost, in US dollars per million. Without it costs are unknown, which is not the same as free.',
     ),
   ).optional(),
+  tokenizer: tokenizer
+    .meta(
+      meta(
+        "What counts its input before a call: `o200k_base`, `cl100k_base` or `o200k_harmony`, the path of the model's `tokenizer.json`, or `bytes`. A relative path starts at the folder of this file. Without it, what its provider documents for the model, else bytes.",
+        { shown: 'encoding or path' },
+      ),
+    )
+    .optional(),
+  templateTokensMax: integer(1, 100_000)
+    .meta(
+      meta(
+        'Tokens its chat template adds to a request by itself, at most: a system prompt of its own, say. Without it, what its provider is known for, else 512.',
+      ),
+    )
+    .optional(),
+  imageTokensMax: integer(1, 1_000_000)
+    .meta(
+      meta(
+        'Tokens of one picture, at most. Without it, what its provider documents; where nothing is known, a budget that must hold refuses pictures.',
+      ),
+    )
+    .optional(),
 })
 
 const TIMEOUTS = z.strictObject({
@@ -306,6 +342,132 @@ const WORKFLOW = z.strictObject({
   description: text(1000).meta(meta('Shown in `GET /v1/models`.')).optional(),
 })
 
+/** What requests count for, and can be limited by. */
+const BUDGET_SCOPES = ['request', 'key', 'user', 'team', 'workflow', 'model', 'tag', 'tenant', 'global'] as const
+
+const tokens = () => integer(1, AMOUNT_MAX)
+/** In tokens and in nano-USD; beyond it sums would not be exact. */
+const AMOUNT_MAX = 9_000_000_000_000_000
+
+const money = z.union([z.string(), z.number()]).transform((value, context) => {
+  const nanoUsd = parseUsd(String(value))
+  if (nanoUsd !== undefined && nanoUsd > 0n && nanoUsd <= BigInt(AMOUNT_MAX)) return nanoUsd
+  context.issues.push(
+    wrong('is no limit in US dollars', 'Write an amount above 0 and up to 9000000, such as 50 or "0.25".', value),
+  )
+  return z.NEVER
+})
+
+/** `24h`, `30d`: a window that moves with time. */
+const ROLLING = /^[1-9]\d{0,4}(?:s|m|h|d)$/
+const CALENDAR = ['minute', 'hour', 'day', 'week', 'month'] as const
+
+const window = z.string().check((context) => {
+  const { value } = context
+  if (['request', 'lifetime', ...CALENDAR].includes(value) || ROLLING.test(value)) return
+  context.issues.push(
+    wrong(
+      'is no window of time',
+      `Write request, ${CALENDAR.join(', ')} or lifetime; or a span that moves with time, such as 24h or 30d.`,
+      value,
+    ),
+  )
+})
+
+const scopeField = z
+  .enum(BUDGET_SCOPES)
+  .meta(meta('Whose use it limits. `request`: that of each request alone; `global`: that of all together.'))
+const matchField = text(256)
+  .meta(
+    meta(
+      'Which one is meant, by name; for keys the id. `*`, as without it: each one by itself, with a limit of its own.',
+    ),
+  )
+  .optional()
+const idField = z
+  .string()
+  .regex(MODEL_NAME)
+  .meta(
+    meta(
+      'A name of your own, shown in errors, headers and reports. What was used is kept under it: a budget with another name begins anew. Without it one is made of scope, match, window and unit.',
+    ),
+  )
+  .optional()
+
+const BUDGET = z.strictObject({
+  id: idField,
+  scope: scopeField,
+  match: matchField,
+  limit: z
+    .strictObject({
+      tokens: tokens().meta(meta('Input and output together.')).optional(),
+      inputTokens: tokens().meta(meta('Tokens read.')).optional(),
+      outputTokens: tokens().meta(meta('Tokens written, reasoning included.')).optional(),
+      usd: money
+        .meta(meta('US dollars. Deployments without a price are then refused.', { shown: 'decimal' }))
+        .optional(),
+      requests: tokens().meta(meta('Requests that were let in.')).optional(),
+    })
+    .meta(meta('How much may be used. Several units are several budgets.')),
+  window: window
+    .meta(
+      meta(
+        'Over which time: a calendar `minute`, `hour`, `day`, `week` (from Monday) or `month` in `timeZone`; a span that moves with time, such as `24h` or `30d`; `lifetime`; or each `request`. Needed unless the scope is `request`.',
+        { shown: 'window' },
+      ),
+    )
+    .optional(),
+  timeZone: text(64)
+    .default('UTC')
+    .meta(meta('Where the calendar is read: a name of the IANA database, such as `Europe/Berlin`.')),
+  onLimit: z
+    .union([
+      z.enum(['refuse', 'warn', 'dryRun']),
+      z.strictObject({
+        clamp: z
+          .strictObject({
+            outputTokensMin: integer(1, 1_000_000).meta(meta('The least output that is worth a call.')),
+          })
+          .meta(meta('Lower the cap on output to what is left.')),
+      }),
+      z.strictObject({
+        degradeTo: z.string().meta(meta('Name of the model to call instead, as long as it can be afforded.')),
+      }),
+    ])
+    .meta(
+      meta(
+        'What happens to a request that cannot be afforded. `refuse`; `warn`: it passes, and its answer says so; `dryRun`: it passes, and only the log says so; `{ clamp: { outputTokensMin: 64 } }`: its output is made shorter; `{ degradeTo: small }`: a cheaper model answers. Default: `refuse`, and for the scope `request` a clamp to what is left.',
+        { shown: 'action' },
+      ),
+    )
+    .optional(),
+  warnAt: z
+    .array(z.number().gt(0).lt(1))
+    .max(10)
+    .default([])
+    .meta(meta('Shares of the limit at which an alert is raised, such as [0.5, 0.8].')),
+})
+
+const RATE_LIMIT = z.strictObject({
+  id: idField,
+  scope: scopeField.exclude(['request']),
+  match: matchField,
+  limit: z
+    .strictObject({
+      requests: tokens().meta(meta('Requests let in per `per`.')).optional(),
+      tokens: tokens().meta(meta('Input and output together, per `per`.')).optional(),
+      concurrent: tokens()
+        .meta(meta('Requests being answered at the same time; `per` has no meaning for it.'))
+        .optional(),
+    })
+    .meta(meta('How fast.')),
+  per: z
+    .enum(['second', 'minute', 'hour', 'day'])
+    .default('minute')
+    .meta(meta('Any span of this length, not the calendar.')),
+  onLimit: z.enum(['refuse', 'warn', 'dryRun']).default('refuse').meta(meta('As for budgets.')),
+})
+
 const MIB = 2 ** 20
 
 const LIMITS = z.strictObject({
@@ -319,6 +481,15 @@ const LIMITS = z.strictObject({
   requestsInFlightMax: integer(1, 100_000)
     .default(1_000)
     .meta(meta('Requests being answered at the same time, streams included; beyond it callers get 503 at once.')),
+  budgetStatus: z
+    .union([z.literal(429), z.literal(402)])
+    .default(429)
+    .meta(
+      meta(
+        'HTTP status of a refusal for want of budget. 429 is what OpenAI sends; with it goes `x-should-retry: false`.',
+        { shown: '429 or 402' },
+      ),
+    ),
   clientStallMs: integer(100, MS_MAX)
     .default(60_000)
     .meta(meta('A client that takes nothing of its stream for this long is cut off, in milliseconds.')),
@@ -369,6 +540,14 @@ export const CONFIG = z
           { reload: 'restart', shown: 'path' },
         ),
       ),
+    gateways: integer(1, GATEWAYS_MAX)
+      .default(1)
+      .meta(
+        meta(
+          'Processes that share the port and answer `/v1`. 1: the main process answers itself. `headworks up --gateways` overrides it.',
+          { reload: 'restart' },
+        ),
+      ),
     engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, READER, LEXICAL]))
       .prefault({})
       .meta(meta('Where models run, by name.', { reload: 'live' })),
@@ -394,6 +573,20 @@ export const CONFIG = z
           { reload: 'live' },
         ),
       ),
+    budgets: z
+      .array(BUDGET)
+      .max(10_000)
+      .default([])
+      .meta(
+        meta('Limits on what may be used, held before a model is called so that they cannot be overspent.', {
+          reload: 'live',
+        }),
+      ),
+    rateLimits: z
+      .array(RATE_LIMIT)
+      .max(10_000)
+      .default([])
+      .meta(meta('Limits on how fast, exact over all gateway processes.', { reload: 'live' })),
     alerts: ALERTS.prefault({}).meta(
       meta('What becomes of alerts: usage that departs from its history, budgets that run out.', { reload: 'live' }),
     ),
@@ -413,3 +606,5 @@ type Frozen<Value> = Value extends bigint | string | number | boolean | undefine
 export type Config = Frozen<z.output<typeof CONFIG>>
 export type EngineConfig = Config['engines'][string]
 export type ModelConfig = Config['models'][string]
+export type BudgetConfig = Config['budgets'][number]
+export type RateLimitConfig = Config['rateLimits'][number]

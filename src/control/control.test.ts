@@ -18,6 +18,8 @@ import { Sessions } from '../guard/sessions.ts'
 import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../retrieval/document.ts'
 import { UsageBook } from '../meter/usage-book.ts'
 import { put, SCAN_MAX } from '../store/rows.ts'
+import { Audit } from '../guard/audit.ts'
+import { auditRoutes } from './audit.ts'
 import { alertRoutes } from './alerts.ts'
 import { collectionRoutes } from './collections.ts'
 import { ingestRoutes } from './ingests.ts'
@@ -35,12 +37,14 @@ async function open() {
   const events = new MemoryEvents()
   const keyring = await Keyring.open({ rows, clock, random, pepper: new Pepper(new Uint8Array(PEPPER_BYTES)) })
   const sessions = new Sessions(clock, random)
+  const audit = new Audit({ events, clock, random })
   const admin = (await keyring.create('ops', 'admin')).text
   const user = (await keyring.create('app', 'user')).text
   const started: string[] = []
   const alerts = new Alerts({ clock, random, rows })
   const routes = [
-    ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
+    ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
+    ...auditRoutes(audit),
     ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
     ...traceRoutes(events),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),

@@ -1,6 +1,7 @@
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import { isBinding, readBindings } from '../guard/bindings.ts'
+import type { Audit } from '../guard/audit.ts'
 import type { KeyRow } from '../guard/key-rows.ts'
 import { type Keyring, KEYS_MAX, type NewKey } from '../guard/keyring.ts'
 import type { Role } from '../guard/principal.ts'
@@ -17,12 +18,13 @@ const LIFE_MS_MAX = 100 * 366 * 24 * 3_600_000
 export interface KeyDependencies {
   readonly keyring: Keyring
   readonly sessions: Sessions
+  readonly audit: Audit
   /** The wall clock, in milliseconds. */
   readonly nowMs: () => number
 }
 
 export function keyRoutes(dependencies: KeyDependencies): Route[] {
-  const { keyring, sessions } = dependencies
+  const { keyring, sessions, audit } = dependencies
   return [
     {
       method: 'GET',
@@ -51,10 +53,17 @@ export function keyRoutes(dependencies: KeyDependencies): Route[] {
       path: '/api/keys/{id}',
       summary: 'Revokes a key at once.',
       role: 'admin',
-      async answer({ params }) {
+      async answer({ params, principal }) {
         const id = params['id'] ?? ''
+        const act = { action: 'key.revoke', object: id, details: {} }
+        const revoked = audit.record(
+          principal,
+          act,
+          () => keyring.revoke(id),
+          (found) => ({ found }),
+        )
         // What it opened ends with it, also where the revocation cannot be written.
-        const known = await keyring.revoke(id).finally(() => sessions.closeAllOf(id))
+        const known = await revoked.finally(() => sessions.closeAllOf(id))
         return known ? ok({ id, revoked: true }) : refuse('not_found', { what: 'key', id })
       },
     },
@@ -75,7 +84,10 @@ async function list(keyring: Keyring, { query }: Context): Promise<Answer | Refu
 
 const OWN_FIELDS = ['name', 'role', 'expiresAt']
 
-async function create({ keyring, nowMs }: KeyDependencies, { body }: Context): Promise<Answer | Refusal> {
+async function create(
+  { keyring, audit, nowMs }: KeyDependencies,
+  { body, principal }: Context,
+): Promise<Answer | Refusal> {
   if (!isObject(body)) return invalid('body', 'must be an object', 'Send {"name": ...}.')
   const stranger = Object.keys(body).find((field) => !OWN_FIELDS.includes(field) && !isBinding(field))
   if (stranger !== undefined)
@@ -90,15 +102,28 @@ async function create({ keyring, nowMs }: KeyDependencies, { body }: Context): P
   const expiresAtMs = readExpiry(body['expiresAt'] ?? undefined, nowMs())
   if (expiresAtMs instanceof Refusal) return expiresAtMs
   if (keyring.isFull) return refuse('keys_full', { limit: KEYS_MAX })
-  return made(await keyring.create(name, role, { bindings, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }))
+  const terms = { bindings, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) }
+  const act = { action: 'key.create', object: name, details: { role, ...bindings, mayName: { ...bindings.mayName } } }
+  return made(
+    await audit.record(
+      principal,
+      act,
+      () => keyring.create(name, role, terms),
+      ({ id }) => ({ id }),
+    ),
+  )
 }
 
-async function rotate({ keyring, sessions }: KeyDependencies, { params, body }: Context): Promise<Answer | Refusal> {
+async function rotate(
+  { keyring, sessions, audit }: KeyDependencies,
+  { params, body, principal }: Context,
+): Promise<Answer | Refusal> {
   const graceMs = isObject(body) ? (body['graceMs'] ?? 0) : undefined
   if (typeof graceMs !== 'number' || !Number.isInteger(graceMs) || graceMs < 0 || graceMs > GRACE_MS_MAX)
     return invalid('graceMs', `must be a whole number from 0 to ${GRACE_MS_MAX}`, 'Leave it out for none.')
   const id = params['id'] ?? ''
-  const rotated = await keyring.rotate(id, graceMs)
+  const act = { action: 'key.rotate', object: id, details: { graceMs } }
+  const rotated = await audit.record(principal, act, () => keyring.rotate(id, graceMs))
   if (rotated instanceof Refusal) return rotated
   sessions.closeAllOf(id)
   return made(rotated)

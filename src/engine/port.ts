@@ -1,5 +1,6 @@
 import type { Fault } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
+import type { Spending } from '../meter/spending.ts'
 import type { Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
 
@@ -29,6 +30,8 @@ export interface CallContext {
   /** Where the call's own stages are recorded. */
   readonly span: OpenSpan
   readonly connectTimeoutMs: number
+  /** Who pays. A workflow hands it on to the calls it makes; other engines leave it alone. */
+  readonly spending: Spending
 }
 
 export interface ChatCall extends CallContext {
@@ -57,11 +60,6 @@ export interface ChatEnd {
   readonly usage?: Usage
   /** The engine's own usage object, kept as it was. */
   readonly rawUsage?: JsonObject
-  /** What a workflow spent on inner calls, priced where each was made. Absent: the caller
-   *  prices `usage` by the deployment. */
-  readonly costNanoUsd?: bigint
-  /** With it: the version of the price that was applied. */
-  readonly priceVersion?: string
 }
 
 export interface Attempt {
@@ -99,33 +97,24 @@ export interface EmbedResult {
   readonly usage?: Usage
 }
 
-/** Calls a logical model from within: what a workflow is given. Routing, fallback and deadlines
- *  are those of any request; `end` always carries usage, and the cost unless it is unknown. */
+/** Calls a logical model from within: what a workflow is given. Routing, fallback, deadlines and
+ *  budgets are those of any request. */
 export type CallModel = (model: string, call: InnerCall, sink: ChatSink) => Attempt
 
-export interface InnerCall {
-  readonly requestId: string
-  readonly span: OpenSpan
+type Inside = Pick<CallContext, 'requestId' | 'span' | 'spending'>
+
+export interface InnerCall extends Inside {
   readonly body: JsonObject
   readonly stream: boolean
   readonly outputTokensMax: number
 }
 
-/** Reranks with a logical model from within, likewise. Rejects with a `Fault`. */
-export type RerankWith = (model: string, call: InnerRerank) => Promise<InnerRanking>
+/** Reranks with a logical model from within, likewise: positions in `documents`, best first.
+ *  Rejects with a `Fault`. */
+export type RerankWith = (model: string, call: InnerRerank) => Promise<readonly number[]>
 
-export interface InnerRerank {
-  readonly requestId: string
-  readonly span: OpenSpan
+export interface InnerRerank extends Inside {
   readonly signal: AbortSignal
   readonly query: string
   readonly documents: readonly string[]
-}
-
-export interface InnerRanking {
-  /** Positions in `documents`, best first. */
-  readonly order: readonly number[]
-  readonly usage: Usage
-  /** Absent when it is unknown. */
-  readonly costNanoUsd?: bigint
 }

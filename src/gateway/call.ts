@@ -1,15 +1,22 @@
 import type { Clock, Timer } from '../base/clock.ts'
-import { type Fault, fault, isRetryable, sentenceOf } from '../base/errors.ts'
+import { type Fault, fault, isRetryable, type Problem, type Refusal, sentenceOf, toFault } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { Attempt, ChatCall, ChatEnd } from '../engine/port.ts'
+import { inputTokensBound, unboundedInput } from '../meter/bound.ts'
+import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
+import { Degrade, HeldCall, type Spending } from '../meter/spending.ts'
+import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
-import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
-import { route } from './route.ts'
+import { type Catalogue, deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
+import { type Candidate, route } from './route.ts'
 
 /** One chat completion over the deployments of a logical model: attempts one after another, and
  *  nothing handed on before the first content frame. From then on the attempt stands: a failure
- *  is reported, never papered over with another model's words. */
+ *  is reported, never papered over with another model's words.
+ *
+ *  Before each attempt what it can use at most is held against the budgets; when it is over, what
+ *  it used is charged, whatever became of it. */
 
 export interface CallRequest {
   readonly requestId: string
@@ -18,20 +25,24 @@ export interface CallRequest {
   readonly stream: boolean
   readonly outputTokensMax: number
   readonly span: OpenSpan
+  readonly spending: Spending
 }
 
 /** Receives the answer: `commit` once before the first frame, frames, then `end`; or `fail` at
- *  any time, last. Nothing after `end`, `fail` or `Attempt.cancel`. */
+ *  any time, last. Nothing after `end`, `fail` or `Attempt.cancel`. Whatever the end, the charges
+ *  are in `spending` by then. */
 export interface CallSink {
   commit(deployment: Deployment): void
   frame(frame: JsonObject): void
   end(end: ChatEnd): void
-  fail(fault: Fault): void
+  fail(problem: Problem): void
 }
 
 export interface CallDependencies {
   readonly clock: Clock
   readonly random: Random
+  /** Where the models are that budgets degrade to. */
+  readonly catalogue: () => Catalogue
 }
 
 /** Frames held before the first content (role-only chunks and the like). An engine that sends
@@ -46,57 +57,114 @@ export function callModel(dependencies: CallDependencies, request: CallRequest, 
 
 class Call implements Attempt {
   readonly #clock: Clock
+  readonly #dependencies: CallDependencies
   readonly #request: CallRequest
   readonly #sink: CallSink
-  readonly #order: readonly Deployment[]
+  #order: Candidate[]
   readonly #deadlineMs: number
   #tried = 0
   #attempt: Attempt | undefined
   #deployment: Deployment | undefined
   #span: OpenSpan | undefined
+  #held: HeldCall | undefined
+  #outputTokens = 0
   #timer: Timer | undefined
   /** Grows with every attempt and at the end, so that a late callback is known to be late. */
   #generation = 0
-  #held: JsonObject[] = []
+  /** Frames before the first content. */
+  #early: JsonObject[] = []
   #committed = false
   #paused = false
   #over = false
 
-  constructor({ clock, random }: CallDependencies, request: CallRequest, sink: CallSink) {
-    this.#clock = clock
+  constructor(dependencies: CallDependencies, request: CallRequest, sink: CallSink) {
+    this.#clock = dependencies.clock
+    this.#dependencies = dependencies
     this.#request = request
     this.#sink = sink
-    this.#order = route(request.model, random)
-    this.#deadlineMs = clock.monotonicMs() + request.model.timeouts.totalMs
+    this.#order = route(request.model, dependencies.random)
+    this.#deadlineMs = this.#clock.monotonicMs() + request.model.timeouts.totalMs
   }
 
-  /** Starts the next attempt, or gives up with the last fault. */
-  next(last: Fault | undefined): void {
-    const deployment = this.#order[this.#tried]
-    const { model, requestId, body, stream, outputTokensMax, span } = this.#request
-    if (deployment === undefined || this.#clock.monotonicMs() >= this.#deadlineMs) {
+  /** Makes the next attempt, or gives up with the last problem. */
+  next(last: Problem | undefined): void {
+    const candidate = this.#order[this.#tried]
+    const { model } = this.#request
+    if (candidate === undefined || this.#clock.monotonicMs() >= this.#deadlineMs) {
       this.#over = true
       return this.#sink.fail(
         last ?? fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' }),
       )
     }
     this.#tried++
-    this.#deployment = deployment
-    this.#held = []
+    this.#deployment = candidate.deployment
+    this.#early = []
+    this.#outputTokens = 0
+    const generation = ++this.#generation
+    // What a workflow spends is held by the calls that it makes.
+    if (candidate.model.kind === 'workflow') return this.#start(candidate, undefined)
+    const held = this.#hold(candidate)
+    if (!(held instanceof Promise)) return this.#affordable(candidate, held, last)
+    held.then(
+      (one) => {
+        if (generation === this.#generation) this.#affordable(candidate, one, last)
+        else if (one instanceof HeldCall) one.cancel()
+      },
+      (thrown: unknown) => generation === this.#generation && this.#fail(toFault(thrown)),
+    )
+  }
+
+  #hold({ model, deployment }: Candidate): ReturnType<Spending['hold']> {
+    const { body, spending } = this.#request
+    const n = body['n']
+    return spending.hold({
+      model: model.name,
+      deployment: deploymentName(deployment),
+      price: deployment.priceAt?.(spending.atMs),
+      input: () => ({
+        tokensMax: inputTokensBound(body, deployment.tokenizer),
+        unbounded: unboundedInput(body, deployment.tokenizer),
+      }),
+      outputTokensMax: Math.min(this.#request.outputTokensMax, model.outputTokensMax),
+      choices: typeof n === 'number' ? n : 1,
+    })
+  }
+
+  #affordable(candidate: Candidate, held: HeldCall | Degrade | Refusal, last: Problem | undefined): void {
+    if (held instanceof HeldCall) return this.#start(candidate, held)
+    if (held instanceof Degrade) {
+      const cheaper = this.#dependencies.catalogue().get(held.to)
+      const tried = this.#order.slice(0, this.#tried)
+      const isNew = cheaper !== undefined && !tried.some(({ model }) => model.name === cheaper.name)
+      this.#order = isNew ? [...tried, ...route(cheaper, this.#dependencies.random)] : tried
+      return this.next(last ?? held.otherwise)
+    }
+    // Another deployment of the same model may cost less; another model is only taken where the
+    // budget says so.
+    const rest = this.#order.slice(this.#tried).filter(({ model }) => model === candidate.model)
+    this.#order = [...this.#order.slice(0, this.#tried), ...rest]
+    this.next(last ?? held)
+  }
+
+  #start({ model: { timeouts }, deployment }: Candidate, held: HeldCall | undefined): void {
+    const { requestId, body, stream, span, spending } = this.#request
+    this.#held = held
     const attemptSpan = span.child('attempt')
     this.#span = attemptSpan
-    const generation = ++this.#generation
+    const generation = this.#generation
     const current = (): boolean => generation === this.#generation
     const call: ChatCall = {
       requestId,
       span: attemptSpan,
-      connectTimeoutMs: model.timeouts.connectMs,
+      spending,
+      connectTimeoutMs: timeouts.connectMs,
       model: deployment.model,
       body,
       stream,
-      outputTokensMax,
+      outputTokensMax: held?.outputTokensMax ?? this.#request.outputTokensMax,
     }
-    this.#arm(stream ? model.timeouts.firstTokenMs : model.timeouts.totalMs, stream ? 'answer' : 'finish')
+    const own = this.#request.model.timeouts
+    this.#arm(stream ? own.firstTokenMs : own.totalMs, stream ? 'answer' : 'finish')
     const attempt = deployment.engine.chat(call, {
       frame: (frame) => current() && this.#frame(frame),
       end: (end) => current() && this.#end(end),
@@ -114,6 +182,7 @@ class Call implements Attempt {
     this.#closeSpan({ outcome: 'cancelled' })
     this.#finish()
     attempt?.cancel()
+    this.#held?.settle(this.#ownCount())
   }
 
   pause(): void {
@@ -131,13 +200,15 @@ class Call implements Attempt {
   }
 
   #frame(frame: JsonObject): void {
+    // Whatever a frame says, it took a token at least.
+    this.#outputTokens += Math.max(estimateOutputTokens(frame), Number(hasContent(frame)))
     if (this.#committed) {
       if (!this.#paused) this.#arm(this.#request.model.timeouts.betweenTokensMs, 'go on')
       return this.#sink.frame(frame)
     }
-    this.#held.push(frame)
+    this.#early.push(frame)
     if (this.#request.stream && !hasContent(frame)) {
-      if (this.#held.length > HELD_FRAMES_MAX) {
+      if (this.#early.length > HELD_FRAMES_MAX) {
         this.#fail(
           fault('engine_garbled', { engine: this.#engineName(), reason: `${HELD_FRAMES_MAX} frames without content` }),
         )
@@ -152,8 +223,8 @@ class Call implements Attempt {
     this.#committed = true
     this.#arm(this.#request.model.timeouts.betweenTokensMs, 'go on')
     if (this.#deployment !== undefined) this.#sink.commit(this.#deployment)
-    for (const frame of this.#held) if (generation === this.#generation) this.#sink.frame(frame)
-    this.#held = []
+    for (const frame of this.#early) if (generation === this.#generation) this.#sink.frame(frame)
+    this.#early = []
   }
 
   #end(end: ChatEnd): void {
@@ -164,7 +235,10 @@ class Call implements Attempt {
     this.#over = true
     this.#closeSpan({ outcome: 'answered' })
     this.#finish()
-    this.#sink.end(end)
+    if (this.#held === undefined) return this.#sink.end(end)
+    const usage = end.usage ?? this.#ownCount()
+    this.#held.settle(usage)
+    this.#sink.end({ ...end, usage })
   }
 
   #fail(cause: Fault): void {
@@ -173,9 +247,21 @@ class Call implements Attempt {
     const committed = this.#committed
     this.#finish()
     attempt?.cancel()
+    if (this.#outputTokens === 0 && USES_NOTHING.has(cause.code)) this.#held?.cancel()
+    else this.#held?.settle(this.#ownCount())
     if (!committed && isRetryable(cause)) return this.next(cause)
     this.#over = true
     this.#sink.fail(cause)
+  }
+
+  /** What was sent and what came back, for an engine that does not say. */
+  #ownCount(): Usage {
+    return {
+      ...NO_USAGE,
+      inputTokens: estimateInputTokens(this.#request.body, this.#deployment?.tokenizer),
+      outputTokens: this.#outputTokens,
+      estimated: true,
+    }
   }
 
   #arm(limitMs: number, phase: string): void {
@@ -212,6 +298,15 @@ class Call implements Attempt {
     return this.#deployment?.engine.name ?? this.#request.model.name
   }
 }
+
+/** Engines charge nothing for a request that they did not take. One that was taken and then not
+ *  answered was read at least. */
+export const USES_NOTHING: ReadonlySet<string> = new Set([
+  'engine_unreachable',
+  'engine_refused',
+  'engine_rejected',
+  'engine_busy',
+])
 
 const DELTA_CONTENT = [
   'content',

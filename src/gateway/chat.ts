@@ -1,26 +1,22 @@
-import type { Clock, Timer } from '../base/clock.ts'
-import { reasonOf, type Problem, sentenceOf, statusOf, toProblem } from '../base/errors.ts'
+import type { Timer } from '../base/clock.ts'
+import { reasonOf, type Problem, statusOf, toProblem } from '../base/errors.ts'
 import type { Reply } from '../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
-import type { Random } from '../base/random.ts'
 import type { Attempt, ChatEnd } from '../engine/port.ts'
 import type { Scopes } from '../guard/identify.ts'
-import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
-import { NO_USAGE, type Usage } from '../meter/usage.ts'
+import type { Spending } from '../meter/spending.ts'
 import type { OpenSpan, Trace } from '../trace/trace.ts'
-import { callModel } from './call.ts'
+import { type CallDependencies, callModel } from './call.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
-import { answerHeaders, type Bill, bill, billJson, costJson, scopesJson, stagesJson } from './settle.ts'
+import { answerHeaders, costJson, outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import { type ChatRequest, errorBody, SSE_DONE, sseData, usageBody } from './surface/openai.ts'
 
 /** One chat completion from admission to settlement. */
 
-export interface ChatDependencies {
-  readonly clock: Clock
-  readonly random: Random
+export interface ChatDependencies extends CallDependencies {
   readonly journal: Journal
   readonly log: Log
   /** A client that takes nothing for this long is cut off: its stream holds an engine's slot. */
@@ -32,6 +28,7 @@ export interface Admitted {
   readonly scopes: Scopes
   readonly model: LogicalModel
   readonly trace: Trace
+  readonly spending: Spending
 }
 
 /** The status that logs give a request whose client left; none is sent. */
@@ -39,15 +36,14 @@ export const CLIENT_CLOSED = 499
 
 type Stage = 'calling' | 'answering' | 'settling' | 'over'
 
-/** Runs the exchange; `over` is called exactly once, when nothing of it is left. */
+/** Runs the exchange; resolves when nothing of it is left. */
 export function runChat(
   dependencies: ChatDependencies,
   admitted: Admitted,
   request: ChatRequest,
   reply: Reply,
-  over: () => void,
-): void {
-  new Chat(dependencies, admitted, request, reply, over).start()
+): Promise<void> {
+  return new Promise((over) => new Chat(dependencies, admitted, request, reply, over).start())
 }
 
 class Chat {
@@ -68,10 +64,7 @@ class Chat {
   #waiting: JsonObject[] = []
   #ended: ChatEnd | undefined
   #stall: Timer | undefined
-  /** When it came in: whose price holds. */
-  readonly #atMs: number
   #firstTokenMs = -1
-  #outputTokensSeen = 0
   /** Fields every chunk of a stream shares, from the first one. */
   #common: JsonObject | undefined
   /** What a workflow adds to the end of its answer, kept until the bill is known. */
@@ -89,12 +82,11 @@ class Chat {
     this.#request = request
     this.#reply = reply
     this.#over = over
-    this.#atMs = dependencies.clock.wallMs()
   }
 
   start(): void {
-    const { clock, random, journal } = this.#dependencies
-    const { requestId, model, trace } = this.#admitted
+    const { journal } = this.#dependencies
+    const { requestId, model, trace, spending } = this.#admitted
     this.#reply.onGone(() => this.#gone())
     this.#reply.onDrain(() => this.#drained())
     const { stream } = this.#request
@@ -107,7 +99,7 @@ class Chat {
     const span = trace.open('call')
     this.#call = span
     const attempt = callModel(
-      { clock, random },
+      this.#dependencies,
       {
         requestId,
         model,
@@ -115,6 +107,7 @@ class Chat {
         stream,
         outputTokensMax: Math.min(this.#request.outputTokensMax ?? Infinity, model.outputTokensMax),
         span,
+        spending,
       },
       {
         commit: (deployment) => {
@@ -158,7 +151,6 @@ class Chat {
       this.#attempt?.pause()
       return
     }
-    this.#outputTokensSeen += estimateOutputTokens(frame)
     if (!this.#request.stream || (isObject(frame['headworks']) && isLast(frame))) {
       this.#last = frame
       return
@@ -181,46 +173,50 @@ class Chat {
     if (deployment === undefined || (this.#stage !== 'calling' && this.#stage !== 'answering')) return
     this.#attempt = undefined
     this.#stall?.cancel()
-    const charge = bill(end, this.#ownCount(), deployment, this.#atMs)
     const answering = this.#stage === 'answering'
     this.#stage = 'settling'
     this.#call?.end()
     const { journal } = this.#dependencies
     const { requestId, trace } = this.#admitted
-    const closing = this.#closing('answered', 200, charge)
+    const closing = this.#closing('answered', 200)
     const settling = trace.open('settle')
     const posted = journal.close(requestId, closing).then(
       () => {
         settling.end()
-        if (this.#request.stream) this.#finishStream(end, charge, answering)
-        else this.#finishWhole(end, charge)
+        if (this.#request.stream) this.#finishStream(end, answering)
+        else this.#finishWhole(end)
         this.#finish()
       },
       (cause: unknown) => {
         // What is not recorded is not acknowledged; what was used is still posted.
         const problem = toProblem(cause)
-        journal.closeLater(requestId, this.#closing('failed', statusOf(problem), charge, problem))
+        journal.closeLater(requestId, this.#closing('failed', statusOf(problem), problem))
         this.#report(problem)
       },
     )
     posted.catch((thrown: unknown) => this.#broken(thrown))
   }
 
-  #finishWhole(end: ChatEnd, charge: Bill): void {
-    const frame = this.#last ?? {}
-    const body: JsonObject = { ...frame, usage: end.rawUsage ?? usageBody(charge.usage) }
-    const headers = answerHeaders(this.#deployment, charge)
-    sendJson(this.#reply, this.#admitted.requestId, 200, this.#enrich(body, charge), headers)
+  #finishWhole(end: ChatEnd): void {
+    const { requestId, spending } = this.#admitted
+    const body: JsonObject = { ...this.#last, usage: this.#usage(end) }
+    const headers = answerHeaders(this.#deployment, spending, spending.total)
+    sendJson(this.#reply, requestId, 200, this.#enrich(body), headers)
   }
 
-  #finishStream(end: ChatEnd, charge: Bill, headSent: boolean): void {
+  #finishStream(end: ChatEnd, headSent: boolean): void {
     if (!headSent) this.#startStream()
-    if (this.#last !== undefined) this.#reply.write(sseData(this.#enrich(this.#chunk(this.#last), charge)))
+    if (this.#last !== undefined) this.#reply.write(sseData(this.#enrich(this.#chunk(this.#last))))
     if (this.#request.includeUsage) {
-      const usage = end.rawUsage ?? usageBody(charge.usage)
+      const usage = this.#usage(end)
       this.#reply.write(sseData({ ...this.#common, object: 'chat.completion.chunk', choices: [], usage }))
     }
     this.#reply.end(SSE_DONE)
+  }
+
+  /** As the engine that answered told it; attempts that failed before it are in the bill alone. */
+  #usage(end: ChatEnd): JsonObject {
+    return end.rawUsage ?? usageBody(end.usage ?? this.#admitted.spending.total.usage)
   }
 
   /** Something failed: settle what was produced, then say so. */
@@ -230,7 +226,7 @@ class Chat {
     this.#attempt = undefined
     attempt?.cancel()
     this.#stage = 'settling'
-    this.#settleUnfinished('failed', statusOf(problem), problem)
+    this.#settleUnfinished(outcomeOf(problem), statusOf(problem), problem)
       .then(() => this.#report(problem))
       .catch((thrown: unknown) => this.#broken(thrown))
   }
@@ -278,23 +274,19 @@ class Chat {
   async #settleUnfinished(outcome: Outcome, status: number, problem: Problem | undefined): Promise<void> {
     const { journal } = this.#dependencies
     const { requestId } = this.#admitted
-    const deployment = this.#deployment
-    const charge =
-      deployment === undefined ? { usage: NO_USAGE } : bill(undefined, this.#ownCount(), deployment, this.#atMs)
     this.#call?.end()
-    const closing = this.#closing(outcome, status, charge, problem)
+    const closing = this.#closing(outcome, status, problem)
     await journal.close(requestId, closing).catch(() => journal.closeLater(requestId, closing))
   }
 
-  #closing(outcome: Outcome, status: number, charge: Bill, problem?: Problem): Closing {
-    const { trace } = this.#admitted
+  #closing(outcome: Outcome, status: number, problem?: Problem): Closing {
+    const { trace, spending } = this.#admitted
     return {
       ...this.#facts(),
       outcome,
       status,
-      ...(problem === undefined ? {} : { error: problem.code, reason: sentenceOf(problem) }),
-      deployment: this.#deployment === undefined ? null : deploymentName(this.#deployment),
-      ...billJson(charge),
+      ...(problem === undefined ? {} : problemJson(problem)),
+      ...spendingJson(spending, this.#deployment),
       firstTokenMs: this.#firstTokenMs < 0 ? null : this.#firstTokenMs,
       totalMs: trace.elapsedMs(),
       stages: stagesJson(trace.spans()),
@@ -334,10 +326,11 @@ class Chat {
   }
 
   /** Completes what a workflow says about its answer with what only the gateway knows. */
-  #enrich(frame: JsonObject, charge: Bill): JsonObject {
+  #enrich(frame: JsonObject): JsonObject {
     const own = frame['headworks']
     if (!isObject(own)) return frame
-    const { requestId, model, trace } = this.#admitted
+    const { requestId, model, trace, spending } = this.#admitted
+    const { usage, costNanoUsd } = spending.total
     return {
       ...frame,
       headworks: {
@@ -346,9 +339,9 @@ class Chat {
         deployment: this.#deployment === undefined ? null : deploymentName(this.#deployment),
         ...own,
         stages: stagesJson(trace.spans()),
-        usage: usageBody(charge.usage),
-        cost_nanousd: costJson(charge.costNanoUsd),
-        estimated: charge.usage.estimated,
+        usage: usageBody(usage),
+        cost_nanousd: costJson(costNanoUsd),
+        estimated: usage.estimated,
       },
     }
   }
@@ -358,17 +351,8 @@ class Chat {
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache',
       'x-request-id': this.#admitted.requestId,
-      ...answerHeaders(this.#deployment),
+      ...answerHeaders(this.#deployment, this.#admitted.spending),
     })
-  }
-
-  #ownCount(): Usage {
-    return {
-      ...NO_USAGE,
-      inputTokens: estimateInputTokens(this.#request.body),
-      outputTokens: this.#outputTokensSeen,
-      estimated: true,
-    }
   }
 }
 

@@ -1,41 +1,45 @@
-import { type Fault, fault, isRetryable, sentenceOf, statusOf, toFault, toProblem } from '../base/errors.ts'
-import type { Clock } from '../base/clock.ts'
+import { type Fault, fault, isRetryable, type Problem, Refusal, statusOf, toFault, toProblem } from '../base/errors.ts'
 import type { Reply } from '../base/http.ts'
 import type { Json, JsonObject } from '../base/json.ts'
-import type { Random } from '../base/random.ts'
 import type { CallContext, Operation } from '../engine/port.ts'
+import { textsTokensBound } from '../meter/bound.ts'
 import { estimateTextTokens } from '../meter/estimate.ts'
-import { inputTokensOf, NO_USAGE, type Usage } from '../meter/usage.ts'
+import { HeldCall } from '../meter/spending.ts'
+import { NO_USAGE, inputTokensOf, type Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
+import { type CallDependencies, USES_NOTHING } from './call.ts'
 import { type Admitted, CLIENT_CLOSED } from './chat.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
 import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { route } from './route.ts'
-import { answerHeaders, type Bill, bill, billJson, scopesJson, stagesJson, usageJson } from './settle.ts'
+import { answerHeaders, outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surface/openai.ts'
 
 /** The operations that answer at once, without a stream: rerank and embeddings. The same
  *  admission, fallback and settlement as a chat. */
 
-export interface DirectDependencies {
-  readonly clock: Clock
-  readonly random: Random
+export interface DirectDependencies extends CallDependencies {
   readonly journal: Journal
 }
 
-/** What a deployment was asked and said about itself: enough to charge for it. */
-interface Read {
+interface Answered {
+  /** What the deployment said about itself, where it did. */
   readonly usage: Usage | undefined
-  /** The texts that were read, for our own count. */
-  readonly inputs: readonly string[]
 }
 
-interface Answered extends Read {
+interface Body extends Answered {
   readonly body: JsonObject
 }
 
-type Ask<Answer> = (deployment: Deployment, context: CallContext & { readonly signal: AbortSignal }) => Promise<Answer>
+type Ask<Answer extends Answered> = (
+  deployment: Deployment,
+  context: CallContext & { readonly signal: AbortSignal },
+) => Promise<Answer>
+
+/** What a reranker reads: the query with each document. */
+export const pairTexts = (query: string, documents: readonly string[]): readonly string[] =>
+  documents.flatMap((document) => [query, document])
 
 export function runRerank(
   dependencies: DirectDependencies,
@@ -44,18 +48,15 @@ export function runRerank(
   reply: Reply,
 ): Promise<void> {
   const { query, documents, topN } = request
-  return runDirect(dependencies, admitted, 'rerank', reply, async ({ engine, model }, context) => {
+  const texts = pairTexts(query, documents)
+  return runDirect(dependencies, { ...admitted, texts }, 'rerank', reply, async ({ engine, model }, context) => {
     const { results, usage } = await engine.rerank({ ...context, model, query, documents, topN })
     const listed = results.map(({ index, score }): JsonObject => ({
       index,
       relevance_score: score,
       ...(request.returnDocuments ? { document: { text: documents[index] ?? '' } } : {}),
     }))
-    return {
-      body: { id: context.requestId, model: admitted.model.name, results: listed },
-      usage,
-      inputs: [query, ...documents],
-    }
+    return { body: { id: context.requestId, model: admitted.model.name, results: listed }, usage }
   })
 }
 
@@ -65,27 +66,27 @@ export function runEmbeddings(
   request: EmbeddingsRequest,
   reply: Reply,
 ): Promise<void> {
-  return runDirect(dependencies, admitted, 'embed', reply, async ({ engine, model }, context) => {
+  const admittedTexts = { ...admitted, texts: request.inputs }
+  return runDirect(dependencies, admittedTexts, 'embed', reply, async ({ engine, model }, context) => {
     const { vectors, usage } = await engine.embed({ ...context, model, inputs: request.inputs })
     const data = vectors.map((vector, index): JsonObject => ({
       object: 'embedding',
       index,
       embedding: request.base64 ? encodeVector(vector) : Array.from(vector),
     }))
-    return { body: { object: 'list', model: admitted.model.name, data }, usage, inputs: request.inputs }
+    return { body: { object: 'list', model: admitted.model.name, data }, usage }
   })
 }
 
 async function runDirect(
   dependencies: DirectDependencies,
-  admitted: Admitted,
+  admitted: Admitted & { readonly texts: readonly string[] },
   operation: Operation,
   reply: Reply,
-  ask: Ask<Answered>,
+  ask: Ask<Body>,
 ): Promise<void> {
   const { clock, journal } = dependencies
-  const { requestId, scopes, model, trace } = admitted
-  const atMs = clock.wallMs()
+  const { requestId, scopes, model, trace, spending, texts } = admitted
   const facts = { operation, ...scopesJson(scopes), model: model.name, stream: false }
   const stop = new AbortController()
   journal.open(requestId, facts, 'soon').catch((cause: unknown) => stop.abort(cause))
@@ -98,76 +99,100 @@ async function runDirect(
   const deadline = clock.after(totalMs, () =>
     stop.abort(fault('engine_timeout', { engine: model.name, phase: 'finish', limitMs: totalMs })),
   )
-  /** What is on record whatever happens next: the charge, once there is one. */
-  let posted: JsonObject = { usage: usageJson(NO_USAGE) }
+  let answering: Deployment | undefined
   const settled = (): JsonObject => ({
     ...facts,
-    ...posted,
+    ...spendingJson(spending, answering),
     totalMs: trace.elapsedMs(),
     stages: stagesJson(trace.spans()),
   })
   try {
-    const call = { requestId, model, span: trace.open('call'), signal: stop.signal }
-    const { deployment, answered } = await askInTurn(dependencies.random, call, ask).finally(() => call.span.end())
+    const call = { requestId, model, spending, texts, span: trace.open('call'), signal: stop.signal }
+    const asked = await askInTurn(dependencies, call, ask).finally(() => call.span.end())
     deadline.cancel()
-    const charge = chargeOf(answered, deployment, atMs)
-    posted = {
-      deployment: deploymentName(deployment),
-      ...billJson(charge),
-    }
+    if (asked instanceof Refusal) return await failed(asked)
+    const { deployment, answered } = asked
+    answering = deployment
     await journal.close(requestId, { ...settled(), outcome: 'answered', status: 200 })
-    const tokens = inputTokensOf(charge.usage)
+    const { usage } = spending.charges.at(-1) ?? spending.total
+    const tokens = inputTokensOf(usage)
     const body: Json = { ...answered.body, usage: { prompt_tokens: tokens, total_tokens: tokens } }
-    sendJson(reply, requestId, 200, body, answerHeaders(deployment, charge))
+    sendJson(reply, requestId, 200, body, answerHeaders(deployment, spending, spending.total))
   } catch (thrown) {
     deadline.cancel()
     stop.abort()
-    const problem = toProblem(thrown)
+    await failed(toProblem(thrown))
+  }
+
+  async function failed(problem: Problem): Promise<void> {
     const closing: Closing = {
       ...settled(),
-      outcome: left ? 'cancelled' : 'failed',
+      outcome: left ? 'cancelled' : outcomeOf(problem),
       status: left ? CLIENT_CLOSED : statusOf(problem),
-      error: problem.code,
-      reason: sentenceOf(problem),
+      ...problemJson(problem),
     }
     await journal.close(requestId, closing).catch(() => journal.closeLater(requestId, closing))
     if (!left) sendProblem(reply, requestId, problem)
   }
 }
 
-export function chargeOf({ usage, inputs }: Read, deployment: Deployment, atMs: number): Bill {
-  const inputTokens = inputs.reduce((sum, text) => sum + estimateTextTokens(text), 0)
-  const ownCount = { ...NO_USAGE, inputTokens, estimated: true }
-  return bill(usage === undefined ? undefined : { usage }, ownCount, deployment, atMs)
-}
-
-export interface DirectCall {
-  readonly requestId: string
+export interface DirectCall extends Pick<CallContext, 'requestId' | 'spending'> {
   readonly model: LogicalModel
+  /** Everything the engine reads. */
+  readonly texts: readonly string[]
   /** Where the attempts are recorded. */
   readonly span: OpenSpan
   readonly signal: AbortSignal
 }
 
 /** Asks one deployment after another, while failing elsewhere may help. Rejects with the last
- *  `Fault`. */
-export async function askInTurn<Answer>(
-  random: Random,
-  { requestId, model, span: call, signal }: DirectCall,
+ *  `Fault`; a budget's refusal is returned. */
+export async function askInTurn<Answer extends Answered>(
+  { random }: CallDependencies,
+  { requestId, model, texts, spending, span: call, signal }: DirectCall,
   ask: Ask<Answer>,
-): Promise<{ readonly deployment: Deployment; readonly answered: Answer }> {
-  let last: Fault | undefined
-  for (const deployment of route(model, random)) {
+): Promise<{ readonly deployment: Deployment; readonly answered: Answer } | Refusal> {
+  let last: Fault | Refusal | undefined
+  for (const { deployment, model: of } of route(model, random)) {
+    const held = await spending.hold({
+      model: of.name,
+      deployment: deploymentName(deployment),
+      price: deployment.priceAt?.(spending.atMs),
+      input: () => ({ tokensMax: textsTokensBound(texts, deployment.tokenizer), unbounded: undefined }),
+      outputTokensMax: 0,
+      choices: 1,
+    })
+    if (!(held instanceof HeldCall)) {
+      last ??= held instanceof Refusal ? held : held.otherwise
+      continue
+    }
+    const ownCount = (): Usage => ({
+      ...NO_USAGE,
+      inputTokens: texts.reduce((sum, text) => sum + estimateTextTokens(text, deployment.tokenizer), 0),
+      estimated: true,
+    })
+    // At once, and not when the engine has noticed: by then the request is closed.
+    const stopped = (): void => held.settle(ownCount())
+    signal.addEventListener('abort', stopped, { once: true })
     const span = call.child('attempt')
     try {
-      const answered = await ask(deployment, { requestId, span, signal, connectTimeoutMs: model.timeouts.connectMs })
+      if (signal.aborted) throw signal.reason
+      const connectTimeoutMs = model.timeouts.connectMs
+      const answered = await ask(deployment, { requestId, span, spending, signal, connectTimeoutMs })
+      held.settle(answered.usage ?? ownCount())
       span.end({ deployment: deploymentName(deployment), outcome: 'answered' })
       return { deployment, answered }
     } catch (thrown) {
-      last = toFault(thrown)
-      span.end({ deployment: deploymentName(deployment), outcome: 'failed', error: last.code })
-      if (signal.aborted || !isRetryable(last)) break
+      const cause = toFault(thrown)
+      last = cause
+      if (USES_NOTHING.has(cause.code)) held.cancel()
+      else held.settle(ownCount())
+      span.end({ deployment: deploymentName(deployment), outcome: 'failed', error: cause.code })
+      if (signal.aborted || !isRetryable(cause)) break
+    } finally {
+      signal.removeEventListener('abort', stopped)
     }
   }
+  if (last instanceof Refusal) return last
   throw last ?? fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' })
 }

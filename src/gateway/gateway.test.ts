@@ -1,104 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ManualClock, settled } from '../../tests/kit/clock.ts'
-import { chunk, completion, HandEngine } from '../../tests/kit/engine.ts'
+import { settled } from '../../tests/kit/clock.ts'
+import { chunk, completion } from '../../tests/kit/engine.ts'
 import { RecordedReply, request } from '../../tests/kit/exchange.ts'
-import { fault, refuse, Refusal } from '../base/errors.ts'
+import { ASK, closing, openGateway, USAGE } from '../../tests/kit/gateway.ts'
+import { fault } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
-import { silentLog } from '../base/log.ts'
-import { seededRandom } from '../base/random.ts'
 import { MemoryEvents } from '../drivers/memory/events.ts'
-import { readBindings } from '../guard/bindings.ts'
-import { LOCAL, type Principal } from '../guard/principal.ts'
-import { always, type Price } from '../meter/prices.ts'
 import type { Entry, Events } from '../store/events.ts'
-import type { Catalogue, LogicalModel } from './catalogue.ts'
-import { Gateway } from './gateway.ts'
-
-const TIMEOUTS = { connectMs: 100, firstTokenMs: 1000, betweenTokensMs: 500, totalMs: 5000 }
-const PRICE: Price = { inputNanoUsd: 150_000_000n, cachedInputNanoUsd: 75_000_000n, outputNanoUsd: 600_000_000n }
-const USAGE = { inputTokens: 10, cachedInputTokens: 2, outputTokens: 3, reasoningTokens: 1, estimated: false }
-const ASK = { model: 'chat', messages: [{ role: 'user', content: 'Hello?' }] }
-
-interface Options {
-  readonly events?: Events
-  readonly allow?: boolean
-  readonly inFlightMax?: number
-  /** Bindings of the key that asks, as the API takes them; the owner asks otherwise. */
-  readonly key?: JsonObject
-}
-
-function bound(terms: JsonObject): Principal {
-  const bindings = readBindings(terms, 'user')
-  if (bindings instanceof Refusal) return assert.fail(JSON.stringify(bindings))
-  return { id: 'key_1', name: 'app', role: 'user', bindings }
-}
-
-function open(options: Options = {}) {
-  const clock = new ManualClock()
-  const principal = options.key === undefined ? LOCAL : bound(options.key)
-  const first = new HandEngine('first')
-  const second = new HandEngine('second')
-  const events = options.events ?? new MemoryEvents()
-  const fallback: LogicalModel = {
-    ...model('second', second),
-    deployments: [{ engine: second, model: 'small', weight: 1 }],
-  }
-  const chat: LogicalModel = {
-    ...model('chat', first),
-    deployments: [{ engine: first, model: 'weights', weight: 1, priceAt: always(PRICE, 'config') }],
-    fallback: [fallback],
-  }
-  const catalogue: Catalogue = new Map([
-    ['chat', chat],
-    ['second', fallback],
-    ['docs', { ...model('docs', second), kind: 'workflow' }],
-  ])
-  const gateway = new Gateway({
-    clock,
-    random: seededRandom(1),
-    log: silentLog,
-    events,
-    catalogue: () => catalogue,
-    authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : principal),
-    limits: () => ({
-      bodyBytesMax: 10_000,
-      bodyDepthMax: 16,
-      requestsInFlightMax: options.inFlightMax ?? 10,
-      clientStallMs: 2000,
-    }),
-  })
-  async function ask(body: unknown, target = '/v1/chat/completions', method = 'POST'): Promise<RecordedReply> {
-    const reply = new RecordedReply()
-    gateway.handle(request(method, target, body), reply)
-    await settled()
-    return reply
-  }
-  return { clock, first, second, events, gateway, ask }
-}
-
-const model = (name: string, engine: HandEngine): LogicalModel => ({
-  name,
-  kind: 'model',
-  description: '',
-  operations: ['chat'],
-  deployments: [{ engine, model: 'weights', weight: 1 }],
-  fallback: [],
-  outputTokensMax: 100,
-  timeouts: TIMEOUTS,
-})
-
-async function closing(events: Events, reply: RecordedReply): Promise<JsonObject & { outcome?: string }> {
-  const entries = await events.read(String(reply.headers['x-request-id']))
-  assert.deepEqual(
-    entries.map(({ phase }) => phase),
-    ['open', 'close'],
-  )
-  return entries[1]?.body ?? {}
-}
 
 test('a whole answer carries usage, cost, and an id whose event says the same', async () => {
-  const { first, ask, events, gateway } = open()
+  const { first, ask, events, gateway } = openGateway()
   const reply = await ask(ASK)
   assert.equal(first.last.call.outputTokensMax, 100, 'a cap is always sent')
   first.last.sink.frame(completion('Hi.'))
@@ -120,7 +32,7 @@ test('a whole answer carries usage, cost, and an id whose event says the same', 
 })
 
 test('a stream holds back the status until there is content, then keeps one id and ends with [DONE]', async () => {
-  const { first, ask, events } = open()
+  const { first, ask, events } = openGateway()
   const reply = await ask({ ...ASK, stream: true, stream_options: { include_usage: true } })
   first.last.sink.frame(chunk({ role: 'assistant', content: '' }))
   await settled()
@@ -145,7 +57,7 @@ test('a stream holds back the status until there is content, then keeps one id a
 })
 
 test('before the first content another deployment takes over, and the client sees only that one', async () => {
-  const { first, second, ask, events } = open()
+  const { first, second, ask, events } = openGateway()
   const reply = await ask({ ...ASK, stream: true })
   first.last.sink.frame(chunk({ role: 'assistant', content: '' }))
   first.last.fail()
@@ -164,7 +76,7 @@ test('before the first content another deployment takes over, and the client see
 })
 
 test('after the first content a failure is an error frame without [DONE], never another model', async () => {
-  const { first, second, ask, events } = open()
+  const { first, second, ask, events } = openGateway()
   const reply = await ask({ ...ASK, stream: true })
   first.last.say('Half of')
   await settled()
@@ -178,7 +90,7 @@ test('after the first content a failure is an error frame without [DONE], never 
 })
 
 test("when every deployment fails, the status is the last one's", async () => {
-  const { first, second, ask } = open()
+  const { first, second, ask } = openGateway()
   const reply = await ask(ASK)
   first.last.fail()
   second.last.sink.fail(fault('engine_busy', { engine: 'second' }))
@@ -187,7 +99,7 @@ test("when every deployment fails, the status is the last one's", async () => {
 })
 
 test('a request the engine rejects is not sent to another', async () => {
-  const { first, second, ask } = open()
+  const { first, second, ask } = openGateway()
   const reply = await ask(ASK)
   first.last.sink.fail(fault('engine_rejected', { engine: 'first', reason: 'temperature is too high' }))
   await settled()
@@ -196,13 +108,13 @@ test('a request the engine rejects is not sent to another', async () => {
 
 test('a silent engine is given up at each deadline', async (t) => {
   await t.test('no first token: the next deployment', async () => {
-    const { clock, first, second, ask } = open()
+    const { clock, first, second, ask } = openGateway()
     await ask({ ...ASK, stream: true })
     clock.advance(1000)
     assert.deepEqual([first.last.cancelled, second.calls.length], [true, 1])
   })
   await t.test('a pause between tokens: an error frame', async () => {
-    const { clock, first, ask } = open()
+    const { clock, first, ask } = openGateway()
     const reply = await ask({ ...ASK, stream: true })
     first.last.say('Well')
     await settled()
@@ -212,7 +124,7 @@ test('a silent engine is given up at each deadline', async (t) => {
     assert.equal(clock.pending, 0)
   })
   await t.test('too long in all', async () => {
-    const { clock, first, ask } = open()
+    const { clock, first, ask } = openGateway()
     const reply = await ask({ ...ASK, stream: true })
     for (let i = 0; i < 11; i++) {
       clock.advance(450)
@@ -226,7 +138,7 @@ test('a silent engine is given up at each deadline', async (t) => {
 })
 
 test('a client that leaves stops the engine at once, and what it had is posted', async () => {
-  const { clock, first, ask, events, gateway } = open()
+  const { clock, first, ask, events, gateway } = openGateway()
   const reply = await ask({ ...ASK, stream: true })
   first.last.say('One')
   await settled()
@@ -239,7 +151,7 @@ test('a client that leaves stops the engine at once, and what it had is posted',
 })
 
 test('a slow reader pauses the engine, and one that never reads is cut off', async () => {
-  const { clock, first, ask, events } = open()
+  const { clock, first, ask, events } = openGateway()
   const reply = await ask({ ...ASK, stream: true })
   first.last.say('One')
   await settled()
@@ -257,7 +169,7 @@ test('a slow reader pauses the engine, and one that never reads is cut off', asy
 
 test('a fault while the answer is written costs that answer alone', async () => {
   for (const stream of [true, false]) {
-    const { first, gateway } = open()
+    const { first, gateway } = openGateway()
     const reply = new RecordedReply()
     reply.head = () => {
       throw new Error('no header may hold this')
@@ -283,7 +195,7 @@ test('nothing leaves before the opening entry is durable', async () => {
     follow: (position, limit) => memory.follow(position, limit),
     unclosed: (limit) => memory.unclosed(limit),
   }
-  const { first, ask } = open({ events: slow })
+  const { first, ask } = openGateway({ events: slow })
   const reply = await ask({ ...ASK, stream: true })
   first.last.say('Early.', 'stop')
   first.last.sink.end({ usage: USAGE })
@@ -306,7 +218,7 @@ test('a store that cannot be written refuses with 503 and stops the engine', asy
     follow: async (position) => ({ entries: [], position }),
     unclosed: async () => [],
   }
-  const { clock, first, ask, gateway } = open({ events: broken })
+  const { clock, first, ask, gateway } = openGateway({ events: broken })
   const reply = await ask(ASK)
   clock.advance(2)
   await settled()
@@ -329,7 +241,7 @@ test('an answer that comes at once costs one write, with its opening', async () 
     follow: (position, limit) => memory.follow(position, limit),
     unclosed: (limit) => memory.unclosed(limit),
   }
-  const { clock, first, ask } = open({ events: counted })
+  const { clock, first, ask } = openGateway({ events: counted })
   await ask(ASK)
   first.last.sink.frame(completion('Hi.'))
   first.last.sink.end({ usage: USAGE })
@@ -346,16 +258,43 @@ test('an answer that comes at once costs one write, with its opening', async () 
 
 test('what a crash left open is closed as interrupted, once', async () => {
   const events = new MemoryEvents()
-  const before = open({ events })
+  const before = openGateway({ events })
   const reply = await before.ask(ASK)
   assert.equal(reply.status, 0)
   before.clock.advance(2)
   await settled()
-  const after = open({ events })
+  const after = openGateway({ events })
   assert.equal(await after.gateway.recover(), 1)
   assert.equal(await after.gateway.recover(), 0)
   const [entry] = (await events.recent({ limit: 1 })).entries
   assert.equal(entry?.body['outcome'], 'interrupted')
+})
+
+test('of several processes only what the dead one left is closed, and each entry names its own', async () => {
+  const events = new MemoryEvents()
+  for (const [at, node] of ['gateway-1', 'gateway-2'].entries()) {
+    const { ask, clock } = openGateway({ events, node })
+    clock.advance(at) // Ids are made of the time and of chance, and theirs is the same.
+    await ask(ASK)
+    clock.advance(2)
+  }
+  await settled()
+  await events.append([{ id: 'run', phase: 'open', kind: 'ingest', atMs: 0, body: { node: 'gateway-2' } }])
+  const primary = openGateway({ events })
+  assert.equal(await primary.gateway.recover('gateway-2'), 1)
+  assert.equal(await primary.gateway.recover('gateway-2'), 0)
+  const closed = (await events.recent({ limit: 9 })).entries
+  assert.deepEqual(
+    closed.map(({ body }) => [body['node'], body['outcome']]),
+    [['gateway-2', 'interrupted']],
+  )
+  assert.deepEqual(
+    (await events.unclosed(9)).map(({ kind, body }) => [kind, body['node']]),
+    [
+      ['request', 'gateway-1'],
+      ['ingest', 'gateway-2'],
+    ],
+  )
 })
 
 test('bad input is refused before any engine is called', async (t) => {
@@ -379,7 +318,7 @@ test('bad input is refused before any engine is called', async (t) => {
   ]
   for (const [name, body, status, code] of cases) {
     await t.test(name, async () => {
-      const { first, ask } = open()
+      const { first, ask } = openGateway()
       const reply = await ask(body)
       assert.deepEqual([reply.status, reply.json().error.code], [status, code])
       assert.deepEqual(Object.keys(reply.json().error), ['message', 'type', 'param', 'code'])
@@ -390,20 +329,20 @@ test('bad input is refused before any engine is called', async (t) => {
 })
 
 test("an unknown key, path or method is refused in the client's own shape", async () => {
-  assert.equal((await open({ allow: false }).ask(ASK)).status, 401)
-  assert.equal((await open().ask(ASK, '/v1/nothing')).status, 404)
-  assert.equal((await open().ask('', '/v1/chat/completions', 'GET')).status, 405)
-  assert.equal((await open().ask('', '/v1/models/%ff', 'GET')).status, 404)
+  assert.equal((await openGateway({ allow: false }).ask(ASK)).status, 401)
+  assert.equal((await openGateway().ask(ASK, '/v1/nothing')).status, 404)
+  assert.equal((await openGateway().ask('', '/v1/chat/completions', 'GET')).status, 405)
+  assert.equal((await openGateway().ask('', '/v1/models/%ff', 'GET')).status, 404)
 })
 
 test("the caller's lower cap counts, whichever name it has", async () => {
-  const { first, ask } = open()
+  const { first, ask } = openGateway()
   await ask({ ...ASK, max_tokens: 7, max_completion_tokens: 9 })
   assert.equal(first.last.call.outputTokensMax, 7)
 })
 
 test('beyond the limit in flight, and while draining, a request is refused at once and may be retried', async () => {
-  const { ask, gateway } = open({ inFlightMax: 1 })
+  const { ask, gateway } = openGateway({ inFlightMax: 1 })
   await ask(ASK)
   const crowded = await ask(ASK)
   assert.deepEqual(
@@ -415,16 +354,16 @@ test('beyond the limit in flight, and while draining, a request is refused at on
 })
 
 test('models lists what there is, and what each serves', async () => {
-  const reply = await open().ask('', '/v1/models', 'GET')
+  const reply = await openGateway().ask('', '/v1/models', 'GET')
   assert.deepEqual(
     reply.json().data.map((one: { id: string }) => one.id),
     ['chat', 'second', 'docs'],
   )
-  assert.equal((await open().ask('', '/v1/models/chat', 'GET')).json().headworks.operations[0], 'chat')
+  assert.equal((await openGateway().ask('', '/v1/models/chat', 'GET')).json().headworks.operations[0], 'chat')
 })
 
 test('a key calls and sees what it may call, and learns nothing about the rest', async () => {
-  const { ask, first, second } = open({ key: { models: ['cha*'], workflows: ['docs'] } })
+  const { ask, first, second } = openGateway({ key: { models: ['cha*'], workflows: ['docs'] } })
   const listed = await ask('', '/v1/models', 'GET')
   assert.deepEqual(
     listed.json().data.map((one: { id: string }) => one.id),
@@ -450,7 +389,7 @@ test('a key calls and sees what it may call, and learns nothing about the rest',
 test('a request is on record under its scopes', async () => {
   const key = { team: 'web', tags: ['eu'], mayName: { user: 'accept', workflow: 'accept' } }
   const facts = async (body: JsonObject): Promise<JsonObject> => {
-    const { ask, events, first, second } = open({ key })
+    const { ask, events, first, second } = openGateway({ key })
     const reply = await ask({ ...ASK, ...body })
     const { last } = first.calls.length > 0 ? first : second
     last.sink.frame(completion('Hi.'))
@@ -467,7 +406,7 @@ test('a request is on record under its scopes', async () => {
 })
 
 test('a name the key may not give is refused before any engine is called', async () => {
-  const { ask, first } = open({ key: { mayName: { user: 'refuse' } } })
+  const { ask, first } = openGateway({ key: { mayName: { user: 'refuse' } } })
   const refused = await ask({ ...ASK, user: 'eve' })
   const { code, type } = refused.json().error
   assert.deepEqual([refused.status, code, type, first.calls.length], [403, 'name_not_allowed', 'permission_error', 0])

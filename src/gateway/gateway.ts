@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { refuse, Refusal, toProblem } from '../base/errors.ts'
+import { refuse, Refusal, statusOf, toProblem } from '../base/errors.ts'
 import type { Handler, Headers, Reply, Request } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import { type Json, parseJson } from '../base/json.ts'
@@ -9,13 +9,15 @@ import type { Operation } from '../engine/port.ts'
 import { mayCall } from '../guard/bindings.ts'
 import { identify } from '../guard/identify.ts'
 import type { Principal } from '../guard/principal.ts'
+import type { Accounting } from '../meter/accounting.ts'
 import type { Events } from '../store/events.ts'
 import { Trace } from '../trace/trace.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { type Admitted, runChat } from './chat.ts'
 import { runEmbeddings, runRerank } from './direct.ts'
-import { Journal } from './journal.ts'
+import { type Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
+import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import { readChatRequest, readEmbeddingsRequest, readRerankRequest } from './surface/openai.ts'
 
 /** The data plane, `/v1/*`: admit, route, call, stream, settle. */
@@ -25,11 +27,15 @@ export interface GatewayDependencies {
   readonly random: Random
   readonly log: Log
   readonly events: Events
+  /** The name of this process among those that share the store. */
+  readonly node: string
   /** Read at every request, so that a reload takes effect at once. */
   readonly catalogue: () => Catalogue
   readonly authenticate: (request: Request) => Principal | Refusal
   /** Likewise. */
   readonly limits: () => GatewayLimits
+  /** Budgets and their books. */
+  readonly accounting: Pick<Accounting, 'spending'>
 }
 
 export interface GatewayLimits {
@@ -43,7 +49,11 @@ interface Arrived {
   readonly principal: Principal
   readonly headers: Headers
   readonly body: Json
+  readonly requestId: string
+  readonly trace: Trace
 }
+
+const READ = { chat: readChatRequest, rerank: readRerankRequest, embed: readEmbeddingsRequest }
 
 const ROUTES: readonly { readonly path: string; readonly operation: Operation }[] = [
   { path: '/v1/chat/completions', operation: 'chat' },
@@ -67,9 +77,10 @@ export class Gateway {
     return this.#inFlight
   }
 
-  /** Closes what a crash left open; before the first request. Returns how many there were. */
-  recover(): Promise<number> {
-    return this.#journal.recover()
+  /** Closes what a crash left open: everything, before the first request, or what the process
+   *  `node` left. Returns how many there were. */
+  recover(node?: string): Promise<number> {
+    return this.#journal.recover(node)
   }
 
   /** Refuses new work from now on. */
@@ -113,47 +124,57 @@ export class Gateway {
     const refusal = this.#crowded()
     if (refusal !== undefined) return sendProblem(reply, requestId, refusal)
     this.#inFlight++
-    let over = (): void => {
-      over = () => {}
-      this.#inFlight--
-    }
     try {
       const body = await this.#body(request)
       admission.end({ key: principal.id })
       if (body instanceof Refusal) return sendProblem(reply, requestId, body)
-      const arrived: Arrived = { principal, headers: request.headers, body }
-      if (found.operation !== 'chat') return await this.#direct(found.operation, arrived, { requestId, trace }, reply)
-      const chat = readChatRequest(body)
-      if (chat instanceof Refusal) return sendProblem(reply, requestId, chat)
-      const called = this.#called(arrived, chat.model, 'chat')
-      if (called instanceof Refusal) return sendProblem(reply, requestId, called)
-      const settle = over
-      over = () => {} // From here on the chat says when it is over.
-      runChat(
-        { ...this.#dependencies, journal: this.#journal, clientStallMs: this.#dependencies.limits().clientStallMs },
-        { requestId, trace, ...called },
-        chat,
-        reply,
-        settle,
-      )
+      const arrived: Arrived = { principal, headers: request.headers, body, requestId, trace }
+      await this.#run(found.operation, arrived, reply)
     } finally {
-      over()
+      this.#inFlight--
     }
   }
 
-  async #direct(
-    operation: Operation,
-    arrived: Arrived,
-    { requestId, trace }: Pick<Admitted, 'requestId' | 'trace'>,
-    reply: Reply,
-  ): Promise<void> {
-    const request = operation === 'rerank' ? readRerankRequest(arrived.body) : readEmbeddingsRequest(arrived.body)
-    if (request instanceof Refusal) return sendProblem(reply, requestId, request)
-    const called = this.#called(arrived, request.model, operation)
-    if (called instanceof Refusal) return sendProblem(reply, requestId, called)
+  /** Resolves when nothing of it is left. */
+  async #run(operation: Operation, arrived: Arrived, reply: Reply): Promise<void> {
+    const { requestId } = arrived
+    const asked = READ[operation](arrived.body)
+    if (asked instanceof Refusal) return sendProblem(reply, requestId, asked)
+    const admitted = this.#admit(arrived, asked.model, operation)
+    if (admitted instanceof Refusal) return sendProblem(reply, requestId, admitted)
+    const { spending } = admitted
+    const entered = spending.enter()
+    const refused = entered instanceof Promise ? await entered : entered
+    if (refused !== undefined) return this.#turnAway(admitted, operation, refused, reply)
     const dependencies = { ...this.#dependencies, journal: this.#journal }
-    if ('documents' in request) return runRerank(dependencies, { requestId, trace, ...called }, request, reply)
-    return runEmbeddings(dependencies, { requestId, trace, ...called }, request, reply)
+    try {
+      if ('documents' in asked) await runRerank(dependencies, admitted, asked, reply)
+      else if ('inputs' in asked) await runEmbeddings(dependencies, admitted, asked, reply)
+      else {
+        const { clientStallMs } = this.#dependencies.limits()
+        await runChat({ ...dependencies, clientStallMs }, admitted, asked, reply)
+      }
+    } finally {
+      spending.leave()
+    }
+  }
+
+  /** Refused before anything was begun; it is on record all the same. */
+  #turnAway(admitted: Admitted, operation: Operation, refusal: Refusal, reply: Reply): void {
+    const { requestId, model, scopes, spending, trace } = admitted
+    const facts = { operation, ...scopesJson(scopes), model: model.name }
+    this.#journal.open(requestId, facts, 'soon').catch(() => {})
+    const closing: Closing = {
+      ...facts,
+      outcome: outcomeOf(refusal),
+      status: statusOf(refusal),
+      ...problemJson(refusal),
+      ...spendingJson(spending, undefined),
+      totalMs: trace.elapsedMs(),
+      stages: stagesJson(trace.spans()),
+    }
+    this.#journal.close(requestId, closing).catch(() => this.#journal.closeLater(requestId, closing))
+    sendProblem(reply, requestId, refusal)
   }
 
   #crowded(): Refusal | undefined {
@@ -168,17 +189,19 @@ export class Gateway {
   }
 
   /** What is called, and on whose account. */
-  #called(
-    { principal, headers, body }: Arrived,
+  #admit(
+    { principal, headers, body, requestId, trace }: Arrived,
     name: string,
     operation: Operation,
-  ): Pick<Admitted, 'model' | 'scopes'> | Refusal {
+  ): Admitted | Refusal {
     const model = this.#model(principal, name, operation)
     if (model instanceof Refusal) return model
-    const scopes = identify(principal, body, headers)
-    if (scopes instanceof Refusal) return scopes
+    const named = identify(principal, body, headers)
+    if (named instanceof Refusal) return named
     // A workflow that is called by its name is the one that counts.
-    return { model, scopes: model.kind === 'workflow' ? { ...scopes, workflow: name } : scopes }
+    const scopes = model.kind === 'workflow' ? { ...named, workflow: name } : named
+    const spending = this.#dependencies.accounting.spending(requestId, { ...scopes, model: name })
+    return { requestId, trace, model, scopes, spending }
   }
 
   #model({ bindings }: Principal, name: string, operation: Operation): LogicalModel | Refusal {

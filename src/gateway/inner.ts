@@ -1,54 +1,41 @@
-import { fault } from '../base/errors.ts'
-import type { JsonObject } from '../base/json.ts'
-import type { CallModel, ChatEnd, RerankWith } from '../engine/port.ts'
-import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
-import { NO_USAGE } from '../meter/usage.ts'
+import { Fault, fault, type Problem, Refusal } from '../base/errors.ts'
+import type { CallModel, RerankWith } from '../engine/port.ts'
 import { type CallDependencies, callModel } from './call.ts'
-import type { Catalogue, Deployment } from './catalogue.ts'
-import { askInTurn, chargeOf } from './direct.ts'
-import { bill } from './settle.ts'
+import { askInTurn, pairTexts } from './direct.ts'
 
 /** What a workflow may call by name, inside the request that called the workflow. */
 
-export function innerCalls(dependencies: CallDependencies, catalogue: () => Catalogue): CallModel {
+export function innerCalls(dependencies: CallDependencies): CallModel {
   return (name, call, sink) => {
-    const model = catalogue().get(name)
+    const model = dependencies.catalogue().get(name)
     if (model === undefined) {
       sink.fail(fault('model_unknown', { model: name }))
       return { cancel() {}, pause() {}, resume() {} }
     }
-    let answering: Deployment | undefined
-    let outputTokens = 0
-    const atMs = dependencies.clock.wallMs()
-    const outputTokensMax = Math.min(call.outputTokensMax, model.outputTokensMax)
     return callModel(
       dependencies,
-      { ...call, model, outputTokensMax },
+      { ...call, model },
       {
-        commit: (deployment) => (answering = deployment),
-        frame(frame: JsonObject) {
-          outputTokens += estimateOutputTokens(frame)
-          sink.frame(frame)
-        },
-        end(end) {
-          if (answering === undefined) return
-          const ownCount = { ...NO_USAGE, inputTokens: estimateInputTokens(call.body), outputTokens, estimated: true }
-          sink.end({ ...end, ...bill(end, ownCount, answering, atMs) } satisfies ChatEnd)
-        },
-        fail: (cause) => sink.fail(cause),
+        commit() {},
+        frame: (frame) => sink.frame(frame),
+        end: (end) => sink.end(end),
+        fail: (cause) => sink.fail(asFault(cause)),
       },
     )
   }
 }
 
-export function innerRerank({ clock, random }: CallDependencies, catalogue: () => Catalogue): RerankWith {
+/** What refuses a call refuses the workflow that made it. */
+const asFault = (problem: Problem): Fault =>
+  problem instanceof Fault ? problem : new Fault(problem.code, problem.details)
+
+export function innerRerank(dependencies: CallDependencies): RerankWith {
   return async (name, { query, documents, ...call }) => {
-    const atMs = clock.wallMs()
-    const model = catalogue().get(name)
+    const model = dependencies.catalogue().get(name)
     if (model === undefined) throw fault('model_unknown', { model: name })
-    const { deployment, answered } = await askInTurn(
-      random,
-      { ...call, model },
+    const asked = await askInTurn(
+      dependencies,
+      { ...call, model, texts: pairTexts(query, documents) },
       async ({ engine, model: of }, context) => {
         const { results, usage } = await engine.rerank({
           ...context,
@@ -57,9 +44,10 @@ export function innerRerank({ clock, random }: CallDependencies, catalogue: () =
           documents,
           topN: documents.length,
         })
-        return { order: results.map(({ index }) => index), usage, inputs: [query, ...documents] }
+        return { order: results.map(({ index }) => index), usage }
       },
     )
-    return { order: answered.order, ...chargeOf(answered, deployment, atMs) }
+    if (asked instanceof Refusal) throw asFault(asked)
+    return asked.answered.order
   }
 }

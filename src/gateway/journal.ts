@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../base/clock.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Entry, Events } from '../store/events.ts'
+import { SCAN_MAX } from '../store/rows.ts'
 
 /** One entry when a request is admitted, one when it is over: exactly one terminal event per
  *  accepted request, whatever happened, a crash included.
@@ -9,17 +10,21 @@ import type { Entry, Events } from '../store/events.ts'
  *  The opening entry is durable before the first byte of content leaves (it is written while the
  *  engine works, so it costs no time), the closing one before the answer is complete. A closing
  *  that the store refused is kept and written when the store takes entries again. An opening and
- *  a closing that fall together are written together. */
+ *  a closing that fall together are written together. Every entry names the process it is of, so
+ *  that the end of one of several closes that one's requests and no other's. */
 
-/** How a request ended. `interrupted`: this process died, and found the request open when it
- *  came back. */
-export type Outcome = 'answered' | 'failed' | 'cancelled' | 'interrupted'
+/** How a request ended. `refused`: a budget or a rate limit did not let it pass. `interrupted`:
+ *  this process died, and found the request open when it came back. */
+export type Outcome = 'answered' | 'refused' | 'failed' | 'cancelled' | 'interrupted'
 
 export type Closing = JsonObject & { readonly outcome: Outcome }
 
 const REQUEST_KIND = 'request'
 
 const RECOVER_PAGE = 1000
+/** Open entries looked at when one of several processes has died, those of the others included. Of
+ *  more than that the newest wait for the next start. */
+const RECOVER_AMONG_MAX = SCAN_MAX
 
 /** How long an opening may wait for its closing to come along: a call that is answered sooner
  *  costs one durable write instead of two. */
@@ -35,6 +40,8 @@ export interface JournalDependencies {
   readonly clock: Clock
   readonly events: Events
   readonly log: Log
+  /** The name of this process among those that share the store. */
+  readonly node: string
 }
 
 export class Journal {
@@ -111,13 +118,16 @@ export class Journal {
     return true
   }
 
-  /** Closes what a crash left open. To be called before the first request is taken. Returns how
+  /** Closes what a crash left open: everything, to be called before the first request is taken
+   *  anywhere, or what the process `node` left, once nothing of it can arrive any more. Returns how
    *  many there were. */
-  async recover(): Promise<number> {
+  async recover(node?: string): Promise<number> {
     const { events } = this.#dependencies
+    const isLeft = ({ kind, body }: Entry): boolean =>
+      kind === REQUEST_KIND && (node === undefined || body['node'] === node)
     let count = 0
     for (;;) {
-      const open = (await events.unclosed(RECOVER_PAGE)).filter((entry) => entry.kind === REQUEST_KIND)
+      const open = (await events.unclosed(node === undefined ? RECOVER_PAGE : RECOVER_AMONG_MAX)).filter(isLeft)
       if (open.length === 0) return count
       await events.append(
         open.map((entry) => this.#entry(entry.id, 'close', { ...entry.body, outcome: 'interrupted' })),
@@ -160,6 +170,7 @@ export class Journal {
   }
 
   #entry(id: string, phase: Entry['phase'], body: JsonObject): Entry {
-    return { id, phase, kind: REQUEST_KIND, atMs: this.#dependencies.clock.wallMs(), body }
+    const { clock, node } = this.#dependencies
+    return { id, phase, kind: REQUEST_KIND, atMs: clock.wallMs(), body: { node, ...body } }
   }
 }

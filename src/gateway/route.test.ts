@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { HandEngine } from '../../tests/kit/engine.ts'
 import { seededRandom } from '../base/random.ts'
 import type { Deployment, LogicalModel } from './catalogue.ts'
-import { route } from './route.ts'
+import { type Candidate, route } from './route.ts'
 
 const deployment = (name: string, weight: number): Deployment => ({ engine: new HandEngine(name), model: 'm', weight })
 const model = (name: string, deployments: Deployment[], fallback: LogicalModel[] = []): LogicalModel => ({
@@ -16,7 +16,7 @@ const model = (name: string, deployments: Deployment[], fallback: LogicalModel[]
   outputTokensMax: 1,
   timeouts: { connectMs: 1, firstTokenMs: 1, betweenTokensMs: 1, totalMs: 1 },
 })
-const names = (order: Deployment[]): string[] => order.map(({ engine }) => engine.name)
+const names = (order: Candidate[]): string[] => order.map(({ deployment }) => deployment.engine.name)
 
 test('first attempts follow the weights', () => {
   const canary = model('chat', [deployment('stable', 95), deployment('canary', 5), deployment('spare', 0)])

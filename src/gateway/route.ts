@@ -4,11 +4,18 @@ import type { Deployment, LogicalModel } from './catalogue.ts'
 /** Attempts per request, fallbacks included: a bound on amplification. */
 const ATTEMPTS_MAX = 4
 
+/** A deployment to try, and the model it stands for. */
+export interface Candidate {
+  readonly model: LogicalModel
+  readonly deployment: Deployment
+}
+
 /** The deployments to try, in order: this model's, drawn by weight without replacement
  *  (Efraimidis and Spirakis 2006: the largest u^(1/w) first), then each fallback's likewise. */
-export function route(model: LogicalModel, random: Random): Deployment[] {
-  const order: Deployment[] = []
-  for (const candidate of [model, ...model.fallback]) order.push(...drawByWeight(candidate.deployments, random))
+export function route(model: LogicalModel, random: Random): Candidate[] {
+  const order: Candidate[] = []
+  for (const candidate of [model, ...model.fallback])
+    for (const deployment of drawByWeight(candidate.deployments, random)) order.push({ model: candidate, deployment })
   return order.slice(0, ATTEMPTS_MAX)
 }
 

@@ -1,36 +1,28 @@
-import type { JsonObject } from '../base/json.ts'
-import type { ChatEnd } from '../engine/port.ts'
+import { type ErrorCode, type Problem, sentenceOf } from '../base/errors.ts'
+import type { Headers } from '../base/http.ts'
+import { isObject, type JsonObject } from '../base/json.ts'
 import type { Scopes } from '../guard/identify.ts'
-import { costOf } from '../meter/prices.ts'
+import type { Bill, Charge } from '../meter/charge.ts'
+import type { Remaining, Spending } from '../meter/spending.ts'
 import type { Usage } from '../meter/usage.ts'
 import type { Span } from '../trace/trace.ts'
 import { deploymentName, type Deployment } from './catalogue.ts'
+import type { Outcome } from './journal.ts'
 
-/** What a call comes to. */
-export interface Bill {
-  readonly usage: Usage
-  /** Absent: the deployment has no price, so the cost is unknown. */
-  readonly costNanoUsd?: bigint
-  /** Which price it is. Absent like the cost, and where a workflow asked no model. */
-  readonly priceVersion?: string
+/** What a request came to, as the journal, the headers and the answer say it. */
+
+/** Who answered, and what all calls came to: the sum, and each of them unless the one that answered
+ *  was all. */
+export function spendingJson({ charges, total }: Spending, answering: Deployment | undefined): JsonObject {
+  const deployment = answering === undefined ? null : deploymentName(answering)
+  const isItsOwn =
+    charges.length === (answering === undefined ? 0 : 1) && (charges[0]?.deployment ?? null) === deployment
+  return { deployment, ...billJson(total), ...(isItsOwn ? {} : { charges: charges.map(chargeJson) }) }
 }
 
-/** The engine's usage wins; without one, `ownCount`. A workflow's inner calls were priced where
- *  they were made. `atMs`: when the request came in, whose price holds to its end. */
-export function bill(end: ChatEnd | undefined, ownCount: Usage, deployment: Deployment, atMs: number): Bill {
-  const usage = end?.usage ?? ownCount
-  if (end?.costNanoUsd !== undefined) {
-    const { costNanoUsd, priceVersion } = end
-    return { usage, costNanoUsd, ...(priceVersion === undefined ? {} : { priceVersion }) }
-  }
-  const found = deployment.priceAt?.(atMs)
-  return found === undefined
-    ? { usage }
-    : { usage, costNanoUsd: costOf(usage, found.price), priceVersion: found.version }
-}
+const chargeJson = (charge: Charge): JsonObject => ({ deployment: charge.deployment, ...billJson(charge) })
 
-/** A bill as the journal keeps it. */
-export const billJson = ({ usage, costNanoUsd, priceVersion }: Bill): JsonObject => ({
+const billJson = ({ usage, costNanoUsd, priceVersion }: Bill): JsonObject => ({
   usage: usageJson(usage),
   costNanoUsd: costJson(costNanoUsd),
   priceVersion: priceVersion ?? null,
@@ -39,20 +31,59 @@ export const billJson = ({ usage, costNanoUsd, priceVersion }: Bill): JsonObject
 /** Money as JSON: a decimal string of nano-USD, or null when unknown. */
 export const costJson = (costNanoUsd: bigint | undefined): string | null => costNanoUsd?.toString() ?? null
 
-export const usageJson = (usage: Usage): JsonObject => ({ ...usage })
+const usageJson = (usage: Usage): JsonObject => ({ ...usage })
 
-/** Who answered and, once it is known, for how much. */
-export const answerHeaders = (
-  deployment: Deployment | undefined,
-  charge?: Bill,
-): { readonly [name: string]: string } => ({
-  ...(deployment === undefined ? {} : { 'x-headworks-model': headerText(deploymentName(deployment)) }),
-  ...(charge?.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': charge.costNanoUsd.toString() }),
-})
+/** Who answered, what was put aside for it and what is left; with `total`, for how much. */
+export function answerHeaders(deployment: Deployment | undefined, spending: Spending, total?: Bill): Headers {
+  const { reserved } = spending
+  const remaining = spending.remaining().slice(0, REMAINING_SHOWN_MAX)
+  const warnings = spending.warnings()
+  return {
+    ...(deployment === undefined ? {} : { 'x-headworks-model': headerText(deploymentName(deployment)) }),
+    ...(total?.costNanoUsd === undefined ? {} : { 'x-headworks-cost-nanousd': total.costNanoUsd.toString() }),
+    ...(remaining.length === 0
+      ? {}
+      : {
+          'x-headworks-reserved': `tokens=${reserved.totalTokens}, nanousd=${reserved.nanoUsd}`,
+          'x-headworks-budget-remaining': remaining.map(remainingText).join(', '),
+        }),
+    ...(warnings.length === 0 ? {} : { 'x-headworks-budget-warning': warnings.map(quoted).join(', ') }),
+  }
+}
+
+/** The scarcest come first. */
+const REMAINING_SHOWN_MAX = 8
+
+/** As in the IETF's draft of `RateLimit` (draft-ietf-httpapi-ratelimit-headers): what remains, and
+ *  beside it the limit and the unit. */
+const remainingText = ({ budget, unit, limit, remaining }: Remaining): string =>
+  `${quoted(budget)};r=${remaining};q=${limit};u=${unit}`
+
+const quoted = (name: string): string => `"${headerText(name).replace(/["\\]/g, encodeURIComponent)}"`
 
 /** An engine may call its model anything; a header holds visible ASCII only. The rest is
  *  percent-encoded. */
 const headerText = (text: string): string => text.toWellFormed().replace(/[^!-~]+/g, encodeURIComponent)
+
+/** What a budget or a rate limit did not let pass has not failed. */
+export const outcomeOf = ({ code }: Problem): Outcome => (OF_BUDGETS.has(code) ? 'refused' : 'failed')
+
+const OF_BUDGETS: ReadonlySet<ErrorCode> = new Set([
+  'budget_spent',
+  'budget_too_small',
+  'budget_contended',
+  'budgets_unavailable',
+  'rate_limited',
+  'input_unbounded',
+  'price_unknown',
+] as const)
+
+/** Why it was not answered; with the budget that was short, where one was. */
+export function problemJson(problem: Problem): JsonObject {
+  const { short } = problem.details
+  const budget = isObject(short) ? { budget: { id: short['id'] ?? null, subject: short['subject'] ?? null } } : {}
+  return { error: problem.code, reason: sentenceOf(problem), ...budget }
+}
 
 /** Whom a request counts for, as its entries say it. */
 export const scopesJson = ({ tags, ...scopes }: Scopes): JsonObject => (tags.length > 0 ? { ...scopes, tags } : scopes)

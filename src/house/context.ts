@@ -1,19 +1,22 @@
 import { readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { ApiClient } from '../base/api.ts'
 import { sleep, systemClock as clock } from '../base/clock.ts'
 import { Refusal } from '../base/errors.ts'
 import { runCli } from '../cli/cli.ts'
+import { jsonLog } from '../base/log.ts'
 import type { CliContext, Output } from '../cli/context.ts'
 import type { House, HouseOptions } from '../cli/house.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
 import { saveFile } from '../drivers/filesystem/save.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
+import { budgetsOf } from './budgets.ts'
 import { controlSocket, openHouse } from './house.ts'
+import { inPackage } from './package.ts'
 import { namesPrices, priceLoader } from './prices.ts'
 import { houseProbes } from './probes.ts'
+import { namesTokenizers, tokenizerLoader } from './tokenizers.ts'
 
 /** Of the configuration, for when it cannot be read. */
 const DATA_DEFAULT = '.headworks'
@@ -27,6 +30,12 @@ export async function main(entry: string, words: readonly string[]): Promise<num
   const version = await packageVersion()
 
   const loadPrices = priceLoader(inPackage('catalogue/prices.json'), readFile)
+  const log = jsonLog(clock, () => 'warn', writeLog)
+  const loadTokenizers = tokenizerLoader({
+    path: inPackage('catalogue/tokenizers.json'),
+    readFile,
+    onTrouble: (reason) => log.write('warn', 'a tokenizer cannot be read: bytes are counted', { reason }),
+  })
   async function load(): Promise<LoadedConfig | Refusal> {
     const loaded = await loadConfig({
       readFile: readIfThere,
@@ -34,13 +43,26 @@ export async function main(entry: string, words: readonly string[]): Promise<num
       cwd: process.cwd(),
       docsFolder: inPackage('docs'),
     })
-    if (loaded instanceof Refusal || !namesPrices(loaded)) return loaded
-    const prices = await loadPrices(loaded)
-    return prices instanceof Refusal ? prices : loaded
+    if (loaded instanceof Refusal) return loaded
+    const budgets = budgetsOf(loaded)
+    if (budgets instanceof Refusal) return budgets
+    const prices = namesPrices(loaded) ? await loadPrices(loaded) : undefined
+    if (prices instanceof Refusal) return prices
+    const tokenizers = namesTokenizers(loaded) ? await loadTokenizers(loaded) : undefined
+    return tokenizers instanceof Refusal ? tokenizers : loaded
   }
 
-  async function start(options: HouseOptions & { readonly listen: boolean }): Promise<House | Refusal> {
-    const loaded = await load()
+  async function start({
+    gateways,
+    ...options
+  }: HouseOptions & { readonly listen: boolean }): Promise<House | Refusal> {
+    const reload = async (): Promise<LoadedConfig | Refusal> => {
+      const found = await load()
+      return found instanceof Refusal || gateways === undefined
+        ? found
+        : { ...found, config: Object.freeze({ ...found.config, gateways }) }
+    }
+    const loaded = await reload()
     if (loaded instanceof Refusal) return loaded
     const house = await openHouse({
       ...options,
@@ -48,10 +70,11 @@ export async function main(entry: string, words: readonly string[]): Promise<num
       entry,
       consoleFolder: inPackage('console/dist'),
       loaded,
-      reload: load,
+      reload,
       loadPrices,
+      loadTokenizers,
       stopped,
-      writeLog: (line) => void process.stderr.write(`${line}\n`),
+      writeLog,
     })
     houses.push(house)
     return house
@@ -92,6 +115,8 @@ export async function main(entry: string, words: readonly string[]): Promise<num
   return code
 }
 
+const writeLog = (line: string): void => void process.stderr.write(`${line}\n`)
+
 /** Aborted by the first Ctrl-C or SIGTERM; the second one ends the process as it is. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController()
@@ -113,9 +138,6 @@ const outputOf = (stream: NodeJS.WriteStream): Output => ({
     return stream.columns
   },
 })
-
-/** A file or folder that is shipped with the program, in a checkout and in a package alike. */
-const inPackage = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url))
 
 async function packageVersion(): Promise<string> {
   return (JSON.parse(await readFile(inPackage('package.json'), 'utf8')) as { readonly version: string }).version

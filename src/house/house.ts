@@ -4,6 +4,7 @@ import { systemClock as clock } from '../base/clock.ts'
 import { type Problem, reasonOf, Refusal, sentenceOf, toProblem } from '../base/errors.ts'
 import { reachable, type Handler, type HttpServer } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
+import type { JsonObject } from '../base/json.ts'
 import { jsonLog, type Log } from '../base/log.ts'
 import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
@@ -11,6 +12,8 @@ import type { House, HouseEvent } from '../cli/house.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
+import { auditRoutes } from '../control/audit.ts'
+import { budgetRoutes } from '../control/budgets.ts'
 import { collectionRoutes } from '../control/collections.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
@@ -25,14 +28,18 @@ import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
-import { Gateway } from '../gateway/gateway.ts'
+import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
+import type { IndexQuery } from '../store/index.ts'
+import { HouseGateway } from './gateway.ts'
+import { Gateways } from './gateways.ts'
 import { Library } from './library.ts'
-import { Models } from './models.ts'
 import type { LoadPrices } from './prices.ts'
+import type { LoadTokenizers } from './tokenizers.ts'
+import { keepUp } from './upkeep.ts'
 import { type UsageWatch, watchUsage } from './watch-usage.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
@@ -47,6 +54,7 @@ export interface HouseParts {
   readonly loaded: LoadedConfig
   readonly reload: () => Promise<LoadedConfig | Refusal>
   readonly loadPrices: LoadPrices
+  readonly loadTokenizers: LoadTokenizers
   /** False: only the control socket, and nothing is read by itself. */
   readonly listen: boolean
   readonly onEvent: (event: HouseEvent) => void
@@ -56,6 +64,12 @@ export interface HouseParts {
 }
 
 export const controlSocket = (data: string): string => join(data, 'control.sock')
+/** Where gateways in processes of their own pass on what they do not answer. Unlike the control
+ *  socket it trusts nobody: what comes from there is the network's. */
+const innerSocket = (data: string): string => join(data, 'inner.sock')
+
+/** What the gateway of the main process is called. */
+const MAIN_NODE = 'gateway-0'
 
 export async function openHouse(parts: HouseParts): Promise<House> {
   const house = new RunningHouse(parts)
@@ -75,11 +89,14 @@ class RunningHouse implements House {
   #loaded: LoadedConfig
   #hold: Hold | undefined
   #store: SqliteStore | undefined
-  #models: Models | undefined
   #library: Library | undefined
-  #gateway: Gateway | undefined
+  #gateway: HouseGateway | undefined
+  /** Where there are several. */
+  #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
+  #endUpkeep: (() => Promise<void>) | undefined
   #servers: HttpServer[] = []
+  #inner: HttpServer | undefined
   #watch: FileWatch | undefined
   #unfollow: (() => void) | undefined
   #ready = false
@@ -111,7 +128,8 @@ class RunningHouse implements House {
     this.#hold = holdFolder(config.data)
     const log = this.#log
     const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
-    const keyring = await this.#openKeyring(store, log)
+    const pepper = keepPepper(config.data, PEPPER_BYTES, random)
+    const keyring = await this.#openKeyring(store, pepper)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
     if (adminKey !== undefined) await keyring.adopt(adminKey.reveal(), 'admin of the environment', 'admin')
     this.#lentKey = new Secret(keyring.lend('this process', 'admin'))
@@ -128,24 +146,18 @@ class RunningHouse implements House {
       log,
       onEvent,
     }))
-    const models = (this.#models = new Models({
-      clock,
-      random,
+    const sessions = new Sessions(clock, random)
+    const gateway = (this.#gateway = await HouseGateway.open({
+      node: MAIN_NODE,
+      log,
       analyzer,
+      store,
       search: library.search,
       explainNothing: (name) => library.explainNothing(name),
-      loadPrices: this.#parts.loadPrices,
-    }))
-    await models.load(this.#loaded)
-    const sessions = new Sessions(clock, random)
-    const gateway = (this.#gateway = new Gateway({
-      clock,
-      random,
-      log,
-      events: store.events,
-      catalogue: () => models.catalogue,
       authenticate: (request) => authenticate(request, keyring, sessions),
-      limits: () => this.#loaded.config.limits,
+      loadPrices: this.#parts.loadPrices,
+      loadTokenizers: this.#parts.loadTokenizers,
+      loaded: this.#loaded,
     }))
     const interrupted = await gateway.recover()
     if (interrupted > 0)
@@ -154,7 +166,8 @@ class RunningHouse implements House {
     const handler = this.#handler(keyring, sessions, gateway, library, store)
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
-    if (listen) {
+    if (listen && config.gateways > 1) await this.#openGateways(handler, store, library, pepper)
+    else if (listen) {
       const server = await listener.listen(config.listen, handler)
       this.#servers.push(server)
       this.address = server.address
@@ -166,7 +179,12 @@ class RunningHouse implements House {
     )
     // Once nothing can fail any more, and only where it will be seen.
     if (!keyring.hasAdmin) onEvent({ step: 'admin_key', key: (await keyring.create('admin', 'admin')).text })
-    onEvent({ step: 'listening', address: this.address, afterMs: clock.monotonicMs() - this.#openedMs })
+    onEvent({
+      step: 'listening',
+      address: this.address,
+      afterMs: clock.monotonicMs() - this.#openedMs,
+      gateways: config.gateways,
+    })
     this.#watch = watchFile(this.#loaded.file, {
       clock,
       onChange: () => void (this.#reloading = this.#reloading.then(() => this.#reload())),
@@ -191,10 +209,13 @@ class RunningHouse implements House {
     await Promise.all([
       this.#end('ingest', () => this.#library?.stop()),
       ...this.#servers.map((server) => this.#end('server', () => server.drain(drainMs))),
+      this.#end('gateways', () => this.#gateways?.stop(drainMs)),
     ])
+    await this.#end('inner server', () => this.#inner?.drain(0))
     await this.#end('journal', () => this.#gateway?.flush())
+    await this.#end('upkeep', () => this.#endUpkeep?.())
     await this.#end('usage', () => this.#usage?.stop())
-    await this.#end('engines', () => this.#models?.close())
+    await this.#end('engines', () => this.#gateway?.close())
     await this.#end('index', () => this.#library?.close())
     await this.#end('store', () => this.#store?.close())
     this.#hold?.release()
@@ -208,14 +229,50 @@ class RunningHouse implements House {
     }
   }
 
-  async #openKeyring(store: SqliteStore, log: Log): Promise<Keyring> {
-    const pepper = new Pepper(keepPepper(this.#loaded.config.data, PEPPER_BYTES, random))
-    const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper })
+  async #openKeyring(store: SqliteStore, pepper: Uint8Array): Promise<Keyring> {
+    const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper: new Pepper(pepper) })
     if (keyring.orphans > 0)
-      log.write('warn', 'the file `pepper` was replaced: keys made under the old one open nothing until rotated', {
-        keys: keyring.orphans,
-      })
+      this.#log.write(
+        'warn',
+        'the file `pepper` was replaced: keys made under the old one open nothing until rotated',
+        {
+          keys: keyring.orphans,
+        },
+      )
     return keyring
+  }
+
+  /** Several processes answer on the port; what they pass on arrives at a socket of their own. */
+  async #openGateways(handler: Handler, store: SqliteStore, library: Library, pepper: Uint8Array): Promise<void> {
+    const { config } = this.#loaded
+    const listener = new NodeHttpListener(config.limits.bodyTimeoutMs, { headers: { 'x-headworks-node': MAIN_NODE } })
+    this.#inner = await listener.listen(innerSocket(config.data), handler, 'network')
+    this.#gateways = await Gateways.open({
+      entry: this.#parts.entry,
+      clock,
+      log: this.#log,
+      count: config.gateways,
+      listen: config.listen,
+      pepper,
+      innerSocket: innerSocket(config.data),
+      loaded: () => this.#loaded,
+      methods: {
+        store: store.answer,
+        match: ({ collection, query }: { readonly collection: string; readonly query: IndexQuery }) =>
+          library.match(collection, query),
+        explainNothing: (collection: string) => library.explainNothing(collection),
+      },
+      recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,
+    })
+    this.address = this.#gateways.address
+  }
+
+  /** What is in flight, in all processes, and the processes that answer on the port. */
+  async #figures(gateway: HouseGateway): Promise<JsonObject> {
+    const own = { node: MAIN_NODE, pid: process.pid, restarts: 0, inFlight: gateway.inFlight }
+    const others = await this.#gateways?.status()
+    const inFlight = (others ?? []).reduce((sum, one) => sum + one.inFlight, gateway.inFlight)
+    return { inFlight, gateways: (others ?? [own]).map(({ pid = null, ...rest }) => ({ pid, ...rest })) }
   }
 
   /** Where a browser on this machine finds the console. */
@@ -223,10 +280,14 @@ class RunningHouse implements House {
     return this.address === '' ? undefined : `http://${reachable(this.address)}`
   }
 
-  #handler(keyring: Keyring, sessions: Sessions, gateway: Gateway, library: Library, store: SqliteStore): Handler {
+  #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
+    this.#endUpkeep = keepUp({ clock, log: this.#log, rows: store.rows, alerts: usage.alerts })
+    const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
-      ...keyRoutes({ keyring, sessions, nowMs: () => clock.wallMs() }),
+      ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
+      ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
+      ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
       ...usage.routes,
@@ -237,7 +298,7 @@ class RunningHouse implements House {
       version: this.#parts.version,
       startedAtMs: this.#startedAtMs,
       isReady: () => this.#ready,
-      figures: async () => ({ inFlight: gateway.inFlight, damage: await library.damage() }),
+      figures: async () => ({ ...(await this.#figures(gateway)), damage: await library.damage() }),
       routes,
     })
     const control = controlPlane({
@@ -268,8 +329,9 @@ class RunningHouse implements House {
       const plan = planReload(this.#loaded, after)
       if (plan.applied.length === 0 && plan.needsRestart.length === 0) return
       const loaded = applyReload(this.#loaded, after)
-      await this.#models?.load(loaded)
+      await this.#gateway?.load(loaded)
       this.#loaded = loaded
+      await this.#gateways?.configure()
       onEvent({ step: 'reloaded', ...plan })
       if (plan.applied.some((path) => path.startsWith('collections')))
         void this.#library?.begin(loaded.config.collections)

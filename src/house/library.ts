@@ -15,7 +15,7 @@ import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
-import type { Index } from '../store/index.ts'
+import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
@@ -91,6 +91,11 @@ export class Library {
     const turn = ++this.#turn
     this.#reading = this.#reading.then(() => this.#read(collections, turn))
     return this.#reading
+  }
+
+  /** As `Index.search`: what a gateway in another process cannot ask the index itself. */
+  match(collection: string, query: IndexQuery): ReturnType<Index['search']> {
+    return this.#index.search(collection, query)
   }
 
   /** Why a search of the collection found nothing, as a sentence for who asked. */

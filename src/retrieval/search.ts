@@ -35,7 +35,7 @@ export interface WeighedWord {
 }
 
 export interface SearchDependencies {
-  readonly index: Index
+  readonly index: Pick<Index, 'search'>
   readonly rows: Rows
   readonly analyzer: Analyzer
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { someSpending } from '../../tests/kit/spending.ts'
 import { test } from 'node:test'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { chunk, completion } from '../../tests/kit/engine.ts'
@@ -52,11 +53,10 @@ function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {
         },
       },
       explainNothing: async (collection) => `${collection} holds nothing about it.`,
-      rerank: async (_, { documents }) => ({
-        order: documents.map((_, at) => documents.length - 1 - at),
-        usage: { ...NO_USAGE, inputTokens: 30 },
-        costNanoUsd: 2n,
-      }),
+      async rerank(_, { documents, spending }) {
+        payers.push(spending)
+        return documents.map((_, at) => documents.length - 1 - at)
+      },
       callModel(model, call, sink) {
         const one = { model, call, sink, cancelled: false, paused: false }
         inner.push(one)
@@ -68,6 +68,8 @@ function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {
       },
     },
   )
+  const spending = someSpending()
+  const payers: unknown[] = []
   const got: { frames: JsonObject[]; end?: ChatEnd; fault?: Fault } = { frames: [] }
   const trace = new Trace(clock)
   const start = (stream: boolean, content = 'How do I make a key?') =>
@@ -76,6 +78,7 @@ function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {
         requestId: 'req_1',
         span: trace.open('attempt'),
         connectTimeoutMs: 1,
+        spending,
         model: 'docs',
         stream,
         outputTokensMax: 64,
@@ -93,7 +96,7 @@ function open(found: readonly Passage[] | Error, spec: Partial<WorkflowSpec> = {
         fail: (cause) => void (got.fault = cause),
       },
     )
-  return { inner, asked, got, start, trace }
+  return { inner, asked, got, start, trace, spending, payers }
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- Tests read whatever shape they expect.
@@ -103,7 +106,7 @@ const messagesOf = (call: InnerCall | undefined) =>
   (call?.body['messages'] ?? []) as { role: string; content: string }[]
 
 test('a stream carries the sources with its first chunk and the citations with its last', async () => {
-  const { inner, got, start, trace } = open([KEYS, DISK])
+  const { inner, got, start, trace, spending } = open([KEYS, DISK])
   start(true)
   await settled()
   const [call] = inner
@@ -126,7 +129,7 @@ test('a stream carries the sources with its first chunk and the citations with i
   call?.sink.frame(chunk({}, 'stop'))
   assert.equal(got.frames.length, 2, 'the last chunk waits for the citations')
   const usage = { inputTokens: 9, cachedInputTokens: 0, outputTokens: 4, reasoningTokens: 0, estimated: false }
-  call?.sink.end({ usage, costNanoUsd: 5n })
+  call?.sink.end({ usage })
   const first = got.frames[0] as { model: string; headworks: { sources: { document: string }[] } }
   assert.deepEqual([first.model, first.headworks.sources.map(({ document }) => document)], ['docs', ['doc_1', 'doc_2']])
   const end = last(got.frames)
@@ -136,7 +139,7 @@ test('a stream carries the sources with its first chunk and the citations with i
   assert.equal(end.headworks.answered, true)
   const [quote] = end.headworks.sources[0].quotes
   assert.equal(KEYS.text.slice(quote.start, quote.end).trim(), 'Make a key with `keys create`.')
-  assert.deepEqual([got.end?.costNanoUsd, got.end?.usage], [5n, usage])
+  assert.deepEqual([got.end?.usage, call?.call.spending], [usage, spending])
   assert.deepEqual(
     trace.spans().map(({ name }) => name),
     ['attempt', 'search', 'assemble', 'generate'],
@@ -201,12 +204,12 @@ test('when nothing is found no model is asked to invent something', async () => 
     await settled()
     assert.equal(inner.length, 0)
     assert.equal(last(got.frames).headworks.answered, false)
-    assert.equal(got.end?.costNanoUsd, 0n)
+    assert.deepEqual(got.end, {})
   }
 })
 
-test('a reranker gets more than is wanted, decides what is kept, and is paid for', async () => {
-  const { inner, asked, got, start } = open([KEYS, DISK, passage('Third.'), passage('Fourth.')], {
+test('a reranker gets more than is wanted, decides what is kept, and is paid for by the same request', async () => {
+  const { inner, asked, got, start, spending, payers } = open([KEYS, DISK, passage('Third.'), passage('Fourth.')], {
     rerank: 'lexical',
     topK: 1,
   })
@@ -219,8 +222,9 @@ test('a reranker gets more than is wanted, decides what is kept, and is paid for
     ['Fourth.'],
   )
   inner[0]?.sink.frame(chunk({ content: 'Yes [1]' }, 'stop'))
-  inner[0]?.sink.end({ usage: { ...NO_USAGE, inputTokens: 9, outputTokens: 4 }, costNanoUsd: 5n })
-  assert.deepEqual(got.end, { usage: { ...NO_USAGE, inputTokens: 39, outputTokens: 4 }, costNanoUsd: 7n })
+  inner[0]?.sink.end({ usage: { ...NO_USAGE, inputTokens: 9, outputTokens: 4 } })
+  assert.deepEqual(got.end, {}, 'the usage of the last call alone would be too little')
+  assert.deepEqual([...payers, inner[0]?.call.spending], [spending, spending])
 })
 
 test('cancelling at each stage stops the next', async () => {

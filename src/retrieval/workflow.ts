@@ -2,18 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { fault, toFault } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Analyzer } from '../base/words.ts'
-import type {
-  Attempt,
-  CallModel,
-  ChatCall,
-  ChatEnd,
-  ChatSink,
-  Engine,
-  InnerRanking,
-  Operation,
-  RerankWith,
-} from '../engine/port.ts'
-import { addUsage, NO_USAGE } from '../meter/usage.ts'
+import type { Attempt, CallModel, ChatCall, ChatEnd, ChatSink, Engine, Operation, RerankWith } from '../engine/port.ts'
 import { DEFAULT_INSTRUCTIONS, fitPassages, promptWith, questionOf, sourceTitle } from './assemble.ts'
 import { annotations, findQuotes, markersIn, type Quote, sourcesJson } from './cite.ts'
 import type { Passage } from './passage.ts'
@@ -110,7 +99,7 @@ class Run implements Attempt {
   #over = false
   #paused = false
   readonly #stop = new AbortController()
-  #ranking: InnerRanking | undefined
+  #isReranked = false
   #passages: readonly Passage[] = []
   #answer = ''
   #sentFirst = false
@@ -182,21 +171,23 @@ class Run implements Attempt {
     if (rerank === undefined || passages.length === 0) return passages.slice(0, topK)
     const span = this.#call.span.child('rerank')
     const texts = passages.map((passage) => `${sourceTitle(passage)}\n${passage.text}`)
-    const { requestId } = this.#call
-    const call = { requestId, span, signal: this.#stop.signal, query: question, documents: texts }
-    this.#ranking = await this.#dependencies.rerank(rerank, call)
+    const { requestId, spending } = this.#call
+    const call = { requestId, span, spending, signal: this.#stop.signal, query: question, documents: texts }
+    const order = await this.#dependencies.rerank(rerank, call)
+    this.#isReranked = true
     span.end({ model: rerank, documents: texts.length })
-    return this.#ranking.order.flatMap((at) => passages[at] ?? []).slice(0, topK)
+    return order.flatMap((at) => passages[at] ?? []).slice(0, topK)
   }
 
   #generate(): void {
-    const { requestId, body, stream, outputTokensMax } = this.#call
+    const { requestId, spending, body, stream, outputTokensMax } = this.#call
     const span = this.#call.span.child('generate')
     const inner = this.#dependencies.callModel(
       this.#spec.model,
       {
         requestId,
         span,
+        spending,
         stream,
         outputTokensMax,
         body: promptWith(body, this.#spec.instructions ?? DEFAULT_INSTRUCTIONS, this.#passages),
@@ -244,18 +235,8 @@ class Run implements Attempt {
     this.#sink.frame({ ...frame, headworks: { sources: sourcesJson(passages, quotes), answered } })
     if (this.#over) return
     this.#over = true
-    this.#sink.end(this.#withRanking(end))
-  }
-
-  /** What the whole answer took: the model's part and the reranker's. */
-  #withRanking(end: ChatEnd): ChatEnd {
-    if (this.#ranking === undefined) return end
-    const { usage, costNanoUsd } = this.#ranking
-    const isPriced = end.costNanoUsd !== undefined && costNanoUsd !== undefined
-    return {
-      usage: addUsage(end.usage ?? NO_USAGE, usage),
-      ...(isPriced ? { costNanoUsd: end.costNanoUsd + costNanoUsd } : {}),
-    }
+    // What the whole took is the sum of its calls, not what the last one says of itself.
+    this.#sink.end(this.#isReranked ? {} : end)
   }
 
   /** Nothing was found: said plainly, without asking a model to invent something. */
@@ -292,7 +273,7 @@ class Run implements Attempt {
     }
     if (this.#over) return
     this.#over = true
-    this.#sink.end(this.#withRanking({ usage: NO_USAGE, costNanoUsd: 0n }))
+    this.#sink.end({})
   }
 
   #opening(): JsonObject {

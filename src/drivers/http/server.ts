@@ -2,10 +2,12 @@ import { chmod, unlink } from 'node:fs/promises'
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { systemClock } from '../../base/clock.ts'
-import { type Fault, fault, reasonOf, refuse, type Refusal, remedyOf, sentenceOf, statusOf } from '../../base/errors.ts'
+import { type Fault, fault, refuse, type Refusal, remedyOf, sentenceOf, statusOf } from '../../base/errors.ts'
 import type { Handler, Headers, HttpListener, HttpServer, Reply, Request } from '../../base/http.ts'
 import { newId } from '../../base/ids.ts'
 import { systemRandom } from '../../base/random.ts'
+import { addressText, listenFault, parseAddress, type Target } from './address.ts'
+import { Forwarder } from './forward.ts'
 
 /** The server side over `node:http`. What Node's parser lets through and must not reach anyone is
  *  refused here: a missing, repeated or contradicted `Host`, a repeated credential,
@@ -18,16 +20,47 @@ const CHECK_MS = 1000
 const KEEP_ALIVE_MS = 65_000
 const CONNECTIONS_MAX = 20_000
 
+export interface ListenerOptions {
+  /** On every answer. */
+  readonly headers?: Headers
+  /** What another process answers in our stead, and the socket it listens on. */
+  readonly elsewhere?: { readonly isTheirs: (request: Request) => boolean; readonly socketPath: string }
+}
+
 export class NodeHttpListener implements HttpListener {
   readonly #bodyTimeoutMs: number
+  readonly #options: ListenerOptions
 
   /** @param bodyTimeoutMs For headers and body to arrive; a slow sender holds a connection no longer. */
-  constructor(bodyTimeoutMs: number) {
+  constructor(bodyTimeoutMs: number, options: ListenerOptions = {}) {
     this.#bodyTimeoutMs = bodyTimeoutMs
+    this.#options = options
   }
 
-  async listen(address: string, handler: Handler): Promise<HttpServer> {
+  /** @param peer Who is at the other end: of a socket file, its owner, unless others speak through
+   *  it. */
+  async listen(address: string, handler: Handler, peer?: Request['peer']): Promise<HttpServer> {
     const target = parseAddress(address)
+    const isFile = target.path !== undefined
+    const { server, listening } = this.#server(handler, peer ?? (isFile ? 'local' : 'network'), isFile)
+    if (target.path !== undefined) await unlink(target.path).catch(() => {}) // A socket file left by a killed process.
+    await opened(server, target, address)
+    if (target.path !== undefined) await chmod(target.path, 0o600)
+    return listening(boundAddress(server, address))
+  }
+
+  /** Accepts on an address that another process has bound (`bindAddress`). */
+  async listenOn(handle: unknown, handler: Handler): Promise<HttpServer> {
+    const { server, listening } = this.#server(handler, 'network', false)
+    await opened(server, handle as object, 'of the main process')
+    return listening(boundAddress(server, ''))
+  }
+
+  #server(
+    handler: Handler,
+    peer: Request['peer'],
+    isPatient: boolean,
+  ): { server: Server; listening: (address: string) => HttpServer } {
     const server = createServer({
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: Math.min(HEADERS_MS_MAX, this.#bodyTimeoutMs),
@@ -38,8 +71,18 @@ export class NodeHttpListener implements HttpListener {
       noDelay: true,
     })
     server.maxConnections = CONNECTIONS_MAX
-    const peer = target.path === undefined ? 'network' : 'local'
-    const line: Line = { peer, handler, bodyTimeoutMs: this.#bodyTimeoutMs, answering: new WeakSet() }
+    const { headers = {}, elsewhere } = this.#options
+    const line: Line = {
+      peer,
+      handler,
+      bodyTimeoutMs: this.#bodyTimeoutMs,
+      isPatient,
+      answering: new WeakSet(),
+      headers: Object.entries(headers) as [string, string][],
+      ...(elsewhere === undefined
+        ? {}
+        : { elsewhere: { isTheirs: elsewhere.isTheirs, forwarder: new Forwarder(elsewhere.socketPath) } }),
+    }
     server.on('request', (message, response) => serve(message, response, line, undefined))
     server.on('checkContinue', (message, response) => serve(message, response, line, () => response.writeContinue()))
     server.on('checkExpectation', (_, response) =>
@@ -50,10 +93,10 @@ export class NodeHttpListener implements HttpListener {
       if (socket.writable && !line.answering.has(socket)) socket.end(unparsed(error, this.#bodyTimeoutMs))
       else socket.destroy()
     })
-    if (target.path !== undefined) await unlink(target.path).catch(() => {}) // A socket file left by a killed process.
-    await listening(server, target, address)
-    if (target.path !== undefined) await chmod(target.path, 0o600)
-    return new Listening(server, boundAddress(server, address))
+    return {
+      server,
+      listening: (address) => new Listening(server, address, () => line.elsewhere?.forwarder.close()),
+    }
   }
 }
 
@@ -62,17 +105,24 @@ interface Line {
   readonly peer: Request['peer']
   readonly handler: Handler
   readonly bodyTimeoutMs: number
+  /** What comes of a body after its answer is read and forgotten, since the other side is one of us
+   *  and would lose the answer otherwise. A stranger's connection is closed. */
+  readonly isPatient: boolean
   /** Connections on which the head of an answer is out and its end is not. */
   readonly answering: WeakSet<Duplex>
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly elsewhere?: { readonly isTheirs: (request: Request) => boolean; readonly forwarder: Forwarder }
 }
 
 class Listening implements HttpServer {
   readonly address: string
   readonly #server: Server
+  readonly #onClosed: () => void
 
-  constructor(server: Server, address: string) {
+  constructor(server: Server, address: string, onClosed: () => void) {
     this.#server = server
     this.address = address
+    this.#onClosed = onClosed
   }
 
   async drain(graceMs: number): Promise<void> {
@@ -81,20 +131,11 @@ class Listening implements HttpServer {
     const cut = setTimeout(() => this.#server.closeAllConnections(), graceMs)
     await closed
     clearTimeout(cut)
+    this.#onClosed()
   }
 }
 
-type Target = { readonly path: string } | { readonly path?: undefined; readonly host: string; readonly port: number }
-
-function parseAddress(address: string): Target {
-  if (address.startsWith('/')) return { path: address }
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s]+)):(\d{1,5})$/i.exec(address)
-  const port = Number(match?.[3])
-  if (match === null || port > 65_535) throw fault('address_invalid', { address, reason: 'it is not host:port' })
-  return { host: match[1] ?? match[2] ?? '', port }
-}
-
-function listening(server: Server, target: Target, address: string): Promise<void> {
+function opened(server: Server, target: Target | object, address: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenFault(address, error)))
     server.once('listening', () => resolve())
@@ -102,15 +143,10 @@ function listening(server: Server, target: Target, address: string): Promise<voi
   })
 }
 
-function listenFault(address: string, error: NodeJS.ErrnoException): Fault {
-  if (error.code === 'EADDRINUSE') return fault('port_in_use', { address }, error)
-  return fault('address_invalid', { address, reason: reasonOf(error) }, error)
-}
-
 function boundAddress(server: Server, asked: string): string {
   const bound = server.address()
   if (bound === null || typeof bound === 'string') return bound ?? asked
-  return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`
+  return addressText(bound)
 }
 
 /** What a client is told whose bytes are no request, or came too slowly to be one. */
@@ -130,7 +166,7 @@ const refusalText = (refusal: Refusal): string =>
   JSON.stringify({
     error: {
       message: `${sentenceOf(refusal)} ${remedyOf(refusal)}`,
-      type: 'invalid_request_error',
+      type: statusOf(refusal) < 500 ? 'invalid_request_error' : 'server_error',
       param: null,
       code: refusal.code,
     },
@@ -141,9 +177,30 @@ const requestId = (): string => newId('req', systemClock, systemRandom)
 
 /** @param invite Tells a client that waits for it (`Expect: 100-continue`) to send its body. */
 function serve(message: IncomingMessage, response: ServerResponse, line: Line, invite: (() => void) | undefined): void {
+  for (const [name, value] of line.headers) response.setHeader(name, value)
   const refusal = ambiguity(message, line.peer)
-  if (refusal !== undefined) turnAway(response, refusal)
-  else line.handler(new NodeRequest(message, line, invite), new NodeReply(response, line))
+  if (refusal !== undefined) return turnAway(response, refusal)
+  const request = new NodeRequest(message, line, invite)
+  if (line.elsewhere?.isTheirs(request) !== true) return line.handler(request, new NodeReply(response, line))
+  invite?.()
+  response.on('error', () => {}) // A peer that went away is told by `close`.
+  line.elsewhere.forwarder.pass({
+    message,
+    response,
+    target: request.target,
+    hasBody: hasBody(message),
+    onHead: () => beginAnswer(response, line),
+    onFailure: () => turnAway(response, refuse('stopping', {})),
+  })
+}
+
+/** To be called as the head of an answer is about to leave. */
+function beginAnswer(response: ServerResponse, { answering, isPatient }: Line): void {
+  const { socket } = response.req
+  // A body that was not read to its end cannot be followed by another request.
+  if (!isPatient && !response.req.complete && hasBody(response.req)) response.setHeader('connection', 'close')
+  answering.add(socket)
+  response.once('close', () => answering.delete(socket))
 }
 
 function turnAway(response: ServerResponse, refusal: Refusal): void {
@@ -238,12 +295,12 @@ const hasBody = ({ headers }: IncomingMessage): boolean =>
 
 class NodeReply implements Reply {
   readonly #response: ServerResponse
-  readonly #answering: WeakSet<Duplex>
+  readonly #line: Line
   #corked = false
 
-  constructor(response: ServerResponse, { answering }: Line) {
+  constructor(response: ServerResponse, line: Line) {
     this.#response = response
-    this.#answering = answering
+    this.#line = line
     response.on('error', () => {}) // A peer that went away is told by `close`.
   }
 
@@ -253,13 +310,9 @@ class NodeReply implements Reply {
 
   head(status: number, headers: Headers): void {
     const response = this.#response
-    const { socket } = response.req
-    // A body that was not read to its end cannot be followed by another request.
-    if (!response.req.complete && hasBody(response.req)) response.setHeader('connection', 'close')
+    beginAnswer(response, this.#line)
     if (headers['x-request-id'] === undefined) response.setHeader('x-request-id', requestId())
     response.writeHead(status, headers as Record<string, string>)
-    this.#answering.add(socket)
-    response.once('close', () => this.#answering.delete(socket))
   }
 
   /** What is written in one turn leaves in one system call. */

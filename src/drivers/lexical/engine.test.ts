@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { someSpending } from '../../../tests/kit/spending.ts'
 import { systemClock } from '../../base/clock.ts'
 import { Analyzer } from '../../base/words.ts'
 import { Trace } from '../../trace/trace.ts'
@@ -12,6 +13,7 @@ const call = (query: string, documents: readonly string[], changes: Partial<Rera
   requestId: 'r',
   span: new Trace(systemClock).open('call'),
   connectTimeoutMs: 1,
+  spending: someSpending(),
   model: 'lexical',
   signal: new AbortController().signal,
   query,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { someSpending } from '../../../tests/kit/spending.ts'
 import { settled } from '../../../tests/kit/clock.ts'
 import type { Fault } from '../../base/errors.ts'
 import type { ClientHandler, ClientRequest, Exchange, HttpClient } from '../../base/http.ts'
@@ -57,6 +58,7 @@ function open(capField: 'max_tokens' | 'max_completion_tokens' = 'max_tokens') {
         requestId: 'req_1',
         span,
         connectTimeoutMs: 10,
+        spending: someSpending(),
         model: 'weights',
         stream,
         outputTokensMax: 50,
@@ -280,7 +282,8 @@ test('cancelling aborts the exchange and silences the sink', () => {
 
 test('embeddings and rerank: answers that do not fit what was asked are refused', async () => {
   const { engine, answer, span } = open()
-  const context = { requestId: 'req_1', span, connectTimeoutMs: 10, model: 'm', signal: new AbortController().signal }
+  const { signal } = new AbortController()
+  const context = { requestId: 'req_1', span, connectTimeoutMs: 10, spending: someSpending(), model: 'm', signal }
   const vectors = engine.embed({ ...context, inputs: ['a', 'b'] })
   answer(
     200,
@@ -306,6 +309,7 @@ test('a whole exchange stops when its signal says so', async () => {
     requestId: 'r',
     span,
     connectTimeoutMs: 10,
+    spending: someSpending(),
     model: 'm',
     inputs: ['a'],
     signal: stop.signal,

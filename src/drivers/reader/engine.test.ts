@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { someSpending } from '../../../tests/kit/spending.ts'
 import { describe, test } from 'node:test'
 import type { Clock } from '../../base/clock.ts'
 import { systemClock } from '../../base/clock.ts'
@@ -73,6 +74,7 @@ function say(messages: readonly JsonObject[], body: JsonObject = {}, engine = op
       requestId: 'r',
       span: new Trace(systemClock).open('call'),
       connectTimeoutMs: 1,
+      spending: someSpending(),
       model: 'reader',
       stream: false,
       outputTokensMax: 500,

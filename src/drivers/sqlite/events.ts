@@ -10,33 +10,32 @@ import {
   entryJson,
 } from '../../store/bounds.ts'
 import type { Entry, Events, Followed, Page } from '../../store/events.ts'
-import { records, type CallsOf, type Cell } from './protocol.ts'
-import type { StoreThread } from './thread.ts'
+import { records, type CallsOf, type Cell, type StoreCaller } from './protocol.ts'
 
 /** The journal, from the thread that asks. */
 export class SqliteEvents implements Events {
-  readonly #thread: StoreThread
+  readonly #store: StoreCaller
 
-  constructor(thread: StoreThread) {
-    this.#thread = thread
+  constructor(store: StoreCaller) {
+    this.#store = store
   }
 
   async append(entries: readonly Entry[]): Promise<void> {
     checkCount('entries', entries.length, APPEND_ENTRIES_MAX)
     const cells: Cell[] = []
     for (const entry of entries) cells.push(entry.id, entry.phase, entry.kind, entry.atMs, entryJson(entry))
-    await this.#thread.call('events.append', cells)
+    await this.#store.call('events.append', cells)
   }
 
   async read(id: string): Promise<Entry[]> {
     checkName('the id of an entry', id)
-    return entriesOf(await this.#thread.call('events.read', id))
+    return entriesOf(await this.#store.call('events.read', id))
   }
 
   async recent(options: { readonly kind?: string; readonly before?: string; readonly limit: number }): Promise<Page> {
     checkLimit(options.limit)
     const before = options.before === undefined ? Number.MAX_SAFE_INTEGER : cursorPosition(options.before)
-    const cells = await this.#thread.call('events.recent', options.kind ?? null, before, options.limit + 1)
+    const cells = await this.#store.call('events.recent', options.kind ?? null, before, options.limit + 1)
     const entries = entriesOf(cells)
     if (entries.length <= options.limit) return { entries }
     return { entries: entries.slice(0, options.limit), next: String(cells[(options.limit - 1) * ENTRY_CELLS]) }
@@ -45,14 +44,14 @@ export class SqliteEvents implements Events {
   async follow(position: number, limit: number): Promise<Followed> {
     checkPosition(position)
     checkLimit(limit)
-    const cells = await this.#thread.call('events.follow', position, limit)
+    const cells = await this.#store.call('events.follow', position, limit)
     const last = cells.at(-ENTRY_CELLS)
     return { entries: entriesOf(cells), position: typeof last === 'number' ? last : position }
   }
 
   async unclosed(limit: number): Promise<Entry[]> {
     checkLimit(limit)
-    return entriesOf(await this.#thread.call('events.unclosed', limit))
+    return entriesOf(await this.#store.call('events.unclosed', limit))
   }
 }
 

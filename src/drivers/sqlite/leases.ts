@@ -2,19 +2,18 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../base/clock.ts'
 import { checkDuration, checkName } from '../../store/bounds.ts'
 import type { Lease, Leases } from '../../store/leases.ts'
-import type { CallsOf } from './protocol.ts'
-import type { StoreThread } from './thread.ts'
+import type { CallsOf, StoreCaller } from './protocol.ts'
 
 /** When a lease ends that was released. */
 const RELEASED_MS = 0
 
 /** Leases, from the thread that asks. */
 export class SqliteLeases implements Leases {
-  readonly #thread: StoreThread
+  readonly #store: StoreCaller
   readonly #clock: Clock
 
-  constructor(thread: StoreThread, clock: Clock) {
-    this.#thread = thread
+  constructor(store: StoreCaller, clock: Clock) {
+    this.#store = store
     this.#clock = clock
   }
 
@@ -24,7 +23,7 @@ export class SqliteLeases implements Leases {
     checkDuration('a lease', durationMs, 1)
     const nowMs = this.#clock.wallMs()
     const expiresAtMs = nowMs + durationMs
-    const epoch = await this.#thread.call('leases.acquire', name, holder, nowMs, expiresAtMs)
+    const epoch = await this.#store.call('leases.acquire', name, holder, nowMs, expiresAtMs)
     return epoch === 0 ? undefined : { name, holder, epoch, expiresAtMs }
   }
 
@@ -32,17 +31,17 @@ export class SqliteLeases implements Leases {
     checkDuration('a lease', durationMs, 1)
     const nowMs = this.#clock.wallMs()
     const expiresAtMs = nowMs + durationMs
-    const held = await this.#thread.call('leases.renew', lease.name, lease.epoch, nowMs, expiresAtMs)
+    const held = await this.#store.call('leases.renew', lease.name, lease.epoch, nowMs, expiresAtMs)
     return held ? { ...lease, expiresAtMs } : undefined
   }
 
   release(lease: Lease): Promise<boolean> {
-    return this.#thread.call('leases.renew', lease.name, lease.epoch, this.#clock.wallMs(), RELEASED_MS)
+    return this.#store.call('leases.renew', lease.name, lease.epoch, this.#clock.wallMs(), RELEASED_MS)
   }
 
   async read(name: string): Promise<Lease | undefined> {
     checkName('the name of a lease', name)
-    const [holder, epoch, expiresAtMs] = await this.#thread.call('leases.read', name, this.#clock.wallMs())
+    const [holder, epoch, expiresAtMs] = await this.#store.call('leases.read', name, this.#clock.wallMs())
     return holder === undefined
       ? undefined
       : { name, holder: holder as string, epoch: epoch as number, expiresAtMs: expiresAtMs as number }

@@ -50,6 +50,15 @@ export type CallName = keyof Calls
 /** The calls of one port, as its file in this folder answers them. */
 export type CallsOf<Port extends string> = Pick<Calls, Extract<CallName, `${Port}.${string}`>>
 
+/** The store as its drivers ask it: in a thread of this process, or in another process that has the
+ *  database open. */
+export interface StoreCaller {
+  /** Rejects with the store's `Fault`. */
+  call<Name extends CallName>(name: Name, ...values: Parameters<Calls[Name]>): Promise<ReturnType<Calls[Name]>>
+  /** Answers what was asked, and takes no more. */
+  close(): Promise<void>
+}
+
 /** Calls that change nothing. They are answered before the turn's transaction, so that a read
  *  waits for no disk. */
 export const READS: ReadonlySet<CallName> = new Set<CallName>([

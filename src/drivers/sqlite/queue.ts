@@ -4,16 +4,15 @@ import type { Json } from '../../base/json.ts'
 import { checkDuration, checkLimit, checkName, DONE_KEPT_MAX, jsonText, keptReason } from '../../store/bounds.ts'
 import type { Job, JobStatus, Queue } from '../../store/queue.ts'
 import type { Counter } from './counter.ts'
-import { records, type CallsOf, type Cell } from './protocol.ts'
-import type { StoreThread } from './thread.ts'
+import { records, type CallsOf, type Cell, type StoreCaller } from './protocol.ts'
 
 /** Jobs, from the thread that asks. */
 export class SqliteQueue implements Queue {
-  readonly #thread: StoreThread
+  readonly #store: StoreCaller
   readonly #clock: Clock
 
-  constructor(thread: StoreThread, clock: Clock) {
-    this.#thread = thread
+  constructor(store: StoreCaller, clock: Clock) {
+    this.#store = store
     this.#clock = clock
   }
 
@@ -26,7 +25,7 @@ export class SqliteQueue implements Queue {
     checkName('the name of a queue', queue)
     checkName('the id of a job', id)
     checkDuration('a delay', options.delayMs ?? 0, 0)
-    return this.#thread.call(
+    return this.#store.call(
       'queue.enqueue',
       queue,
       id,
@@ -39,7 +38,7 @@ export class SqliteQueue implements Queue {
     checkName('the name of a queue', queue)
     checkDuration('a lease', leaseMs, 1)
     const nowMs = this.#clock.wallMs()
-    const [id, json, attempt, token] = await this.#thread.call('queue.lease', queue, nowMs, nowMs + leaseMs)
+    const [id, json, attempt, token] = await this.#store.call('queue.lease', queue, nowMs, nowMs + leaseMs)
     if (id === undefined) return undefined
     return {
       id: id as string,
@@ -72,7 +71,7 @@ export class SqliteQueue implements Queue {
     checkName('the name of a queue', queue)
     checkLimit(limit)
     const found: JobStatus[] = []
-    for (const [id, state, json, attempt, reason] of records(await this.#thread.call('queue.list', queue, limit), 5)) {
+    for (const [id, state, json, attempt, reason] of records(await this.#store.call('queue.list', queue, limit), 5)) {
       const status = {
         id: id as string,
         queue,
@@ -91,7 +90,7 @@ export class SqliteQueue implements Queue {
     delayMs: number,
     reason: string | null,
   ): Promise<boolean> {
-    return this.#thread.call(
+    return this.#store.call(
       'queue.settle',
       queue,
       id,

@@ -4,18 +4,17 @@ import { interval, keyOf, keyText } from '../../store/keys.ts'
 import { SCAN_MAX, type Change, type Key, type Range, type Rows, type Stored, type Table } from '../../store/rows.ts'
 import type { Counter } from './counter.ts'
 import { keyBytes, keyTextOf } from './key.ts'
-import { records, type CallsOf, type Cell } from './protocol.ts'
-import type { StoreThread } from './thread.ts'
+import { records, type CallsOf, type Cell, type StoreCaller } from './protocol.ts'
 
 /** Any version will do. */
 const ANY = -1
 
 /** Rows, from the thread that asks. */
 export class SqliteRows implements Rows {
-  readonly #thread: StoreThread
+  readonly #store: StoreCaller
 
-  constructor(thread: StoreThread) {
-    this.#thread = thread
+  constructor(store: StoreCaller) {
+    this.#store = store
   }
 
   async get<Row>(from: Table<Row>, key: Key): Promise<Stored<Row> | undefined> {
@@ -26,7 +25,7 @@ export class SqliteRows implements Rows {
   async getMany<Row>(from: Table<Row>, keys: readonly Key[]): Promise<(Stored<Row> | undefined)[]> {
     checkCount('keys', keys.length, SCAN_MAX)
     const texts = keys.map((key) => keyText(from.name, key))
-    const cells = await this.#thread.call('rows.get', texts)
+    const cells = await this.#store.call('rows.get', texts)
     return texts.map((text, at) => {
       const version = cells[2 * at] as number
       return version === 0
@@ -37,7 +36,7 @@ export class SqliteRows implements Rows {
 
   async scan<Row>(from: Table<Row>, range: Range): Promise<Stored<Row>[]> {
     const within = interval(from.name, range)
-    const cells = await this.#thread.call('rows.scan', within.from, within.to, range.limit, range.reverse === true)
+    const cells = await this.#store.call('rows.scan', within.from, within.to, range.limit, range.reverse === true)
     const found: Stored<Row>[] = []
     for (const [key, version, json] of records(cells, 3)) {
       found.push({ key: keyOf(key as string), row: JSON.parse(json as string) as Row, version: version as number })
@@ -55,11 +54,11 @@ export class SqliteRows implements Rows {
       checkCount('units of JSON', (units += json?.length ?? 0), COMMIT_UNITS_MAX)
       cells.push(keyText(change.table, change.key), json, change.version ?? ANY)
     }
-    return this.#thread.call('rows.commit', cells)
+    return this.#store.call('rows.commit', cells)
   }
 
   close(): Promise<void> {
-    return this.#thread.close()
+    return this.#store.close()
   }
 }
 

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { Fault, fault } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import type { CallName, Calls, FromThread, ThreadOptions } from './protocol.ts'
+import type { CallName, Calls, FromThread, StoreCaller, ThreadOptions } from './protocol.ts'
 
 interface Waiting {
   resolve(value: never): void
@@ -15,7 +15,7 @@ const CALLS_WAITING_MAX = 20_000
 /** The store's thread, seen from the one that asks. The calls of one turn of the event loop travel
  *  in one message, since a message costs more than what it carries. A thread that died is started
  *  again by the next call; the calls it had not answered fail, their outcome unknown. */
-export class StoreThread {
+export class StoreThread implements StoreCaller {
   readonly #options: ThreadOptions
   readonly #entry: URL
   readonly #log: Log

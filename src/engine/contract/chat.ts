@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { systemClock } from '../../base/clock.ts'
 import { Fault } from '../../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
+import { Spending } from '../../meter/spending.ts'
 import { Trace } from '../../trace/trace.ts'
 import { totalTokens } from '../../meter/usage.ts'
 import type { Attempt, ChatCall, ChatEnd, ChatSink, Engine } from '../port.ts'
@@ -86,12 +87,16 @@ export function chatContract(name: string, open: () => Promise<ChatFixture>): vo
   })
 }
 
+/** Nothing limits it; engines leave it alone. */
+const unlimited = (): Spending => new Spending(systemClock, undefined, 'req_1', {})
+
 function callOf({ model, messages }: ChatFixture, changes: Partial<ChatCall> = {}): ChatCall {
   const body = { model: 'as the caller named it', messages, ...changes.body }
   return {
     requestId: 'req_1',
     span: new Trace(systemClock).open('call'),
     connectTimeoutMs: 2000,
+    spending: unlimited(),
     model,
     stream: true,
     outputTokensMax: 1000,
@@ -263,6 +268,7 @@ function refusals(use: () => ChatFixture): void {
       requestId: 'req_1',
       span: new Trace(systemClock).open('call'),
       connectTimeoutMs: 2000,
+      spending: unlimited(),
       model,
       signal: new AbortController().signal,
     }

@@ -180,13 +180,21 @@ const TYPES: Record<ErrorKind, string> = {
   fault: 'server_error',
 }
 
-/** `{"error": {message, type, param, code}}`: all four keys, always, as clients expect. */
+/** `{"error": {message, type, param, code}}`: all four keys, always, as clients expect; and `budget`,
+ *  where one is short. */
 export function errorBody(problem: Problem): JsonObject {
-  const type = kindOf(problem) === 'auth' && statusOf(problem) === 403 ? 'permission_error' : TYPES[kindOf(problem)]
+  const type = TYPES_OF_STATUS[`${kindOf(problem)} ${statusOf(problem)}`] ?? TYPES[kindOf(problem)]
   const field = problem.details['field']
   const param = typeof field === 'string' ? field : MODEL_CODES.has(problem.code) ? 'model' : null
   const code = CODES[problem.code] ?? problem.code
-  return { error: { message: `${sentenceOf(problem)} ${remedyOf(problem)}`.trim(), type, param, code } }
+  const message = `${sentenceOf(problem)} ${remedyOf(problem)}`.trim()
+  const { short } = problem.details
+  return { error: { message, type, param, code, ...(isObject(short) ? { budget: short } : {}) } }
+}
+
+const TYPES_OF_STATUS: { readonly [kindAndStatus: string]: string } = {
+  'auth 403': 'permission_error',
+  'busy 429': 'rate_limit_error',
 }
 
 /** About the field `model`. */
@@ -197,12 +205,19 @@ const CODES: { readonly [code: string]: string } = {
   model_unknown: 'model_not_found',
   key_unknown: 'invalid_api_key',
   context_too_long: 'context_length_exceeded',
+  rate_limited: 'rate_limit_exceeded',
 }
+
+const RETRY_AFTER_MS = 500
 
 /** What a client must be told about trying again: OpenAI's retries twice unless told not to. */
 export function errorHeaders(problem: Problem): Record<string, string> {
   const kind = kindOf(problem)
-  if (kind === 'busy' || kind === 'engine') return { 'retry-after': '1', 'retry-after-ms': '500' }
+  if (kind === 'busy' || kind === 'engine') {
+    const { retryAfterMs } = problem.details
+    const ms = typeof retryAfterMs === 'number' ? retryAfterMs : RETRY_AFTER_MS
+    return { 'retry-after': String(Math.ceil(ms / 1000)), 'retry-after-ms': String(ms) }
+  }
   return statusOf(problem) >= 500 ? {} : { 'x-should-retry': 'false' }
 }
 

@@ -1,25 +1,38 @@
 import type { Key } from '../../store/rows.ts'
-import type { Unit } from './amounts.ts'
+import { isPosted, type Unit } from './amounts.ts'
 import { type Budget, isSoft } from './budget.ts'
 import type { Order } from './account-row.ts'
 import type { Period } from './window.ts'
 
+/** The key of a budget's durable account for a subject and a period. */
+export const accountKey = ({ id, unit }: Budget, subject: string, period: Period): Key => [
+  id,
+  subject,
+  unit,
+  period.key,
+]
+
 /** A budget's use by one subject in one period, as one node sees it. The node's lease is a slice
  *  of the budget's headroom, split in three:
  *
- *      lease = available + pending + unposted (+ what is on its way back)
+ *      lease = available + pending + unposted + returning (+ what is on its way back)
  *
  *  Reserve moves from available to pending, settle from pending to unposted and back to
  *  available; only the escrow changes their sum. */
 export class Account {
-  /** The newest version, where the configuration changed. */
+  /** The newest version, where the configuration changed, and whose it is. */
   budget: Budget
+  generation: number
   /** Budget, subject, unit, period: the key of the durable account. */
   readonly key: Key
   readonly startMs: number
   readonly endMs: number
   /** Counts, and never holds anybody up. */
-  readonly soft: boolean
+  soft: boolean
+  /** The durable sign of the lease still tells what it was before. */
+  relabelled = false
+  /** What was used stays used; see `isPosted`. */
+  readonly posts: boolean
   /** Names the time from the first grant to the last return; what a log says of holds is told
    *  by it. Unique in an epoch of the node. */
   term: number
@@ -28,6 +41,8 @@ export class Account {
   pending = 0
   /** Settled, and not yet posted to the durable account. */
   unposted = 0
+  /** Came free while others wait, or is beyond a lowered limit; goes back. */
+  returning = 0
   /** Open holds. */
   holds = 0
   /** Left behind: the next request of the same period makes a new one. */
@@ -51,6 +66,9 @@ export class Account {
   recalled = false
   /** We told others that we wait. */
   wants = false
+  /** We told others that nothing is to spare here; until then (monotonic) what comes free goes back
+   *  at once, and is no more ours to use than theirs. */
+  firmUntilMs = -Infinity
   /** What to lease at once: about a second's demand. */
   slice = 0
   drawnAtMs = -Infinity
@@ -59,14 +77,38 @@ export class Account {
   /** The next slice is due. */
   ahead = false
   idleTicks = 0
-  constructor(budget: Budget, key: Key, period: Period, term: number) {
+  constructor({ budget, generation }: Binding, key: Key, period: Period, term: number) {
     this.budget = budget
+    this.generation = generation
     this.key = key
     this.startMs = period.startMs
     this.endMs = period.endMs
     this.freedAtMs = period.endMs
     this.soft = isSoft(budget.action)
+    this.posts = isPosted(budget.unit)
     this.term = term
+  }
+
+  /** Of what is at hand, what goes back and is nobody's until then. */
+  setAside(amount: number): void {
+    if (amount <= 0) return
+    this.available -= amount
+    this.returning += amount
+  }
+
+  /** From a limit to a warning, or back. What a soft account holds and has not posted was never
+   *  leased: a hard one owes it, as after an overrun, and holds nothing new until the store has
+   *  made up for it. */
+  change(budget: Budget): void {
+    this.budget = budget
+    this.spentUntilMs = -Infinity
+    this.lowWater = -1
+    const soft = isSoft(budget.action)
+    if (soft === this.soft) return
+    this.soft = soft
+    this.relabelled = true
+    this.returning = 0
+    this.available = soft ? 0 : this.lease - this.pending - this.unposted - (this.order?.giveBack ?? 0)
   }
 }
 
@@ -88,8 +130,11 @@ export class Binding {
   /** A limit for each request alone needs no account. */
   readonly perRequest: boolean
   current: Account | undefined
+  /** Of the table it is in. */
+  readonly generation: number
 
-  constructor(budget: Budget, subject: string) {
+  constructor(budget: Budget, subject: string, generation = 0) {
+    this.generation = generation
     this.budget = budget
     this.subject = subject
     this.unit = budget.unit

@@ -1,9 +1,13 @@
 /** What a budget counts. Every amount is a safe integer, money too, as nano-USD: over five scopes
  *  a `bigint` costs 33 ns a step where a number costs 10 (measured), and allocates. The price is a
  *  ceiling of $9,000,000 for one budget and period, beyond which a limit is refused. */
-export const UNITS = ['inputTokens', 'outputTokens', 'totalTokens', 'nanoUsd', 'requests'] as const
+export const UNITS = ['inputTokens', 'outputTokens', 'totalTokens', 'nanoUsd', 'requests', 'concurrent'] as const
 
 export type Unit = (typeof UNITS)[number]
+
+/** Whether use adds up. Requests that run at the same time do not: each holds 1 while it runs,
+ *  nothing is posted when it ends, and with a node its running requests end too. */
+export const isPosted = (unit: Unit): boolean => unit !== 'concurrent'
 
 /** One amount for every unit, so that all of them have one shape for the compiler. */
 export type Amounts = { readonly [unit in Unit]: number }
@@ -12,7 +16,14 @@ export type Amounts = { readonly [unit in Unit]: number }
  *  requests' rounding, so that no sum of a posted total and a bound is inexact. */
 export const AMOUNT_MAX = 9_000_000_000_000_000
 
-export const NO_AMOUNTS: Amounts = { inputTokens: 0, outputTokens: 0, totalTokens: 0, nanoUsd: 0, requests: 0 }
+export const NO_AMOUNTS: Amounts = {
+  inputTokens: 0,
+  outputTokens: 0,
+  totalTokens: 0,
+  nanoUsd: 0,
+  requests: 0,
+  concurrent: 0,
+}
 
 export const isAmount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0 && value <= AMOUNT_MAX
 
@@ -24,5 +35,12 @@ export const addPosted = (total: number, amount: number): number => Math.min(Num
  *  up. */
 export function amountsOf(inputTokens: number, outputTokens: number, nanoUsd: bigint): Amounts {
   const cost = nanoUsd > BigInt(AMOUNT_MAX) ? AMOUNT_MAX : Number(nanoUsd)
-  return { inputTokens, outputTokens, totalTokens: inputTokens + outputTokens, nanoUsd: cost, requests: 1 }
+  return {
+    inputTokens,
+    outputTokens,
+    totalTokens: inputTokens + outputTokens,
+    nanoUsd: cost,
+    requests: 1,
+    concurrent: 1,
+  }
 }

@@ -16,6 +16,8 @@ const SOUND: Budget = {
 }
 const { match: _, ...WITHOUT_MATCH } = SOUND
 
+const RUNNING: Budget = { ...SOUND, unit: 'concurrent', limit: 5, window: { kind: 'lifetime' }, warnAt: [] }
+
 const WRONG: readonly (readonly [what: string, budget: Budget, path: string])[] = [
   ['a negative limit', { ...SOUND, limit: -1 }, 'limit'],
   ['no limit', { ...SOUND, limit: 0 }, 'limit'],
@@ -40,10 +42,19 @@ const WRONG: readonly (readonly [what: string, budget: Budget, path: string])[] 
   ['a degradation to nothing', { ...SOUND, action: { kind: 'degrade', to: '' } }, 'action.to'],
   ['a warning at the limit', { ...SOUND, warnAt: [0.5, 1] }, 'warnAt.1'],
   ['warnings out of order', { ...SOUND, warnAt: [0.8, 0.5] }, 'warnAt.1'],
+  ['running requests of a month', { ...RUNNING, window: SOUND.window }, 'window'],
+  ['a clamp of running requests', { ...RUNNING, action: { kind: 'clamp', minimum: 1 } }, 'action'],
+  ['a warning of running requests', { ...RUNNING, action: { kind: 'warn' } }, 'action'],
+  ['a share of running requests', { ...RUNNING, warnAt: [0.5] }, 'warnAt'],
+  [
+    'a degradation that counts as much',
+    { ...SOUND, unit: 'requests', action: { kind: 'degrade', to: 'small' } },
+    'action',
+  ],
   ['an id that no key can hold', { ...SOUND, id: 'a\0b' }, 'id'],
 ]
 
-test('a sound budget passes', () => assert.deepEqual(checkBudgets([SOUND]), []))
+test('a sound budget passes', () => assert.deepEqual(checkBudgets([SOUND, { ...RUNNING, id: 'b' }]), []))
 
 for (const [what, budget, path] of WRONG)
   test(`refuses ${what}`, () => {
@@ -89,6 +100,13 @@ test('a request is bound by what names it, by what is for each, and by what is f
 })
 
 test('amounts of a request: totals are derived, and a cost beyond all limits stays beyond', () => {
-  assert.deepEqual(amountsOf(3, 4, 5n), { inputTokens: 3, outputTokens: 4, totalTokens: 7, nanoUsd: 5, requests: 1 })
+  assert.deepEqual(amountsOf(3, 4, 5n), {
+    inputTokens: 3,
+    outputTokens: 4,
+    totalTokens: 7,
+    nanoUsd: 5,
+    requests: 1,
+    concurrent: 1,
+  })
   assert.equal(amountsOf(0, 0, 10n ** 30n).nanoUsd, AMOUNT_MAX)
 })

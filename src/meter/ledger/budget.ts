@@ -1,4 +1,4 @@
-import { AMOUNT_MAX, isAmount, type Unit, UNITS } from './amounts.ts'
+import { AMOUNT_MAX, isAmount, isPosted, type Unit, UNITS } from './amounts.ts'
 import { CALENDAR_UNITS, isZone, ROLLING_MS_MAX, ROLLING_MS_MIN, type Window } from './window.ts'
 
 /** A limit on what may be used: whose use, of what, how much, over which time, and what happens
@@ -93,6 +93,7 @@ function checkBudget(budget: Budget): BudgetProblem[] {
     wrong(['window'], 'outlives the request that it is for', 'Use the window `request`, or the scope `global`.')
   checkWindow(budget.window, wrong)
   checkAction(budget, wrong)
+  if (budget.unit === 'concurrent') checkConcurrent(budget, wrong)
   budget.warnAt.forEach((share, at) => {
     if (!(share > 0 && share < 1) || share <= (budget.warnAt[at - 1] ?? 0))
       wrong(['warnAt', at], 'is no share between 0 and 1 above the one before', 'Write them as in [0.5, 0.8, 0.95].')
@@ -117,7 +118,7 @@ function checkWindow(window: Window, wrong: Wrong): void {
 
 function checkAction({ action, unit, limit, scope, match }: Budget, wrong: Wrong): void {
   if (action.kind === 'clamp') {
-    if (unit === 'requests' || unit === 'inputTokens')
+    if (unit === 'requests' || unit === 'inputTokens' || !isPosted(unit))
       wrong(['action'], `cannot clamp ${unit}: only output can be made shorter`, 'Use `refuse`.')
     if (!isAmount(action.minimum) || action.minimum === 0 || action.minimum > limit)
       wrong(['action', 'minimum'], 'is no whole number from 1 to the limit', 'Say the least that is worth a call.')
@@ -125,7 +126,17 @@ function checkAction({ action, unit, limit, scope, match }: Budget, wrong: Wrong
     if (!isName(action.to)) wrong(['action', 'to'], 'names no model', 'Name the cheaper model.')
     if (scope === 'model' && match === action.to)
       wrong(['action', 'to'], 'is the very model that the budget limits', 'Name another one.')
+    if (scope !== 'model' && (unit === 'requests' || !isPosted(unit)))
+      wrong(['action'], `helps nobody: another model's request counts as much`, 'Use `refuse`, or the scope `model`.')
   }
+}
+
+function checkConcurrent({ window, action, warnAt }: Budget, wrong: Wrong): void {
+  if (window.kind !== 'lifetime')
+    wrong(['window'], 'has no meaning for requests that run at the same time', 'Use the window `lifetime`.')
+  if (isSoft(action)) wrong(['action'], 'cannot be told: a process sees only its own running requests', 'Use `refuse`.')
+  if (warnAt.length > 0)
+    wrong(['warnAt'], 'is about what was used, and running requests use nothing up', 'Leave it empty.')
 }
 
 const isName = (text: string): boolean => text.length <= NAME_UNITS_MAX && NAME.test(text) && text.isWellFormed()

@@ -2,11 +2,11 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import { type Fault, toFault } from '../../base/errors.ts'
 import type { Leases } from '../../store/leases.ts'
 import { put, type Rows } from '../../store/rows.ts'
-import { Account, type Drawn } from './account.ts'
+import { Account, accountKey, type Binding, type Drawn } from './account.ts'
 import { ACCOUNTS, NODES } from './account-row.ts'
-import { type Budget, isSoft } from './budget.ts'
 import { type Evidence, fence, storeOffset } from './recover.ts'
 import { adopt, answerAll, expire, IDLE_TICKS_MAX, type Moment, sharesPassed, type Step, stepOf } from './step.ts'
+import type { BudgetTable } from './table.ts'
 import { periodAt } from './window.ts'
 
 /** The node's leases on the headroom of durable accounts. Everything between memory and store
@@ -20,7 +20,7 @@ export interface EscrowOptions {
   readonly clock: Clock
   /** Unique among the processes that share the store; the same again after a restart. */
   readonly node: string
-  /** What the log of this node's holds proves; see `Evidence`. */
+  /** What the log of this node's holds proves; see `evidenceOf`. */
   readonly evidence: Evidence
   readonly reports: EscrowReports
 }
@@ -36,6 +36,8 @@ export interface EscrowReports {
 
 /** How often what was used is posted, and how soon a node notices that another needs headroom. */
 const TICK_MS = 250
+/** How often a request that waits for what others give back looks whether it is there. */
+const LOOK_MS = 50
 /** Accounts in one commit. */
 const BATCH_MAX = 1_000
 /** Attempts at one batch where others keep changing the same accounts, before the next tick. */
@@ -58,7 +60,11 @@ export class Escrow {
   #fenced = false
   #closed = false
   #timer: Timer | undefined
-  /** Of terms and orders. */
+  #table: BudgetTable | undefined
+  /** Accounts that requests wait for, and when to look again. */
+  #awaited: Account[] = []
+  #lookTimer: Timer | undefined
+  /** Of terms, orders and holds. */
   #number = 0
 
   private constructor(options: EscrowOptions, epoch: number, storeOffsetMs: number) {
@@ -84,24 +90,59 @@ export class Escrow {
     return this.#fenced
   }
 
+  /** Of the last term, order or hold. */
+  get number(): number {
+    return this.#number
+  }
+
+  nextNumber(): number {
+    return ++this.#number
+  }
+
   get accounts(): Iterable<Account> {
     return this.#accounts.values()
   }
 
   /** The account of a budget and subject for the period of an instant. */
-  account(budget: Budget, subject: string, wallMs: number): Account {
+  account(asked: Binding, wallMs: number): Account {
+    const { subject } = asked
+    // A request that waits since before a change gets to the next period by what is in force there.
+    const stale = this.#table !== undefined && asked.generation < this.#table.generation
+    const binding = (stale ? this.#table?.bindingOf(asked.budget.id, subject) : undefined) ?? asked
+    const { budget, generation } = binding
     const period = periodAt(budget.window, wallMs)
-    const key = [budget.id, subject, budget.unit, period.key]
+    const key = accountKey(budget, subject, period)
     const name = key.join('\0')
     const present = this.#accounts.get(name)
     if (present !== undefined) {
-      // A soft budget has no lease: one that becomes hard begins with a new account.
-      if (present.soft === isSoft(budget.action)) present.budget = budget
+      if (present.budget !== budget && present.generation <= generation) this.#change(present, binding)
       return present
     }
-    const account = new Account(budget, key, period, ++this.#number)
+    const account = new Account(binding, key, period, this.nextNumber())
     this.#accounts.set(name, account)
     return account
+  }
+
+  /** A new table is in force. Requests bring it to the accounts they use; this brings it to all, so
+   *  that no limit is gone by that was lowered. */
+  configure(table: BudgetTable): void {
+    this.#table = table
+    for (const account of this.#accounts.values()) {
+      const [id = '', subject = ''] = account.key
+      const binding = table.bindingOf(id, subject)
+      if (binding !== undefined && periodAt(binding.budget.window, Math.max(0, account.startMs)).key === account.key[3])
+        this.#change(account, binding)
+    }
+  }
+
+  /** The configuration changed: what was refused may be affordable now, and what is at hand beyond a
+   *  lower limit goes back at once. */
+  #change(account: Account, { budget, generation }: Binding): void {
+    account.generation = generation
+    account.headroom += budget.limit - account.budget.limit
+    account.change(budget)
+    if (!account.soft) account.setAside(Math.min(account.available, -account.headroom))
+    if (account.relabelled || account.returning > 0 || account.waiting.length > 0) this.#enqueue(account)
   }
 
   /** Leases at least `amount`, waiting for other nodes to give back what they do not use; until
@@ -121,11 +162,18 @@ export class Escrow {
     this.#enqueue(account)
   }
 
+  /** A hold ended while others wait. */
+  comesFree(account: Account): void {
+    if (!account.soft) account.setAside(account.available)
+    this.#enqueue(account)
+  }
+
   /** Posts everything and gives back what is not held. False where something is still held, or
    *  the store did not take all of it: then it is recovered when the node is opened again. */
   async close(): Promise<boolean> {
     this.#closed = true
     this.#timer?.cancel()
+    this.#lookTimer?.cancel()
     for (const account of this.#accounts.values()) answerAll(account, 'fenced')
     for (let round = 0; round < CLOSE_ROUNDS && this.#accounts.size > 0 && !this.#fenced; round++) {
       for (const account of this.#accounts.values()) {
@@ -211,6 +259,16 @@ export class Escrow {
     for (const share of sharesPassed(step)) this.#reports.warned(account, share)
     if (account.retired) this.#accounts.delete(account.key.join('\0'))
     else if (again) this.#enqueue(account)
+    else if (account.waiting.length > 0) this.#await(account)
+  }
+
+  #await(account: Account): void {
+    this.#awaited.push(account)
+    if (this.#closed) return
+    this.#lookTimer ??= this.#clock.after(LOOK_MS, () => {
+      this.#lookTimer = undefined
+      for (const one of this.#awaited.splice(0)) this.#enqueue(one)
+    })
   }
 
   #now(): Moment {
@@ -219,13 +277,14 @@ export class Escrow {
       epoch: this.epoch,
       monotonicMs: this.#clock.monotonicMs(),
       rollingMs: this.#storeOffsetMs + this.#clock.monotonicMs(),
-      number: () => ++this.#number,
+      number: () => this.nextNumber(),
     }
   }
 
   #fence(): void {
     this.#fenced = true
     this.#timer?.cancel()
+    this.#lookTimer?.cancel()
     for (const account of this.#accounts.values()) {
       answerAll(account, 'fenced')
       // Bindings outlive the escrow and must not come back to it.

@@ -1,15 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ManualClock, settled } from '../../../tests/kit/clock.ts'
-import { fault } from '../../base/errors.ts'
-import { MemoryLeases } from '../../drivers/memory/leases.ts'
-import { MemoryRows } from '../../drivers/memory/rows.ts'
-import type { Change, Rows } from '../../store/rows.ts'
-import { ACCOUNTS, type AccountRow, sumOf } from './account-row.ts'
+import { CutRows, openNode, postedIn, timed, wait } from '../../../tests/kit/ledger.ts'
+import { ACCOUNTS, type AccountRow } from './account-row.ts'
 import { type Amounts, NO_AMOUNTS } from './amounts.ts'
 import type { Budget } from './budget.ts'
-import { Escrow } from './escrow.ts'
-import { Hold, Ledger, type Overrun } from './ledger.ts'
+import { Hold } from './ledger.ts'
 import { type Evidence, NO_EVIDENCE } from './recover.ts'
 import { Shortfall } from './shortfall.ts'
 import { BudgetTable } from './table.ts'
@@ -27,53 +22,8 @@ const TOKENS: Budget = {
 const RED = { team: 'red', key: 'k1', user: 'ann' }
 const tokens = (totalTokens: number): Amounts => ({ ...NO_AMOUNTS, totalTokens, requests: 1 })
 
-/** Rows that can be cut off. */
-class CutRows extends MemoryRows {
-  cut = false
-  override async getMany(...args: Parameters<Rows['getMany']>): Promise<never> {
-    if (this.cut) throw fault('store_unavailable', { reason: 'cut off' })
-    return super.getMany(...args) as Promise<never>
-  }
-  override async commit(changes: readonly Change[]): Promise<boolean> {
-    if (this.cut) throw fault('store_unavailable', { reason: 'cut off' })
-    return super.commit(changes)
-  }
-}
-
-async function open(budgets: readonly Budget[], shared = new CutRows(), node = 'a', evidence: Evidence = NO_EVIDENCE) {
-  const clock = new ManualClock()
-  const told: string[] = []
-  const overruns: Overrun[] = []
-  const escrow = await Escrow.open({
-    rows: shared,
-    leases: new MemoryLeases(clock),
-    clock,
-    node,
-    evidence,
-    reports: {
-      warned: (account, share) => told.push(`warned ${account.budget.id} ${share}`),
-      failed: ({ code }) => told.push(`failed ${code}`),
-      fenced: () => told.push('fenced'),
-    },
-  })
-  const ledger = new Ledger(clock, escrow, {
-    overrun: (overrun) => overruns.push(overrun),
-    exceeded: ({ budget }, request) => told.push(`exceeded ${budget.id} ${request}`),
-  })
-  const table = new BudgetTable(budgets)
-  const wait = async (ms: number): Promise<void> => {
-    for (let at = 0; at < ms; at += 50) {
-      clock.advance(50)
-      for (let i = 0; i < 5; i++) await settled()
-    }
-  }
-  return { rows: shared, clock, escrow, ledger, table, told, overruns, wait }
-}
-
-async function postedIn(rows: Rows): Promise<number> {
-  const stored = await rows.scan<AccountRow>(ACCOUNTS, { limit: 100 })
-  return stored.reduce((sum, { row }) => sum + sumOf(row.posted), 0)
-}
+const open = (budgets: readonly Budget[], rows = new CutRows(), node = 'a', evidence: Evidence = NO_EVIDENCE) =>
+  openNode({ budgets, rows, node, evidence })
 
 function held(result: Hold | Shortfall): Hold {
   assert.ok(result instanceof Hold, `refused: ${JSON.stringify(result)}`)
@@ -216,9 +166,10 @@ test('a node gives back what it does not use when another needs it', async () =>
 test('a node that died has its whole lease posted, or what its log proves', async () => {
   for (const [evidence, expected] of [
     [NO_EVIDENCE, 234],
-    [() => 130, 130],
-    // More than was leased: a closing that the log lost.
-    [() => 2_000, 234],
+    [() => ({ settled: 0, open: 100 }), 130],
+    [async () => ({ settled: 0, open: 100 }), 130],
+    // More than was leased: an end that the log lost.
+    [() => ({ settled: 0, open: 2_000 }), 234],
   ] as const) {
     const dead = await open([TOKENS])
     const hold = held(await dead.ledger.admit('r1', 0, dead.table.bind(RED), tokens(100)))
@@ -254,4 +205,35 @@ test('a lowered limit calls leases back', async () => {
   await wait(500)
   const [account] = escrow.accounts
   assert.deepEqual([account?.available, account?.lease], [0, 5])
+})
+
+test('a busy budget that becomes hard is enforced at once, and one that becomes soft lets pass', async () => {
+  const soft: Budget = { ...TOKENS, limit: 100, action: { kind: 'dryRun' } }
+  const { ledger, table, rows, clock, escrow } = await open([soft])
+  const hard = new BudgetTable([{ ...soft, action: { kind: 'refuse' } }])
+  const running = held(ledger.reserve('r1', 0, table.bind(RED), tokens(60)))
+  ledger.settle(held(ledger.reserve('r2', 0, table.bind(RED), tokens(30))), tokens(30))
+  const [refusal] = await timed(clock, ledger.admit('r3', 0, hard.bind(RED), tokens(20)))
+  assert.equal(refused(refusal).reason, 'spent')
+  const [fits] = await timed(clock, ledger.admit('r4', 0, hard.bind(RED), tokens(10)))
+  held(fits)
+  ledger.settle(running, tokens(60))
+  held(ledger.reserve('r5', 0, table.bind(RED), tokens(5_000)))
+  const { node, epoch } = escrow
+  assert.deepEqual([node, epoch], ['a', 1])
+  await wait(clock, 500)
+  assert.equal(await postedIn(rows), 90)
+  assert.equal([...escrow.accounts][0]?.lease, 0)
+})
+
+test('a node that dies after a warning became a limit has what it leased posted', async () => {
+  const soft: Budget = { ...TOKENS, limit: 100, action: { kind: 'warn' } }
+  const { ledger, table, rows, clock } = await open([soft])
+  held(ledger.reserve('r1', 0, table.bind(RED), tokens(1)))
+  await wait(clock, 500)
+  const hard = new BudgetTable([{ ...soft, action: { kind: 'refuse' } }])
+  const [hold] = await timed(clock, ledger.admit('r2', 0, hard.bind(RED), tokens(50)))
+  held(hold)
+  await open([soft], rows)
+  assert.ok((await postedIn(rows)) >= 51)
 })

@@ -8,18 +8,34 @@ import { overRequest, type Short, Shortfall, shortOf } from './shortfall.ts'
 
 /** What a request may use at most, put aside in every account that binds it. */
 export class Hold {
+  /** Unique in the node's epoch. */
+  readonly number: number
   readonly requestId: string
   readonly attempt: number
   /** `amounts[i]` is held in `accounts[i]`. */
   readonly accounts: readonly Account[]
   readonly amounts: readonly number[]
+  /** Of the leases it is held by. */
+  readonly terms: readonly number[]
+  /** What was posted of each amount, once it has ended. */
+  readonly used: number[] = []
+  /** The escrow's last order before the end; see `EndEntry`. */
+  endedAfter = 0
   state: 'open' | 'settled' | 'void' = 'open'
 
-  constructor(requestId: string, attempt: number, accounts: readonly Account[], amounts: readonly number[]) {
+  constructor(
+    number: number,
+    requestId: string,
+    attempt: number,
+    accounts: readonly Account[],
+    amounts: readonly number[],
+  ) {
+    this.number = number
     this.requestId = requestId
     this.attempt = attempt
     this.accounts = accounts
     this.amounts = amounts
+    this.terms = accounts.map(({ term }) => term)
   }
 }
 
@@ -123,7 +139,7 @@ export class Ledger {
       if (account.soft) this.#noteExceeded(account, requestId)
       else if (account.available < account.lowWater) this.#escrow.drawAhead(account)
     }
-    const hold = new Hold(requestId, attempt, accounts, amounts)
+    const hold = new Hold(this.#escrow.nextNumber(), requestId, attempt, accounts, amounts)
     this.#open.set(name, hold)
     return hold
   }
@@ -147,11 +163,14 @@ export class Ledger {
   #end(hold: Hold, actual: Amounts): boolean {
     this.#open.delete(nameOf(hold.requestId, hold.attempt))
     const { accounts, amounts } = hold
+    const nowMs = this.#clock.monotonicMs()
+    hold.endedAfter = this.#escrow.number
     for (let at = 0; at < accounts.length; at++) {
       const account = accounts[at]
       const held = amounts[at]
       if (account === undefined || held === undefined) continue
-      const used = actual[account.budget.unit]
+      const used = account.posts ? actual[account.budget.unit] : 0
+      hold.used.push(used)
       account.pending -= held
       account.unposted += used
       account.holds--
@@ -159,14 +178,22 @@ export class Ledger {
       // Below zero after an overrun: then nothing is held until the store has made up for it.
       if (!account.soft) account.available += held - used
       if (used > held) this.#reports.overrun({ hold, account, held, actual: used })
+      if (nowMs < account.firmUntilMs) this.#escrow.comesFree(account)
     }
     return true
   }
 
   #accountOf(binding: Binding, nowMs: number): Account {
     const current = binding.current
-    if (current !== undefined && !current.retired && nowMs >= current.startMs && nowMs < current.endMs) return current
-    return (binding.current = this.#escrow.account(binding.budget, binding.subject, nowMs))
+    if (
+      current !== undefined &&
+      !current.retired &&
+      (current.budget === binding.budget || binding.generation < current.generation) &&
+      nowMs >= current.startMs &&
+      nowMs < current.endMs
+    )
+      return current
+    return (binding.current = this.#escrow.account(binding, nowMs))
   }
 
   #noteExceeded(account: Account, requestId: string): void {

@@ -3,6 +3,7 @@ import { fault } from '../../base/errors.ts'
 import type { Leases } from '../../store/leases.ts'
 import { type Change, type Key, put, remove, type Rows, type Stored } from '../../store/rows.ts'
 import { ACCOUNTS, LEASED, type LeasedRow, NODES, recovered } from './account-row.ts'
+import { isPosted, type Unit } from './amounts.ts'
 import { CLOCK_AGREEMENT_MS } from './window.ts'
 
 /** Ends an epoch of a node, and settles what it left behind. */
@@ -12,15 +13,23 @@ export interface Orphan {
   readonly node: string
   readonly epoch: number
   readonly term: number
+  /** Of the last order that was carried out: what had ended before it is posted. */
+  readonly sequence: number
   /** Budget, subject, unit, period. */
   readonly account: Key
 }
 
-/** What a log proves that was used under a lease's term, from its first hold to its last, open
- *  ones at their bound. Only a log in which every hold was durable before its engine was called,
- *  and which the old epoch cannot write to any more, proves anything; undefined: nothing is
- *  proved, so the whole lease is posted. */
-export type Evidence = (orphan: Orphan) => number | undefined
+/** What was used of a lease and had not been posted. */
+export interface Proof {
+  /** By holds that ended. */
+  readonly settled: number
+  /** By holds that did not, at their bound. */
+  readonly open: number
+}
+
+/** What a log proves of a lease; undefined: nothing, so the whole lease is posted. See
+ *  `evidenceOf`. */
+export type Evidence = (orphan: Orphan) => Proof | undefined | Promise<Proof | undefined>
 
 export const NO_EVIDENCE: Evidence = () => undefined
 
@@ -65,8 +74,11 @@ async function recover(
     const changes: Change[] = [put(NODES, [node], guard.row, guard.version), remove(LEASED, leased.key)]
     const lease = stored?.row.leases[node]
     if (stored !== undefined && lease !== undefined && lease.epoch < epoch) {
-      const used = evidence({ node, epoch: lease.epoch, term: lease.term, account: key })
-      changes.push(put(ACCOUNTS, key, recovered(stored.row, node, used, { ...leased.row, atMs }), stored.version))
+      const posts = isPosted(key[2] as Unit)
+      const { epoch, term, sequence } = lease
+      const proof = posts ? await evidence({ node, epoch, term, sequence, account: key }) : undefined
+      const terms = { ...leased.row, posts, atMs }
+      changes.push(put(ACCOUNTS, key, recovered(stored.row, node, proof, terms), stored.version))
     }
     if (await rows.commit(changes)) return
   }

@@ -78,7 +78,7 @@ export const overRequest = ({ budget, subject }: Binding, needed: number): Short
 })
 
 export function shortOf({ budget, subject }: Binding, account: Account, needed: number, nowMs: number): Short {
-  const available = Math.max(0, account.available) + Math.max(0, account.headroom)
+  const available = Math.max(0, account.available + Math.max(0, account.headroom))
   const spent = needed > available && nowMs < account.spentUntilMs
   return {
     budget,
@@ -87,7 +87,9 @@ export function shortOf({ budget, subject }: Binding, account: Account, needed: 
     reason: needed > budget.limit ? 'over_limit' : spent ? 'spent' : 'unleased',
     needed,
     available,
-    spent: account.posted + account.unposted + account.pending,
+    spent: account.posts
+      ? account.posted + account.unposted + account.pending
+      : Math.max(account.pending, budget.limit - available),
     resetsAtMs: account.freedAtMs,
   }
 }

@@ -1,5 +1,6 @@
 import { Binding } from './account.ts'
 import { type Budget, SCOPES, type Scope } from './budget.ts'
+import { OverriddenLimits, type Override } from './overrides.ts'
 
 /** Who makes a request and what with; each part as far as it is known. */
 export interface RequestScopes {
@@ -28,17 +29,27 @@ export class BudgetTable {
   readonly #named = new Map<Scope, Map<string, Binding[]>>()
   readonly #each = new Map<Scope, Budget[]>()
   readonly #made = new Map<string, Binding[]>()
+  readonly #byId = new Map<string, Budget>()
 
-  /** The budgets must have passed `checkBudgets`. */
-  constructor(budgets: Iterable<Budget>) {
+  readonly #limits: OverriddenLimits
+
+  readonly generation: number
+
+  /** The budgets must have passed `checkBudgets`; `inForce`: the overrides that are. A request that
+   *  was bound before a change does not undo it where each table has a greater `generation`. */
+  constructor(budgets: Iterable<Budget>, inForce: Iterable<Override> = [], generation = 0) {
+    this.generation = generation
+    const limits = (this.#limits = new OverriddenLimits(inForce))
     for (const budget of budgets) {
+      this.#byId.set(budget.id, budget)
       const { scope, match = '' } = budget
-      if (scope === 'global' || scope === 'request') this.#always.push(new Binding(budget, ''))
+      if (scope === 'global' || scope === 'request')
+        this.#always.push(new Binding(limits.of(budget, ''), '', generation))
       else if (match === '*') listIn(this.#each, scope).push(budget)
       else {
         let matches = this.#named.get(scope)
         if (matches === undefined) this.#named.set(scope, (matches = new Map()))
-        listIn(matches, match).push(new Binding(budget, match))
+        listIn(matches, match).push(new Binding(limits.of(budget, match), match, generation))
       }
     }
   }
@@ -54,6 +65,12 @@ export class BudgetTable {
     return found
   }
 
+  /** A budget as it is for a subject; undefined where there is none any more. */
+  bindingOf(id: string, subject: string): Binding | undefined {
+    const budget = this.#byId.get(id)
+    return budget && new Binding(this.#limits.of(budget, subject), subject, this.generation)
+  }
+
   #add(found: Binding[], scope: Scope, subject: string): void {
     const named = this.#named.get(scope)?.get(subject)
     if (named !== undefined) for (const binding of named) found.push(binding)
@@ -62,7 +79,7 @@ export class BudgetTable {
     const name = `${scope}\0${subject}`
     let made = this.#made.get(name)
     if (made === undefined) {
-      made = each.map((budget) => new Binding(budget, subject))
+      made = each.map((budget) => new Binding(this.#limits.of(budget, subject), subject, this.generation))
       this.#made.set(name, made)
       if (this.#made.size > BINDINGS_MAX)
         for (const oldest of this.#made.keys()) {

@@ -35,6 +35,36 @@ export function periodAt(window: Window, wallMs: number): Period {
   return { key: `${window.unit} ${Temporal.Instant.fromEpochMilliseconds(startMs).toString()}`, startMs, endMs }
 }
 
+/** Where a period begins, from its key; undefined where it has no beginning. */
+export function startOf(key: string): number | undefined {
+  const [unit = '', start = ''] = key.split(' ')
+  const startMs = (CALENDAR_UNITS as readonly string[]).includes(unit) ? Date.parse(start) : NaN
+  return Number.isNaN(startMs) ? undefined : startMs
+}
+
+/** No calendar unit of any zone is longer: clocks go back by a day at most. */
+const CALENDAR_MS_MAX: { readonly [unit in CalendarUnit]: number } = {
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 2 * 24 * 3_600_000,
+  week: 8 * 24 * 3_600_000,
+  month: 32 * 24 * 3_600_000,
+}
+
+/** An instant at which a period is over for sure, from its key: the key does not say in which zone
+ *  it is, for a zone whose rules change in its midst must not begin it anew. Undefined where it
+ *  has no end. */
+export function endsBeforeMs(key: string): number | undefined {
+  const startMs = startOf(key)
+  return startMs === undefined ? undefined : startMs + CALENDAR_MS_MAX[key.split(' ')[0] as CalendarUnit]
+}
+
+/** The length of a rolling window, from the key of its one period. */
+export function rollingMsOf(key: string): number | undefined {
+  const [kind, durationMs] = key.split(' ')
+  return kind === 'rolling' ? Number(durationMs) : undefined
+}
+
 /** Whether the name is one of the IANA time zone database. */
 export function isZone(name: string): boolean {
   // Offsets such as `+02:00` are understood too, but have no name and no history.
