@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { systemClock } from '../src/base/clock.ts'
 import { MemoryLeases } from '../src/drivers/memory/leases.ts'
 import { MemoryRows } from '../src/drivers/memory/rows.ts'
@@ -114,8 +116,9 @@ const NOTHING: Amounts = amountsOf(0, 0, 0n)
 
 /** Budgets as configured, each in use: its binding and its account are in memory. */
 async function memory(): Promise<Result> {
-  const { gc } = globalThis
-  gc?.()
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
   const before = process.memoryUsage()
   const { escrow } = await open()
   const table = new BudgetTable(budgets())
@@ -126,9 +129,11 @@ async function memory(): Promise<Result> {
       binding.current = escrow.account(binding, nowMs)
       kept++
     }
-  gc?.()
+  collect()
   const after = process.memoryUsage()
   const value = (after.heapUsed + after.external - before.heapUsed - before.external) / 2 ** 20
+  // Neither is garbage yet.
+  if (table.bind({ key: 'key-0' })[0]?.current?.budget.id !== 'b0') throw new Error('a budget was lost')
   await escrow.close()
   return {
     kind: 'figure',

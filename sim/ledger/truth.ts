@@ -39,7 +39,7 @@ interface Kept {
   readonly terms: Map<string, { readonly entries: Entry[]; recovered: 'proved' | 'nothing' | undefined }>
 }
 
-export const nameOf = (account: Account): string => account.key.join('\0')
+export const nameOf = ({ name }: Account): string => name
 
 /** Rolling windows are counted in buckets: a reset is remembered for longer than the window. */
 const FORGIVEN = 1.2

@@ -12,6 +12,9 @@ export const accountKey = ({ id, unit }: Budget, subject: string, period: Period
   period.key,
 ]
 
+/** Shared, for most accounts have nobody waiting. */
+const NOBODY = Object.freeze<Waiting[]>([]) as Waiting[]
+
 /** A budget's use by one subject in one period, as one node sees it. The node's lease is a slice
  *  of the budget's headroom, split in three:
  *
@@ -23,8 +26,8 @@ export class Account {
   /** The newest version, where the configuration changed, and whose it is. */
   budget: Budget
   generation: number
-  /** Budget, subject, unit, period: the key of the durable account. */
-  readonly key: Key
+  /** Its key as one text: of a million accounts the arrays would take 80 MB. */
+  readonly name: string
   readonly startMs: number
   readonly endMs: number
   /** Counts, and never holds anybody up. */
@@ -58,7 +61,7 @@ export class Account {
   order: Order | undefined
   /** The number of the last order that was carried out. */
   carried = 0
-  waiting: Waiting[] = []
+  waiting: Waiting[] = NOBODY
   queued = false
   /** What the durable account told last: everything posted, by all nodes. */
   posted = 0
@@ -74,7 +77,7 @@ export class Account {
   wants = false
   /** We told others that nothing is to spare here; until then (monotonic) what comes free goes back
    *  at once, and is no more ours to use than theirs. */
-  firmUntilMs = -Infinity
+  firmUntilMs = 0
   /** What to lease at once: about a second's demand. */
   slice = 0
   drawnAtMs = -Infinity
@@ -83,16 +86,26 @@ export class Account {
   /** The next slice is due. */
   ahead = false
   idleTicks = 0
-  constructor({ budget, generation }: Binding, key: Key, period: Period, term: number) {
+  constructor({ budget, generation }: Binding, name: string, period: Period, term: number) {
     this.budget = budget
     this.generation = generation
-    this.key = key
+    this.name = name
     this.startMs = period.startMs
     this.endMs = period.endMs
     this.freedAtMs = period.endMs
     this.soft = isSoft(budget.action)
     this.posts = isPosted(budget.unit)
     this.term = term
+  }
+
+  /** Budget, subject, unit, period: the key of the durable account. */
+  get key(): Key {
+    return this.name.split('\0')
+  }
+
+  wait(waiting: Waiting): void {
+    if (this.waiting.length === 0) this.waiting = [waiting]
+    else this.waiting.push(waiting)
   }
 
   /** Of what is at hand, what goes back and is nobody's until then. */

@@ -113,17 +113,16 @@ export class Escrow {
     const { subject } = asked
     // A request that waits since before a change gets to the next period by what is in force there.
     const stale = this.#table !== undefined && asked.generation < this.#table.generation
-    const binding = (stale ? this.#table?.bindingOf(asked.budget.id, subject) : undefined) ?? asked
+    const binding = (stale ? this.#table?.bindingOf(asked.budget, subject) : undefined) ?? asked
     const { budget, generation } = binding
     const period = periodAt(budget.window, wallMs)
-    const key = accountKey(budget, subject, period)
-    const name = key.join('\0')
+    const name = accountKey(budget, subject, period).join('\0')
     const present = this.#accounts.get(name)
     if (present !== undefined) {
       if (present.budget !== budget && present.generation <= generation) this.#change(present, binding)
       return present
     }
-    const account = new Account(binding, key, period, this.nextNumber())
+    const account = new Account(binding, name, period, this.nextNumber())
     account.unrecordedMax = Math.floor(budget.limit * this.#unrecordedShare)
     this.#accounts.set(name, account)
     return account
@@ -134,9 +133,9 @@ export class Escrow {
   configure(table: BudgetTable): void {
     this.#table = table
     for (const account of this.#accounts.values()) {
-      const [id = '', subject = ''] = account.key
-      const binding = table.bindingOf(id, subject)
-      if (binding !== undefined && periodAt(binding.budget.window, Math.max(0, account.startMs)).key === account.key[3])
+      const [, subject = '', , period] = account.key
+      const binding = table.bindingOf(account.budget, subject)
+      if (binding !== undefined && periodAt(binding.budget.window, Math.max(0, account.startMs)).key === period)
         this.#change(account, binding)
     }
   }
@@ -156,7 +155,7 @@ export class Escrow {
   draw(account: Account, amount: number, deadlineMs: number): Promise<Drawn> {
     if (this.#fenced || this.#closed) return Promise.resolve('fenced')
     return new Promise((resolve) => {
-      account.waiting.push({ amount, deadlineMs, resolve })
+      account.wait({ amount, deadlineMs, resolve })
       this.#enqueue(account)
     })
   }
@@ -263,7 +262,7 @@ export class Escrow {
     const { account } = step
     const again = adopt(step, this.#now())
     for (const share of sharesPassed(step)) this.#reports.warned(account, share)
-    if (account.retired) this.#accounts.delete(account.key.join('\0'))
+    if (account.retired) this.#accounts.delete(account.name)
     else if (again) this.#enqueue(account)
     else if (account.waiting.length > 0) this.#await(account)
   }

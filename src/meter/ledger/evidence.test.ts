@@ -21,7 +21,7 @@ import type { Orphan, Proof } from './recover.ts'
 const ACCOUNT = ['b', 'k', 'totalTokens', 'lifetime']
 const NODE = { node: 'a', epoch: 3 }
 const BEGIN = beginEntry(NODE)
-const ORPHAN: Orphan = { ...NODE, term: 1, sequence: 20, account: ACCOUNT }
+const ORPHAN: Orphan = { ...NODE, term: 0, sequence: 20, account: ACCOUNT }
 
 const hold = (number: number, amount: number, more: Partial<HoldEntry> = {}): HoldEntry => ({
   kind: 'hold',
@@ -29,7 +29,7 @@ const hold = (number: number, amount: number, more: Partial<HoldEntry> = {}): Ho
   hold: number,
   request: `r${number}`,
   attempt: 0,
-  parts: [{ account: ACCOUNT, term: 1, amount }],
+  parts: [{ account: ACCOUNT, amount }],
   ...more,
 })
 const end = (number: number, amount: number, after: number, more: Partial<EndEntry> = {}): EndEntry => ({
@@ -78,15 +78,15 @@ test('a log that lost its beginning, or that nobody can read whole, proves nothi
 })
 
 test('other nodes, epochs, accounts and terms do not count', async () => {
-  const part = { account: ACCOUNT, term: 1, amount: 9 }
+  const part = { account: ACCOUNT, amount: 9 }
   const entries = [
     BEGIN,
-    hold(1, 9, { node: 'b' }),
-    hold(2, 9, { epoch: 2 }),
-    hold(3, 9, { parts: [{ ...part, term: 2 }] }),
-    hold(4, 9, { parts: [{ ...part, account: ['b', 'other', 'totalTokens', 'lifetime'] }, part] }),
+    hold(11, 9, { node: 'b' }),
+    hold(12, 9, { epoch: 2 }),
+    hold(3, 9),
+    hold(14, 9, { parts: [{ ...part, account: ['b', 'other', 'totalTokens', 'lifetime'] }, part] }),
   ]
-  assert.deepEqual(await proofOf(entries), { settled: 0, open: 9 })
+  assert.deepEqual(await proofOf(entries, { ...ORPHAN, term: 10 }), { settled: 0, open: 9 })
 })
 
 test('a log that cannot be read now is read again the next time', async () => {

@@ -1,4 +1,5 @@
 import type { Key } from '../../store/rows.ts'
+import type { Account } from './account.ts'
 import type { Escrow } from './escrow.ts'
 import type { Hold } from './ledger.ts'
 import type { Evidence, Orphan, Proof } from './recover.ts'
@@ -54,7 +55,6 @@ export interface EndEntry {
 
 export interface Part {
   readonly account: Key
-  readonly term: number
   readonly amount: number
 }
 
@@ -74,7 +74,7 @@ export const holdEntry = ({ node, epoch }: Pick<Escrow, 'node' | 'epoch'>, hold:
   hold: hold.number,
   request: hold.requestId,
   attempt: hold.attempt,
-  parts: partsOf(hold, hold.amounts),
+  parts: partsOf(hold, (_, at) => hold.amounts[at] ?? 0),
 })
 
 /** Of a hold that was settled or voided. */
@@ -86,11 +86,11 @@ export const endEntry = ({ node, epoch }: Pick<Escrow, 'node' | 'epoch'>, hold: 
   request: hold.requestId,
   attempt: hold.attempt,
   after: hold.endedAfter,
-  parts: partsOf(hold, hold.used),
+  parts: partsOf(hold, ({ posts, budget }) => (posts ? hold.actual[budget.unit] : 0)),
 })
 
-const partsOf = ({ accounts, terms }: Hold, amounts: readonly number[]): Part[] =>
-  accounts.map(({ key }, at) => ({ account: key, term: terms[at] ?? 0, amount: amounts[at] ?? 0 }))
+const partsOf = ({ accounts }: Hold, amountOf: (account: Account, at: number) => number): Part[] =>
+  accounts.map((account, at) => ({ account: account.key, amount: amountOf(account, at) }))
 
 /** Reads what a log has of an epoch, in any order, more than once if it comes so; undefined where
  *  it cannot be read whole. Rejects with a `Fault` where it may be readable later. */
@@ -107,7 +107,8 @@ export function evidenceOf(read: ReadHoldLog): Evidence {
 }
 
 interface Claim {
-  readonly part: Part
+  readonly hold: number
+  readonly amount: number
   /** Infinity: the hold is open. */
   readonly after: number
 }
@@ -133,7 +134,11 @@ function gather(entries: Iterable<HoldLogEntry> | undefined, { node, epoch }: Or
   for (const entry of holds.values())
     for (const part of entry.parts) {
       const name = part.account.join('\0')
-      const claim = { part, after: entry.kind === 'end' ? entry.after : Infinity }
+      const claim = {
+        hold: entry.hold,
+        amount: part.amount,
+        after: entry.kind === 'end' ? entry.after : Infinity,
+      }
       const present = claims.get(name)
       if (present === undefined) claims.set(name, [claim])
       else present.push(claim)
@@ -145,11 +150,11 @@ function proofOf(epoch: Epoch | undefined, { account, term, sequence }: Orphan):
   if (epoch === undefined) return undefined
   let settled = 0
   let open = 0
-  for (const { part, after } of epoch.get(account.join('\0')) ?? []) {
-    // An earlier term ended with everything posted.
-    if (part.term !== term) continue
-    if (after === Infinity) open += part.amount
-    else if (after >= sequence) settled += part.amount
+  for (const { hold, amount, after } of epoch.get(account.join('\0')) ?? []) {
+    // Of an earlier term, which ended with everything posted.
+    if (hold < term) continue
+    if (after === Infinity) open += amount
+    else if (after >= sequence) settled += amount
   }
   return { settled, open }
 }

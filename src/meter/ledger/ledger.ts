@@ -15,10 +15,8 @@ export class Hold {
   /** `amounts[i]` is held in `accounts[i]`. */
   readonly accounts: readonly Account[]
   readonly amounts: readonly number[]
-  /** Of the leases it is held by. */
-  readonly terms: readonly number[]
-  /** What was posted of each amount, once it has ended. */
-  readonly used: number[] = []
+  /** What was used, once it has ended. */
+  actual: Amounts = NO_AMOUNTS
   /** The escrow's last order before the end; see `EndEntry`. */
   endedAfter = 0
   state: 'open' | 'settled' | 'void' = 'open'
@@ -35,7 +33,6 @@ export class Hold {
     this.attempt = attempt
     this.accounts = accounts
     this.amounts = amounts
-    this.terms = accounts.map(({ term }) => term)
   }
 }
 
@@ -165,12 +162,12 @@ export class Ledger {
     const { accounts, amounts } = hold
     const nowMs = this.#clock.monotonicMs()
     hold.endedAfter = this.#escrow.number
+    hold.actual = actual
     for (let at = 0; at < accounts.length; at++) {
       const account = accounts[at]
       const held = amounts[at]
       if (account === undefined || held === undefined) continue
       const used = account.posts ? actual[account.budget.unit] : 0
-      hold.used.push(used)
       account.pending -= held
       account.unposted += used
       account.holds--

@@ -193,7 +193,9 @@ function answer(account: Account, { headroom, promised, recallable }: Standing, 
 }
 
 export function answerAll(account: Account, drawn: Drawn): void {
-  for (const { resolve } of account.waiting.splice(0)) resolve(drawn)
+  const { waiting } = account
+  account.waiting = []
+  for (const { resolve } of waiting) resolve(drawn)
 }
 
 /** An answer of the store ends a wait that is over; without one, it ends so much later. */

@@ -29,7 +29,6 @@ export class BudgetTable {
   readonly #named = new Map<Scope, Map<string, Binding[]>>()
   readonly #each = new Map<Scope, Budget[]>()
   readonly #made = new Map<string, Binding[]>()
-  readonly #byId = new Map<string, Budget>()
 
   readonly #limits: OverriddenLimits
 
@@ -41,15 +40,14 @@ export class BudgetTable {
     this.generation = generation
     const limits = (this.#limits = new OverriddenLimits(inForce))
     for (const budget of budgets) {
-      this.#byId.set(budget.id, budget)
       const { scope, match = '' } = budget
       if (scope === 'global' || scope === 'request')
         this.#always.push(new Binding(limits.of(budget, ''), '', generation))
-      else if (match === '*') listIn(this.#each, scope).push(budget)
+      else if (match === '*') addTo(this.#each, scope, budget)
       else {
         let matches = this.#named.get(scope)
         if (matches === undefined) this.#named.set(scope, (matches = new Map()))
-        listIn(matches, match).push(new Binding(limits.of(budget, match), match, generation))
+        addTo(matches, match, new Binding(limits.of(budget, match), match, generation))
       }
     }
   }
@@ -65,10 +63,12 @@ export class BudgetTable {
     return found
   }
 
-  /** A budget as it is for a subject; undefined where there is none any more. */
-  bindingOf(id: string, subject: string): Binding | undefined {
-    const budget = this.#byId.get(id)
-    return budget && new Binding(this.#limits.of(budget, subject), subject, this.generation)
+  /** What has become of a budget, for a subject; undefined where there is no such any more. */
+  bindingOf({ id, scope }: Budget, subject: string): Binding | undefined {
+    const named = this.#named.get(scope)?.get(subject) ?? this.#always
+    const own = named.find(({ budget }) => budget.id === id)
+    const each = this.#each.get(scope)?.find((budget) => budget.id === id)
+    return own ?? (each && new Binding(this.#limits.of(each, subject), subject, this.generation))
   }
 
   #add(found: Binding[], scope: Scope, subject: string): void {
@@ -91,8 +91,10 @@ export class BudgetTable {
   }
 }
 
-function listIn<Name, Item>(lists: Map<Name, Item[]>, name: Name): Item[] {
-  let list = lists.get(name)
-  if (list === undefined) lists.set(name, (list = []))
-  return list
+/** A list begins with the item it is made for: one that is pushed to when empty takes room for 16,
+ *  which of a million budgets is 120 MB. */
+function addTo<Name, Item>(lists: Map<Name, Item[]>, name: Name, item: Item): void {
+  const list = lists.get(name)
+  if (list === undefined) lists.set(name, [item])
+  else list.push(item)
 }
