@@ -448,6 +448,9 @@ const BUDGET = z.strictObject({
     .meta(meta('Shares of the limit at which an alert is raised, such as [0.5, 0.8].')),
 })
 
+/** Budgets that a key carries itself. */
+export const OWN_BUDGETS = z.array(BUDGET.omit({ id: true, scope: true, match: true })).max(8)
+
 const RATE_LIMIT = z.strictObject({
   id: idField,
   scope: scopeField.exclude(['request']),
@@ -606,5 +609,6 @@ type Frozen<Value> = Value extends bigint | string | number | boolean | undefine
 export type Config = Frozen<z.output<typeof CONFIG>>
 export type EngineConfig = Config['engines'][string]
 export type ModelConfig = Config['models'][string]
+export type OwnBudgetConfig = Frozen<z.output<typeof OWN_BUDGETS>>[number]
 export type BudgetConfig = Config['budgets'][number]
 export type RateLimitConfig = Config['rateLimits'][number]

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { reasonOf, sentenceOf } from '../base/errors.ts'
+import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Leases } from '../store/leases.ts'
 import type { Rows } from '../store/rows.ts'
@@ -63,6 +64,7 @@ export class Accounting {
   #inForce: readonly Override[] = []
   #table = new BudgetTable([])
   #terms: Terms = { rateLimits: new Set(), spentStatus: 429 }
+  readonly #owned = new WeakMap<readonly JsonObject[], BudgetTable>()
   #closed = false
 
   constructor(dependencies: AccountingDependencies) {
@@ -73,8 +75,8 @@ export class Accounting {
    *  budget counts under the new version of it. Rejects with a `Fault` of the store, and what was
    *  in force stays. */
   async load(declared: Declared): Promise<void> {
-    const isEmpty = declared.budgets.length + declared.rateLimits.length === 0
-    if (!isEmpty && this.#escrow === undefined) {
+    // Without any too: a key may carry its own.
+    if (this.#escrow === undefined) {
       // One process at a time has this name, so the one before is gone.
       await this.#open(evidenceOf(holdLogIn(this.#dependencies.rows)))
       this.#overrides = await listOverrides(this.#dependencies.rows)
@@ -116,6 +118,16 @@ export class Accounting {
     }
   }
 
+  /** Budgets of keys are looked up by the list that the key has, which changes with the key. */
+  #tableOf(own: readonly JsonObject[]): BudgetTable {
+    const known = this.#owned.get(own)
+    if (known !== undefined) return known
+    // Checked when the key was made.
+    const table = new BudgetTable(own as unknown as readonly Budget[])
+    this.#owned.set(own, table)
+    return table
+  }
+
   #tabulate(): void {
     const { budgets, rateLimits, spentStatus } = this.#declared
     const nowMs = this.#dependencies.clock.wallMs()
@@ -125,12 +137,19 @@ export class Accounting {
     this.#escrow?.configure(this.#table)
   }
 
-  /** For one request: who makes it, and what it calls. */
-  spending(requestId: string, scopes: RequestScopes): Spending {
+  /** For one request: who makes it, what it calls, and what budgets its key carries itself. */
+  spending(requestId: string, scopes: RequestScopes, own?: readonly JsonObject[]): Spending {
     const ledger = this.#ledger
     const log = this.#log
     const books: Books | undefined =
-      ledger === undefined || log === undefined ? undefined : { ledger, log, table: this.#table, terms: this.#terms }
+      ledger === undefined || log === undefined
+        ? undefined
+        : {
+            ledger,
+            log,
+            tables: own === undefined ? [this.#table] : [this.#table, this.#tableOf(own)],
+            terms: this.#terms,
+          }
     return new Spending(this.#dependencies.clock, books, requestId, scopes)
   }
 

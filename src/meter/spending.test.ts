@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { accountingOf } from '../../tests/kit/accounting.ts'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { Refusal, remedyOf, sentenceOf, statusOf } from '../base/errors.ts'
+import { readKeyBudgets } from '../control/key-budgets.ts'
 import { costBound, costOf, type Price } from './prices.ts'
 import { type CallPlan, Degrade, HeldCall, type Spending } from './spending.ts'
 import { inputTokensOf, NO_USAGE, outputTokensOf, TOKEN_BUCKETS, type Usage } from './usage.ts'
@@ -212,6 +213,18 @@ test('budgets change while they are used: what was used counts on', async () => 
   one.settle(used(1, 1))
   await declare(MODELS)
   await mustHold(request())
+})
+
+test('a key carries budgets of its own, which bind nobody else', async () => {
+  const { accounting, clock, mustHold, mustRefuse } = await open('')
+  const own = readKeyBudgets([{ limit: { tokens: 200 }, window: 'month' }])
+  if (own instanceof Refusal) return assert.fail(sentenceOf(own))
+  const carrier = (): Spending => accounting.spending(`req_${Math.floor(clock.monotonicMs())}_${n++}`, SCOPES, own)
+  let n = 0
+  await mustHold(carrier())
+  const refusal = await mustRefuse(carrier())
+  assert.deepEqual([refusal.code, refusal.details['budget']], ['budget_spent', 'own-month'])
+  await mustHold(accounting.spending('req_other', SCOPES))
 })
 
 test('the bound of a call is never below what the call can cost', () => {

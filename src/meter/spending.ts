@@ -20,7 +20,8 @@ import { inputTokensOf, outputTokensOf, type Usage } from './usage.ts'
 export interface Books {
   readonly ledger: Ledger
   readonly log: HoldLog
-  readonly table: BudgetTable
+  /** Of the configuration, and of the key. */
+  readonly tables: readonly BudgetTable[]
   readonly terms: Terms
 }
 
@@ -257,9 +258,10 @@ export class Spending {
   }
 
   /** Those of requests, or those of what calls use. */
-  #bindings({ table }: Books, model: string | undefined, ofRequests: boolean): Binding[] {
+  #bindings({ tables }: Books, model: string | undefined, ofRequests: boolean): Binding[] {
     const scopes = model === this.#scopes.model || model === undefined ? this.#scopes : { ...this.#scopes, model }
-    return table.bind(scopes).filter(({ unit }) => COUNTS_REQUESTS.has(unit) === ofRequests)
+    const all = tables.flatMap((table) => table.bind(scopes))
+    return all.filter(({ unit }) => COUNTS_REQUESTS.has(unit) === ofRequests)
   }
 
   /** Nothing is called that a crash would forget. */
