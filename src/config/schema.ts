@@ -445,7 +445,7 @@ const BUDGET = z.strictObject({
     .array(z.number().gt(0).lt(1))
     .max(10)
     .default([])
-    .meta(meta('Shares of the limit at which an alert is raised, such as [0.5, 0.8].')),
+    .meta(meta('Shares of the limit at which an alert is raised, such as [0.5, 0.8].', { shown: 'list of shares' })),
 })
 
 /** Budgets that a key carries itself. */
@@ -453,7 +453,7 @@ export const OWN_BUDGETS = z.array(BUDGET.omit({ id: true, scope: true, match: t
 
 const RATE_LIMIT = z.strictObject({
   id: idField,
-  scope: scopeField.exclude(['request']),
+  scope: z.enum(BUDGET_SCOPES).exclude(['request']).meta(meta('Whose requests it slows down. `global`: all together.')),
   match: matchField,
   limit: z
     .strictObject({
