@@ -282,7 +282,14 @@ class RunningHouse implements House {
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
-    this.#endUpkeep = keepUp({ clock, log: this.#log, rows: store.rows, alerts: usage.alerts })
+    this.#endUpkeep = keepUp({
+      clock,
+      log: this.#log,
+      rows: store.rows,
+      alerts: usage.alerts,
+      book: usage.book,
+      declared: () => gateway.accounting.declared,
+    })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
       ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),

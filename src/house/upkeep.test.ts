@@ -3,9 +3,11 @@ import { test } from 'node:test'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { silentLog } from '../base/log.ts'
 import { seededRandom } from '../base/random.ts'
+import { MemoryEvents } from '../drivers/memory/events.ts'
 import { MemoryRows } from '../drivers/memory/rows.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
 import { ACCOUNTS } from '../meter/ledger/account-row.ts'
+import { UsageBook } from '../meter/usage-book.ts'
 import { put } from '../store/rows.ts'
 import { keepUp } from './upkeep.ts'
 
@@ -21,7 +23,9 @@ test('accounts long over go, and warnings about periods that ended are closed', 
   await warn('over', '2026-06-01T00:00:00.000Z')
   await warn('runs', '2026-06-02T00:00:00.000Z')
   await warn('never', null)
-  const stop = keepUp({ clock, log: silentLog, rows, alerts })
+  const book = new UsageBook({ clock, rows, events: new MemoryEvents() })
+  const declared = () => ({ budgets: [], rateLimits: [], spentStatus: 429 }) as const
+  const stop = keepUp({ clock, log: silentLog, rows, alerts, book, declared })
   for (let at = 0; at < 10; at++) {
     clock.advance(60_000)
     await settled()

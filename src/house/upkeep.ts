@@ -2,11 +2,15 @@ import { type Clock, sleep } from '../base/clock.ts'
 import { reasonOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { Alerts } from '../meter/alerts/alerts.ts'
+import { lookAhead } from '../meter/alerts/outlook.ts'
+import type { Declared } from '../meter/declared.ts'
 import { sweep } from '../meter/ledger/administer.ts'
+import type { UsageBook } from '../meter/usage-book.ts'
 import type { Key, Rows } from '../store/rows.ts'
 
-/** What a house does for itself now and then: accounts of periods long over are cleared away, and
- *  warnings about them are closed. Any number of processes may do so. */
+/** What a house does for itself now and then: accounts of periods long over are cleared away,
+ *  warnings about periods that are over are closed, and budgets looked at that will not last. Any
+ *  number of processes may do so. */
 
 const EVERY_MS = 10 * 60_000
 /** Accounts looked at in one go, and the pause before the next: requests come first. */
@@ -18,10 +22,12 @@ export interface UpkeepDependencies {
   readonly log: Log
   readonly rows: Rows
   readonly alerts: Alerts
+  readonly book: UsageBook
+  readonly declared: () => Declared
 }
 
 /** Until the function returned is called; it resolves when nothing of it runs. */
-export function keepUp({ clock, log, rows, alerts }: UpkeepDependencies): () => Promise<void> {
+export function keepUp({ clock, log, rows, alerts, book, declared }: UpkeepDependencies): () => Promise<void> {
   const stop = new AbortController()
   const { signal } = stop
 
@@ -39,7 +45,10 @@ export function keepUp({ clock, log, rows, alerts }: UpkeepDependencies): () => 
     const { alerts: over } = await alerts.list({
       limit: PAGE,
       fits: ({ kind, closed, evidence: { resetsAt } }) =>
-        kind === 'budget_warning' && closed === undefined && typeof resetsAt === 'string' && resetsAt <= now,
+        (kind === 'budget_warning' || kind === 'budget_forecast') &&
+        closed === undefined &&
+        typeof resetsAt === 'string' &&
+        resetsAt <= now,
     })
     for (const { key } of over) await alerts.close(key, 'its period is over')
   }
@@ -48,7 +57,8 @@ export function keepUp({ clock, log, rows, alerts }: UpkeepDependencies): () => 
     while (!signal.aborted) {
       await sleep(clock, EVERY_MS, signal)
       if (signal.aborted) return
-      await Promise.all([clearAway(), closeWarnings()]).catch((cause: unknown) =>
+      const looked = closeWarnings().then(() => lookAhead({ clock, rows, book, alerts, declared }))
+      await Promise.all([clearAway(), looked]).catch((cause: unknown) =>
         log.write('warn', 'what is over could not be cleared away', { reason: reasonOf(cause) }),
       )
     }
