@@ -6,7 +6,7 @@ import { hardText } from '../../tests/kit/texts.ts'
 import { JSON_RENDERINGS, schema, toolName } from '../../tests/kit/tools.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import { PublishedTokenizer } from '../drivers/tiktoken/tokenizer.ts'
-import { inputTokensBound, outputTokensBound, TOKENIZED_BYTES_MAX, unboundedInput } from './bound.ts'
+import { choicesMax, inputTokensBound, TOKENIZED_BYTES_MAX, unboundedInput } from './bound.ts'
 import { BYTES, TEMPLATE_TOKENS_MAX, type Tokenizer } from './tokenizer/tokenizer.ts'
 
 const text = fc.string({ unit: 'binary', maxLength: 200 })
@@ -191,7 +191,14 @@ test('what no bound can be given for is named', () => {
   assert.match(unboundedInput(picture)?.reason ?? '', /`imageTokensMax`/)
 })
 
-test('every choice may use the whole cap', () => {
-  assert.equal(outputTokensBound({}, 100), 100)
-  assert.equal(outputTokensBound({ n: 3 }, 100), 300)
+test('every answer that may be written counts, whoever is asked for it', () => {
+  const cases: [JsonObject, number][] = [
+    [{}, 1],
+    [{ n: 3 }, 3],
+    [{ n: 2, best_of: 5 }, 5],
+    [{ best_of: 1.2 }, 2],
+    [{ n: 0, best_of: -4 }, 1],
+    [{ best_of: 'many' }, 1],
+  ]
+  for (const [body, choices] of cases) assert.equal(choicesMax(body), choices, JSON.stringify(body))
 })

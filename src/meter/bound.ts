@@ -81,10 +81,10 @@ function unboundedPart(part: Json, { imageTokensMax }: Tokenizer): string | unde
     : undefined
 }
 
-/** Choices times the cap that is sent with the call. */
-export function outputTokensBound(body: JsonObject, outputTokensMax: number): number {
-  const n = body['n']
-  return outputTokensMax * (typeof n === 'number' && n > 1 ? n : 1)
+/** Answers an engine may write at once, each up to the cap: `n`, or `best_of` where it knows that. */
+export function choicesMax(body: JsonObject): number {
+  const asked = [body['n'], body['best_of']].filter((one) => typeof one === 'number' && Number.isFinite(one))
+  return Math.max(1, ...asked.map((one) => Math.ceil(Number(one))))
 }
 
 /** Of texts that are read one by one, each by itself: for embeddings and rerankers. */

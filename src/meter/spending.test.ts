@@ -215,6 +215,11 @@ test('budgets change while they are used: what was used counts on', async () => 
   await mustHold(request())
 })
 
+test('a request for more than can be counted is refused like any other that is too large', async () => {
+  const { request, mustRefuse } = await open('budgets: [{ scope: user, limit: { tokens: 400 }, window: day }]')
+  assert.equal((await mustRefuse(request(), { choices: 1e300 })).code, 'budget_too_small')
+})
+
 test('a key carries budgets of its own, which bind nobody else', async () => {
   const { accounting, clock, mustHold, mustRefuse } = await open('')
   const own = readKeyBudgets([{ limit: { tokens: 200 }, window: 'month' }])

@@ -3,7 +3,7 @@ import { fault, refuse, type Refusal } from '../base/errors.ts'
 import type { UnboundedInput } from './bound.ts'
 import { type Bill, type Charge, sumOfCharges } from './charge.ts'
 import type { Account, Binding } from './ledger/account.ts'
-import { type Amounts, amountsOf, NO_AMOUNTS, type Unit, UNITS } from './ledger/amounts.ts'
+import { AMOUNT_MAX, type Amounts, amountsOf, NO_AMOUNTS, type Unit, UNITS } from './ledger/amounts.ts'
 import { isSoft } from './ledger/budget.ts'
 import type { HoldLog } from './ledger/hold-log.ts'
 import { Hold, type Ledger } from './ledger/ledger.ts'
@@ -351,6 +351,9 @@ export class Spending {
   }
 }
 
+/** Half of the greatest amount, so that input and output together are one. */
+const BOUND_TOKENS_MAX = AMOUNT_MAX / 2
+
 const COUNTS_REQUESTS: ReadonlySet<Unit> = new Set<Unit>(['requests', 'concurrent'])
 
 /** Whether a crash would have to know of it. */
@@ -361,7 +364,8 @@ interface BoundedPlan extends CallPlan {
 }
 
 function boundOf({ price, inputTokensMax, choices }: BoundedPlan, outputTokensMax: number): Amounts {
-  const output = outputTokensMax * choices
+  // Beyond what can be counted it is beyond any limit.
+  const output = Math.min(BOUND_TOKENS_MAX, outputTokensMax * choices)
   const cost = price === undefined ? 0n : costBound(price.price, inputTokensMax, output)
   return amountsOf(inputTokensMax, output, cost)
 }
