@@ -272,7 +272,7 @@ export class SimNode {
   }
 
   /** Another takes the node for dead. Its lease counts as used, for nobody knows. */
-  async fencedBy(rows: Rows, atMs: number): Promise<void> {
+  async fencedBy(rows: Rows, storeMs: () => number): Promise<void> {
     let epochs = 0
     const raising: Rows = {
       get: (from, key) => rows.get(from, key),
@@ -287,7 +287,7 @@ export class SimNode {
       },
     }
     try {
-      await fence(raising, this.name, atMs, proveNothing(this.#scene.truth))
+      await fence(raising, this.name, storeMs, proveNothing(this.#scene.truth))
     } catch {
       // The node itself began anew meanwhile.
     }
