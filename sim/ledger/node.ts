@@ -266,12 +266,28 @@ export class SimNode {
     if (!first || second) this.#scene.kernel.violate('a hold ends once', `${first} at first, then ${second}`)
   }
 
-  /** Another takes the node for dead. Its lease counts as used, for nobody knows. */
-  async fencedBy(rows: Rows, atMs: number): Promise<void> {
+  #isFenced(): void {
     this.#fencedAtMs = this.#scene.kernel.nowMs
     for (const use of this.#running) this.#ended(use)
+  }
+
+  /** Another takes the node for dead. Its lease counts as used, for nobody knows. */
+  async fencedBy(rows: Rows, storeMs: () => number): Promise<void> {
+    let epochs = 0
+    const raising: Rows = {
+      get: (from, key) => rows.get(from, key),
+      getMany: (from, keys) => rows.getMany(from, keys),
+      scan: (from, range) => rows.scan(from, range),
+      close: () => rows.close(),
+      commit: async (changes) => {
+        const done = await rows.commit(changes)
+        // Its epoch is over, whichever life it is in by now; its leases go after that.
+        if (done && epochs++ === 0) this.#isFenced()
+        return done
+      },
+    }
     try {
-      await fence(rows, this.name, atMs, proveNothing(this.#scene.truth))
+      await fence(raising, this.name, storeMs, proveNothing(this.#scene.truth))
     } catch {
       // The node itself began anew meanwhile.
     }

@@ -81,7 +81,7 @@ export class World {
     const operator = new Life(kernel, { number: 9_999, crashAtEffect: Infinity, skewMs: 0, onCrash: () => {} })
     for (const { node, atMs } of this.scenario.fences)
       kernel.after(atMs, `fence ${node}`, () => {
-        void nodes[node]?.fencedBy(store.ports(OPERATOR, operator), STORE_EPOCH_MS + kernel.nowMs)
+        void nodes[node]?.fencedBy(store.ports(OPERATOR, operator), () => STORE_EPOCH_MS + kernel.nowMs)
       })
     this.#configurations.changesMs.forEach((atMs, at) => {
       for (const node of nodes)

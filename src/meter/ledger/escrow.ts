@@ -87,7 +87,7 @@ export class Escrow {
   static async open(options: EscrowOptions): Promise<Escrow> {
     const { rows, leases, node, clock, evidence } = options
     const offsetMs = await storeOffset(leases, clock, node)
-    const epoch = await fence(rows, node, offsetMs + clock.monotonicMs(), evidence)
+    const epoch = await fence(rows, node, () => offsetMs + clock.monotonicMs(), evidence)
     return new Escrow(options, epoch, offsetMs)
   }
 

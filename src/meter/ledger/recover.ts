@@ -36,10 +36,10 @@ export const NO_EVIDENCE: Evidence = () => undefined
 const PAGE = 500
 
 /** Fences whoever was the node until now: none of its commits succeeds any more. Then posts what
- *  it used and frees the rest. Returns the node's new epoch. `storeMs`: the
- *  store's time. May be repeated after any failure;
- *  throws a `Fault` (`store_unavailable`) where the store does not answer. */
-export async function fence(rows: Rows, node: string, storeMs: number, evidence: Evidence): Promise<number> {
+ *  it used and frees the rest. Returns the node's new epoch. `storeMs` tells the store's time, asked
+ *  for each lease once the epoch is over: what a node used until then must not be dated earlier, or
+ *  a rolling window would forget it too soon. May be repeated after any failure; throws a `Fault` (`store_unavailable`) where the store does not answer. */
+export async function fence(rows: Rows, node: string, storeMs: () => number, evidence: Evidence): Promise<number> {
   const epoch = await raise(rows, node)
   let after: Key | undefined
   for (;;) {
@@ -64,7 +64,7 @@ async function recover(
   node: string,
   epoch: number,
   leased: Stored<LeasedRow>,
-  atMs: number,
+  storeMs: () => number,
   evidence: Evidence,
 ): Promise<void> {
   const key = leased.key.slice(1)
@@ -78,7 +78,7 @@ async function recover(
       const { epoch, term, sequence } = lease
       const proved = posts ? await evidence({ node, epoch, term, sequence, account: key }) : undefined
       const proof = proved && { ...proved, open: proved.open + leased.row.unrecorded }
-      const terms = { ...leased.row, posts, atMs }
+      const terms = { ...leased.row, posts, atMs: storeMs() }
       changes.push(put(ACCOUNTS, key, recovered(stored.row, node, proof, terms), stored.version))
     }
     if (await rows.commit(changes)) return
