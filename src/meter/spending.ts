@@ -110,9 +110,8 @@ export class Spending {
   readonly #requestId: string
   readonly #scopes: RequestScopes
   #entry: Hold | undefined
-  /** It is put on record; what its first call waits for. */
-  #isWritten = false
-  #written: Promise<void> | undefined
+  /** It is put on record with its first call. */
+  #isOnRecord = false
   #calls = 0
   #refused = false
   #begun = false
@@ -143,10 +142,6 @@ export class Spending {
       if (result instanceof Shortfall) return this.#refusal(result)
       this.#entry = result
       for (const account of result.accounts) this.#accounts.add(account)
-      // Written while the request is looked at; its first call waits for it.
-      this.#isWritten = writes(result)
-      this.#written = this.#isWritten ? books.log.open(result) : undefined
-      this.#written?.catch(() => {})
       return undefined
     }
     const result = books.ledger.reserve(this.#requestId, 0, bindings, bound)
@@ -161,7 +156,7 @@ export class Spending {
     const books = this.#books
     if (this.#refused && !this.#begun) books?.ledger.void(entry)
     else books?.ledger.settle(entry, { ...NO_AMOUNTS, requests: 1 })
-    if (this.#isWritten) books?.log.end(entry)
+    if (this.#isOnRecord) books?.log.end(entry)
   }
 
   /** Holds what a call can use at most, in every budget that binds it or in none, and has that on
@@ -272,15 +267,18 @@ export class Spending {
     bound: Amounts,
     hold: Hold,
   ): HeldCall | Promise<HeldCall | Refusal> {
-    const isWritten = writes(hold)
-    const held = this.#held(books, plan, outputTokensMax, bound, hold, isWritten)
-    const written = isWritten ? books.log.open(hold) : undefined
+    const holds = [hold]
+    if (this.#entry !== undefined && !this.#isOnRecord) holds.push(this.#entry)
+    const toRecord = holds.filter(isRecorded)
+    this.#isOnRecord ||= toRecord.includes(this.#entry as Hold)
+    const held = this.#held(books, plan, outputTokensMax, bound, hold, toRecord.includes(hold))
     const begun = (): HeldCall => {
       this.#begun = true
       return held
     }
-    if (written === undefined && this.#written === undefined) return begun()
-    return Promise.all([this.#written, written]).then(begun, () => {
+    const recorded = toRecord.length === 0 ? undefined : books.log.open(toRecord)
+    if (recorded === undefined) return begun()
+    return recorded.then(begun, () => {
       held.cancel()
       return this.#refusal(new Shortfall('store_unavailable', []))
     })
@@ -292,7 +290,7 @@ export class Spending {
     outputTokensMax: number,
     bound: Amounts,
     hold: Hold,
-    isWritten: boolean,
+    isOnRecord: boolean,
   ): HeldCall {
     this.#reserved = bound
     for (const account of hold.accounts) this.#accounts.add(account)
@@ -306,7 +304,7 @@ export class Spending {
         this.#use(actual, 1)
         ledger.settle(hold, actual)
       }
-      if (isWritten) log.end(hold)
+      if (isOnRecord) log.end(hold)
     })
   }
 
@@ -357,7 +355,7 @@ const BOUND_TOKENS_MAX = AMOUNT_MAX / 2
 const COUNTS_REQUESTS: ReadonlySet<Unit> = new Set<Unit>(['requests', 'concurrent'])
 
 /** Whether a crash would have to know of it. */
-const writes = ({ accounts }: Hold): boolean => accounts.some(({ posts, soft }) => posts && !soft)
+const isRecorded = ({ accounts }: Hold): boolean => accounts.some(({ posts, soft }) => posts && !soft)
 
 interface BoundedPlan extends CallPlan {
   readonly inputTokensMax: number

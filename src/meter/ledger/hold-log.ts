@@ -12,8 +12,9 @@ import type { Hold } from './ledger.ts'
 /** By node, epoch, number and `hold` or `end`. */
 const HOLDS = table<HoldLogEntry>('ledger.holds')
 
-/** Ends are written together. */
-const FLUSH_MS = 5
+/** What nobody waits for is written together. Of a call that is over by then only its end is, and
+ *  nothing at all of one that is posted. */
+const WRITE_MS = 25
 /** How often what is posted is taken out: a tick of the escrow posts it. */
 const CLEAR_MS = 500
 /** Changes of one commit. */
@@ -41,12 +42,15 @@ export class HoldLog {
   readonly #rows: Rows
   readonly #clock: Clock
   readonly #epoch: Epoch
+  /** Counted in their accounts as not on record. */
   readonly #unrecorded = new Set<Hold>()
+  /** To be written: holds that are open, and ends. */
+  readonly #opened = new Set<Hold>()
   #ended: Hold[] = []
   /** Ended, on record, and maybe not posted yet. */
   #kept: Hold[] = []
-  #flush: Timer | undefined
-  #clear: Timer | undefined
+  #writeTimer: Timer | undefined
+  #clearTimer: Timer | undefined
 
   private constructor(rows: Rows, clock: Clock, epoch: Epoch) {
     this.#rows = rows
@@ -69,25 +73,79 @@ export class HoldLog {
     return new HoldLog(rows, clock, epoch)
   }
 
-  /** Puts a hold on record. Undefined where its engine may be called meanwhile; else resolves when
+  /** Puts holds on record. Undefined where their engine may be called meanwhile; else resolves when
    *  it may, or rejects with a `Fault` of the store. */
-  open(hold: Hold): Promise<void> | undefined {
+  open(holds: readonly Hold[]): Promise<void> | undefined {
     let mayGoOn = true
-    this.#unrecorded.add(hold)
-    hold.accounts.forEach((account, at) => {
-      account.unrecorded += hold.amounts[at] ?? 0
-      if (account.posts && !account.soft && account.unrecorded > account.unrecordedMax) mayGoOn = false
-    })
-    const change = put(HOLDS, keyOf(this.#epoch, hold, 'hold'), holdEntry(this.#epoch, hold))
-    const recorded = this.#rows.commit([change]).then(() => this.#recorded(hold))
-    if (!mayGoOn)
-      return recorded.catch((cause: unknown) => {
-        this.#recorded(hold) // It will not be used.
-        throw cause
+    for (const hold of holds) {
+      this.#unrecorded.add(hold)
+      this.#opened.add(hold)
+      hold.accounts.forEach((account, at) => {
+        account.unrecorded += hold.amounts[at] ?? 0
+        if (account.posts && !account.soft && account.unrecorded > account.unrecordedMax) mayGoOn = false
       })
-    // It stays what it is, unrecorded, until its end is on record.
-    recorded.catch(() => {})
+    }
+    if (!mayGoOn) return this.#openNow(holds)
+    this.#writeSoon()
     return undefined
+  }
+
+  /** A hold was settled or voided. Until that is on record it counts at its bound. */
+  end(hold: Hold): void {
+    this.#opened.delete(hold)
+    this.#ended.push(hold)
+    this.#writeSoon()
+  }
+
+  /** Writes what is to be written. Nothing is lost where the store refuses: a hold without its end
+   *  counts at its bound, and all goes with the epoch. */
+  async close(): Promise<void> {
+    await this.#write().catch(() => {})
+    await this.#takeOut()
+    this.#writeTimer?.cancel()
+    this.#clearTimer?.cancel()
+  }
+
+  async #openNow(holds: readonly Hold[]): Promise<void> {
+    try {
+      await this.#write()
+    } catch (cause) {
+      // They will not be used.
+      for (const hold of holds) {
+        this.#opened.delete(hold)
+        this.#recorded(hold)
+      }
+      throw cause
+    }
+  }
+
+  #writeSoon(): void {
+    this.#writeTimer ??= this.#clock.after(WRITE_MS, () => void this.#write().catch(() => this.#writeSoon()))
+  }
+
+  /** All that waits, in one commit. What the store refuses waits on, and counts as not on record. */
+  async #write(): Promise<void> {
+    this.#writeTimer?.cancel()
+    this.#writeTimer = undefined
+    const opened = [...this.#opened]
+    const ended = this.#ended
+    this.#opened.clear()
+    this.#ended = []
+    const unposted = ended.filter((hold) => !isPosted(hold))
+    const changes = [
+      ...opened.map((hold) => put(HOLDS, keyOf(this.#epoch, hold, 'hold'), holdEntry(this.#epoch, hold))),
+      ...unposted.map((hold) => put(HOLDS, keyOf(this.#epoch, hold, 'end'), endEntry(this.#epoch, hold))),
+    ]
+    try {
+      for (let at = 0; at < changes.length; at += BATCH_MAX) await this.#rows.commit(changes.slice(at, at + BATCH_MAX))
+    } catch (cause) {
+      for (const hold of opened) if (hold.state === 'open') this.#opened.add(hold)
+      this.#ended.push(...ended)
+      throw cause
+    }
+    for (const hold of [...opened, ...ended]) this.#recorded(hold)
+    this.#kept.push(...ended)
+    if (this.#kept.length > 0) this.#clearSoon()
   }
 
   #recorded(hold: Hold): void {
@@ -95,39 +153,13 @@ export class HoldLog {
     hold.accounts.forEach((account, at) => (account.unrecorded -= hold.amounts[at] ?? 0))
   }
 
-  /** A hold was settled or voided. Until that is on record it counts at its bound. */
-  end(hold: Hold): void {
-    this.#ended.push(hold)
-    this.#flush ??= this.#clock.after(FLUSH_MS, () => void this.#write())
-  }
-
-  /** Writes what is to be written. Nothing is lost where the store refuses: a hold without its end
-   *  counts at its bound, and all goes with the epoch. */
-  async close(): Promise<void> {
-    this.#flush?.cancel()
-    this.#clear?.cancel()
-    await this.#write()
-    this.#clear?.cancel()
-    await this.#takeOut()
-    this.#clear?.cancel()
-  }
-
-  async #write(): Promise<void> {
-    this.#flush = undefined
-    while (this.#ended.length > 0) {
-      const batch = this.#ended.splice(0, BATCH_MAX)
-      const changes = batch.map((hold) => put(HOLDS, keyOf(this.#epoch, hold, 'end'), endEntry(this.#epoch, hold)))
-      const isWritten = await this.#rows.commit(changes).catch(() => false)
-      for (const hold of batch) {
-        if (isWritten) this.#recorded(hold)
-        this.#kept.push(hold)
-      }
-    }
-    if (this.#kept.length > 0) this.#clear ??= this.#clock.after(CLEAR_MS, () => void this.#takeOut())
+  #clearSoon(): void {
+    this.#clearTimer ??= this.#clock.after(CLEAR_MS, () => void this.#takeOut())
   }
 
   async #takeOut(): Promise<void> {
-    this.#clear = undefined
+    this.#clearTimer?.cancel()
+    this.#clearTimer = undefined
     const posted = this.#kept.filter(isPosted)
     this.#kept = this.#kept.filter((hold) => !isPosted(hold))
     for (let at = 0; at < posted.length; at += BATCH_MAX / 2) {
@@ -138,7 +170,7 @@ export class HoldLog {
       ])
       await this.#rows.commit(changes).catch(() => this.#kept.push(...batch))
     }
-    if (this.#kept.length > 0) this.#clear ??= this.#clock.after(CLEAR_MS, () => void this.#takeOut())
+    if (this.#kept.length > 0) this.#clearSoon()
   }
 }
 
