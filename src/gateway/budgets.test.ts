@@ -181,7 +181,7 @@ test('one caller at its rate limit does not hold up another, and a refusal uses 
 })
 
 test('rate limits are told as clients of OpenAI look for them, before they are reached', async () => {
-  const { answered, ask, pass } = await open(
+  const { answered } = await open(
     'rateLimits: [{ id: pace, scope: global, limit: { requests: 2, tokens: 5000 }, per: minute }, { id: slow, scope: global, limit: { requests: 3 }, per: hour }]',
   )
   const { headers } = await answered()
@@ -193,10 +193,6 @@ test('rate limits are told as clients of OpenAI look for them, before they are r
     ['2', '5000', '1', String(5000 - 16)],
   )
   assert.match(String(headers['x-ratelimit-reset-requests']), /^(?:\d+ms|\d+(?:\.\d)?s|\d+m\d+s)$/)
-  await answered()
-  const soon = await ask(ASK)
-  await pass(2_000)
-  assert.deepEqual([soon.status, soon.headers['x-should-retry']], [429, undefined])
 })
 
 test('whoever would have to wait for long is told not to try again', async () => {
