@@ -36,7 +36,11 @@ async function open(rows: CutRows, clock: ManualClock, unrecordedShare = 0) {
     node.ledger.settle(held, USED)
     log.end(held)
   }
-  return { ...node, log, hold, settle }
+  function record(held: Hold): Promise<void> | undefined {
+    log.enlist(held)
+    return log.ready([held])
+  }
+  return { ...node, log, hold, record, settle }
 }
 
 const postedIn = async (rows: MemoryRows): Promise<number> =>
@@ -46,7 +50,7 @@ test('a node that died is posted what it used, and what was open at its bound', 
   const [rows, clock] = [new CutRows(), new ManualClock()]
   const first = await open(rows, clock)
   const [one, two, three] = [await first.hold(), await first.hold(), await first.hold()]
-  await Promise.all([one, two, three].map(async (held) => first.log.open([held])))
+  await Promise.all([one, two, three].map(async (held) => first.record(held)))
   first.settle(one)
   await wait(clock, 50)
   const leased = [...first.escrow.accounts][0]?.lease ?? 0
@@ -59,7 +63,7 @@ test('what was posted already is not posted again', async () => {
   const [rows, clock] = [new CutRows(), new ManualClock()]
   const first = await open(rows, clock)
   const one = await first.hold()
-  await first.log.open([one])
+  await first.record(one)
   first.settle(one)
   await wait(clock, 400)
   assert.equal(await postedIn(rows), 20)
@@ -71,14 +75,14 @@ test('a few holds need not be waited for; a crash is posted as much as they may 
   const [rows, clock] = [new CutRows(), new ManualClock()]
   const first = await open(rows, clock, 0.0025)
   const holds = [await first.hold(), await first.hold(), await first.hold()]
-  const waits = holds.map((held) => first.log.open([held]))
+  const waits = holds.map((held) => first.record(held))
   assert.deepEqual(
     waits.map((one) => one === undefined),
     [true, true, false],
     'a quarter per cent of the limit is two and a half of them',
   )
   await waits[2]
-  assert.equal(first.log.open([await first.hold()]), undefined, 'once they are on record others may go first')
+  assert.equal(first.record(await first.hold()), undefined, 'once they are on record others may go first')
   await open(rows, clock)
   assert.equal(await postedIn(rows), 3 * 100 + 250)
 })
@@ -88,8 +92,8 @@ test('while the store refuses, a few go on, and whoever waits is refused', async
   const first = await open(rows, clock, 0.001)
   const [one, two, three] = [await first.hold(), await first.hold(), await first.hold()]
   rows.cut = true
-  assert.equal(first.log.open([one]), undefined)
-  const refused = first.log.open([two])
+  assert.equal(first.record(one), undefined)
+  const refused = first.record(two)
   assert.ok(refused !== undefined)
   await assert.rejects(refused, { code: 'store_unavailable' })
   first.ledger.void(two)
@@ -97,7 +101,7 @@ test('while the store refuses, a few go on, and whoever waits is refused', async
   rows.cut = false
   first.settle(one)
   await wait(clock, 50)
-  assert.equal(first.log.open([three]), undefined, 'the end of the first is on record')
+  assert.equal(first.record(three), undefined, 'the end of the first is on record')
   assert.equal([...first.escrow.accounts][0]?.unrecorded, 100)
 })
 
@@ -108,7 +112,7 @@ test('the log keeps what is open or not yet posted, and forgets epochs before', 
     [...((await holdLogIn(rows)('a', first.escrow.epoch)) ?? [])].map(({ kind }) => kind).toSorted()
   for (let at = 0; at < 5; at++) {
     const held = await first.hold()
-    await first.log.open([held])
+    await first.record(held)
     if (at > 0) first.settle(held)
   }
   await wait(clock, 50)
@@ -117,4 +121,26 @@ test('the log keeps what is open or not yet posted, and forgets epochs before', 
   assert.deepEqual(await entries(), ['begin', 'hold'])
   await open(rows, clock)
   assert.deepEqual(await entries(), [])
+})
+
+test('a hold whose record is on its way is waited for, not called at once', async () => {
+  const [rows, clock] = [new CutRows(), new ManualClock()]
+  const first = await open(rows, clock)
+  const one = await first.hold()
+  let durable = false
+  const commit = rows.commit.bind(rows)
+  let release = (): void => {}
+  const gate = new Promise<void>((resolve) => (release = resolve))
+  rows.commit = async (changes) => {
+    await gate
+    durable = true
+    return commit(changes)
+  }
+  first.log.enlist(one)
+  await wait(clock, 50)
+  const ready = first.log.ready([one])
+  assert.ok(ready !== undefined)
+  setImmediate(release)
+  await ready
+  assert.ok(durable)
 })
