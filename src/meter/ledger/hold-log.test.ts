@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CutRows, openNode, wait } from '../../../tests/kit/ledger.ts'
 import { ManualClock } from '../../../tests/kit/clock.ts'
+import { silentLog } from '../../base/log.ts'
+import { MemoryLeases } from '../../drivers/memory/leases.ts'
 import type { MemoryRows } from '../../drivers/memory/rows.ts'
+import { Accounting } from '../accounting.ts'
 import { ACCOUNTS, sumOf } from './account-row.ts'
 import { amountsOf } from './amounts.ts'
 import type { Budget } from './budget.ts'
@@ -143,4 +146,24 @@ test('a hold whose record is on its way is waited for, not called at once', asyn
   setImmediate(release)
   await ready
   assert.ok(durable)
+})
+
+test('what nodes held that run no more is taken over by whoever comes', async () => {
+  const [rows, clock] = [new CutRows(), new ManualClock()]
+  const gone = await open(rows, clock)
+  await gone.record(await gone.hold())
+  const accounting = new Accounting({
+    rows,
+    leases: new MemoryLeases(clock),
+    clock,
+    log: silentLog,
+    node: 'b',
+    onWarning: () => {},
+  })
+  assert.deepEqual(await accounting.takeOver(new Set(['a', 'b'])), [], 'it runs')
+  assert.deepEqual(await accounting.takeOver(new Set(['b'])), ['a'])
+  assert.equal(await postedIn(rows), 100)
+  const account = await rows.get(ACCOUNTS, ['day', '', 'totalTokens', 'lifetime'])
+  assert.deepEqual(account?.row.leases, {})
+  assert.deepEqual(await accounting.takeOver(new Set(['b'])), [])
 })
