@@ -72,7 +72,7 @@ test('what is held is not there for others, and what was not used comes back', a
     sentenceOf(refusal),
     /budget "day" of the user "ann" has 100 tokens of 400 tokens left; this request may need 150 tokens\. It resets at .*Z\.$/,
   )
-  assert.match(remedyOf(refusal), /budgets raise day/)
+  assert.match(remedyOf(refusal), /headworks budgets/)
   first.settle(used(10, 5))
   const held = await mustHold(three)
   assert.equal(held.outputTokensMax, 50)
