@@ -17,6 +17,8 @@ export interface Program {
   readonly readyMs: number
   /** Of this process alone, its children apart. */
   cpuMs(): number
+  /** Its children that play this role. */
+  children(role: string): readonly number[]
   rssBytes(): Promise<number>
   stop(): Promise<void>
 }
@@ -94,7 +96,13 @@ function program(child: Running, address: string, readyMs: number, clean: () => 
     pid,
     readyMs,
     cpuMs: () => cpuMs(pid),
-    rssBytes: async () => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024,
+    children: (role) =>
+      readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+        .split(' ')
+        .filter((child) => child !== '')
+        .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes(`--role\0${role}\0`))
+        .map(Number),
+    rssBytes: () => rssBytes(pid),
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve))
       child.stdin.end()
@@ -105,9 +113,13 @@ function program(child: Running, address: string, readyMs: number, clean: () => 
   }
 }
 
+export async function rssBytes(pid: number): Promise<number> {
+  return Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+}
+
 /** CPU time of all threads, to the nanosecond (/proc/pid/task/tid/schedstat): the ticks of
  *  /proc/pid/stat are too coarse for a round. */
-function cpuMs(pid: number): number {
+export function cpuMs(pid: number): number {
   const tasks = `/proc/${pid}/task`
   const ns = readdirSync(tasks).map((tid) => Number(readFileSync(`${tasks}/${tid}/schedstat`, 'utf8').split(' ', 1)[0]))
   return ns.reduce((sum, one) => sum + one, 0) / 1e6

@@ -107,7 +107,7 @@ models:
 
 function sectionText(name: string, field: Field): string {
   const entry = field.additionalProperties || undefined
-  const nested = field.properties !== undefined || entry !== undefined
+  const nested = field.properties !== undefined || entry !== undefined || field.items?.properties !== undefined
   if (!nested) return `## \`${name}\`\n\n${HEADER}${rowText(name, field, false, field.reload)}`
   const intro = `## \`${name}\`\n\n${field.description ?? ''}\n`
   if (entry?.oneOf !== undefined) {
@@ -117,7 +117,13 @@ function sectionText(name: string, field: Field): string {
     })
     return `${intro}\n${kinds.join('\n')}`
   }
-  return `${intro}\n${tableText(entry ?? field, entry === undefined ? name : `${name}.<name>`, field.reload)}`
+  const [of, prefix] =
+    entry !== undefined
+      ? [entry, `${name}.<name>`]
+      : field.items === undefined
+        ? [field, name]
+        : [field.items, `${name}[]`]
+  return `${intro}\n${tableText(of, prefix, field.reload)}`
 }
 
 const HEADER = '| field | type | default | what it does | reload |\n|---|---|---|---|---|\n'

@@ -5,6 +5,7 @@ export const LEDGER_INVARIANTS = [
   'no engine uses more than the limit',
   'what was used is posted or leased',
   'usage is the sum of its parts',
+  'running requests use nothing up',
   'a hold ends once',
   'no hold is orphaned',
   'a budget is used before it is refused',

@@ -3,17 +3,20 @@ import type { Account } from '../../src/meter/ledger/account.ts'
 import type { Shortfall } from '../../src/meter/ledger/shortfall.ts'
 import type { Rows } from '../../src/store/rows.ts'
 import type { Kernel } from '../kernel.ts'
+import type { Configurations } from './configurations.ts'
 import type { LedgerInvariant } from './invariants.ts'
 import type { SimNode } from './node.ts'
 import type { RequestPlan, Scenario } from './scenario.ts'
+import { RESETTER } from './store.ts'
 import { nameOf, type Truth } from './truth.ts'
 
-/** Holds the books against the truth: whenever a row changes, after every step, at the first
- *  refusal, and when all is over. */
+/** Holds the books against the truth: whenever a row changes or an engine begins, after every step
+ *  of a node, at the first refusal, and when all is over. */
 export class Judge {
   readonly #kernel: Kernel<LedgerInvariant>
   readonly #scenario: Scenario
   readonly #truth: Truth
+  readonly #configurations: Configurations
   readonly #durable = new Map<string, AccountRow>()
   /** Posted and leased, by account. */
   readonly #covered = new Map<string, number>()
@@ -21,38 +24,53 @@ export class Judge {
   /** The worst share of a limit that could not be used, of calm runs. */
   unusable = 0
   refusals = 0
+  resets = 0
+  swept = 0
 
-  constructor(kernel: Kernel<LedgerInvariant>, scenario: Scenario, truth: Truth) {
+  constructor(kernel: Kernel<LedgerInvariant>, scenario: Scenario, truth: Truth, configurations: Configurations) {
     this.#kernel = kernel
     this.#scenario = scenario
     this.#truth = truth
+    this.#configurations = configurations
   }
 
-  durable(name: string, row: AccountRow): void {
-    this.#durable.set(name, row)
-    const posted = sumOf(row.posted)
-    const leased = leasedBy(Object.values(row.leases))
+  durable(name: string, row: AccountRow | undefined, by: number): void {
+    const before = this.#durable.get(name)
+    if (by === RESETTER && before !== undefined && row !== undefined) this.#reset(name, sumOf(before.posted))
+    if (row === undefined) {
+      this.#durable.delete(name)
+      this.swept++
+    } else this.#durable.set(name, row)
+    const posted = sumOf(row?.posted ?? [])
+    const leased = leasedBy(Object.values(row?.leases ?? {}))
+    const had = this.#covered.get(name) ?? 0
     this.#covered.set(name, posted + leased)
-    const known = this.#truth.limits.get(name) ?? this.#limitOf(name)
-    if (known === undefined || known.soft) return
-    if (posted + leased > known.limit)
-      this.#broken('posted and leased stay within the limit', name, `${posted} + ${leased} > ${known.limit}`)
+    if (this.#configurations.isSoft(name)) return
+    // A limit that was lowered below what is used takes nothing back, but grants nothing more.
+    const limit = this.#configurations.limitOf(name, this.#kernel.nowMs)
+    if (posted + leased > Math.max(limit, had))
+      this.#broken('posted and leased stay within the limit', name, `${posted} + ${leased} > ${limit}`)
+    this.cover(name)
   }
 
-  #limitOf(name: string): { limit: number; soft: boolean } | undefined {
-    const budget = this.#scenario.budgets.find(({ id }) => name.startsWith(`${id}\0`))
-    return budget && { limit: budget.limit, soft: budget.action.kind === 'warn' }
+  #reset(name: string, posted: number): void {
+    this.resets++
+    this.#truth.reset(name, posted, this.#kernel.nowMs)
   }
 
   step(nodes: readonly SimNode[]): void {
     for (const node of nodes) {
+      if (!node.touched) continue
+      node.touched = false
       if (node.escrow === undefined || node.escrow.fenced || node.ledger === undefined) continue
       const held = new Map<Account, number>()
       for (const hold of node.ledger.openHolds)
-        hold.accounts.forEach((account, at) => held.set(account, (held.get(account) ?? 0) + (hold.amounts[at] ?? 0)))
+        for (let at = 0; at < hold.accounts.length; at++) {
+          const account = hold.accounts[at]
+          if (account !== undefined) held.set(account, (held.get(account) ?? 0) + (hold.amounts[at] ?? 0))
+        }
       for (const account of node.escrow.accounts) this.#balance(account, held.get(account) ?? 0)
     }
-    for (const [name, { limit, soft }] of this.#truth.limits) if (!soft) this.#cover(name, limit)
   }
 
   #balance(account: Account, held: number): void {
@@ -68,10 +86,13 @@ export class Judge {
       )
   }
 
-  #cover(name: string, limit: number): void {
+  /** What an account's engines used is in the books. */
+  cover(name: string): void {
+    if (this.#configurations.isSoft(name)) return
     const used = this.#truth.used(name, this.#kernel.nowMs)
-    if (used > limit) this.#broken('no engine uses more than the limit', name, `${used} of ${limit}`)
     const covered = this.#covered.get(name) ?? 0
+    const limit = this.#configurations.greatestLimitOf(name)
+    if (used > limit) this.#broken('no engine uses more than the limit', name, `${used} of ${limit}`)
     if (used > covered) this.#broken('what was used is posted or leased', name, `${used} used, ${covered} covered`)
   }
 
@@ -104,23 +125,26 @@ export class Judge {
     for (const { key, row } of await rows.scan(ACCOUNTS, { limit: 1_000 })) {
       const name = key.join('\0')
       if (Object.keys(row.leases).length > 0) this.#broken('no hold is orphaned', name, 'has a lease left')
-      const known = this.#truth.limits.get(name)
-      if (known === undefined || known.window.kind === 'rolling') continue
-      // A soft budget leases nothing: what a node had not posted when it died is in the log only.
-      if (known.soft && nodes.some(({ lives }) => lives > 1)) continue
-      const expected = this.#truth.expected(name)
-      const posted = sumOf(row.posted)
-      const used = this.#truth.used(name, Infinity)
-      const { least, most } = expected ?? { least: used, most: Infinity }
-      if (posted < least || posted > most)
-        this.#broken(
-          'usage is the sum of its parts',
-          name,
-          `${posted} posted, ${least} to ${most} expected, ${used} used`,
-        )
+      this.#total(name, sumOf(row.posted), nodes)
     }
     for (const { id, node } of this.#scenario.requests)
       if (nodes[node]?.answers.get(id) === undefined) this.#broken('every request is answered', id, 'still waits')
+  }
+
+  #total(name: string, inBooks: number, nodes: readonly SimNode[]): void {
+    const known = this.#truth.accounts.get(name)
+    if (known === undefined || known.window.kind === 'rolling') return
+    if (known.running) {
+      if (inBooks !== 0) this.#broken('running requests use nothing up', name, `${inBooks} posted`)
+      return
+    }
+    // A soft budget leases nothing: what a node had not posted when it died is in the log only.
+    if (known.soft && nodes.some(({ lives }) => lives > 1)) return
+    const posted = inBooks + known.resets.reduce((sum, { amount }) => sum + amount, 0)
+    const expected = this.#truth.expected(name)
+    const { least, most } = expected ?? { least: known.total, most: Infinity }
+    if (posted < least || posted > most)
+      this.#broken('usage is the sum of its parts', name, `${posted} posted, ${least} to ${most} expected`)
   }
 
   #broken(invariant: LedgerInvariant, name: string, detail: string): void {

@@ -1,5 +1,6 @@
-import { ACCOUNTS, type AccountRow, type NodeRow, NODES } from '../../src/meter/ledger/account-row.ts'
+import { ACCOUNTS, type AccountRow, type NodeRow, NODES, sumOf } from '../../src/meter/ledger/account-row.ts'
 import type { Amounts } from '../../src/meter/ledger/amounts.ts'
+import type { HoldLogEntry, ReadHoldLog } from '../../src/meter/ledger/evidence.ts'
 import { Hold, type Ledger, type LedgerReports } from '../../src/meter/ledger/ledger.ts'
 import type { Evidence } from '../../src/meter/ledger/recover.ts'
 import type { Change, Rows } from '../../src/store/rows.ts'
@@ -11,6 +12,12 @@ export interface Plant {
   readonly rows?: (rows: Rows) => Rows
   readonly store?: (changes: readonly Change[]) => readonly Change[]
   readonly evidence?: (evidence: Evidence) => Evidence
+  /** Changes what is read of a node's log. */
+  readonly readLog?: (read: ReadHoldLog) => ReadHoldLog
+  /** Engines are called before their hold is durable. */
+  readonly logsLate?: boolean
+  /** No node ever learns of a new configuration. */
+  readonly stale?: boolean
   readonly ledger?: (ledger: Ledger) => Ledger
   readonly reports?: LedgerReports
   /** What the engine uses. */
@@ -30,7 +37,7 @@ const times = (amounts: Amounts, factor: number): Amounts =>
 
 /** Changes accounts on their way to the store. */
 const altering =
-  (alter: (row: AccountRow) => AccountRow) =>
+  (alter: (row: AccountRow, unit: string | undefined) => AccountRow) =>
   (rows: Rows): Rows => ({
     get: (from, key) => rows.get(from, key),
     getMany: (from, keys) => rows.getMany(from, keys),
@@ -40,11 +47,23 @@ const altering =
       rows.commit(
         changes.map((change) =>
           change.op === 'put' && change.table === ACCOUNTS.name
-            ? { ...change, row: alter(change.row as AccountRow) }
+            ? { ...change, row: alter(change.row as AccountRow, change.key[2]) }
             : change,
         ),
       ),
   })
+
+const reading =
+  (change: (entries: HoldLogEntry[]) => HoldLogEntry[]) =>
+  (read: ReadHoldLog): ReadHoldLog =>
+  async (node, epoch) =>
+    change([...((await read(node, epoch)) ?? [])])
+
+/** Where an account is put with nothing posted, its leases are gone too. */
+const clearing = (change: Change): Change =>
+  change.op === 'put' && change.table === ACCOUNTS.name && sumOf((change.row as AccountRow).posted) === 0
+    ? { ...change, row: { posted: [], leases: {} } }
+    : change
 
 const unversioned = ({ op, table, key, ...rest }: Change): Change =>
   op === 'put' ? { op, table, key, row: 'row' in rest ? rest.row : undefined } : { op, table, key }
@@ -105,11 +124,49 @@ export const PLANTS: { readonly [name: string]: Planted } = {
     ],
   },
   'open holds forgotten at a crash': {
-    plant: { evidence: () => () => 0 },
+    plant: { evidence: () => () => ({ settled: 0, open: 0 }) },
     breaks: [
       'what was used is posted or leased',
       'usage is the sum of its parts',
       'no engine uses more than the limit',
+    ],
+  },
+  'a hold that is not durable before its engine is called': {
+    plant: { logsLate: true },
+    breaks: ['what was used is posted or leased', 'usage is the sum of its parts'],
+  },
+  'a log that lost holds, read as if it were whole': {
+    plant: { readLog: reading((entries) => entries.filter((entry) => entry.kind !== 'hold')) },
+    breaks: ['what was used is posted or leased', 'usage is the sum of its parts'],
+  },
+  'ends that count as posted, whenever they came': {
+    plant: { readLog: reading((entries) => entries.map((one) => (one.kind === 'end' ? { ...one, after: 0 } : one))) },
+    breaks: ['what was used is posted or leased', 'usage is the sum of its parts'],
+  },
+  'ends that nobody reads': {
+    plant: { readLog: reading((entries) => entries.filter((entry) => entry.kind !== 'end')) },
+    breaks: ['usage is the sum of its parts'],
+  },
+  'a limit that is never lowered': {
+    plant: { stale: true },
+    breaks: ['posted and leased stay within the limit'],
+  },
+  'running requests that are posted': {
+    plant: {
+      rows: altering((row, unit) =>
+        unit === 'concurrent' && Object.keys(row.leases).length === 0 ? { ...row, posted: [[0, 1]] } : row,
+      ),
+    },
+    breaks: ['running requests use nothing up', 'posted and leased stay within the limit'],
+  },
+  'a reset that frees what is held': {
+    plant: { store: (changes) => changes.map(clearing) },
+    breaks: [
+      'what was used is posted or leased',
+      'the double entry balances',
+      'no hold is orphaned',
+      'usage is the sum of its parts',
+      'posted and leased stay within the limit',
     ],
   },
   'a grant beyond the headroom': {

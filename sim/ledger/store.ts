@@ -6,6 +6,7 @@ import type { Change, Rows } from '../../src/store/rows.ts'
 import type { Dice } from '../dice.ts'
 import type { Kernel } from '../kernel.ts'
 import type { Life } from '../life.ts'
+import { Image } from './image.ts'
 
 /** The rows that nodes share, behind a network that delays, loses, repeats and parts. Commits are
  *  applied whole, in the order in which they arrive. */
@@ -18,18 +19,42 @@ export interface Weather {
   /** Of a hundred commits, so many arrive a second time, later. */
   readonly repeatPercent: number
   /** While one lasts, nothing gets from the node to the store. */
-  readonly partitions: readonly { readonly node: number; readonly fromMs: number; readonly untilMs: number }[]
+  readonly partitions: readonly {
+    /** Undefined: from none. */
+    readonly node: number | undefined
+    readonly fromMs: number
+    readonly untilMs: number
+  }[]
 }
 
 export const STORE_EPOCH_MS = 1_780_000_000_000
 const REPLY_LOST_MS = [20, 120, 400] as const
 
+interface Message {
+  readonly node: number
+  readonly life: Life
+  readonly onReply: () => void
+  readonly label: string
+  /** It may arrive twice. */
+  readonly repeats: boolean
+}
+
+/** Every so-manieth seed keeps its rows as JSON. */
+const JSON_EVERY = 8
+
+/** An account changed or, without a row, went. */
+type OnAccount = (name: string, row: AccountRow | undefined, by: number) => void
+
+/** Who sends that is no node. */
+export const OPERATOR = -1
+export const RESETTER = -2
+
 export class SimStore {
   readonly #kernel: Kernel<string>
   readonly #weather: Weather
   readonly #dice: Dice
-  readonly #image = new MemoryRows()
-  readonly #onAccount: (name: string, row: AccountRow) => void
+  readonly #image: Rows
+  readonly #onAccount: OnAccount
   /** A fault planted in the store itself. */
   readonly #alter: (changes: readonly Change[]) => readonly Change[]
   #healed = false
@@ -39,10 +64,11 @@ export class SimStore {
     kernel: Kernel<string>,
     weather: Weather,
     dice: Dice,
-    onAccount: (name: string, row: AccountRow) => void,
+    onAccount: OnAccount,
     alter: (changes: readonly Change[]) => readonly Change[],
   ) {
     this.#kernel = kernel
+    this.#image = kernel.seed % JSON_EVERY === 0 ? new MemoryRows() : new Image()
     this.#weather = weather
     this.#dice = dice
     this.#onAccount = onAccount
@@ -64,39 +90,43 @@ export class SimStore {
     const expiresAtMs = (durationMs: number): number => STORE_EPOCH_MS + Math.floor(this.#kernel.nowMs) + durationMs
     return {
       acquire: (name, holder, durationMs) =>
-        this.#send(node, life, 'acquire', () =>
+        this.#send({ node, life, onReply: () => {}, label: 'acquire', repeats: false }, () =>
           Promise.resolve({ name, holder, epoch: 1, expiresAtMs: expiresAtMs(durationMs) }),
         ),
     }
   }
 
-  /** The port, for one life of a node. */
-  ports(node: number, life: Life): Rows {
+  /** The port, for one life of a node. `onReply`: something reached it. */
+  ports(node: number, life: Life, onReply: () => void = () => {}): Rows {
     const image = this.#image
+    const send = <Value>(label: string, apply: () => Promise<Value>, repeats = false): Promise<Value> =>
+      this.#send({ node, life, onReply, label, repeats }, apply)
     return {
-      get: (from, key) => this.#send(node, life, 'get', () => image.get(from, key)),
-      getMany: (from, keys) => this.#send(node, life, 'getMany', () => image.getMany(from, keys)),
-      scan: (from, range) => this.#send(node, life, 'scan', () => image.scan(from, range)),
-      commit: (changes) => this.#send(node, life, 'commit', () => this.#commit(changes), true),
+      get: (from, key) => send('get', () => image.get(from, key)),
+      getMany: (from, keys) => send('getMany', () => image.getMany(from, keys)),
+      scan: (from, range) => send('scan', () => image.scan(from, range)),
+      commit: (changes) => send('commit', () => this.#commit(changes, node), true),
       close: () => Promise.resolve(),
     }
   }
 
-  async #commit(changes: readonly Change[]): Promise<boolean> {
+  async #commit(changes: readonly Change[], by: number): Promise<boolean> {
     const done = await this.#image.commit(this.#alter(changes))
     if (!done) this.seen.conflicts++
     else
       for (const change of changes)
-        if (change.op === 'put' && change.table === ACCOUNTS.name)
-          this.#onAccount(change.key.join('\0'), change.row as AccountRow)
+        if (change.table === ACCOUNTS.name)
+          this.#onAccount(change.key.join('\0'), change.op === 'put' ? (change.row as AccountRow) : undefined, by)
     return done
   }
 
-  #send<Value>(node: number, life: Life, label: string, apply: () => Promise<Value>, repeats = false): Promise<Value> {
+  #send<Value>({ node, life, onReply, label, repeats }: Message, apply: () => Promise<Value>): Promise<Value> {
     return new Promise((resolve, reject) => {
       const reply = (delayMs: number, run: () => void): void =>
         void this.#kernel.after(delayMs, `reply ${label} ${node}`, () => {
-          if (life.alive) run()
+          if (!life.alive) return
+          onReply()
+          run()
         })
       const lose = (): void =>
         reply(this.#dice.pick(REPLY_LOST_MS), () => reject(fault('store_unavailable', { reason: 'no answer' })))
@@ -129,7 +159,7 @@ export class SimStore {
     const nowMs = this.#kernel.nowMs
     return (
       !this.#healed &&
-      this.#weather.partitions.some((one) => one.node === node && nowMs >= one.fromMs && nowMs < one.untilMs)
+      this.#weather.partitions.some((one) => (one.node ?? node) === node && nowMs >= one.fromMs && nowMs < one.untilMs)
     )
   }
 }

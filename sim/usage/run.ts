@@ -44,7 +44,7 @@ for (const { name, draw } of SUBJECTS) {
 const all = requests * SUBJECTS.length
 const [low, high] = wilson(alarms, all)
 console.log(
-  `all: ${alarms} in ${all}; one in ${Math.round(1 / high)} to ${low > 0 ? Math.round(1 / low) : 'never'} requests (95 %).`,
+  `all: ${alarms} in ${all}; at most one in ${Math.round(1 / high)}${low > 0 ? `, at least one in ${Math.round(1 / low)}` : ''} (95 %).`,
 )
 console.log(
   `For a subject of 1,000 requests a day: ${((alarms / all) * 1000).toFixed(5)} a day [${(low * 1000).toFixed(5)}, ${(high * 1000).toFixed(5)}].`,

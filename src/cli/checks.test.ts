@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fault } from '../base/errors.ts'
 import { type } from '../../tests/kit/terminal.ts'
-import { CHECKS, type Probes } from './checks.ts'
+import { CHECKS, type GatewayHealth, type Probes } from './checks.ts'
 
 const yaml = `
 engines: { gpu: { kind: openai, url: "http://h/v1", models: [listed] }, spare: { kind: openai, url: "http://s/v1" } }
@@ -14,6 +14,10 @@ const engines = (models: (name: string) => Promise<string[]>): Partial<Probes> =
   engines: () => [{ name: 'gpu', models: () => models('gpu') }],
 })
 const spare = (models: () => Promise<string[]>): Partial<Probes> => ({ engines: () => [{ name: 'spare', models }] })
+const gateways = (...found: readonly Omit<GatewayHealth, 'node'>[]): Partial<Probes> => ({
+  lockHolder: async () => 4711,
+  gateways: async () => found.map((one, at) => ({ node: `gateway-${at + 1}`, ...one })),
+})
 const refused = () => Promise.reject(fault('engine_refused', { engine: 'gpu', status: 404, reason: 'Not Found' }))
 const down = () => Promise.reject(fault('engine_unreachable', { engine: 'gpu', reason: 'ECONNREFUSED' }))
 const away = (): Promise<never> => Promise.reject(new Error('EIO: i/o error'))
@@ -55,6 +59,17 @@ const ROWS: readonly Row[] = [
     { listening: () => Promise.reject(fault('address_invalid', { address: 'x:1', reason: 'ENOTFOUND' })) },
     /cannot be listened on/,
   ],
+  ['gateways', 'ok', {}, /1 at the next start/],
+  ['gateways', 'ok', gateways({ restarts: 0, pid: 1 }), /1 answers/],
+  ['gateways', 'ok', gateways({ restarts: 0, pid: 1 }, { restarts: 0, pid: 2 }), /2 answer $/],
+  [
+    'gateways',
+    'warn',
+    gateways({ restarts: 2, pid: 1 }, { restarts: 1, pid: 2 }),
+    /2 answer; restarts since the start: 3/,
+  ],
+  ['gateways', 'fail', gateways({ restarts: 2 }, { restarts: 1, pid: 2 }), /gateway-1 of 2 does not run/],
+  ['gateways', 'fail', { lockHolder: async () => 4711, gateways: away }, /cannot be told: EIO/],
   ['engine', 'ok', engines(async () => ['qwen', 'a', 'b', 'c', 'd']), /gpu serves qwen, a, b, c and 2 more/],
   ['engine', 'warn', engines(async () => ['other']), /gpu does not list qwen; it serves other, listed/],
   ['engine', 'ok', engines(refused), /it lists no models/],
@@ -114,5 +129,5 @@ test('a broken configuration is one failure; what depends on it is not looked at
     /fail {2}config +The configuration headworks\.yaml is not valid:\n.*headworks\.yaml:1:1: modles is not a known field/,
   )
   assert.match(out, /warn {2}address +not looked at/)
-  assert.match(out, /3 ok, 7 to mind, 1 to repair\.\n$/)
+  assert.match(out, /3 ok, 8 to mind, 1 to repair\.\n$/)
 })

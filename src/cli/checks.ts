@@ -26,6 +26,8 @@ export interface Probes {
   listening(address: string): Promise<'nobody' | 'headworks' | 'another'>
   /** Every engine of the configuration. */
   engines(loaded: LoadedConfig): readonly EngineProbe[]
+  /** The gateways of the running process. */
+  gateways(): Promise<readonly GatewayHealth[]>
   /** Reads store and index through, or asks the running process. */
   store(loaded: LoadedConfig): Promise<StoreHealth>
 }
@@ -34,6 +36,13 @@ export interface EngineProbe {
   readonly name: string
   /** Rejects with a `Fault` when it cannot be reached. */
   models(timeoutMs: number): Promise<string[]>
+}
+
+export interface GatewayHealth {
+  readonly node: string
+  /** Absent while it is dead. */
+  readonly pid?: number
+  readonly restarts: number
 }
 
 export interface StoreHealth {
@@ -165,6 +174,23 @@ export const CHECKS: readonly Check[] = [
           'Stop that program, or set HEADWORKS_LISTEN to another address.',
         )
       return ok(who === 'headworks' ? `Headworks answers at ${listen}` : `${listen} is free`)
+    }),
+  },
+  {
+    name: 'gateways',
+    look: withConfig(async (probes, { config }) => {
+      if ((await probes.lockHolder(config.data)) === undefined) return ok(`${config.gateways} at the next start`)
+      const found = await probes.gateways()
+      const dead = found.filter(({ pid }) => pid === undefined).map(({ node }) => node)
+      if (dead.length > 0)
+        return fail(
+          `${dead.join(', ')} of ${found.length} does not run`,
+          'It is started again by itself; the log says why it ended.',
+        )
+      const restarts = found.reduce((sum, one) => sum + one.restarts, 0)
+      return restarts > 0
+        ? warn(`${found.length} answer; restarts since the start: ${restarts}`, 'The log says why each of them ended.')
+        : ok(`${found.length} ${found.length === 1 ? 'answers' : 'answer'}`)
     }),
   },
   {

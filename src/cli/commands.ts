@@ -102,6 +102,11 @@ export const COMMANDS: readonly Command[] = [
         summary:
           'What requests may name themselves: user, workflow, prompt, tags; =refuse refuses instead of ignoring.',
       },
+      budget: {
+        type: 'text',
+        value: 'A,B',
+        summary: 'Budgets of its own: usd=10/month, tokens=200000/day, requests=100/hour.',
+      },
       expires: { type: 'text', value: 'WHEN', summary: 'When it ends: 90d, 12h, or a day such as 2030-01-31 (UTC).' },
     },
     examples: [

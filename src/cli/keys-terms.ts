@@ -12,11 +12,14 @@ export interface TermFlags {
   readonly workflows: string | undefined
   readonly 'may-name': string | undefined
   readonly expires: string | undefined
+  readonly budget: string | undefined
 }
 
 export function termsOf(flags: TermFlags, nowMs: number): JsonObject | Declined {
   const expiresAt = flags.expires === undefined ? undefined : timeFrom('--expires', flags.expires, nowMs)
   if (expiresAt instanceof Declined) return expiresAt
+  const budgets = flags.budget === undefined ? undefined : budgetsOf(flags.budget)
+  if (budgets instanceof Declined) return budgets
   const body: JsonObject = {
     role: flags.role,
     user: flags.user,
@@ -27,6 +30,7 @@ export function termsOf(flags: TermFlags, nowMs: number): JsonObject | Declined 
     workflows: listOf(flags.workflows),
     mayName: flags['may-name'] === undefined ? undefined : namingOf(flags['may-name']),
     expiresAt,
+    budgets,
   }
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined))
 }
@@ -45,6 +49,18 @@ const namingOf = (text: string): JsonObject =>
       return [what, naming]
     }),
   )
+
+/** `usd=10/month,tokens=200000/day`. */
+function budgetsOf(text: string): JsonObject[] | Declined {
+  const budgets: JsonObject[] = []
+  for (const one of listOf(text) ?? []) {
+    const [, unit = '', amount = '', window = ''] = /^(\w+)=([\d.]+)\/(\w+)$/.exec(one) ?? []
+    if (unit === '')
+      return wrongUse(`--budget is a list such as usd=10/month,tokens=200000/day, not "${one.slice(0, 80)}".`)
+    budgets.push({ limit: { [unit]: unit === 'usd' ? amount : Number(amount) }, window })
+  }
+  return budgets
+}
 
 const UNITS_MS: { readonly [unit: string]: number } = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 

@@ -104,6 +104,20 @@ test('the first start shows the key once with the way to use it, what was read, 
   assert.match(out, /Stopping[^\n]*\n✓ stopped\n$/)
 })
 
+test('several gateways are asked for and told; so many as make no sense are not', async () => {
+  let asked: number | undefined
+  const startHouse: CliContext['startHouse'] = async ({ gateways }) => {
+    asked = gateways
+    return refuse('port_in_use', { address: '127.0.0.1:4750' })
+  }
+  await type(['up', '--gateways', '3'], { startHouse })
+  assert.equal(asked, 3)
+  for (const count of ['0', '65', '-1', '1.5', 'two'])
+    assert.equal((await type(['up', '--gateways', count], { startHouse })).exit, 2, count)
+  const { out } = await up([{ step: 'listening', address: '127.0.0.1:4750', afterMs: 900, gateways: 3 }])
+  assert.match(out, /✓ listening on http:\/\/127\.0\.0\.1:4750 with 3 gateways, ready after 900 ms/)
+})
+
 test('a later start shows no key, no news of an ingest without any, and how to get a key', async () => {
   const { out } = await up(SECOND)
   assert(!out.includes('hw_') && !out.includes('handbook:'))

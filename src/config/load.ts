@@ -4,7 +4,7 @@ import { defaults, layOver } from './defaults.ts'
 import { explain, type Issue } from './explain.ts'
 import { problemsText, shown, type ConfigProblem, type Path } from './problem.ts'
 import { findMisnamed } from './names.ts'
-import { CONFIG, type Config } from './schema.ts'
+import { CONFIG, type Config, ENCODINGS } from './schema.ts'
 import { lookUp, referencesIn } from './references.ts'
 import { Secret, type Secrets } from './secret.ts'
 import type { YamlFile } from './yaml.ts'
@@ -181,8 +181,20 @@ function absolute(config: Config, base: string, dataBase: string): Config {
       sources: collection.sources.map(({ path }) => ({ path: isAbsolute(path) ? path : resolve(base, path) })),
     }
   }
+  const models = Object.create(null) as { [name: string]: Config['models'][string] }
+  for (const [name, model] of Object.entries(config.models))
+    models[name] = { ...model, deployments: model.deployments.map((deployment) => withFile(deployment, base)) }
   const prices = config.prices === undefined ? {} : { prices: resolve(base, config.prices) }
-  return { ...config, ...prices, data: resolve(dataBase, config.data), collections }
+  return { ...config, ...prices, data: resolve(dataBase, config.data), models, collections }
+}
+
+function withFile<Deployment extends { readonly tokenizer?: string | undefined }>(
+  deployment: Deployment,
+  base: string,
+): Deployment {
+  const { tokenizer } = deployment
+  if (tokenizer === undefined || (ENCODINGS as readonly string[]).includes(tokenizer)) return deployment
+  return { ...deployment, tokenizer: resolve(base, tokenizer) }
 }
 
 function freeze<Value>(value: Value): Value {

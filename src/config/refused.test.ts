@@ -57,6 +57,11 @@ workflows: { w: { collection: c, prompt: answer@production } }
   for (const line of lines) assert.match(line, /is not available in this version/)
 })
 
+test('a number of gateways that makes no sense is refused', async () => {
+  for (const count of ['0', '-1', '65', '1.5', 'two', '[]'])
+    matches(await problemsOf(`gateways: ${count}`), /^1:11 gateways = .* \| Write a whole number from 1 to 64/)
+})
+
 test('unknown fields at every depth name their neighbours, and never show their value', async () => {
   const result = await problemsOf(
     `engines: { e: { kind: openai, url: 'http://h/v1', apiKey: sk-secret-1 } }\nmodels: { m: { deployments: [{ engine: e, model: m, wieght: 1 }], timeouts: { firstTokensMs: 1 } } }`,

@@ -84,6 +84,20 @@ const engineUrl = z.string().check((context) => {
   if (url.search !== '' || url.hash !== '') return say('has a query or a fragment', 'End the URL with its path.')
 })
 
+/** A published encoding, or a file. */
+export const ENCODINGS = ['o200k_base', 'cl100k_base', 'o200k_harmony', 'bytes'] as const
+
+const tokenizer = text(4096).check((context) => {
+  if ((ENCODINGS as readonly string[]).includes(context.value) || /\.json$/i.test(context.value)) return
+  context.issues.push(
+    wrong(
+      'is no encoding and no path of a tokenizer.json',
+      `Write one of ${ENCODINGS.join(', ')}, or a path such as ./qwen3/tokenizer.json.`,
+      context.value,
+    ),
+  )
+})
+
 const SECRET_REMEDY =
   'Put the secret into an environment variable or a file and refer to it: env:NAME or file:PATH. A key that was in this file should be replaced.'
 
@@ -235,6 +249,28 @@ const DEPLOYMENT = z.strictObject({
       'What its tokens cost, in US dollars per million. Without it costs are unknown, which is not the same as free.',
     ),
   ).optional(),
+  tokenizer: tokenizer
+    .meta(
+      meta(
+        "What counts its input before a call: `o200k_base`, `cl100k_base` or `o200k_harmony`, the path of the model's `tokenizer.json`, or `bytes`. A relative path starts at the folder of this file. Without it, what its provider documents for the model, else bytes.",
+        { shown: 'encoding or path' },
+      ),
+    )
+    .optional(),
+  templateTokensMax: integer(1, 100_000)
+    .meta(
+      meta(
+        'Tokens its chat template adds to a request by itself, at most: a system prompt of its own, say. Without it, what its provider is known for, else 512.',
+      ),
+    )
+    .optional(),
+  imageTokensMax: integer(1, 1_000_000)
+    .meta(
+      meta(
+        'Tokens of one picture, at most. Without it, what its provider documents; where nothing is known, a budget that must hold refuses pictures.',
+      ),
+    )
+    .optional(),
 })
 
 const TIMEOUTS = z.strictObject({
@@ -409,12 +445,15 @@ const BUDGET = z.strictObject({
     .array(z.number().gt(0).lt(1))
     .max(10)
     .default([])
-    .meta(meta('Shares of the limit at which an alert is raised, such as [0.5, 0.8].')),
+    .meta(meta('Shares of the limit at which an alert is raised, such as [0.5, 0.8].', { shown: 'list of shares' })),
 })
+
+/** Budgets that a key carries itself. */
+export const OWN_BUDGETS = z.array(BUDGET.omit({ id: true, scope: true, match: true })).max(8)
 
 const RATE_LIMIT = z.strictObject({
   id: idField,
-  scope: scopeField.exclude(['request']),
+  scope: z.enum(BUDGET_SCOPES).exclude(['request']).meta(meta('Whose requests it slows down. `global`: all together.')),
   match: matchField,
   limit: z
     .strictObject({
@@ -570,5 +609,6 @@ type Frozen<Value> = Value extends bigint | string | number | boolean | undefine
 export type Config = Frozen<z.output<typeof CONFIG>>
 export type EngineConfig = Config['engines'][string]
 export type ModelConfig = Config['models'][string]
+export type OwnBudgetConfig = Frozen<z.output<typeof OWN_BUDGETS>>[number]
 export type BudgetConfig = Config['budgets'][number]
 export type RateLimitConfig = Config['rateLimits'][number]

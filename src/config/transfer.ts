@@ -5,22 +5,15 @@ import { Secret } from './secret.ts'
 /** The configuration in force on its way to another process of the house, which then works with the
  *  same one, whatever the file has become meanwhile. It holds the secrets as text: it may go through
  *  a pipe between two processes of one user, and nowhere else. */
-export interface PackedConfig {
-  readonly config: Config
+export interface PackedConfig extends Omit<LoadedConfig, 'secrets' | 'adminKey'> {
   readonly secrets: readonly (readonly [reference: string, text: string])[]
-  readonly prices?: NonNullable<LoadedConfig['prices']>
-  readonly file: string
-  readonly fileFound: boolean
 }
 
 /** The key of the environment stays here: whoever registers it does so once. */
-export const packConfig = ({ config, secrets, prices, file, fileFound }: LoadedConfig): PackedConfig => ({
-  config,
-  secrets: [...secrets].map(([reference, secret]) => [reference, secret.reveal()]),
-  ...(prices === undefined ? {} : { prices }),
-  file,
-  fileFound,
-})
+export function packConfig(loaded: LoadedConfig): PackedConfig {
+  const { secrets, adminKey: _, ...rest } = loaded
+  return { ...rest, secrets: [...secrets].map(([reference, secret]) => [reference, secret.reveal()]) }
+}
 
 export const unpackConfig = ({ config, secrets, ...rest }: PackedConfig): LoadedConfig => ({
   ...rest,

@@ -157,6 +157,7 @@ test('a key is made with everything it is bound to, and listed so', async () => 
     tags: ['eu'],
     models: ['chat-*'],
     workflows: ['docs'],
+    budgets: [],
     mayName: { workflow: 'accept', tags: 'refuse' },
   }
   const expiresAt = '2026-01-01T01:00:00+00:30'
@@ -172,6 +173,48 @@ test('a key is made with everything it is bound to, and listed so', async () => 
   assert.deepEqual(listed, { id, name: 'app', role: 'user', state: 'active', ...times, ...terms, mayName })
   clock.advance(30 * 60_000)
   assert.equal((await call('GET', '/api/session', { key })).json().error.code, 'invalid_api_key')
+})
+
+test('a key may carry budgets, written like those of the configuration', async () => {
+  const { call, admin } = await open()
+  const create = (budgets: unknown): Promise<RecordedReply> =>
+    call('POST', '/api/keys', { key: admin, body: { name: 'shop', budgets } })
+  assert.equal((await create([{ limit: { usd: '10' }, window: 'month' }])).status, 201)
+  const { keys } = (await call('GET', '/api/keys', { key: admin })).json()
+  const [own] = keys.at(-1).budgets
+  assert.deepEqual(
+    [own.id, own.unit, own.limit, own.scope, own.match],
+    ['own-month', 'nanoUsd', 10_000_000_000, 'key', '*'],
+  )
+  for (const [budgets, field] of [
+    ['ten dollars', 'budgets'],
+    [[{ limit: { usd: -1 }, window: 'month' }], 'budgets[0].limit.usd'],
+    [[{ limit: { usd: 1 } }], 'budgets[0].window'],
+    [[{ limit: { usd: 1 }, window: 'month', scope: 'team' }], 'budgets[0].scope'],
+    [[{ limit: { usd: 1 }, window: 'day', timeZone: 'Mars/Base' }], 'budgets[0].timeZone'],
+  ] as const) {
+    const refused = await create(budgets)
+    assert.deepEqual([refused.status, refused.json().error.param], [400, field], JSON.stringify(budgets))
+  }
+})
+
+test('keys are made, rotated and revoked on record, without their text', async () => {
+  const { call, admin } = await open()
+  const { id, key } = (await call('POST', '/api/keys', { key: admin, body: { name: 'shop' } })).json()
+  const rotated = (await call('POST', `/api/keys/${id}/rotate`, { key: admin, body: {} })).json()
+  await call('DELETE', `/api/keys/${id}`, { key: admin })
+  const answer = await call('GET', '/api/audit', { key: admin })
+  const { acts } = answer.json()
+  assert.deepEqual(
+    acts.map(({ action, outcome }: { action: string; outcome: string }) => [action, outcome]),
+    [
+      ['key.revoke', 'done'],
+      ['key.rotate', 'done'],
+      ['key.create', 'done'],
+    ],
+  )
+  assert.equal(acts[2].id, id)
+  assert.ok(![key, rotated.key].some((text: string) => answer.text.includes(text)))
 })
 
 test('a key is rotated: its sessions end, its id stays', async () => {

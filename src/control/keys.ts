@@ -1,11 +1,12 @@
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
-import { isBinding, readBindings } from '../guard/bindings.ts'
+import { frozen, isBinding, readBindings } from '../guard/bindings.ts'
 import type { Audit } from '../guard/audit.ts'
 import type { KeyRow } from '../guard/key-rows.ts'
 import { type Keyring, KEYS_MAX, type NewKey } from '../guard/keyring.ts'
 import type { Role } from '../guard/principal.ts'
 import type { Sessions } from '../guard/sessions.ts'
+import { readKeyBudgets } from './key-budgets.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
 
 const NAME_UNITS_MAX = 100
@@ -37,7 +38,7 @@ export function keyRoutes(dependencies: KeyDependencies): Route[] {
       method: 'POST',
       path: '/api/keys',
       summary:
-        'Makes a key; its text is in this answer only. {name, role, user, team, tenant, tags, models, workflows, mayName, expiresAt}.',
+        'Makes a key; its text is in this answer only. {name, role, user, team, tenant, tags, models, workflows, mayName, budgets, expiresAt}.',
       role: 'admin',
       answer: (context) => create(dependencies, context),
     },
@@ -97,8 +98,12 @@ async function create(
     return invalid('name', `must be 1 to ${NAME_UNITS_MAX} characters`, 'Say who or what the key is for.')
   const role = body['role'] ?? 'user'
   if (!isRole(role)) return invalid('role', 'must be "admin" or "user"', 'Leave it out for "user".')
-  const bindings = readBindings(body, role)
-  if (bindings instanceof Refusal) return bindings
+  const bound = readBindings(body, role)
+  if (bound instanceof Refusal) return bound
+  const budgets =
+    body['budgets'] === undefined || body['budgets'] === null ? undefined : readKeyBudgets(body['budgets'])
+  if (budgets instanceof Refusal) return budgets
+  const bindings = budgets === undefined ? bound : frozen({ ...bound, budgets })
   const expiresAtMs = readExpiry(body['expiresAt'] ?? undefined, nowMs())
   if (expiresAtMs instanceof Refusal) return expiresAtMs
   if (keyring.isFull) return refuse('keys_full', { limit: KEYS_MAX })
@@ -156,7 +161,7 @@ const made = ({ id, text, name, role }: NewKey): Answer => ({ status: 201, value
 
 function shown(row: KeyRow, keyring: Keyring): JsonObject {
   const { id, name, role, hint, createdAtMs, expiresAtMs, rotatedAtMs, previous, revokedAtMs, bindings } = row
-  const { user, team, tenant, tags, models, workflows, mayName } = bindings
+  const { user, team, tenant, tags, models, workflows, mayName, budgets } = bindings
   return {
     id,
     name,
@@ -175,6 +180,7 @@ function shown(row: KeyRow, keyring: Keyring): JsonObject {
     models: models ?? null,
     workflows: workflows ?? null,
     mayName: { ...mayName },
+    budgets: budgets ?? [],
   }
 }
 

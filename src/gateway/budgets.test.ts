@@ -44,7 +44,7 @@ async function open(budgets: string, options: GatewayOptions = {}) {
 
 test('what a budget cannot afford reaches no engine, and its caller learns which, how much and until when', async () => {
   const { first, ask, pass, events, gateway } = await open(
-    'budgets: [{ id: day, scope: global, limit: { tokens: 200 }, window: day }]',
+    'budgets: [{ id: day, scope: global, limit: { tokens: 800 }, window: day }]',
   )
   await ask(ASK)
   const reply = await ask(ASK)
@@ -54,7 +54,7 @@ test('what a budget cannot afford reaches no engine, and its caller learns which
   assert.equal(reply.headers['x-should-retry'], 'false')
   const { error } = reply.json()
   assert.deepEqual([error.type, error.code, error.param], ['insufficient_quota', 'budget_spent', null])
-  assert.match(error.message, /The budget "day" of all requests together has \d+ tokens of 200 tokens left/)
+  assert.match(error.message, /The budget "day" of all requests together has \d+ tokens of 800 tokens left/)
   assert.deepEqual(
     { ...error.budget, needed: 0, available: 0, spent: 0 },
     {
@@ -62,7 +62,7 @@ test('what a budget cannot afford reaches no engine, and its caller learns which
       scope: 'global',
       subject: '',
       unit: 'totalTokens',
-      limit: 200,
+      limit: 800,
       spent: 0,
       available: 0,
       needed: 0,
@@ -109,7 +109,7 @@ test('a clamp is sent to the engine', async () => {
 
 test('a spent budget that degrades calls the cheaper model, which pays for itself', async () => {
   const { ask, pass, first, second, events } = await open(`budgets:
-  - { id: rich, scope: model, match: chat, limit: { tokens: 200 }, window: day, onLimit: { degradeTo: second } }`)
+  - { id: rich, scope: model, match: chat, limit: { tokens: 800 }, window: day, onLimit: { degradeTo: second } }`)
   await ask(ASK)
   const reply = await ask(ASK)
   await pass(2_000)
@@ -180,6 +180,30 @@ test('one caller at its rate limit does not hold up another, and a refusal uses 
   assert.equal((await answered({ ...ASK, user: 'bob' })).status, 200)
 })
 
+test('rate limits are told as clients of OpenAI look for them, before they are reached', async () => {
+  const { answered } = await open(
+    'rateLimits: [{ id: pace, scope: global, limit: { requests: 2, tokens: 5000 }, per: minute }, { id: slow, scope: global, limit: { requests: 3 }, per: hour }]',
+  )
+  const { headers } = await answered()
+  assert.deepEqual(
+    ['limit', 'remaining'].flatMap((what) => [
+      headers[`x-ratelimit-${what}-requests`],
+      headers[`x-ratelimit-${what}-tokens`],
+    ]),
+    ['2', '5000', '1', String(5000 - 16)],
+  )
+  assert.match(String(headers['x-ratelimit-reset-requests']), /^(?:\d+ms|\d+(?:\.\d)?s|\d+m\d+s)$/)
+})
+
+test('whoever would have to wait for long is told not to try again', async () => {
+  const { answered, ask, pass } = await open('rateLimits: [{ scope: global, limit: { requests: 1 }, per: hour }]')
+  await answered()
+  const late = await ask(ASK)
+  await pass(2_000)
+  assert.deepEqual([late.status, late.headers['x-should-retry']], [429, 'false'])
+  assert.ok(Number(late.headers['retry-after']) > 60)
+})
+
 test('a store that is down: what is leased is served, then 503 with a reason, and nothing is lost', async () => {
   let down = false
   const rows = new MemoryRows()
@@ -195,7 +219,7 @@ test('a store that is down: what is leased is served, then 503 with a reason, an
   const clock = new ManualClock()
   const { accounting } = await accountingOf(
     clock,
-    `${MODELS}budgets: [{ id: day, scope: global, limit: { tokens: 100000 }, window: day }]`,
+    `${MODELS}budgets: [{ id: day, scope: global, limit: { tokens: 10000000 }, window: day }]`,
     failing,
   )
   const { ask, first } = openGateway({ clock, accounting, inFlightMax: 1000 })

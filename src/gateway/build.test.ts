@@ -5,7 +5,9 @@ import { loaded } from '../../tests/kit/config.ts'
 import { HandEngine } from '../../tests/kit/engine.ts'
 import { Refusal } from '../base/errors.ts'
 import { loadCatalogue } from '../meter/catalogue.ts'
+import { BYTES } from '../meter/tokenizer/tokenizer.ts'
 import { buildCatalogue } from './build.ts'
+import type { LogicalModel } from './catalogue.ts'
 
 const SHIPPED = {
   path: 'catalogue/prices.json',
@@ -56,4 +58,19 @@ test('an unknown price stays unknown and is never zero; embedded engines are fre
   const without = await pricesOf(YAML, false)
   assert.deepEqual([without.price('list'), without.price('named')], [undefined, undefined])
   assert.equal(without.price('own')?.version, 'config')
+})
+
+test('a deployment has the tokenizer of its model at its provider, also as a fallback without a name', async () => {
+  const { config } = await loaded(YAML, { KEY: 'secret' })
+  const prices = await loadCatalogue(SHIPPED, undefined)
+  assert(!(prices instanceof Refusal))
+  const engines = new Map(Object.keys(config.engines).map((name) => [name, new HandEngine(name)]))
+  const catalogue = buildCatalogue(config, engines, new Map(), prices, ({ model }, provider) =>
+    provider === undefined ? undefined : { ...BYTES, name: `${model} at ${provider}` },
+  )
+  const nameOf = (model: LogicalModel | undefined): string | undefined => model?.deployments[0]?.tokenizer?.name
+  assert.equal(nameOf(catalogue.get('list')), 'gpt-5-mini at openai')
+  assert.equal(nameOf(catalogue.get('named')), 'mistral-large-2512 at mistral')
+  assert.equal(nameOf(catalogue.get('local')), undefined)
+  assert.equal(nameOf(catalogue.get('unheard')?.fallback[0]), 'gpt-4.1 at openai')
 })

@@ -2,9 +2,12 @@ import type { Config, ModelConfig } from '../config/schema.ts'
 import type { Engine } from '../engine/port.ts'
 import type { PriceCatalogue } from '../meter/catalogue.ts'
 import { always, FREE, type PriceAt } from '../meter/prices.ts'
+import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
 import type { Catalogue, Deployment, LogicalModel, Timeouts } from './catalogue.ts'
 
 type DeploymentConfig = ModelConfig['deployments'][number]
+/** Undefined: bytes are counted. `provider`: who serves it, where that is known. */
+type TokenizerOf = (deployment: DeploymentConfig, provider: string | undefined) => Tokenizer | undefined
 
 const OPERATIONS = ['chat', 'rerank', 'embed'] as const
 
@@ -15,6 +18,7 @@ export function buildCatalogue(
   engines: ReadonlyMap<string, Engine>,
   workflows: ReadonlyMap<string, Engine>,
   prices: PriceCatalogue | undefined,
+  tokenizerOf: TokenizerOf = () => undefined,
 ): Catalogue {
   const catalogue = new Map<string, LogicalModel>()
   for (const name of Object.keys(config.models)) resolve(name)
@@ -50,9 +54,11 @@ export function buildCatalogue(
     return deployment && modelOf(name, limits, [deployment])
   }
 
-  function deploymentOf({ engine: name, model, weight, label, price }: DeploymentConfig): Deployment | undefined {
+  function deploymentOf(deployment: DeploymentConfig): Deployment | undefined {
+    const { engine: name, model, weight, label, price } = deployment
     const engine = engines.get(name)
     if (engine === undefined) return undefined
+    const tokenizer = tokenizerOf(deployment, providerOf(name))
     const priceAt = price === undefined ? listPrice(name, model) : always(price, 'config')
     return {
       engine,
@@ -60,14 +66,20 @@ export function buildCatalogue(
       weight,
       ...(label === undefined ? {} : { label }),
       ...(priceAt === undefined ? {} : { priceAt }),
+      ...(tokenizer === undefined ? {} : { tokenizer }),
     }
+  }
+
+  function providerOf(engineName: string): string | undefined {
+    const engine = config.engines[engineName]
+    return engine?.kind === 'openai' ? (engine.provider ?? prices?.providerAt(engine.url)) : undefined
   }
 
   /** What the engine's provider charges; nothing for what runs in this process. */
   function listPrice(engineName: string, model: string): PriceAt | undefined {
     const engine = config.engines[engineName]
     if (engine?.kind !== 'openai') return engine && always(FREE, 'embedded')
-    const provider = engine.provider ?? prices?.providerAt(engine.url)
+    const provider = providerOf(engineName)
     return provider === undefined ? undefined : (atMs) => prices?.priceOf({ provider, model, atMs })
   }
 }

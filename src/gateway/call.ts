@@ -3,7 +3,7 @@ import { type Fault, fault, isRetryable, type Problem, type Refusal, sentenceOf,
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { Attempt, ChatCall, ChatEnd } from '../engine/port.ts'
-import { inputTokensBound } from '../meter/bound.ts'
+import { choicesMax, inputTokensBound, unboundedInput } from '../meter/bound.ts'
 import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
 import { Degrade, HeldCall, type Spending } from '../meter/spending.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
@@ -116,14 +116,16 @@ class Call implements Attempt {
 
   #hold({ model, deployment }: Candidate): ReturnType<Spending['hold']> {
     const { body, spending } = this.#request
-    const n = body['n']
     return spending.hold({
       model: model.name,
       deployment: deploymentName(deployment),
       price: deployment.priceAt?.(spending.atMs),
-      inputTokensMax: inputTokensBound(body),
+      input: () => ({
+        tokensMax: inputTokensBound(body, deployment.tokenizer),
+        unbounded: unboundedInput(body, deployment.tokenizer),
+      }),
       outputTokensMax: Math.min(this.#request.outputTokensMax, model.outputTokensMax),
-      choices: typeof n === 'number' ? n : 1,
+      choices: choicesMax(body),
     })
   }
 
@@ -198,7 +200,7 @@ class Call implements Attempt {
 
   #frame(frame: JsonObject): void {
     // Whatever a frame says, it took a token at least.
-    this.#outputTokens += Math.max(estimateOutputTokens(frame), Number(hasContent(frame)))
+    this.#outputTokens += Math.max(estimateOutputTokens(frame, this.#deployment?.tokenizer), Number(hasContent(frame)))
     if (this.#committed) {
       if (!this.#paused) this.#arm(this.#request.model.timeouts.betweenTokensMs, 'go on')
       return this.#sink.frame(frame)
@@ -255,7 +257,7 @@ class Call implements Attempt {
   #ownCount(): Usage {
     return {
       ...NO_USAGE,
-      inputTokens: estimateInputTokens(this.#request.body),
+      inputTokens: estimateInputTokens(this.#request.body, this.#deployment?.tokenizer),
       outputTokens: this.#outputTokens,
       estimated: true,
     }

@@ -1,5 +1,6 @@
 import type { Engine, Operation } from '../engine/port.ts'
 import type { PriceAt } from '../meter/prices.ts'
+import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
 
 /** What callers can name, resolved when the configuration loads: per request only look-ups
  *  remain. */
@@ -14,6 +15,8 @@ export interface Deployment {
   /** Absent, or undefined at an instant: calls are counted, and their cost is unknown, which is not
    *  the same as free. */
   readonly priceAt?: PriceAt
+  /** What its input is counted with; absent: its bytes. */
+  readonly tokenizer?: Tokenizer
 }
 
 export interface Timeouts {

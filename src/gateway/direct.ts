@@ -5,7 +5,7 @@ import type { CallContext, Operation } from '../engine/port.ts'
 import { textsTokensBound } from '../meter/bound.ts'
 import { estimateTextTokens } from '../meter/estimate.ts'
 import { HeldCall } from '../meter/spending.ts'
-import { inputTokensOf, NO_USAGE, type Usage } from '../meter/usage.ts'
+import { NO_USAGE, inputTokensOf, type Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
 import { type CallDependencies, USES_NOTHING } from './call.ts'
 import { type Admitted, CLIENT_CLOSED } from './chat.ts'
@@ -153,13 +153,12 @@ export async function askInTurn<Answer extends Answered>(
   ask: Ask<Answer>,
 ): Promise<{ readonly deployment: Deployment; readonly answered: Answer } | Refusal> {
   let last: Fault | Refusal | undefined
-  const inputTokensMax = textsTokensBound(texts)
   for (const { deployment, model: of } of route(model, random)) {
     const held = await spending.hold({
       model: of.name,
       deployment: deploymentName(deployment),
       price: deployment.priceAt?.(spending.atMs),
-      inputTokensMax,
+      input: () => ({ tokensMax: textsTokensBound(texts, deployment.tokenizer), unbounded: undefined }),
       outputTokensMax: 0,
       choices: 1,
     })
@@ -169,7 +168,7 @@ export async function askInTurn<Answer extends Answered>(
     }
     const ownCount = (): Usage => ({
       ...NO_USAGE,
-      inputTokens: texts.reduce((sum, text) => sum + estimateTextTokens(text), 0),
+      inputTokens: texts.reduce((sum, text) => sum + estimateTextTokens(text, deployment.tokenizer), 0),
       estimated: true,
     })
     // At once, and not when the engine has noticed: by then the request is closed.

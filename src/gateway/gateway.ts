@@ -200,7 +200,11 @@ export class Gateway {
     if (named instanceof Refusal) return named
     // A workflow that is called by its name is the one that counts.
     const scopes = model.kind === 'workflow' ? { ...named, workflow: name } : named
-    const spending = this.#dependencies.accounting.spending(requestId, { ...scopes, model: name })
+    const spending = this.#dependencies.accounting.spending(
+      requestId,
+      { ...scopes, model: name },
+      principal.bindings.budgets,
+    )
     return { requestId, trace, model, scopes, spending }
   }
 

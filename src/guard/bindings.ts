@@ -15,6 +15,8 @@ export interface Bindings {
    *  what one of them names. */
   readonly workflows?: readonly string[]
   readonly mayName: MayName
+  /** Budgets of its own, as the ledger keeps them; here they only travel along. */
+  readonly budgets?: readonly JsonObject[]
 }
 
 /** What becomes of a request that names its own user, workflow, prompt or tags: it is taken at its
@@ -39,7 +41,7 @@ const PATTERNS_MAX = 100
 const PATTERN_UNITS_MAX = 256
 
 const NAMINGS: readonly Naming[] = ['accept', 'ignore', 'refuse']
-const BINDINGS = ['user', 'team', 'tenant', 'tags', 'models', 'workflows', 'mayName'] as const
+const BINDINGS = ['user', 'team', 'tenant', 'tags', 'models', 'workflows', 'mayName', 'budgets'] as const
 
 /** What a body that describes bindings may contain. */
 export const isBinding = (field: string): boolean => BINDINGS.some((one) => one === field)

@@ -5,6 +5,7 @@ import type { ApiClient } from '../base/api.ts'
 import { sleep, systemClock as clock } from '../base/clock.ts'
 import { Refusal } from '../base/errors.ts'
 import { runCli } from '../cli/cli.ts'
+import { jsonLog } from '../base/log.ts'
 import type { CliContext, Output } from '../cli/context.ts'
 import type { House, HouseOptions } from '../cli/house.ts'
 import { loadConfig, type LoadedConfig } from '../config/load.ts'
@@ -15,6 +16,7 @@ import { controlSocket, openHouse } from './house.ts'
 import { inPackage } from './package.ts'
 import { namesPrices, priceLoader } from './prices.ts'
 import { houseProbes } from './probes.ts'
+import { namesTokenizers, tokenizerLoader } from './tokenizers.ts'
 
 /** Of the configuration, for when it cannot be read. */
 const DATA_DEFAULT = '.headworks'
@@ -28,6 +30,12 @@ export async function main(entry: string, words: readonly string[]): Promise<num
   const version = await packageVersion()
 
   const loadPrices = priceLoader(inPackage('catalogue/prices.json'), readFile)
+  const log = jsonLog(clock, () => 'warn', writeLog)
+  const loadTokenizers = tokenizerLoader({
+    path: inPackage('catalogue/tokenizers.json'),
+    readFile,
+    onTrouble: (reason) => log.write('warn', 'a tokenizer cannot be read: bytes are counted', { reason }),
+  })
   async function load(): Promise<LoadedConfig | Refusal> {
     const loaded = await loadConfig({
       readFile: readIfThere,
@@ -38,9 +46,10 @@ export async function main(entry: string, words: readonly string[]): Promise<num
     if (loaded instanceof Refusal) return loaded
     const budgets = budgetsOf(loaded)
     if (budgets instanceof Refusal) return budgets
-    if (!namesPrices(loaded)) return loaded
-    const prices = await loadPrices(loaded)
-    return prices instanceof Refusal ? prices : loaded
+    const prices = namesPrices(loaded) ? await loadPrices(loaded) : undefined
+    if (prices instanceof Refusal) return prices
+    const tokenizers = namesTokenizers(loaded) ? await loadTokenizers(loaded) : undefined
+    return tokenizers instanceof Refusal ? tokenizers : loaded
   }
 
   async function start({
@@ -63,8 +72,9 @@ export async function main(entry: string, words: readonly string[]): Promise<num
       loaded,
       reload,
       loadPrices,
+      loadTokenizers,
       stopped,
-      writeLog: (line) => void process.stderr.write(`${line}\n`),
+      writeLog,
     })
     houses.push(house)
     return house
@@ -104,6 +114,8 @@ export async function main(entry: string, words: readonly string[]): Promise<num
   await Promise.all(houses.map((house) => house.stop()))
   return code
 }
+
+const writeLog = (line: string): void => void process.stderr.write(`${line}\n`)
 
 /** Aborted by the first Ctrl-C or SIGTERM; the second one ends the process as it is. */
 function stopSignal(): AbortSignal {

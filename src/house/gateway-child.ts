@@ -5,6 +5,7 @@ import type { HttpServer, Request } from '../base/http.ts'
 import { jsonLog, type Log } from '../base/log.ts'
 import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
+import type { LoadedConfig } from '../config/load.ts'
 import { type PackedConfig, unpackConfig } from '../config/transfer.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import type { Channel } from '../drivers/process/channel.ts'
@@ -19,6 +20,7 @@ import { createSearch } from '../retrieval/search.ts'
 import { HouseGateway } from './gateway.ts'
 import { inPackage } from './package.ts'
 import { priceLoader } from './prices.ts'
+import { tokenizerLoader } from './tokenizers.ts'
 
 /** One of several gateways: a process that answers `/v1` on the port they share, and asks the main
  *  process for everything that is there once: the store, the index, the configuration. What it may
@@ -62,11 +64,18 @@ export function serveGateway(): void {
 class RunningGateway {
   readonly #gateway: HouseGateway
   readonly #server: HttpServer
+  readonly #inForce: { loaded: LoadedConfig }
   readonly #unfollow: () => void
 
-  private constructor(gateway: HouseGateway, server: HttpServer, unfollow: () => void) {
+  private constructor(
+    gateway: HouseGateway,
+    server: HttpServer,
+    inForce: { loaded: LoadedConfig },
+    unfollow: () => void,
+  ) {
     this.#gateway = gateway
     this.#server = server
+    this.#inForce = inForce
     this.#unfollow = unfollow
   }
 
@@ -76,8 +85,8 @@ class RunningGateway {
     channel: Channel,
   ): Promise<RunningGateway> {
     const loaded = unpackConfig(config)
-    const opened: { gateway?: HouseGateway } = {}
-    const log = logOf(node, () => (opened.gateway?.config ?? loaded.config).log.level)
+    const inForce = { loaded }
+    const log = logOf(node, () => inForce.loaded.config.log.level)
     const store = openDistant((call) => channel.call('store', call), clock)
     const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper: new Pepper(pepper) })
     const known = new Known(keyring)
@@ -95,9 +104,13 @@ class RunningGateway {
       explainNothing: (collection) => channel.call('explainNothing', collection),
       authenticate: (request) => known.principalOf(request),
       loadPrices: priceLoader(inPackage('catalogue/prices.json'), readFile),
+      loadTokenizers: tokenizerLoader({
+        path: inPackage('catalogue/tokenizers.json'),
+        readFile,
+        onTrouble: (reason) => log.write('warn', 'a tokenizer cannot be read; bytes are counted instead', { reason }),
+      }),
       loaded,
     })
-    opened.gateway = gateway
     const unfollow = keyring.follow((cause) =>
       log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
     )
@@ -105,15 +118,17 @@ class RunningGateway {
       headers: { 'x-headworks-node': node },
       elsewhere: { isTheirs: (request) => !known.recognises(request), socketPath: innerSocket },
     })
-    return new RunningGateway(gateway, await listener.listenOn(handle, gateway.handle), unfollow)
+    return new RunningGateway(gateway, await listener.listenOn(handle, gateway.handle), inForce, unfollow)
   }
 
   get inFlight(): number {
     return this.#gateway.inFlight
   }
 
-  configure(config: PackedConfig): Promise<void> {
-    return this.#gateway.load(unpackConfig(config))
+  async configure(config: PackedConfig): Promise<void> {
+    const loaded = unpackConfig(config)
+    await this.#gateway.load(loaded)
+    this.#inForce.loaded = loaded
   }
 
   /** Accepts nothing more, lets answers in flight end for `graceMs`, and records them all. */

@@ -1,19 +1,20 @@
 import { systemClock as clock } from '../base/clock.ts'
-import type { Refusal } from '../base/errors.ts'
+import { reasonOf, type Refusal } from '../base/errors.ts'
 import type { Handler, Request } from '../base/http.ts'
 import type { Log } from '../base/log.ts'
 import { systemRandom as random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
-import type { Config } from '../config/schema.ts'
 import type { DistantStore } from '../drivers/sqlite/distant.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Principal } from '../guard/principal.ts'
-import { Accounting } from '../meter/accounting.ts'
+import { Accounting, type BudgetWarning } from '../meter/accounting.ts'
+import { type AlertInput, Alerts } from '../meter/alerts/alerts.ts'
 import type { Search } from '../retrieval/search.ts'
 import { checkedBudgetsOf } from './budgets.ts'
 import { Models } from './models.ts'
 import type { LoadPrices } from './prices.ts'
+import type { LoadTokenizers } from './tokenizers.ts'
 
 /** The data plane of one process, put together: the same in the main process and in each of several
  *  gateways. */
@@ -28,6 +29,7 @@ export interface GatewayParts {
   readonly explainNothing: (collection: string) => Promise<string>
   readonly authenticate: (request: Request) => Principal | Refusal
   readonly loadPrices: LoadPrices
+  readonly loadTokenizers: LoadTokenizers
   readonly loaded: LoadedConfig
 }
 
@@ -42,20 +44,17 @@ export class HouseGateway {
     this.#loaded = loaded
     this.#models = new Models({ clock, random, ...rest })
     const { rows, leases } = store
+    const alerts = new Alerts({ clock, random, rows })
     this.#accounting = new Accounting({
       rows,
       leases,
       clock,
       log,
       node,
-      onWarning: ({ budget, subject, share, posted }) =>
-        log.write('warn', 'a budget has passed a share of its limit', {
-          budget: budget.id,
-          subject,
-          share,
-          posted,
-          limit: budget.limit,
-        }),
+      onWarning: (warning) =>
+        void alerts
+          .raise(alertOf(warning))
+          .catch((cause: unknown) => log.write('error', 'an alert could not be raised', { reason: reasonOf(cause) })),
     })
     this.#unfollow = this.#accounting.follow()
     this.#gateway = new Gateway({
@@ -75,11 +74,6 @@ export class HouseGateway {
     const gateway = new HouseGateway(parts)
     await gateway.load(parts.loaded)
     return gateway
-  }
-
-  /** In force now. */
-  get config(): Config {
-    return this.#loaded.config
   }
 
   get accounting(): Accounting {
@@ -122,3 +116,19 @@ export class HouseGateway {
     await this.#models.close()
   }
 }
+
+/** One alert for each period of each subject; every share that is passed takes it a step further. */
+const alertOf = ({ budget, subject, period, endsAtMs, share, posted }: BudgetWarning): AlertInput => ({
+  kind: 'budget_warning',
+  subject: { budget: budget.id, ...(subject === '' ? {} : { [budget.scope]: subject }) },
+  key: JSON.stringify(['budget', budget.id, subject, period]),
+  step: String(share),
+  evidence: {
+    share,
+    posted,
+    limit: budget.limit,
+    unit: budget.unit,
+    period,
+    resetsAt: Number.isFinite(endsAtMs) ? new Date(endsAtMs).toISOString() : null,
+  },
+})

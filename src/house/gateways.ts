@@ -4,7 +4,7 @@ import { Fault, reasonOf } from '../base/errors.ts'
 import type { Log } from '../base/log.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { packConfig } from '../config/transfer.ts'
-import { bindShared, type SharedAddress } from '../drivers/http/shared.ts'
+import { bindAddress, type BoundAddress } from '../drivers/http/bind.ts'
 import type { Methods } from '../drivers/process/channel.ts'
 import { Child } from '../drivers/process/child.ts'
 import type { Beginning, GatewayFigures } from './gateway-child.ts'
@@ -45,22 +45,23 @@ const FIGURES_MS_MAX = 1000
 const DRAIN_SPARE_MS = 5000
 const RECOVER_PAUSE_MS = 1000
 
+/** The names of gateways in processes of their own: one alone runs in the main process. */
+export const gatewayNodes = (count: number): string[] =>
+  count < 2 ? [] : Array.from({ length: count }, (_, at) => `gateway-${at + 1}`)
+
 export class Gateways {
-  readonly #shared: SharedAddress
+  readonly #shared: BoundAddress
   readonly #all: readonly Supervised[]
 
-  private constructor(shared: SharedAddress, parts: GatewaysParts) {
+  private constructor(shared: BoundAddress, parts: GatewaysParts) {
     this.#shared = shared
-    this.#all = Array.from(
-      { length: parts.count },
-      (_, at) => new Supervised(`gateway-${at + 1}`, shared.handle, parts),
-    )
+    this.#all = gatewayNodes(parts.count).map((node) => new Supervised(node, shared.handle, parts))
   }
 
   /** Resolves once all of them answer. Rejects with a `Fault`: `port_in_use`, `address_invalid`, or
    *  what kept one from beginning. */
   static async open(parts: GatewaysParts): Promise<Gateways> {
-    const gateways = new Gateways(await bindShared(parts.listen), parts)
+    const gateways = new Gateways(await bindAddress(parts.listen), parts)
     try {
       await Promise.all(gateways.#all.map((one) => one.start()))
       return gateways
@@ -99,6 +100,8 @@ class Supervised {
   #restarts = 0
   /** Of the process that runs or is starting; undefined while it is dead. */
   #begun: Promise<void> | undefined
+  /** It has begun and lives. */
+  #isUp = false
 
   constructor(node: string, handle: unknown, parts: GatewaysParts) {
     const { entry, clock, log, methods } = parts
@@ -118,7 +121,7 @@ class Supervised {
   }
 
   start(): Promise<void> {
-    this.#begun = this.#child.start()
+    this.#begun = this.#child.start().then(() => void (this.#isUp = true))
     return this.#begun
   }
 
@@ -148,7 +151,8 @@ class Supervised {
 
   async stop(drainMs: number): Promise<void> {
     this.#stop.abort()
-    if (await this.#runs())
+    if (this.#isUp)
+      // One that is just starting has nothing in flight.
       await this.#child.call('drain', drainMs, { timeoutMs: drainMs + DRAIN_SPARE_MS }).catch(() => {})
     await this.#child.stop()
   }
@@ -169,6 +173,7 @@ class Supervised {
   /** What the dead one left open is closed before the next one takes its name. */
   async #revive(quiet: Promise<void>): Promise<void> {
     this.#begun = undefined
+    this.#isUp = false
     await quiet
     await this.#recover()
     if (this.#stop.signal.aborted) return

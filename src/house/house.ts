@@ -36,9 +36,11 @@ import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseGateway } from './gateway.ts'
-import { Gateways } from './gateways.ts'
+import { gatewayNodes, Gateways } from './gateways.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
+import type { LoadTokenizers } from './tokenizers.ts'
+import { keepUp } from './upkeep.ts'
 import { type UsageWatch, watchUsage } from './watch-usage.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
@@ -53,6 +55,7 @@ export interface HouseParts {
   readonly loaded: LoadedConfig
   readonly reload: () => Promise<LoadedConfig | Refusal>
   readonly loadPrices: LoadPrices
+  readonly loadTokenizers: LoadTokenizers
   /** False: only the control socket, and nothing is read by itself. */
   readonly listen: boolean
   readonly onEvent: (event: HouseEvent) => void
@@ -92,6 +95,7 @@ class RunningHouse implements House {
   /** Where there are several. */
   #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
+  #endUpkeep: (() => Promise<void>) | undefined
   #servers: HttpServer[] = []
   #inner: HttpServer | undefined
   #watch: FileWatch | undefined
@@ -153,8 +157,13 @@ class RunningHouse implements House {
       explainNothing: (name) => library.explainNothing(name),
       authenticate: (request) => authenticate(request, keyring, sessions),
       loadPrices: this.#parts.loadPrices,
+      loadTokenizers: this.#parts.loadTokenizers,
       loaded: this.#loaded,
     }))
+    const running = new Set([MAIN_NODE, ...gatewayNodes(config.gateways)])
+    const left = await gateway.accounting.takeOver(running)
+    if (left.length > 0)
+      log.write('warn', 'what gateways held that run no more was posted and freed', { nodes: left.join(', ') })
     const interrupted = await gateway.recover()
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
@@ -209,6 +218,7 @@ class RunningHouse implements House {
     ])
     await this.#end('inner server', () => this.#inner?.drain(0))
     await this.#end('journal', () => this.#gateway?.flush())
+    await this.#end('upkeep', () => this.#endUpkeep?.())
     await this.#end('usage', () => this.#usage?.stop())
     await this.#end('engines', () => this.#gateway?.close())
     await this.#end('index', () => this.#library?.close())
@@ -277,6 +287,14 @@ class RunningHouse implements House {
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
+    this.#endUpkeep = keepUp({
+      clock,
+      log: this.#log,
+      rows: store.rows,
+      alerts: usage.alerts,
+      book: usage.book,
+      declared: () => gateway.accounting.declared,
+    })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
       ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),

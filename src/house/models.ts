@@ -15,6 +15,7 @@ import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
 import { innerCalls, innerRerank } from '../gateway/inner.ts'
 import type { LoadPrices } from './prices.ts'
+import type { LoadTokenizers } from './tokenizers.ts'
 import type { Search } from '../retrieval/search.ts'
 import { WorkflowEngine, type WorkflowDependencies } from '../retrieval/workflow.ts'
 
@@ -28,6 +29,7 @@ export interface ModelsDependencies {
   readonly search: Search
   readonly explainNothing: (collection: string) => Promise<string>
   readonly loadPrices: LoadPrices
+  readonly loadTokenizers: LoadTokenizers
 }
 
 export class Models {
@@ -62,11 +64,13 @@ export class Models {
       }
       workflows.set(name, new WorkflowEngine({ name, ...spec, ...optional }, inside))
     }
-    // A house of embedded engines needs no prices.
+    // A house of embedded engines needs no prices and no tokenizers.
     const remote = Object.values(config.engines).some(({ kind }) => kind === 'openai')
     const prices = remote ? await this.#dependencies.loadPrices(loaded) : undefined
     if (prices instanceof Refusal) throw new Fault(prices.code, prices.details)
-    catalogue = buildCatalogue(config, engines, workflows, prices)
+    const tokenizers = remote ? await this.#dependencies.loadTokenizers(loaded) : undefined
+    if (tokenizers instanceof Refusal) throw new Fault(tokenizers.code, tokenizers.details)
+    catalogue = buildCatalogue(config, engines, workflows, prices, tokenizers)
     this.#catalogue = catalogue
   }
 

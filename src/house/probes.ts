@@ -10,7 +10,9 @@ import { openClient, openEngine } from './models.ts'
 
 /** What `doctor` looks at, on the real machine. */
 
-export function houseProbes(root: string, connect: () => Promise<ApiClient | Refusal>): Probes {
+type Connect = () => Promise<ApiClient | Refusal>
+
+export function houseProbes(root: string, connect: Connect): Probes {
   return {
     ...machineProbes(clock, root),
     lockHolder: async (data) => folderHolder(data),
@@ -28,17 +30,35 @@ export function houseProbes(root: string, connect: () => Promise<ApiClient | Ref
           }
         },
       })),
+    gateways: async () => {
+      const { gateways } = await statusOf(connect)
+      return gateways.map(({ pid, ...rest }) => (pid === null ? rest : { pid, ...rest }))
+    },
     store: () => storeHealth(connect),
   }
 }
 
-async function storeHealth(connect: () => Promise<ApiClient | Refusal>): Promise<StoreHealth> {
+interface Status {
+  readonly damage: readonly string[]
+  readonly gateways: readonly { readonly node: string; readonly pid: number | null; readonly restarts: number }[]
+}
+
+async function statusOf(connect: Connect): Promise<Status> {
+  return (await connected(connect)).request('GET', '/api/status').then((answer) => answer.json() as unknown as Status)
+}
+
+async function connected(connect: Connect): Promise<ApiClient> {
   const api = await connect()
   if (api instanceof Refusal) throw new Error(sentenceOf(api))
+  return api
+}
+
+async function storeHealth(connect: Connect): Promise<StoreHealth> {
+  const api = await connected(connect)
   const { collections } = (await api.request('GET', '/api/collections')).json() as {
     readonly collections: readonly Json[]
   }
-  const { damage } = (await api.request('GET', '/api/status')).json() as { readonly damage: readonly string[] }
+  const { damage } = await statusOf(connect)
   const sum = (field: string): number =>
     collections.reduce((total: number, one) => total + (isObject(one) ? Number(one[field]) : 0), 0)
   return { collections: collections.length, documents: sum('documents'), chunks: sum('chunks'), damage }

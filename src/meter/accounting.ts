@@ -1,16 +1,18 @@
 import type { Clock, Timer } from '../base/clock.ts'
 import { reasonOf, sentenceOf } from '../base/errors.ts'
+import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Leases } from '../store/leases.ts'
 import type { Rows } from '../store/rows.ts'
 import type { Declared } from './declared.ts'
 import type { Account } from './ledger/account.ts'
-import type { Unit } from './ledger/amounts.ts'
 import type { Budget } from './ledger/budget.ts'
 import { Escrow } from './ledger/escrow.ts'
+import { evidenceOf } from './ledger/evidence.ts'
+import { HoldLog, holdLogIn } from './ledger/hold-log.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { isInForce, listOverrides, type Override } from './ledger/overrides.ts'
-import { NO_EVIDENCE } from './ledger/recover.ts'
+import { absentNodes, type Evidence, NO_EVIDENCE } from './ledger/recover.ts'
 import { BudgetTable, type RequestScopes } from './ledger/table.ts'
 import type { Terms } from './shortage.ts'
 import { type Books, Spending } from './spending.ts'
@@ -33,10 +35,16 @@ export interface BudgetWarning {
   readonly subject: string
   /** Of the period, as the ledger names it. */
   readonly period: string
+  /** Wall time in milliseconds; Infinity: it does not end. */
+  readonly endsAtMs: number
   /** Of the limit, between 0 and 1. */
   readonly share: number
   readonly posted: number
 }
+
+/** So much of a limit is used before it is on record, so that calls need not wait for the store, and
+ *  go on for a moment while it does not answer. A crash may waste as much. */
+const UNRECORDED_SHARE = 0.001
 
 /** Between two attempts to take up the books again. */
 const REOPEN_MS = 500
@@ -49,24 +57,43 @@ export class Accounting {
   readonly #dependencies: AccountingDependencies
   #escrow: Escrow | undefined
   #ledger: Ledger | undefined
+  #log: HoldLog | undefined
   #declared: Declared = { budgets: [], rateLimits: [], spentStatus: 429 }
   /** As the store has them, and those of them in force. */
   #overrides: readonly Override[] = []
   #inForce: readonly Override[] = []
-  #tables: { readonly entry: BudgetTable; readonly calls: BudgetTable; readonly terms: Terms } | undefined
+  #table = new BudgetTable([])
+  #terms: Terms = { rateLimits: new Set(), spentStatus: 429 }
+  readonly #owned = new WeakMap<readonly JsonObject[], BudgetTable>()
   #closed = false
 
   constructor(dependencies: AccountingDependencies) {
     this.#dependencies = dependencies
   }
 
+  /** Takes over what processes left behind that will not run again; only where none of them runs.
+   *  Their names. Rejects with a `Fault` of the store. */
+  async takeOver(running: ReadonlySet<string>): Promise<string[]> {
+    const { rows, leases, clock } = this.#dependencies
+    const absent = await absentNodes(rows, running)
+    for (const node of absent) {
+      const evidence = evidenceOf(holdLogIn(rows))
+      const reports = { warned() {}, failed() {}, fenced() {} }
+      const escrow = await Escrow.open({ rows, leases, clock, node, evidence, reports })
+      await HoldLog.open(rows, clock, escrow)
+      await escrow.close()
+    }
+    return absent
+  }
+
   /** Puts budgets in force in place of those there were. Accounts go on: what was used under a
    *  budget counts under the new version of it. Rejects with a `Fault` of the store, and what was
    *  in force stays. */
   async load(declared: Declared): Promise<void> {
-    const isEmpty = declared.budgets.length + declared.rateLimits.length === 0
-    if (!isEmpty && this.#escrow === undefined) {
-      await this.#open()
+    // Without any too: a key may carry its own.
+    if (this.#escrow === undefined) {
+      // One process at a time has this name, so the one before is gone.
+      await this.#open(evidenceOf(holdLogIn(this.#dependencies.rows)))
       this.#overrides = await listOverrides(this.#dependencies.rows)
     }
     this.#declared = declared
@@ -106,29 +133,38 @@ export class Accounting {
     }
   }
 
+  /** Budgets of keys are looked up by the list that the key has, which changes with the key. */
+  #tableOf(own: readonly JsonObject[]): BudgetTable {
+    const known = this.#owned.get(own)
+    if (known !== undefined) return known
+    // Checked when the key was made.
+    const table = new BudgetTable(own as unknown as readonly Budget[])
+    this.#owned.set(own, table)
+    return table
+  }
+
   #tabulate(): void {
     const { budgets, rateLimits, spentStatus } = this.#declared
     const nowMs = this.#dependencies.clock.wallMs()
     const inForce = (this.#inForce = this.#overrides.filter((one) => isInForce(one, nowMs)))
-    const all = [...budgets, ...rateLimits]
-    this.#tables = {
-      entry: new BudgetTable(
-        all.filter(({ unit }) => COUNTS_REQUESTS.has(unit)),
-        inForce,
-      ),
-      calls: new BudgetTable(
-        all.filter(({ unit }) => !COUNTS_REQUESTS.has(unit)),
-        inForce,
-      ),
-      terms: { rateLimits: new Set(rateLimits.map(({ id }) => id)), spentStatus },
-    }
+    this.#table = new BudgetTable([...budgets, ...rateLimits], inForce, this.#table.generation + 1)
+    this.#terms = { rateLimits: new Set(rateLimits.map(({ id }) => id)), spentStatus }
+    this.#escrow?.configure(this.#table)
   }
 
-  /** For one request: who makes it, and what it calls. */
-  spending(requestId: string, scopes: RequestScopes): Spending {
+  /** For one request: who makes it, what it calls, and what budgets its key carries itself. */
+  spending(requestId: string, scopes: RequestScopes, own?: readonly JsonObject[]): Spending {
     const ledger = this.#ledger
+    const log = this.#log
     const books: Books | undefined =
-      ledger === undefined || this.#tables === undefined ? undefined : { ledger, ...this.#tables }
+      ledger === undefined || log === undefined
+        ? undefined
+        : {
+            ledger,
+            log,
+            tables: own === undefined ? [this.#table] : [this.#table, this.#tableOf(own)],
+            terms: this.#terms,
+          }
     return new Spending(this.#dependencies.clock, books, requestId, scopes)
   }
 
@@ -136,16 +172,18 @@ export class Accounting {
   async close(): Promise<void> {
     this.#closed = true
     await this.#escrow?.close()
+    await this.#log?.close()
   }
 
-  async #open(): Promise<void> {
+  async #open(evidence: Evidence): Promise<void> {
     const { rows, leases, clock, node, log } = this.#dependencies
     const escrow = await Escrow.open({
       rows,
       leases,
       clock,
       node,
-      evidence: NO_EVIDENCE,
+      evidence,
+      unrecordedShare: UNRECORDED_SHARE,
       reports: {
         warned: (account, share) => this.#warned(account, share),
         failed: (cause) =>
@@ -156,6 +194,7 @@ export class Accounting {
       },
     })
     this.#escrow = escrow
+    this.#log = await HoldLog.open(rows, clock, escrow)
     this.#ledger = new Ledger(clock, escrow, {
       overrun: ({ hold, account, held, actual }) =>
         log.write('error', 'a call used more than the bound it was held at', {
@@ -182,7 +221,8 @@ export class Accounting {
     log.write('error', 'the budgets were taken away from this process; it takes them up again', {})
     const again = (): void => {
       if (this.#closed) return
-      this.#open().catch((cause: unknown) => {
+      // What the old epoch wrote may still be under way, so its log proves nothing.
+      this.#open(NO_EVIDENCE).catch((cause: unknown) => {
         log.write('error', 'the budgets cannot be taken up', { reason: reasonOf(cause) })
         clock.after(REOPEN_MS, again)
       })
@@ -191,13 +231,11 @@ export class Accounting {
   }
 
   #warned(account: Account, share: number): void {
-    const { budget, key, posted } = account
+    const { budget, key, posted, endMs } = account
     const [, subject = '', , period = ''] = key
-    this.#dependencies.onWarning({ budget, subject, period, share, posted })
+    this.#dependencies.onWarning({ budget, subject, period, endsAtMs: endMs, share, posted })
   }
 }
 
 const isSame = (a: readonly Override[], b: readonly Override[]): boolean =>
   a.length === b.length && a.every(({ id, limit }, at) => id === b[at]?.id && limit === b[at].limit)
-
-const COUNTS_REQUESTS: ReadonlySet<Unit> = new Set<Unit>(['requests', 'concurrent'])

@@ -1,4 +1,4 @@
-import type { BudgetConfig, Config, RateLimitConfig } from '../config/schema.ts'
+import type { BudgetConfig, Config, OwnBudgetConfig, RateLimitConfig } from '../config/schema.ts'
 import type { ConfigProblem } from '../config/problem.ts'
 import type { Unit } from './ledger/amounts.ts'
 import { type Action, type Budget, checkBudgets } from './ledger/budget.ts'
@@ -38,6 +38,14 @@ export function declaredIn({ budgets, rateLimits, limits, models }: Config): Dec
   })
   if (problems.length > 0) return problems
   return { budgets: given.list, rateLimits: rates.list, spentStatus: limits.budgetStatus }
+}
+
+/** The budgets that a key carries itself: for its requests alone, wherever it is used. */
+export function ownBudgets(budgets: readonly OwnBudgetConfig[]): Budget[] | ConfigProblem[] {
+  const own = new Entries('budgets')
+  budgets.forEach((budget, at) => own.addBudget({ ...budget, id: `own-${budget.window ?? ''}`, scope: 'key' }, at))
+  const problems = own.problems()
+  return problems.length > 0 ? problems : own.list
 }
 
 const UNIT_OF = {

@@ -1,20 +1,23 @@
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import { BYTES, type TextTokenizer } from './tokenizer/tokenizer.ts'
 
-/** Our own token count, for calls whose engine reports none. Four UTF-8 bytes a token is the
- *  usual average of byte-pair encodings on English; the result is always marked `estimated`. */
-const BYTES_PER_TOKEN = 4
+/** Our own token count, for calls whose engine reports none: by the deployment's tokenizer, else by
+ *  four UTF-8 bytes a token. The result is always marked `estimated`. */
 
 /** What a chat template adds to a message: role and separators. */
 const TOKENS_PER_MESSAGE = 4
 
-export const estimateTextTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / BYTES_PER_TOKEN)
+export const estimateTextTokens = (text: string, tokenizer: TextTokenizer = BYTES): number => tokenizer.count(text)
 
 /** The input of a chat completion body. */
-export function estimateInputTokens(body: JsonObject): number {
+export function estimateInputTokens(body: JsonObject, tokenizer: TextTokenizer = BYTES): number {
   const messages = Array.isArray(body['messages']) ? (body['messages'] as readonly Json[]) : []
-  let tokens = 0
+  let tokens = body['tools'] === undefined ? 0 : tokenizer.count(JSON.stringify(body['tools']))
   for (const message of messages) {
-    tokens += TOKENS_PER_MESSAGE + (isObject(message) ? estimateTextTokens(textOf(message['content'])) : 0)
+    tokens += TOKENS_PER_MESSAGE
+    if (!isObject(message)) continue
+    tokens += tokenizer.count(textOf(message['content']))
+    if (message['tool_calls'] !== undefined) tokens += tokenizer.count(JSON.stringify(message['tool_calls']))
   }
   return tokens
 }
@@ -30,7 +33,8 @@ export function textOf(content: Json | undefined): string {
 }
 
 /** What a frame of an answer comes to, whole or chunk, all choices together. */
-export const estimateOutputTokens = (frame: JsonObject): number => estimateTextTokens(outputText(frame))
+export const estimateOutputTokens = (frame: JsonObject, tokenizer: TextTokenizer = BYTES): number =>
+  tokenizer.count(outputText(frame))
 
 function outputText(frame: JsonObject): string {
   const choices = frame['choices']

@@ -1,4 +1,4 @@
-import { inputTokensOf, TOKEN_BUCKETS, type TokenBucket, type Usage } from './usage.ts'
+import { INPUT_BUCKETS, inputTokensOf, OUTPUT_BUCKETS, TOKEN_BUCKETS, type TokenBucket, type Usage } from './usage.ts'
 
 /** Nano-USD per million tokens, by bucket: `$0.15 / M` is 150,000,000. Reasoning is charged as
  *  output.
@@ -56,6 +56,20 @@ const RATE_OF: { readonly [Name in TokenBucket]: (rates: Rates) => bigint } = {
   reasoningTokens: ({ outputNanoUsd }) => outputNanoUsd,
   audioOutputTokens: ({ audioOutputNanoUsd, outputNanoUsd }) => audioOutputNanoUsd ?? outputNanoUsd,
 }
+
+/** The most a call can cost: every token of its input at the dearest rate that input has, likewise
+ *  its output, and the dearer of the rates for short and for long input. */
+export function costBound(price: Price, inputTokens: number, outputTokens: number): bigint {
+  const short = atDearest(price, inputTokens, outputTokens)
+  const long = price.long === undefined ? 0n : atDearest(price.long.rates, inputTokens, outputTokens)
+  return ((short > long ? short : long) + PER - 1n) / PER
+}
+
+const atDearest = (rates: Rates, inputTokens: number, outputTokens: number): bigint =>
+  BigInt(inputTokens) * dearest(rates, INPUT_BUCKETS) + BigInt(outputTokens) * dearest(rates, OUTPUT_BUCKETS)
+
+const dearest = (rates: Rates, buckets: readonly TokenBucket[]): bigint =>
+  buckets.map((bucket) => RATE_OF[bucket](rates)).reduce((most, rate) => (rate > most ? rate : most))
 
 /** The rates for a request with so much input, of every kind. */
 const ratesFor = (price: Price, inputTokens: number): Rates =>

@@ -33,7 +33,8 @@ const TAG_SEPARATOR = ','
 export const tagsOf = ({ tag }: Coordinates): readonly string[] => tag.split(TAG_SEPARATOR)
 
 /** What is counted, in the order it is shown. A request that was refused (for want of budget, say)
- *  is counted as `refused` and nowhere else: `requests` are those that were let in. */
+ *  is counted as `refused` and as nothing else: `requests` are those that were let in. What a workflow
+ *  had used before it was refused is part of the tokens and the cost all the same. */
 export const COUNTS = [
   'requests',
   'answered',
@@ -77,20 +78,20 @@ export function rollupOf({ kind, atMs, body }: Entry): Rollup | undefined {
   if (kind !== 'request') return undefined
   const one = emptyRollup(coordinatesOf(atMs, body))
   const outcome = text(body['outcome'])
-  if (outcome === 'refused') return { ...one, refused: 1 }
   const usage = isObject(body['usage']) ? body['usage'] : {}
   const tokens = Object.fromEntries(TOKEN_BUCKETS.map((bucket) => [bucket, count(usage[bucket])]))
   const used = totalTokens(tokens)
   const costNanoUsd = nanoUsd(body['costNanoUsd'])
+  const sums = { ...tokens, costNanoUsd: (costNanoUsd ?? 0n).toString() }
+  if (outcome === 'refused') return { ...one, refused: 1, ...sums }
   return {
     ...one,
+    ...sums,
     requests: 1,
     answered: Number(outcome === 'answered'),
     failed: Number(outcome === 'failed'),
     cancelled: Number(outcome === 'cancelled'),
     interrupted: Number(outcome === 'interrupted'),
-    ...tokens,
-    costNanoUsd: (costNanoUsd ?? 0n).toString(),
     unpriced: Number(costNanoUsd === undefined && outcome === 'answered'),
     estimated: Number(usage['estimated'] === true),
     costNanoUsdPerRequest: costNanoUsd === undefined ? EMPTY_SKETCH : sketchOf(Number(costNanoUsd)),

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ALPHA, countOf, EMPTY_SKETCH, mergeSketches, quantile, type Sketch, sketchOf } from './sketch.ts'
 
-const of = (values: readonly number[]): Sketch => values.map(sketchOf).reduce(mergeSketches, EMPTY_SKETCH)
+const of = (values: readonly number[]): Sketch =>
+  values.map((value) => sketchOf(value)).reduce(mergeSketches, EMPTY_SKETCH)
 
 /** Nearest rank, exactly. */
 const exact = (values: readonly number[], q: number): number =>

@@ -20,7 +20,9 @@ const LEAST = 1e-12
 
 export const EMPTY_SKETCH: Sketch = { zeros: 0, buckets: [] }
 
-export function sketchOf(value: number, gamma = GAMMA): Sketch {
+export const sketchOf = (value: number): Sketch => sketchWith(GAMMA, value)
+
+export function sketchWith(gamma: number, value: number): Sketch {
   if (!(value > 0)) return { zeros: 1, buckets: [] }
   return { zeros: 0, buckets: [[Math.ceil(Math.log(Math.max(value, LEAST)) / Math.log(gamma)), 1]] }
 }

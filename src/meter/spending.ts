@@ -1,16 +1,17 @@
 import type { Clock } from '../base/clock.ts'
 import { fault, refuse, type Refusal } from '../base/errors.ts'
+import type { UnboundedInput } from './bound.ts'
 import { type Bill, type Charge, sumOfCharges } from './charge.ts'
-import { costBound } from './cost-bound.ts'
 import type { Account, Binding } from './ledger/account.ts'
-import { type Amounts, amountsOf, NO_AMOUNTS, type Unit, UNITS } from './ledger/amounts.ts'
+import { AMOUNT_MAX, type Amounts, amountsOf, NO_AMOUNTS, type Unit, UNITS } from './ledger/amounts.ts'
 import { isSoft } from './ledger/budget.ts'
+import type { HoldLog } from './ledger/hold-log.ts'
 import { Hold, type Ledger } from './ledger/ledger.ts'
 import { overRequest, Shortfall } from './ledger/shortfall.ts'
 import type { BudgetTable, RequestScopes } from './ledger/table.ts'
-import { costOf, type VersionedPrice } from './prices.ts'
+import { costBound, costOf, type VersionedPrice } from './prices.ts'
 import { refusalOf, type Terms } from './shortage.ts'
-import { outputTokensOf, totalTokens, type Usage } from './usage.ts'
+import { inputTokensOf, outputTokensOf, type Usage } from './usage.ts'
 
 /** What one request spends: held before each of its calls, charged after it. A retry, a fallback
  *  and each call that a workflow makes hold and charge separately; the request costs their sum. */
@@ -18,10 +19,9 @@ import { outputTokensOf, totalTokens, type Usage } from './usage.ts'
 /** The budgets in force and the books they are kept in. */
 export interface Books {
   readonly ledger: Ledger
-  /** Budgets of what a request counts as: requests, concurrency. */
-  readonly entry: BudgetTable
-  /** Budgets of what its calls use: tokens, money. */
-  readonly calls: BudgetTable
+  readonly log: HoldLog
+  /** Of the configuration, and of the key. */
+  readonly tables: readonly BudgetTable[]
   readonly terms: Terms
 }
 
@@ -32,11 +32,18 @@ export interface CallPlan {
   /** `engine/model`. */
   readonly deployment: string
   readonly price: VersionedPrice | undefined
-  /** What its input cannot pass. */
-  readonly inputTokensMax: number
+  /** Asked only where a budget wants to know. */
+  readonly input: () => InputBound
   /** The cap to be sent, of each choice. */
   readonly outputTokensMax: number
   readonly choices: number
+}
+
+export interface InputBound {
+  /** What its input cannot pass. */
+  readonly tokensMax: number
+  /** Something in it that no bound can be given for. */
+  readonly unbounded: UnboundedInput | undefined
 }
 
 /** Another model is to be called instead. */
@@ -84,6 +91,8 @@ export class HeldCall {
 /** What is left of a budget, as far as this process knows. */
 export interface Remaining {
   readonly budget: string
+  /** It limits how fast, and not how much. */
+  readonly isRate: boolean
   readonly unit: Unit
   readonly limit: number
   readonly remaining: number
@@ -126,13 +135,14 @@ export class Spending {
   enter(): Refusal | undefined | Promise<Refusal | undefined> {
     const books = this.#books
     if (books === undefined) return undefined
-    const bindings = books.entry.bind(this.#scopes)
+    const bindings = this.#bindings(books, this.#scopes.model, true)
     if (bindings.length === 0) return undefined
     const bound = { ...NO_AMOUNTS, requests: 1, concurrent: 1 }
     const entered = (result: Hold | Shortfall): Refusal | undefined => {
       if (result instanceof Shortfall) return this.#refusal(result)
       this.#entry = result
       for (const account of result.accounts) this.#accounts.add(account)
+      if (needsRecord(result)) books.log.enlist(result)
       return undefined
     }
     const result = books.ledger.reserve(this.#requestId, 0, bindings, bound)
@@ -144,17 +154,19 @@ export class Spending {
   leave(): void {
     const entry = this.#entry
     if (entry === undefined) return
-    if (this.#refused && !this.#begun) this.#books?.ledger.void(entry)
-    else this.#books?.ledger.settle(entry, { ...NO_AMOUNTS, requests: 1 })
+    const books = this.#books
+    if (this.#refused && !this.#begun) books?.ledger.void(entry)
+    else books?.ledger.settle(entry, { ...NO_AMOUNTS, requests: 1 })
+    if (needsRecord(entry)) books?.log.end(entry)
   }
 
-  /** Holds what a call can use at most, in every budget that binds it or in none. A promise only
-   *  where a lease has to be drawn. */
+  /** Holds what a call can use at most, in every budget that binds it or in none, and has that on
+   *  record. A promise only where a lease has to be drawn, or the record waited for. */
   hold(plan: CallPlan): HeldCall | Degrade | Refusal | Promise<HeldCall | Degrade | Refusal> {
     const books = this.#books
     if (books === undefined) return this.#unbound(plan)
-    const bindings = books.calls.bind({ ...this.#scopes, model: plan.model })
-    if (bindings.length === 0) return this.#unbound(plan)
+    const bindings = this.#bindings(books, plan.model, false)
+    if (bindings.length === 0) return this.#once(books, this.#unbound(plan), undefined)
     if (plan.price === undefined) {
       const inMoney = bindings.find(({ unit, budget }) => unit === 'nanoUsd' && !isSoft(budget.action))
       if (inMoney !== undefined) {
@@ -162,12 +174,25 @@ export class Spending {
         return refuse('price_unknown', { deployment: plan.deployment, budget: inMoney.budget.id })
       }
     }
+    const { tokensMax, unbounded } = plan.input()
+    if (unbounded !== undefined) {
+      const inInput = bindings.find(({ unit, budget }) => unit !== 'outputTokens' && !isSoft(budget.action))
+      if (inInput !== undefined) {
+        this.#refused = true
+        return refuse('input_unbounded', { ...unbounded, budget: inInput.budget.id })
+      }
+    }
     const attempt = ++this.#calls
-    const bound = boundOf(plan, plan.outputTokensMax)
+    const bounds = { ...plan, inputTokensMax: tokensMax }
+    const bound = boundOf(bounds, plan.outputTokensMax)
     const over = this.#overRequest(bindings, bound)
     const result = over ?? books.ledger.reserve(this.#requestId, attempt, bindings, bound)
-    if (result instanceof Hold) return this.#held(plan, plan.outputTokensMax, bound, result)
-    return this.#negotiate(books, plan, attempt, bindings, result)
+    if (result instanceof Hold) return this.#held(books, plan, plan.outputTokensMax, bound, result)
+    return this.#negotiate(books, bounds, attempt, bindings, result)
+  }
+
+  get nowMs(): number {
+    return this.#clock.wallMs()
   }
 
   /** What the request has come to so far. */
@@ -184,14 +209,17 @@ export class Spending {
   remaining(): Remaining[] {
     const all: Remaining[] = []
     for (const { budget, posted, unposted, pending, soft, freedAtMs } of this.#accounts) {
-      const { id, unit, limit } = budget
+      const { id, unit, limit, window } = budget
+      // What is held or was just used counts for a whole span from now.
+      const spanMs = window.kind === 'rolling' ? window.durationMs : Infinity
       if (!soft)
         all.push({
           budget: id,
+          isRate: this.#books?.terms.rateLimits.has(id) === true,
           unit,
           limit,
           remaining: Math.max(0, limit - posted - unposted - pending),
-          resetsAtMs: freedAtMs,
+          resetsAtMs: Math.min(freedAtMs, this.nowMs + spanMs),
         })
     }
     return all.sort((a, b) => a.remaining / a.limit - b.remaining / b.limit)
@@ -208,7 +236,7 @@ export class Spending {
 
   async #negotiate(
     books: Books,
-    plan: CallPlan,
+    plan: BoundedPlan,
     attempt: number,
     bindings: readonly Binding[],
     first: Shortfall,
@@ -219,7 +247,7 @@ export class Spending {
       const bound = boundOf(plan, outputTokensMax)
       if (result instanceof Shortfall && result.reason === 'unleased')
         result = await books.ledger.admit(this.#requestId, attempt, bindings, bound)
-      if (result instanceof Hold) return this.#held(plan, outputTokensMax, bound, result)
+      if (result instanceof Hold) return this.#held(books, plan, outputTokensMax, bound, result)
       const { action } = result
       if (action.kind === 'degrade' && action.to !== plan.model) return new Degrade(action.to, this.#refusal(result))
       if (action.kind !== 'clamp' || clamps++ === CLAMPS_MAX) return this.#refusal(result)
@@ -232,25 +260,55 @@ export class Spending {
     }
   }
 
-  #held(plan: CallPlan, outputTokensMax: number, bound: Amounts, hold: Hold): HeldCall {
-    this.#begun = true
-    this.#reserved = bound
-    for (const account of hold.accounts) this.#accounts.add(account)
-    this.#use(bound, 1)
-    const ledger = this.#books?.ledger
-    return new HeldCall(outputTokensMax, (usage) => {
-      this.#use(bound, -1)
-      if (usage === undefined) return void ledger?.void(hold)
-      const charge = this.#charge(plan, usage)
-      const output = outputTokensOf(usage)
-      const actual = amountsOf(totalTokens(usage) - output, output, charge.costNanoUsd ?? 0n)
-      this.#use(actual, 1)
-      ledger?.settle(hold, actual)
+  /** Those of requests, or those of what calls use. */
+  #bindings({ tables }: Books, model: string | undefined, ofRequests: boolean): Binding[] {
+    const scopes = model === this.#scopes.model || model === undefined ? this.#scopes : { ...this.#scopes, model }
+    const all = tables.flatMap((table) => table.bind(scopes))
+    return all.filter(({ unit }) => COUNTS_REQUESTS.has(unit) === ofRequests)
+  }
+
+  /** Nothing is called that a crash would forget. */
+  #once(books: Books, held: HeldCall, hold: Hold | undefined): HeldCall | Promise<HeldCall | Refusal> {
+    const begun = (): HeldCall => {
+      this.#begun = true
+      return held
+    }
+    const ready = books.log.ready([hold, this.#entry].filter((one) => one !== undefined))
+    if (ready === undefined) return begun()
+    return ready.then(begun, () => {
+      held.cancel()
+      return this.#refusal(new Shortfall('store_unavailable', []))
     })
   }
 
+  #held(
+    books: Books,
+    plan: CallPlan,
+    outputTokensMax: number,
+    bound: Amounts,
+    hold: Hold,
+  ): HeldCall | Promise<HeldCall | Refusal> {
+    const { ledger, log } = books
+    this.#reserved = bound
+    for (const account of hold.accounts) this.#accounts.add(account)
+    this.#use(bound, 1)
+    const isRecorded = needsRecord(hold)
+    if (isRecorded) log.enlist(hold)
+    const held = new HeldCall(outputTokensMax, (usage) => {
+      this.#use(bound, -1)
+      if (usage === undefined) ledger.void(hold)
+      else {
+        const charge = this.#charge(plan, usage)
+        const actual = amountsOf(inputTokensOf(usage), outputTokensOf(usage), charge.costNanoUsd ?? 0n)
+        this.#use(actual, 1)
+        ledger.settle(hold, actual)
+      }
+      if (isRecorded) log.end(hold)
+    })
+    return this.#once(books, held, hold)
+  }
+
   #unbound(plan: CallPlan): HeldCall {
-    this.#begun = true
     return new HeldCall(plan.outputTokensMax, (usage) => {
       if (usage !== undefined) this.#charge(plan, usage)
     })
@@ -290,15 +348,28 @@ export class Spending {
   }
 }
 
-function boundOf({ price, inputTokensMax, choices }: CallPlan, outputTokensMax: number): Amounts {
-  const output = outputTokensMax * choices
+/** Half of the greatest amount, so that input and output together are one. */
+const BOUND_TOKENS_MAX = AMOUNT_MAX / 2
+
+const COUNTS_REQUESTS: ReadonlySet<Unit> = new Set<Unit>(['requests', 'concurrent'])
+
+/** Whether a crash would have to know of it. */
+const needsRecord = ({ accounts }: Hold): boolean => accounts.some(({ posts, soft }) => posts && !soft)
+
+interface BoundedPlan extends CallPlan {
+  readonly inputTokensMax: number
+}
+
+function boundOf({ price, inputTokensMax, choices }: BoundedPlan, outputTokensMax: number): Amounts {
+  // Beyond what can be counted it is beyond any limit.
+  const output = Math.min(BOUND_TOKENS_MAX, outputTokensMax * choices)
   const cost = price === undefined ? 0n : costBound(price.price, inputTokensMax, output)
   return amountsOf(inputTokensMax, output, cost)
 }
 
 /** The greatest cap with which every budget that is short could pay for the call: found by halving,
  *  since costs round up and have two rates. 0: not even the input. */
-function affordableOf(plan: CallPlan, { short }: Shortfall, outputTokensMax: number): number {
+function affordableOf(plan: BoundedPlan, { short }: Shortfall, outputTokensMax: number): number {
   const fits = (cap: number): boolean => {
     const bound = boundOf(plan, cap)
     return short.every(({ budget, available }) => bound[budget.unit] <= available)

@@ -160,10 +160,8 @@ const entryOf = ({ hour, outcome, costNanoUsd, tokens, ...body }: AnyRequest): E
     ...body,
     outcome,
     operation: 'chat',
-    costNanoUsd: outcome === 'refused' ? null : (costNanoUsd?.toString() ?? null),
-    ...(outcome !== 'refused' && {
-      usage: Object.fromEntries(TOKEN_BUCKETS.map((bucket, i) => [bucket, tokens[i] ?? 0])),
-    }),
+    costNanoUsd: costNanoUsd?.toString() ?? null,
+    usage: Object.fromEntries(TOKEN_BUCKETS.map((bucket, i) => [bucket, tokens[i] ?? 0])),
   },
 })
 

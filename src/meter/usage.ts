@@ -18,7 +18,7 @@ export interface Usage {
   readonly estimated: boolean
 }
 
-const INPUT_BUCKETS = [
+export const INPUT_BUCKETS = [
   'inputTokens',
   'cachedInputTokens',
   'cacheWrite5mTokens',
@@ -26,7 +26,7 @@ const INPUT_BUCKETS = [
   'audioInputTokens',
   'imageInputTokens',
 ] as const
-const OUTPUT_BUCKETS = ['outputTokens', 'reasoningTokens', 'audioOutputTokens'] as const
+export const OUTPUT_BUCKETS = ['outputTokens', 'reasoningTokens', 'audioOutputTokens'] as const
 
 export const TOKEN_BUCKETS = [...INPUT_BUCKETS, ...OUTPUT_BUCKETS] as const
 export type TokenBucket = (typeof TOKEN_BUCKETS)[number]

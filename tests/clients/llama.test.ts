@@ -7,8 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
 import OpenAI, { APIError } from 'openai'
+import { inputTokensBound } from '../../src/meter/bound.ts'
 import { ADMIN_KEY, freePort, startHouse, type RunningHouse } from '../kit/house.ts'
+import { hardText } from '../kit/texts.ts'
 import { DOCUMENTS } from './material.ts'
 
 const python = process.env['HEADWORKS_TEST_LLAMA']
@@ -20,6 +23,7 @@ const skip =
 const START_MS_MAX = 30_000
 const TRACE_MS_MAX = 5_000
 const POLL_MS = 100
+const CHATS = 100
 
 class ModelServer {
   readonly url: string
@@ -144,6 +148,26 @@ suite('llama.cpp behind Headworks', { skip }, () => {
     assert.equal(body.usage.estimated, true)
     assert.ok(body.usage.outputTokens > 0)
     assert.equal(usage?.completion_tokens, body.usage.outputTokens)
+  })
+
+  test('no prompt has more tokens than its bound', async () => {
+    const text = hardText.map((one) => one.toWellFormed().slice(0, 200))
+    const role = fc.constantFrom('system', 'user', 'assistant')
+    const chats = fc.array(fc.record({ role, content: text }), { minLength: 1, maxLength: 4 })
+    for (const messages of fc.sample(chats, { numRuns: CHATS, seed: 1847 })) {
+      const body = { model: 'random', messages, max_tokens: 1 }
+      const answer = await fetch(`${server.url}/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+      const { usage } = (await answer.json()) as { readonly usage: OpenAI.CompletionUsage }
+      const bound = inputTokensBound(body)
+      assert(usage.prompt_tokens > 0 && usage.prompt_tokens <= bound, `${usage.prompt_tokens}, bound ${bound}`)
+      // This model's words are bytes: without what is allowed for the template, the bound is sharp.
+      const bytes = messages.reduce((sum, { content }) => sum + Buffer.byteLength(content), 0)
+      if (messages.every((one) => one.role === 'user')) assert(usage.prompt_tokens >= bytes, JSON.stringify(messages))
+    }
   })
 
   test('cancelled, it is charged for what came, and the server is free for the next', async () => {

@@ -25,10 +25,11 @@ def main(path):
     random = np.random.default_rng(1847)
     control = ["<unk>", "<s>", "</s>"]
     letters = [f"<0x{byte:02X}>" for byte in range(256)]
+    space = ["\u2581"]
     words = [f"\u2581{word}" for word in WORDS]
-    tokens = control + letters + words
+    tokens = control + letters + space + words
     kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
-    kinds += [gguf.TokenType.BYTE] * len(letters) + [gguf.TokenType.NORMAL] * len(words)
+    kinds += [gguf.TokenType.BYTE] * len(letters) + [gguf.TokenType.NORMAL] * len(space + words)
 
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("random words")

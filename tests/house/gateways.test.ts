@@ -213,6 +213,17 @@ describe('two gateways on one port', () => {
     await untilAll([victim], (answer) => assert.equal(answer.status, 200))
   })
 
+  test('while none of them runs a request waits, and is answered', async () => {
+    const before = (await status()).gateways
+    for (const { pid } of before) process.kill(pid ?? 0, 'SIGKILL')
+    assert.equal((await ask('m')).status, 200)
+    await until('both are there again', async () =>
+      (await status()).gateways.every(
+        ({ pid, restarts }, at) => pid !== null && restarts === (before[at]?.restarts ?? 0) + 1,
+      ),
+    )
+  })
+
   describe('attacked', () => {
     /** Sends bytes to a gateway, over TCP, as they are. */
     const raw = (lines: readonly string[], body = ''): Promise<string> => {
@@ -324,9 +335,24 @@ describe('the end of the main process', () => {
     upstream.behave((response, body) => void setTimeout(() => answers(response, body), 400))
     const asked = Array.from({ length: 10 }, () => ask('m').then((answer) => answer.text()))
     await until('ten in flight', async () => (await status()).inFlight === 10)
+    // Ctrl-C reaches the whole group; what it means is for the main process to say.
+    for (const pid of pids) process.kill(pid, 'SIGINT')
     await house.stop()
     for (const text of await Promise.all(asked)) assert.match(text, /All is well/)
     assert.deepEqual(pids.filter(isAlive), [])
+    await upstream.stop()
+  })
+
+  test('a stop while a gateway is being started again ends in order', async () => {
+    const pids = await started()
+    for (let death = 1; death <= 2; death++) {
+      process.kill((await status()).gateways[0]?.pid ?? 0, 'SIGKILL')
+      await until('it is started again', async () => (await status()).gateways[0]?.restarts === death)
+    }
+    const { gateways } = await status()
+    process.kill(gateways[0]?.pid ?? 0, 'SIGKILL') // The next start waits a while.
+    await house.stop()
+    for (const pid of [...pids, ...gateways.map(({ pid }) => pid ?? 0)]) assert.equal(isAlive(pid), false)
     await upstream.stop()
   })
 

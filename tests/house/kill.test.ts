@@ -7,7 +7,11 @@ import { answers, startUpstream, talks } from './upstream.ts'
 
 const ROUNDS = 5
 const ASKERS = 8
-const AUTH = { authorization: `Bearer ${ADMIN_KEY}` }
+const GATEWAY_KILLS = 5
+const POLL_MS = 20
+const PATIENCE_MS = 400
+/** A connection for each request: one that is kept may be to a process that is dead by now. */
+const AUTH = { authorization: `Bearer ${ADMIN_KEY}`, connection: 'close' }
 
 interface Seen {
   readonly id: string
@@ -33,6 +37,27 @@ async function askUntilGone(url: string, stream: boolean, seen: Seen[]): Promise
     } catch {
       if (id !== '') seen.push({ id, complete: false })
       return
+    }
+  }
+}
+
+/** Asks until told to stop, whoever dies meanwhile, and leaves an answer that does not end; what it learnt of each request. */
+async function askUntil(url: string, stream: boolean, seen: Seen[], stopped: AbortSignal): Promise<void> {
+  while (!stopped.aborted) {
+    let id = ''
+    try {
+      const answer = await fetch(`${url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: AUTH,
+        body: JSON.stringify({ model: 'm', stream, messages: [{ role: 'user', content: 'Hello?' }] }),
+        signal: AbortSignal.any([stopped, AbortSignal.timeout(PATIENCE_MS)]),
+      })
+      id = answer.headers.get('x-request-id') ?? ''
+      const text = await answer.text()
+      const complete = answer.status === 200 && text.endsWith(stream ? 'data: [DONE]\n\n' : '}')
+      seen.push({ id, complete })
+    } catch {
+      if (id !== '') seen.push({ id, complete: false })
     }
   }
 }
@@ -80,6 +105,58 @@ test('after kill -9 every complete answer is on record, and what it cut off is c
   t.diagnostic(
     `${ROUNDS} kills: ${complete} complete answers all on record, ${interrupted} open ones closed as interrupted`,
   )
+})
+
+test('while gateways are killed again and again every complete answer is on record, and nothing stays open', async (t) => {
+  const upstream = await startUpstream()
+  t.after(() => upstream.stop())
+  const house = await startHouse({
+    documents: {},
+    config: {
+      gateways: 2,
+      engines: { up: { kind: 'openai', url: upstream.url } },
+      models: { m: { deployments: [{ engine: 'up', model: 'weights' }] } },
+    },
+  })
+  t.after(() => house.stop())
+  const gateways = async () => {
+    const found = await fetch(`${house.url}/api/status`, { headers: AUTH })
+    return ((await found.json()) as { gateways: { pid: number | null; restarts: number }[] }).gateways
+  }
+  upstream.behave((response, body) => (Math.random() < 0.2 ? talks : answers)(response, body))
+  const seen: Seen[] = []
+  const stop = new AbortController()
+  const asking = Array.from({ length: ASKERS }, (_, at) => askUntil(house.url, at % 2 === 0, seen, stop.signal))
+  for (let kill = 1; kill <= GATEWAY_KILLS + 1; kill++) {
+    await sleep(50 + Math.random() * 150)
+    for (let waited = 0; ; waited += POLL_MS) {
+      const running = await gateways().catch(() => [])
+      const restarts = running.reduce((sum, one) => sum + one.restarts, 0)
+      const pid = running[Math.floor(Math.random() * running.length)]?.pid ?? undefined
+      if (restarts === kill - 1 && pid !== undefined) {
+        if (kill <= GATEWAY_KILLS) process.kill(pid, 'SIGKILL')
+        break
+      }
+      assert.ok(waited < 20_000, `after ${kill - 1} kills there were ${restarts} restarts`)
+      await sleep(POLL_MS)
+    }
+  }
+  stop.abort()
+  await Promise.all(asking)
+  const outcomes = new Map<string, number>()
+  for (const { id, complete } of seen) {
+    // What the clients left a moment ago is being closed.
+    let outcome = await outcomeOf(house.url, id)
+    for (let waited = 0; outcome === undefined; waited += POLL_MS) {
+      assert.ok(waited < 20_000, `${id} stays open`)
+      await sleep(POLL_MS)
+      outcome = await outcomeOf(house.url, id)
+    }
+    if (complete) assert.equal(outcome, 'answered', `${id} was answered in full`)
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+  }
+  assert.ok((outcomes.get('answered') ?? 0) > GATEWAY_KILLS && (outcomes.get('interrupted') ?? 0) > 0)
+  t.diagnostic(`${GATEWAY_KILLS} kills: ${[...outcomes].map(([outcome, count]) => `${count} ${outcome}`).join(', ')}`)
 })
 
 test('after kill -9 while it reads, the run goes on: every document once, none half', async (t) => {

@@ -104,14 +104,17 @@ export async function startHouse({
   return { url, stop, kill, configure, folder, said: () => said }
 }
 
+/** Keeps no connection that a test which kills processes would meet again. */
+const ONCE = { connection: 'close' }
+
 /** Ready, and every document searchable. */
 async function isServing(url: string, documents: number): Promise<boolean> {
   try {
-    const ready = await fetch(`${url}/readyz`)
+    const ready = await fetch(`${url}/readyz`, { headers: ONCE })
     if (!ready.ok) return false
     if (documents === 0) return true
     const answer = await fetch(`${url}/api/collections/handbook/documents?limit=500`, {
-      headers: { authorization: `Bearer ${ADMIN_KEY}` },
+      headers: { ...ONCE, authorization: `Bearer ${ADMIN_KEY}` },
     })
     if (!answer.ok) return false
     const listed = (await answer.json()) as { documents: unknown[] }

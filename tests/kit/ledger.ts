@@ -31,6 +31,7 @@ export interface NodeOptions<Kept extends Rows> {
   readonly node?: string
   readonly clock?: ManualClock
   readonly evidence?: Evidence
+  readonly unrecordedShare?: number
 }
 
 export async function openNode<Kept extends Rows>({
@@ -39,6 +40,7 @@ export async function openNode<Kept extends Rows>({
   node = 'a',
   clock = new ManualClock(),
   evidence = NO_EVIDENCE,
+  unrecordedShare = 0,
 }: NodeOptions<Kept>) {
   const told: string[] = []
   const overruns: Overrun[] = []
@@ -48,6 +50,7 @@ export async function openNode<Kept extends Rows>({
     clock,
     node,
     evidence,
+    unrecordedShare,
     reports: {
       warned: (account, share) => told.push(`warned ${account.budget.id} ${share}`),
       failed: ({ code }) => told.push(`failed ${code}`),

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { Handler } from '../../base/http.ts'
 import { NodeHttpListener } from './server.ts'
-import { bindShared } from './shared.ts'
+import { bindAddress } from './bind.ts'
 
 /** A listener that passes everything but `/mine` on to whoever listens on the socket. */
 async function pair(t: TestContext, inner: RequestListener, ours?: Handler) {
@@ -233,7 +233,7 @@ test('a refusal reaches a client that still sends', async (t) => {
 })
 
 test('a shared address is bound without accepting, and refused where it is taken or none', async (t) => {
-  const shared = await bindShared('127.0.0.1:0')
+  const shared = await bindAddress('127.0.0.1:0')
   t.after(() => shared.close())
   const first = await new NodeHttpListener(1000).listenOn(shared.handle, (_, reply) => {
     reply.head(200, {})
@@ -246,7 +246,7 @@ test('a shared address is bound without accepting, and refused where it is taken
   const other = new Server().listen(0, '127.0.0.1')
   await new Promise((resolve) => other.once('listening', resolve))
   t.after(() => other.close())
-  await assert.rejects(bindShared(`127.0.0.1:${(other.address() as AddressInfo).port}`), { code: 'port_in_use' })
+  await assert.rejects(bindAddress(`127.0.0.1:${(other.address() as AddressInfo).port}`), { code: 'port_in_use' })
   for (const wrong of ['203.0.113.1:0', 'nowhere.invalid:80', '/a/path', '127.0.0.1'])
-    await assert.rejects(bindShared(wrong), { code: 'address_invalid' })
+    await assert.rejects(bindAddress(wrong), { code: 'address_invalid' })
 })

@@ -49,7 +49,7 @@ export class NodeHttpListener implements HttpListener {
     return listening(boundAddress(server, address))
   }
 
-  /** Accepts on an address that another process has bound (`bindShared`). */
+  /** Accepts on an address that another process has bound (`bindAddress`). */
   async listenOn(handle: unknown, handler: Handler): Promise<HttpServer> {
     const { server, listening } = this.#server(handler, 'network', false)
     await opened(server, handle as object, 'of the main process')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { someSpending } from '../../../tests/kit/spending.ts'
 import fc from 'fast-check'
+import { someSpending } from '../../../tests/kit/spending.ts'
 import { settled } from '../../../tests/kit/clock.ts'
 import type { Fault } from '../../base/errors.ts'
 import type { ClientHandler, ClientRequest, Exchange, HttpClient } from '../../base/http.ts'

@@ -1,10 +1,12 @@
 import type { Clock } from '../../base/clock.ts'
 import { fault } from '../../base/errors.ts'
+import type { Events } from '../../store/events.ts'
+import type { Leases } from '../../store/leases.ts'
+import type { Rows } from '../../store/rows.ts'
 import { SqliteEvents } from './events.ts'
 import { SqliteLeases } from './leases.ts'
 import type { CallName, StoreCaller } from './protocol.ts'
 import { SqliteRows } from './rows.ts'
-import type { SqliteStore } from './store.ts'
 
 /** The store as another process of the house sees it. Its calls are the same flat lists that the
  *  store's thread takes, checked where they are asked, so the process in the middle passes them on
@@ -16,7 +18,12 @@ export interface DistantCall {
   readonly values: readonly unknown[]
 }
 
-export type DistantStore = Pick<SqliteStore, 'rows' | 'leases' | 'events'>
+/** What a gateway needs of a store, wherever that is. */
+export interface DistantStore {
+  readonly rows: Rows
+  readonly leases: Leases
+  readonly events: Events
+}
 
 /** The asking side. `ask` carries a call to the process that has the store, and rejects with its
  *  `Fault`, or with `store_unavailable` where that process is gone. */

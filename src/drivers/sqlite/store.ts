@@ -1,10 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
-import type { Events } from '../../store/events.ts'
-import type { Leases } from '../../store/leases.ts'
 import type { Queue } from '../../store/queue.ts'
-import type { Rows } from '../../store/rows.ts'
-import { answerDistant, type DistantCall } from './distant.ts'
+import { answerDistant, type DistantCall, type DistantStore } from './distant.ts'
 import { SqliteEvents } from './events.ts'
 import { SqliteLeases } from './leases.ts'
 import { SqliteQueue } from './queue.ts'
@@ -22,11 +19,8 @@ export interface SqliteOptions {
   readonly bytesMax?: number
 }
 
-export interface SqliteStore {
-  readonly rows: Rows
+export interface SqliteStore extends DistantStore {
   readonly queue: Queue
-  readonly leases: Leases
-  readonly events: Events
   /** Answers a call of another process, as `openDistant` makes them there. */
   readonly answer: (call: DistantCall) => Promise<unknown>
   /** Answers what was asked, then closes the file. */

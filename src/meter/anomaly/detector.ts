@@ -1,18 +1,6 @@
 import type { Random } from '../../base/random.ts'
 import { countOf, type Sketch } from '../sketch.ts'
-import {
-  bounded,
-  boundsAt,
-  departs,
-  NOTHING,
-  p50,
-  p95,
-  type Ratio,
-  rankOf,
-  ratioAt,
-  without,
-  withValue,
-} from './history.ts'
+import { bounded, departs, NOTHING, p50, p95, type Ratio, rankOf, ratioAt, without, withValue } from './history.ts'
 import { normalQuantile } from './normal.ts'
 
 /** Tells, request by request, when what a subject uses per request is no longer what it was.
@@ -34,8 +22,8 @@ export interface Watched {
   readonly history: Sketch
   /** ln (1 + R) of each shift. */
   readonly evidence: readonly number[]
-  readonly up: Recent
-  readonly down: Recent
+  /** For each shift a beginning is looked for with. */
+  readonly begun: readonly Recent[]
   readonly departure?: Departure
 }
 
@@ -63,11 +51,9 @@ interface Departure {
   readonly told: Told
 }
 
-/** A median, as well as it was known: from the few requests of an alarm, roughly. */
+/** A median, as it was told: from the few requests of an alarm, roughly. */
 interface Told {
-  readonly low: number
   readonly middle: number
-  readonly high: number
   readonly isRough: boolean
 }
 
@@ -93,8 +79,11 @@ export type Verdict =
   | { readonly is: 'accepted' }
 
 const SHIFTS = [-2, -1, -0.5, -0.25, 0.25, 0.5, 1, 2] as const
-/** The shift the beginning is looked for with. */
-const BEGIN_SHIFT = 0.5
+/** The beginning of a large change is looked for with a large shift, which forgets sooner what was
+ *  only chance before it. */
+const BEGIN_SHIFTS = [-1.5, -0.5, 0.5, 1.5] as const
+const SHIFT_MIN = 0.5
+const SHIFT_MAX = 3
 /** Values before anything is tested. */
 const HISTORY_MIN = 50
 const EXAMPLES_MAX = 5
@@ -111,7 +100,11 @@ const ACCEPTED_AFTER_MS = 7 * 24 * 3_600_000
 const NO_RECENT: Recent = { sum: 0, sinceMs: 0, values: NOTHING, scores: 0, examples: [] }
 const NO_EVIDENCE: readonly number[] = SHIFTS.map(() => 0)
 
-export const UNWATCHED: Watched = { history: NOTHING, evidence: NO_EVIDENCE, up: NO_RECENT, down: NO_RECENT }
+export const UNWATCHED: Watched = {
+  history: NOTHING,
+  evidence: NO_EVIDENCE,
+  begun: BEGIN_SHIFTS.map(() => NO_RECENT),
+}
 
 export interface Observation {
   readonly value: number
@@ -132,36 +125,37 @@ export function observe(
   if (countOf(watched.history) < HISTORY_MIN) return { watched: { ...watched, history } }
   const z = -normalQuantile(rankOf(watched.history, value, random))
   const found = SHIFTS.map((shift, i) => (watched.evidence[i] ?? 0) + shift * z - shift ** 2 / 2)
-  const up = begun(watched.up, z, observation)
-  const down = begun(watched.down, -z, observation)
-  const next: Watched = { history, evidence: found.map(softplus), up, down }
+  const begun = BEGIN_SHIFTS.map((shift, i) => begin(watched.begun[i] ?? NO_RECENT, shift, z, observation))
+  const next: Watched = { history, evidence: found.map(softplus), begun }
   if (logMeanExp(found) < Math.log(threshold)) return { watched: next }
-  return judged(next, found.indexOf(Math.max(...found)) < SHIFTS.length / 2 ? down : up)
+  return judged(next, SHIFTS[found.indexOf(Math.max(...found))] ?? 0)
 }
 
-/** Certain; is it also much? */
-function judged(watched: Watched, recent: Recent): { watched: Watched; verdict?: Verdict } {
-  const after = recent.values
-  const before = without(watched.history, after)
-  const evidence = evidenceOf(before, after, recent)
-  const { p50: middle, p95: high } = evidence.ratio
-  if (!departs(middle, after) && !departs(high, after)) {
-    const settled = countOf(after) > SMALL_MAX
-    return { watched: settled ? { ...UNWATCHED, history: watched.history } : watched }
+/** Certain; is it also much? `likely`: the shift that tells best what was seen. */
+function judged(watched: Watched, likely: number): { watched: Watched; verdict?: Verdict } {
+  const own = watched.begun.filter((_, i) => Math.sign(BEGIN_SHIFTS[i] ?? 0) === Math.sign(likely))
+  const [small, large] = likely < 0 ? [own[1], own[0]] : [own[0], own[1]]
+  for (const recent of Math.abs(likely) >= 1 ? [large, small] : [small]) {
+    if (recent === undefined || recent.sum === 0) continue
+    const after = recent.values
+    const before = without(watched.history, after)
+    const evidence = evidenceOf(before, after, recent)
+    if (!departs(evidence.ratio.p50) && !departs(evidence.ratio.p95)) continue
+    const size = Math.min(SHIFT_MAX, Math.max(SHIFT_MIN, Math.abs(recent.scores) / countOf(after)))
+    const departure: Departure = {
+      sinceMs: recent.sinceMs,
+      before,
+      after,
+      shift: Math.sign(likely) * size,
+      back: 0,
+      latest: NOTHING,
+      latestExamples: [],
+      told: { middle: p50(after), isRough: true },
+    }
+    return { watched: { ...UNWATCHED, history: before, departure }, verdict: { is: 'departed', evidence } }
   }
-  const departure: Departure = {
-    sinceMs: recent.sinceMs,
-    before,
-    after,
-    shift:
-      Math.max(BEGIN_SHIFT, Math.min(3, recent.scores / Math.max(1, countOf(after)))) *
-      (recent === watched.up ? 1 : -1),
-    back: 0,
-    latest: NOTHING,
-    latestExamples: [],
-    told: { ...boundsAt(0.5, after), isRough: true },
-  }
-  return { watched: { ...UNWATCHED, history: before, departure }, verdict: { is: 'departed', evidence } }
+  const settled = small !== undefined && countOf(small.values) > SMALL_MAX
+  return { watched: settled ? { ...UNWATCHED, history: watched.history } : watched }
 }
 
 function observeDeparted(
@@ -183,29 +177,31 @@ function observeDeparted(
   const next = { ...departure, after, back, latest, latestExamples }
   if (countOf(latest) < LATEST_VALUES) return { watched: { ...watched, departure: next } }
   const { told } = departure
-  const now = { ...boundsAt(0.5, latest), isRough: false }
+  const now = { middle: p50(latest), isRough: false }
   const rest = { ...next, latest: NOTHING, latestExamples: [], told: told.isRough ? now : told }
   const evidence = evidenceOf(before, latest, { sinceMs: departure.sinceMs, examples: latestExamples })
   // On the way back it is no news that it is less.
-  if (!isFurther(told, now.middle) || !departs(evidence.ratio.p50, latest))
-    return { watched: { ...watched, departure: rest } }
+  if (!isFurther(told, now.middle) || !departs(evidence.ratio.p50)) return { watched: { ...watched, departure: rest } }
   return {
     watched: { ...watched, departure: { ...rest, told: now } },
     verdict: { is: 'went_further', evidence },
   }
 }
 
-const isFurther = ({ low, middle, high }: Told, now: number): boolean =>
-  now > Math.max(high, middle * FURTHER_RATIO) || now < Math.min(low, middle / FURTHER_RATIO)
+/** What was told roughly is first told better to ourselves, unless it is far off. */
+function isFurther({ middle, isRough }: Told, now: number): boolean {
+  const ratio = isRough ? FURTHER_RATIO ** 2 : FURTHER_RATIO
+  return now > middle * ratio || now < middle / ratio
+}
 
-function begun(recent: Recent, score: number, { value, atMs, requestId }: Observation): Recent {
-  const sum = recent.sum + BEGIN_SHIFT * score - BEGIN_SHIFT ** 2 / 2
+function begin(recent: Recent, shift: number, z: number, { value, atMs, requestId }: Observation): Recent {
+  const sum = recent.sum + shift * z - shift ** 2 / 2
   if (sum <= 0) return NO_RECENT
   return {
     sum,
     sinceMs: recent.sum === 0 ? atMs : recent.sinceMs,
     values: withValue(recent.values, value),
-    scores: recent.scores + score,
+    scores: recent.scores + z,
     examples: withExample(recent.examples, requestId),
   }
 }

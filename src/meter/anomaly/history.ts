@@ -1,5 +1,5 @@
 import { type Random, uniform } from '../../base/random.ts'
-import { countOf, EMPTY_SKETCH, gammaOf, mergeSketches, quantile, type Sketch, sketchOf } from '../sketch.ts'
+import { countOf, EMPTY_SKETCH, gammaOf, mergeSketches, quantile, type Sketch, sketchWith } from '../sketch.ts'
 
 /** What one subject's requests have been like, in buckets of 10 % width. */
 
@@ -12,7 +12,7 @@ const VALUES_MAX = 10_000
 
 export const NOTHING = EMPTY_SKETCH
 
-export const withValue = (history: Sketch, value: number): Sketch => mergeSketches(history, sketchOf(value, GAMMA))
+export const withValue = (history: Sketch, value: number): Sketch => mergeSketches(history, sketchWith(GAMMA, value))
 
 export function bounded(history: Sketch, random: Random): Sketch {
   if (countOf(history) <= VALUES_MAX) return history
@@ -42,7 +42,7 @@ export function without(history: Sketch, part: Sketch): Sketch {
  *  place is drawn by lot. Uniform between 0 and 1, and independent of all before, as long as values
  *  come in no particular order, whatever their distribution (Vovk, Gammerman, Shafer 2005, ch. 2). */
 export function rankOf(history: Sketch, value: number, random: Random): number {
-  const [bucket] = sketchOf(value, GAMMA).buckets
+  const [bucket] = sketchWith(GAMMA, value).buckets
   let larger = 0
   let equal = bucket === undefined ? history.zeros : 0
   for (const [index, count] of history.buckets) {
@@ -61,20 +61,28 @@ export const p95 = (values: Sketch): number => quantile(values, 0.95, GAMMA) ?? 
  *  (Bonferroni). */
 const Z = 2.24
 
-/** Null: not to be told, because there was nothing before. */
+/** Null: beyond any number, because there was nothing before; of `high` also: not known, from so few. */
 export interface Ratio {
   readonly value: number | null
   readonly low: number | null
   readonly high: number | null
 }
 
+interface Bounds {
+  readonly low: number
+  readonly middle: number
+  readonly high: number
+}
+
 /** A quantile, and where it lies in at least 97.5 of 100 cases: the interval of the ranks, which asks
- *  nothing of the distribution. */
-export function boundsAt(q: number, values: Sketch): { low: number; middle: number; high: number } {
+ *  nothing of the distribution. From few values it is open: 0 below, Infinity above. */
+function boundsAt(q: number, values: Sketch): Bounds {
   const n = countOf(values)
   const half = Z * Math.sqrt(q * (1 - q) * n)
-  const at = (rank: number): number => quantile(values, Math.min(1, Math.max(0, rank / n)), GAMMA) ?? 0
-  return { low: at(q * n - half), middle: at(q * n), high: at(q * n + half + 1) }
+  const at = (rank: number): number => quantile(values, rank / n, GAMMA) ?? 0
+  const below = Math.floor(q * n - half)
+  const above = Math.floor(q * n + half) + 1
+  return { low: below < 1 ? 0 : at(below), middle: at(q * n), high: above > n ? Infinity : at(above) }
 }
 
 /** After over before, at the quantile `q`, with an interval that holds it in at least 95 of 100
@@ -82,19 +90,16 @@ export function boundsAt(q: number, values: Sketch): { low: number; middle: numb
 export function ratioAt(q: number, before: Sketch, after: Sketch): Ratio {
   const was = boundsAt(q, before)
   const is = boundsAt(q, after)
-  const over = (a: number, b: number): number | null => (b === 0 ? null : a / b)
-  return {
-    value: over(is.middle, was.middle),
-    low: over(is.low, was.high),
-    high: over(is.high, was.low),
+  const over = (a: number, b: number): number | null => {
+    if (a === 0) return b === 0 ? 1 : 0
+    return Number.isFinite(a) && b > 0 ? a / b : null
   }
+  return { value: over(is.middle, was.middle), low: over(is.low, was.high), high: over(is.high, was.low) }
 }
 
 /** What is worth an alert: a quarter more or a fifth less, beyond doubt. */
 const RATIO_UP = 1.25
 const RATIO_DOWN = 0.8
 
-export function departs({ value, low, high }: Ratio, after: Sketch): boolean {
-  if (value === null) return low === null && p50(after) > 0
-  return (low !== null && low > RATIO_UP) || (high !== null && high < RATIO_DOWN)
-}
+export const departs = ({ low, high }: Ratio): boolean =>
+  low === null || low > RATIO_UP || (high !== null && high < RATIO_DOWN)

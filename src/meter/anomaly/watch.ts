@@ -5,7 +5,8 @@ import type { Entry, Events } from '../../store/events.ts'
 import { type Change, getAll, type Key, put, remove, type Rows, scanAll, type Stored, table } from '../../store/rows.ts'
 import type { AlertDraft, Alerts } from '../alerts/alerts.ts'
 import { TOKEN_BUCKETS, totalTokens } from '../usage.ts'
-import { type Evidence, observe, UNWATCHED, type Verdict, type Watched } from './detector.ts'
+import { type Evidence, type Figures, observe, UNWATCHED, type Verdict, type Watched } from './detector.ts'
+import type { Ratio } from './history.ts'
 
 /** Follows the journal and raises an alert where the tokens or the cost of a request of a prompt, a
  *  user or a workflow are no longer what they were. Like the usage book it keeps its place together
@@ -228,9 +229,18 @@ const evidenceJson = (measure: Measure, evidence: Evidence): JsonObject => {
   return {
     measure: measure === 'tokens' ? 'tokensPerRequest' : 'costNanoUsdPerRequest',
     since: new Date(sinceMs).toISOString(),
-    before: { ...before },
-    after: { ...after },
-    ratio: { p50: { ...ratio.p50 }, p95: { ...ratio.p95 } },
+    before: figuresJson(before),
+    after: figuresJson(after),
+    ratio: { p50: ratioJson(ratio.p50), p95: ratioJson(ratio.p95) },
     examples,
   }
 }
+
+/** Tokens and nano-USD are whole, ratios have three places. */
+const figuresJson = ({ n, p50, p95 }: Figures): JsonObject => ({ n, p50: Math.round(p50), p95: Math.round(p95) })
+const ratioJson = ({ value, low, high }: Ratio): JsonObject => ({
+  value: thousandths(value),
+  low: thousandths(low),
+  high: thousandths(high),
+})
+const thousandths = (ratio: number | null): number | null => (ratio === null ? null : Math.round(ratio * 1000) / 1000)

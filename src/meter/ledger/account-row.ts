@@ -17,8 +17,6 @@ export interface LeaseRow {
   /** Of the order that made this version of the lease; the sign that it was carried out. */
   readonly sequence: number
   readonly amount: number
-  /** Under this term, all told: with a log of holds it tells what a dead node had not posted. */
-  readonly posted: number
   /** The node waits for this much, and since then (the store's time). */
   readonly wants: number
   readonly askedAtMs: number
@@ -35,6 +33,8 @@ export interface NodeRow {
 export interface LeasedRow {
   readonly window: Window
   readonly soft: boolean
+  /** What holds may come to at most that its log does not have. */
+  readonly unrecorded: number
 }
 
 /** By budget, subject, unit, period. */
@@ -113,7 +113,6 @@ export function carryOut(row: AccountRow | undefined, terms: Terms, order: Order
       term: own.term,
       sequence: order.sequence,
       amount: kept + granted,
-      posted: addPosted(own.posted, order.post),
       wants,
       askedAtMs: wants > 0 ? (told ? own.askedAtMs : terms.atMs) : 0,
       firmAtMs: contested && terms.atMs - own.firmAtMs >= FIRM_TOLD_MS ? terms.atMs : own.firmAtMs,
@@ -121,7 +120,7 @@ export function carryOut(row: AccountRow | undefined, terms: Terms, order: Order
   return { posted, leases }
 }
 
-const NO_LEASE = { epoch: 0, term: 0, sequence: 0, amount: 0, posted: 0, wants: 0, askedAtMs: 0, firmAtMs: 0 }
+const NO_LEASE = { epoch: 0, term: 0, sequence: 0, amount: 0, wants: 0, askedAtMs: 0, firmAtMs: 0 }
 
 /** Whether the second row says anything that the first does not, but for the order's number. */
 export function differs(before: AccountRow | undefined, after: AccountRow, node: string): boolean {
@@ -211,22 +210,23 @@ export function countedAt({ posted }: AccountRow, durationMs: number | undefined
 export const leasedBy = (leases: readonly LeaseRow[]): number => leases.reduce((sum, { amount }) => sum + amount, 0)
 
 /** The row after a node's lease was recovered: what it spent and had not posted is posted, and the
- *  lease is gone. `used` is all the term used as its log proves it, open holds at their bound;
- *  undefined: nothing is proved, so the whole lease counts as used. */
+ *  lease is gone. Without a proof the whole lease counts as used. */
 export function recovered(
   row: AccountRow,
   node: string,
-  used: number | undefined,
+  proof: { readonly settled: number; readonly open: number } | undefined,
   terms: Pick<Terms, 'soft' | 'window' | 'atMs'> & { readonly posts: boolean },
 ): AccountRow {
   const { [node]: lease, ...leases } = row.leases
   if (lease === undefined) return row
   // Its requests ended with the node.
   if (!terms.posts) return { posted: row.posted, leases }
-  // A log that lost a closing tells the bound of a hold that was posted at less, and the rest of it
-  // given back: what is left of the lease is all that can have been used and not posted.
-  const left = terms.soft ? Number.MAX_SAFE_INTEGER : lease.amount
-  const unproved = terms.soft ? 0 : lease.amount
-  const proved = used === undefined ? unproved : Math.min(left, Math.max(0, used - lease.posted))
-  return { posted: postTo(row.posted, terms, proved), leases }
+  const amount = terms.soft ? 0 : lease.amount
+  if (proof === undefined) return { posted: postTo(row.posted, terms, amount), leases }
+  const { settled, open } = proof
+  // A log that lost an end tells the bound of a hold that was posted at less, and the rest of it
+  // given back: what is left of the lease is all that open holds can use. Unless a call used more
+  // than its bound: then the lease is less than what is held.
+  const left = terms.soft || settled > amount ? Infinity : amount - settled
+  return { posted: postTo(row.posted, terms, addPosted(settled, Math.min(open, left))), leases }
 }

@@ -12,6 +12,9 @@ export const accountKey = ({ id, unit }: Budget, subject: string, period: Period
   period.key,
 ]
 
+/** Shared, for most accounts have nobody waiting. */
+const NOBODY = Object.freeze<Waiting[]>([]) as Waiting[]
+
 /** A budget's use by one subject in one period, as one node sees it. The node's lease is a slice
  *  of the budget's headroom, split in three:
  *
@@ -20,10 +23,11 @@ export const accountKey = ({ id, unit }: Budget, subject: string, period: Period
  *  Reserve moves from available to pending, settle from pending to unposted and back to
  *  available; only the escrow changes their sum. */
 export class Account {
-  /** The newest version, where the configuration changed. */
+  /** The newest version, where the configuration changed, and whose it is. */
   budget: Budget
-  /** Budget, subject, unit, period: the key of the durable account. */
-  readonly key: Key
+  generation: number
+  /** Its key as one text: of a million accounts the arrays would take 80 MB. */
+  readonly name: string
   readonly startMs: number
   readonly endMs: number
   /** Counts, and never holds anybody up. */
@@ -44,6 +48,10 @@ export class Account {
   returning = 0
   /** Open holds. */
   holds = 0
+  /** Held or used, and not on the node's record of holds yet: never more than `unrecordedMax`, unless
+   *  whoever holds it waits for the record. */
+  unrecorded = 0
+  unrecordedMax = 0
   /** Left behind: the next request of the same period makes a new one. */
   retired = false
 
@@ -51,7 +59,9 @@ export class Account {
   lease = 0
   /** The order on its way to the store, until it is known how it went. */
   order: Order | undefined
-  waiting: Waiting[] = []
+  /** The number of the last order that was carried out. */
+  carried = 0
+  waiting: Waiting[] = NOBODY
   queued = false
   /** What the durable account told last: everything posted, by all nodes. */
   posted = 0
@@ -67,7 +77,7 @@ export class Account {
   wants = false
   /** We told others that nothing is to spare here; until then (monotonic) what comes free goes back
    *  at once, and is no more ours to use than theirs. */
-  firmUntilMs = -Infinity
+  firmUntilMs = 0
   /** What to lease at once: about a second's demand. */
   slice = 0
   drawnAtMs = -Infinity
@@ -76,15 +86,26 @@ export class Account {
   /** The next slice is due. */
   ahead = false
   idleTicks = 0
-  constructor(budget: Budget, key: Key, period: Period, term: number) {
+  constructor({ budget, generation }: Binding, name: string, period: Period, term: number) {
     this.budget = budget
-    this.key = key
+    this.generation = generation
+    this.name = name
     this.startMs = period.startMs
     this.endMs = period.endMs
     this.freedAtMs = period.endMs
     this.soft = isSoft(budget.action)
     this.posts = isPosted(budget.unit)
     this.term = term
+  }
+
+  /** Budget, subject, unit, period: the key of the durable account. */
+  get key(): Key {
+    return this.name.split('\0')
+  }
+
+  wait(waiting: Waiting): void {
+    if (this.waiting.length === 0) this.waiting = [waiting]
+    else this.waiting.push(waiting)
   }
 
   /** Of what is at hand, what goes back and is nobody's until then. */
@@ -128,8 +149,11 @@ export class Binding {
   /** A limit for each request alone needs no account. */
   readonly perRequest: boolean
   current: Account | undefined
+  /** Of the table it is in. */
+  readonly generation: number
 
-  constructor(budget: Budget, subject: string) {
+  constructor(budget: Budget, subject: string, generation = 0) {
+    this.generation = generation
     this.budget = budget
     this.subject = subject
     this.unit = budget.unit

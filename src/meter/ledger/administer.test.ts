@@ -100,7 +100,7 @@ test('accounts are read by budget and subject, page by page', async () => {
 })
 
 const account = (posted: AccountRow['posted'], leases: AccountRow['leases'] = {}): AccountRow => ({ posted, leases })
-const LEASE = { epoch: 1, term: 1, sequence: 1, amount: 5, posted: 0, wants: 0, askedAtMs: 0, firmAtMs: 0 }
+const LEASE = { epoch: 1, term: 1, sequence: 1, amount: 5, wants: 0, askedAtMs: 0, firmAtMs: 0 }
 
 async function keysOf(rows: Rows): Promise<string[]> {
   return (await rows.scan(ACCOUNTS, { limit: 100 })).map(({ key }) => `${key[0]} ${key[3]}`)

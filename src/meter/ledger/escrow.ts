@@ -2,11 +2,11 @@ import type { Clock, Timer } from '../../base/clock.ts'
 import { type Fault, toFault } from '../../base/errors.ts'
 import type { Leases } from '../../store/leases.ts'
 import { put, type Rows } from '../../store/rows.ts'
-import { Account, accountKey, type Drawn } from './account.ts'
+import { Account, accountKey, type Binding, type Drawn } from './account.ts'
 import { ACCOUNTS, NODES } from './account-row.ts'
-import type { Budget } from './budget.ts'
 import { type Evidence, fence, storeOffset } from './recover.ts'
 import { adopt, answerAll, expire, IDLE_TICKS_MAX, type Moment, sharesPassed, type Step, stepOf } from './step.ts'
+import type { BudgetTable } from './table.ts'
 import { periodAt } from './window.ts'
 
 /** The node's leases on the headroom of durable accounts. Everything between memory and store
@@ -20,8 +20,11 @@ export interface EscrowOptions {
   readonly clock: Clock
   /** Unique among the processes that share the store; the same again after a restart. */
   readonly node: string
-  /** What the log of this node's holds proves; see `Evidence`. */
+  /** What the log of this node's holds proves; see `evidenceOf`. */
   readonly evidence: Evidence
+  /** The part of each limit, between 0 and 1, that may be held before it is on record; a crash is
+   *  posted so much more. */
+  readonly unrecordedShare?: number
   readonly reports: EscrowReports
 }
 
@@ -51,6 +54,7 @@ export class Escrow {
   readonly #rows: Rows
   readonly #clock: Clock
   readonly #reports: EscrowReports
+  readonly #unrecordedShare: number
   readonly #accounts = new Map<string, Account>()
   /** From the clock that never jumps to the store's. */
   readonly #storeOffsetMs: number
@@ -60,10 +64,11 @@ export class Escrow {
   #fenced = false
   #closed = false
   #timer: Timer | undefined
+  #table: BudgetTable | undefined
   /** Accounts that requests wait for, and when to look again. */
   #awaited: Account[] = []
   #lookTimer: Timer | undefined
-  /** Of terms and orders. */
+  /** Of terms, orders and holds. */
   #number = 0
 
   private constructor(options: EscrowOptions, epoch: number, storeOffsetMs: number) {
@@ -72,6 +77,7 @@ export class Escrow {
     this.#rows = options.rows
     this.#clock = options.clock
     this.#reports = options.reports
+    this.#unrecordedShare = options.unrecordedShare ?? 0
     this.#storeOffsetMs = storeOffsetMs
     this.#arm()
   }
@@ -81,7 +87,7 @@ export class Escrow {
   static async open(options: EscrowOptions): Promise<Escrow> {
     const { rows, leases, node, clock, evidence } = options
     const offsetMs = await storeOffset(leases, clock, node)
-    const epoch = await fence(rows, node, offsetMs + clock.monotonicMs(), evidence)
+    const epoch = await fence(rows, node, () => offsetMs + clock.monotonicMs(), evidence)
     return new Escrow(options, epoch, offsetMs)
   }
 
@@ -89,32 +95,59 @@ export class Escrow {
     return this.#fenced
   }
 
+  /** Of the last term, order or hold. */
+  get number(): number {
+    return this.#number
+  }
+
+  nextNumber(): number {
+    return ++this.#number
+  }
+
   get accounts(): Iterable<Account> {
     return this.#accounts.values()
   }
 
   /** The account of a budget and subject for the period of an instant. */
-  account(budget: Budget, subject: string, wallMs: number): Account {
+  account(asked: Binding, wallMs: number): Account {
+    const { subject } = asked
+    // A request that waits since before a change gets to the next period by what is in force there.
+    const stale = this.#table !== undefined && asked.generation < this.#table.generation
+    const binding = (stale ? this.#table?.bindingOf(asked.budget, subject) : undefined) ?? asked
+    const { budget, generation } = binding
     const period = periodAt(budget.window, wallMs)
-    const key = accountKey(budget, subject, period)
-    const name = key.join('\0')
+    const name = accountKey(budget, subject, period).join('\0')
     const present = this.#accounts.get(name)
     if (present !== undefined) {
-      if (present.budget !== budget) this.#change(present, budget)
+      if (present.budget !== budget && present.generation <= generation) this.#change(present, binding)
       return present
     }
-    const account = new Account(budget, key, period, ++this.#number)
+    const account = new Account(binding, name, period, this.nextNumber())
+    account.unrecordedMax = Math.floor(budget.limit * this.#unrecordedShare)
     this.#accounts.set(name, account)
     return account
   }
 
+  /** A new table is in force. Requests bring it to the accounts they use; this brings it to all, so
+   *  that no limit is gone by that was lowered. */
+  configure(table: BudgetTable): void {
+    this.#table = table
+    for (const account of this.#accounts.values()) {
+      const [, subject = '', , period] = account.key
+      const binding = table.bindingOf(account.budget, subject)
+      if (binding !== undefined && periodAt(binding.budget.window, Math.max(0, account.startMs)).key === period)
+        this.#change(account, binding)
+    }
+  }
+
   /** The configuration changed: what was refused may be affordable now, and what is at hand beyond a
    *  lower limit goes back at once. */
-  #change(account: Account, budget: Budget): void {
+  #change(account: Account, { budget, generation }: Binding): void {
+    account.generation = generation
     account.headroom += budget.limit - account.budget.limit
     account.change(budget)
     if (!account.soft) account.setAside(Math.min(account.available, -account.headroom))
-    this.#enqueue(account)
+    if (account.relabelled || account.returning > 0 || account.waiting.length > 0) this.#enqueue(account)
   }
 
   /** Leases at least `amount`, waiting for other nodes to give back what they do not use; until
@@ -122,7 +155,7 @@ export class Escrow {
   draw(account: Account, amount: number, deadlineMs: number): Promise<Drawn> {
     if (this.#fenced || this.#closed) return Promise.resolve('fenced')
     return new Promise((resolve) => {
-      account.waiting.push({ amount, deadlineMs, resolve })
+      account.wait({ amount, deadlineMs, resolve })
       this.#enqueue(account)
     })
   }
@@ -229,7 +262,7 @@ export class Escrow {
     const { account } = step
     const again = adopt(step, this.#now())
     for (const share of sharesPassed(step)) this.#reports.warned(account, share)
-    if (account.retired) this.#accounts.delete(account.key.join('\0'))
+    if (account.retired) this.#accounts.delete(account.name)
     else if (again) this.#enqueue(account)
     else if (account.waiting.length > 0) this.#await(account)
   }
@@ -249,7 +282,7 @@ export class Escrow {
       epoch: this.epoch,
       monotonicMs: this.#clock.monotonicMs(),
       rollingMs: this.#storeOffsetMs + this.#clock.monotonicMs(),
-      number: () => ++this.#number,
+      number: () => this.nextNumber(),
     }
   }
 

@@ -5,7 +5,7 @@ import { ACCOUNTS, type AccountRow } from './account-row.ts'
 import { type Amounts, NO_AMOUNTS } from './amounts.ts'
 import type { Budget } from './budget.ts'
 import { Hold } from './ledger.ts'
-import { type Evidence, NO_EVIDENCE } from './recover.ts'
+import { type Evidence, fence, NO_EVIDENCE } from './recover.ts'
 import { Shortfall } from './shortfall.ts'
 import { BudgetTable } from './table.ts'
 
@@ -166,9 +166,10 @@ test('a node gives back what it does not use when another needs it', async () =>
 test('a node that died has its whole lease posted, or what its log proves', async () => {
   for (const [evidence, expected] of [
     [NO_EVIDENCE, 234],
-    [() => 130, 130],
-    // More than was leased: a closing that the log lost.
-    [() => 2_000, 234],
+    [() => ({ settled: 0, open: 100 }), 130],
+    [async () => ({ settled: 0, open: 100 }), 130],
+    // More than was leased: an end that the log lost.
+    [() => ({ settled: 0, open: 2_000 }), 234],
   ] as const) {
     const dead = await open([TOKENS])
     const hold = held(await dead.ledger.admit('r1', 0, dead.table.bind(RED), tokens(100)))
@@ -235,4 +236,16 @@ test('a node that dies after a warning became a limit has what it leased posted'
   held(hold)
   await open([soft], rows)
   assert.ok((await postedIn(rows)) >= 51)
+})
+
+test('what a fenced node used is dated when it is posted, not when somebody thought of fencing (seed 228499)', async () => {
+  const rolling: Budget = { ...TOKENS, limit: 100, window: { kind: 'rolling', durationMs: 60_000 } }
+  const { ledger, table, rows, clock } = await open([rolling])
+  const [hold] = await timed(clock, ledger.admit('r1', 0, table.bind(RED), tokens(100)))
+  held(hold)
+  let readings = 0
+  const storeMs = (): number => clock.wallMs() + ++readings * 30_000
+  await fence(rows, 'a', storeMs, NO_EVIDENCE)
+  const [stored] = await rows.scan<AccountRow>(ACCOUNTS, { limit: 10 })
+  assert.deepEqual(stored?.row.posted, [[Math.floor((clock.wallMs() + 30_000) / 1_000), 100]])
 })

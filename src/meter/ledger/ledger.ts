@@ -8,14 +8,27 @@ import { overRequest, type Short, Shortfall, shortOf } from './shortfall.ts'
 
 /** What a request may use at most, put aside in every account that binds it. */
 export class Hold {
+  /** Unique in the node's epoch. */
+  readonly number: number
   readonly requestId: string
   readonly attempt: number
   /** `amounts[i]` is held in `accounts[i]`. */
   readonly accounts: readonly Account[]
   readonly amounts: readonly number[]
+  /** What was used, once it has ended. */
+  actual: Amounts = NO_AMOUNTS
+  /** The escrow's last order before the end; see `EndEntry`. */
+  endedAfter = 0
   state: 'open' | 'settled' | 'void' = 'open'
 
-  constructor(requestId: string, attempt: number, accounts: readonly Account[], amounts: readonly number[]) {
+  constructor(
+    number: number,
+    requestId: string,
+    attempt: number,
+    accounts: readonly Account[],
+    amounts: readonly number[],
+  ) {
+    this.number = number
     this.requestId = requestId
     this.attempt = attempt
     this.accounts = accounts
@@ -123,7 +136,7 @@ export class Ledger {
       if (account.soft) this.#noteExceeded(account, requestId)
       else if (account.available < account.lowWater) this.#escrow.drawAhead(account)
     }
-    const hold = new Hold(requestId, attempt, accounts, amounts)
+    const hold = new Hold(this.#escrow.nextNumber(), requestId, attempt, accounts, amounts)
     this.#open.set(name, hold)
     return hold
   }
@@ -148,6 +161,8 @@ export class Ledger {
     this.#open.delete(nameOf(hold.requestId, hold.attempt))
     const { accounts, amounts } = hold
     const nowMs = this.#clock.monotonicMs()
+    hold.endedAfter = this.#escrow.number
+    hold.actual = actual
     for (let at = 0; at < accounts.length; at++) {
       const account = accounts[at]
       const held = amounts[at]
@@ -170,12 +185,12 @@ export class Ledger {
     if (
       current !== undefined &&
       !current.retired &&
-      current.budget === binding.budget &&
+      (current.budget === binding.budget || binding.generation < current.generation) &&
       nowMs >= current.startMs &&
       nowMs < current.endMs
     )
       return current
-    return (binding.current = this.#escrow.account(binding.budget, binding.subject, nowMs))
+    return (binding.current = this.#escrow.account(binding, nowMs))
   }
 
   #noteExceeded(account: Account, requestId: string): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock } from '../../../tests/kit/clock.ts'
-import { openNode, timed, wait } from '../../../tests/kit/ledger.ts'
+import { CutRows, openNode, timed, wait } from '../../../tests/kit/ledger.ts'
 import { MemoryRows } from '../../drivers/memory/rows.ts'
 import { AMOUNT_MAX, amountsOf } from './amounts.ts'
 import type { Budget } from './budget.ts'
@@ -150,14 +150,51 @@ test('an account lives on under an override: raised it affords more, lowered it 
   assert.ok(rows)
 })
 
-test('a table made before an override does not bring the old limit back for long', async () => {
+test('a request that was bound before an override does not bring the old limit back', async () => {
   const clock = new ManualClock()
   const [budget] = BUDGETS
   assert.ok(budget)
   const { ledger, table } = await openNode({ budgets: [budget], rows: new MemoryRows(), clock })
-  const lowered = new BudgetTable([budget], [{ ...SOUND, limit: 10 }])
+  const lowered = new BudgetTable([budget], [{ ...SOUND, limit: 10 }], 1)
   const ask = (id: string, of: BudgetTable) => timed(clock, ledger.admit(id, 0, of.bind({ key: 'k1' }), tokens(11)))
   assert.ok((await ask('new', lowered))[0] instanceof Shortfall)
-  assert.ok((await ask('a retry of an old request', table))[0] instanceof Hold)
+  assert.ok((await ask('a retry of an old request', table))[0] instanceof Shortfall)
   assert.ok((await ask('newer', lowered))[0] instanceof Shortfall)
+})
+
+test('a new table reaches accounts that no request uses just now, and what is at hand beyond it goes back', async () => {
+  const clock = new ManualClock()
+  const [budget] = BUDGETS
+  assert.ok(budget)
+  const { ledger, escrow, table } = await openNode({ budgets: [budget], rows: new MemoryRows(), clock })
+  const [first] = await timed(clock, ledger.admit('r1', 0, table.bind({ key: 'k1' }), tokens(5)))
+  assert.ok(first instanceof Hold && ledger.settle(first, tokens(5)))
+  const [account] = escrow.accounts
+  assert.ok((account?.available ?? 0) > 0)
+  escrow.configure(new BudgetTable([budget], [{ ...SOUND, limit: 4 }], 1))
+  assert.deepEqual([account?.budget.limit, account?.available], [4, 0])
+  await wait(clock, 500)
+  assert.deepEqual([account?.lease, account?.posted], [0, 5])
+})
+
+test('a request that waits while the limit is lowered and the day ends draws by the new limit (seed 3163)', async () => {
+  const clock = new ManualClock()
+  const day: Budget = {
+    ...hard,
+    id: 'day',
+    scope: 'key',
+    match: '*',
+    limit: 1_000,
+    window: { kind: 'calendar', unit: 'day', zone: 'UTC' },
+  }
+  const rows = new CutRows()
+  const { ledger, escrow, table } = await openNode({ budgets: [day], rows, clock })
+  clock.advance(24 * HOUR_MS - 300)
+  rows.cut = true
+  const asked = ledger.admit('r1', 0, table.bind({ key: 'k1' }), tokens(500))
+  await wait(clock, 250)
+  escrow.configure(new BudgetTable([{ ...day, limit: 100 }], [], 1))
+  rows.cut = false
+  const [refused] = await timed(clock, asked)
+  assert.ok(refused instanceof Shortfall && refused.reason === 'over_limit', 'the new day has the new limit')
 })

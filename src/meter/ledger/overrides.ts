@@ -22,13 +22,13 @@ export interface Override {
   readonly by: string
 }
 
-export const EVERY_SUBJECT = '*'
+const EVERY_SUBJECT = '*'
 
 /** By budget, subject, id. */
 const OVERRIDES = table<Override>('ledger.overrides')
 
 /** What lasts longer is no exception: the budget itself should say it. */
-export const OVERRIDE_MS_MAX = 366 * 24 * 3_600_000
+const OVERRIDE_MS_MAX = 366 * 24 * 3_600_000
 const TEXT_UNITS_MAX = 500
 const NAME_UNITS_MAX = 256
 

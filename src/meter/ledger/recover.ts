@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { fault } from '../../base/errors.ts'
 import type { Leases } from '../../store/leases.ts'
-import { type Change, type Key, put, remove, type Rows, type Stored } from '../../store/rows.ts'
+import { type Change, type Key, put, remove, type Rows, scanAll, type Stored } from '../../store/rows.ts'
 import { ACCOUNTS, LEASED, type LeasedRow, NODES, recovered } from './account-row.ts'
 import { isPosted, type Unit } from './amounts.ts'
 import { CLOCK_AGREEMENT_MS } from './window.ts'
@@ -13,25 +13,33 @@ export interface Orphan {
   readonly node: string
   readonly epoch: number
   readonly term: number
+  /** Of the last order that was carried out: what had ended before it is posted. */
+  readonly sequence: number
   /** Budget, subject, unit, period. */
   readonly account: Key
 }
 
-/** What a log proves that was used under a lease's term, from its first hold to its last, open
- *  ones at their bound. Only a log in which every hold was durable before its engine was called,
- *  and which the old epoch cannot write to any more, proves anything; undefined: nothing is
- *  proved, so the whole lease is posted. */
-export type Evidence = (orphan: Orphan) => number | undefined
+/** What was used of a lease and had not been posted. */
+export interface Proof {
+  /** By holds that ended. */
+  readonly settled: number
+  /** By holds that did not, at their bound. */
+  readonly open: number
+}
+
+/** What a log proves of a lease; undefined: nothing, so the whole lease is posted. See
+ *  `evidenceOf`. */
+export type Evidence = (orphan: Orphan) => Proof | undefined | Promise<Proof | undefined>
 
 export const NO_EVIDENCE: Evidence = () => undefined
 
 const PAGE = 500
 
 /** Fences whoever was the node until now: none of its commits succeeds any more. Then posts what
- *  it used and frees the rest. Returns the node's new epoch. `storeMs`: the
- *  store's time. May be repeated after any failure;
- *  throws a `Fault` (`store_unavailable`) where the store does not answer. */
-export async function fence(rows: Rows, node: string, storeMs: number, evidence: Evidence): Promise<number> {
+ *  it used and frees the rest. Returns the node's new epoch. `storeMs` tells the store's time, asked
+ *  for each lease once the epoch is over: what a node used until then must not be dated earlier, or
+ *  a rolling window would forget it too soon. May be repeated after any failure; throws a `Fault` (`store_unavailable`) where the store does not answer. */
+export async function fence(rows: Rows, node: string, storeMs: () => number, evidence: Evidence): Promise<number> {
   const epoch = await raise(rows, node)
   let after: Key | undefined
   for (;;) {
@@ -56,7 +64,7 @@ async function recover(
   node: string,
   epoch: number,
   leased: Stored<LeasedRow>,
-  atMs: number,
+  storeMs: () => number,
   evidence: Evidence,
 ): Promise<void> {
   const key = leased.key.slice(1)
@@ -67,12 +75,27 @@ async function recover(
     const lease = stored?.row.leases[node]
     if (stored !== undefined && lease !== undefined && lease.epoch < epoch) {
       const posts = isPosted(key[2] as Unit)
-      const used = evidence({ node, epoch: lease.epoch, term: lease.term, account: key })
-      const terms = { ...leased.row, posts, atMs }
-      changes.push(put(ACCOUNTS, key, recovered(stored.row, node, used, terms), stored.version))
+      const { epoch, term, sequence } = lease
+      const proved = posts ? await evidence({ node, epoch, term, sequence, account: key }) : undefined
+      const proof = proved && { ...proved, open: proved.open + leased.row.unrecorded }
+      const terms = { ...leased.row, posts, atMs: storeMs() }
+      changes.push(put(ACCOUNTS, key, recovered(stored.row, node, proof, terms), stored.version))
     }
     if (await rows.commit(changes)) return
   }
+}
+
+/** Nodes that have leases and are not among those that run: nobody else will ever post what they
+ *  used and give back the rest. */
+export async function absentNodes(rows: Rows, running: ReadonlySet<string>): Promise<string[]> {
+  const absent: string[] = []
+  for await (const { key } of scanAll(rows, NODES)) {
+    const [node = ''] = key
+    if (running.has(node)) continue
+    const [leased] = await rows.scan(LEASED, { prefix: [node], limit: 1 })
+    if (leased !== undefined) absent.push(node)
+  }
+  return absent
 }
 
 /** Of any length: the lease is taken for the sake of its date. */

@@ -77,7 +77,9 @@ export const overRequest = ({ budget, subject }: Binding, needed: number): Short
   resetsAtMs: Infinity,
 })
 
-export function shortOf({ budget, subject }: Binding, account: Account, needed: number, nowMs: number): Short {
+export function shortOf({ subject }: Binding, account: Account, needed: number, nowMs: number): Short {
+  // The account's is the newest, whenever the request was bound.
+  const { budget } = account
   const available = Math.max(0, account.available + Math.max(0, account.headroom))
   const spent = needed > available && nowMs < account.spentUntilMs
   return {

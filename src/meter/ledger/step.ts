@@ -75,7 +75,7 @@ export function stepOf(account: Account, stored: Stored<AccountRow> | undefined,
   if (due.leave && lease === undefined) return unchanged
   const changes: Change[] = [put(ACCOUNTS, key, after, stored?.version ?? 0)]
   if ((lease === undefined || account.relabelled) && !due.leave)
-    changes.push(put(LEASED, [node, ...key], { window: budget.window, soft }))
+    changes.push(put(LEASED, [node, ...key], { window: budget.window, soft, unrecorded: account.unrecordedMax }))
   if (lease !== undefined && due.leave) changes.push(remove(LEASED, [node, ...key]))
   return { ...unchanged, after, changes }
 }
@@ -128,9 +128,10 @@ export function adopt({ account, after, terms, changes }: Step, moment: Moment):
   const lease = after.leases[terms.node]
   const standing = standingOf(after, terms)
   const amount = lease?.amount ?? 0
+  account.ahead = false
   if (order !== undefined) {
     account.order = undefined
-    account.ahead = false
+    account.carried = order.sequence
     account.unposted -= order.post
     if (changes.length > 0 && terms.soft === account.soft) account.relabelled = false
     if (!account.soft) {
@@ -192,7 +193,9 @@ function answer(account: Account, { headroom, promised, recallable }: Standing, 
 }
 
 export function answerAll(account: Account, drawn: Drawn): void {
-  for (const { resolve } of account.waiting.splice(0)) resolve(drawn)
+  const { waiting } = account
+  account.waiting = []
+  for (const { resolve } of waiting) resolve(drawn)
 }
 
 /** An answer of the store ends a wait that is over; without one, it ends so much later. */

@@ -32,17 +32,22 @@ export class BudgetTable {
 
   readonly #limits: OverriddenLimits
 
-  /** The budgets must have passed `checkBudgets`; `inForce`: the overrides that are. */
-  constructor(budgets: Iterable<Budget>, inForce: Iterable<Override> = []) {
+  readonly generation: number
+
+  /** The budgets must have passed `checkBudgets`; `inForce`: the overrides that are. A request that
+   *  was bound before a change does not undo it where each table has a greater `generation`. */
+  constructor(budgets: Iterable<Budget>, inForce: Iterable<Override> = [], generation = 0) {
+    this.generation = generation
     const limits = (this.#limits = new OverriddenLimits(inForce))
     for (const budget of budgets) {
       const { scope, match = '' } = budget
-      if (scope === 'global' || scope === 'request') this.#always.push(new Binding(limits.of(budget, ''), ''))
-      else if (match === '*') listIn(this.#each, scope).push(budget)
+      if (scope === 'global' || scope === 'request')
+        this.#always.push(new Binding(limits.of(budget, ''), '', generation))
+      else if (match === '*') addTo(this.#each, scope, budget)
       else {
         let matches = this.#named.get(scope)
         if (matches === undefined) this.#named.set(scope, (matches = new Map()))
-        listIn(matches, match).push(new Binding(limits.of(budget, match), match))
+        addTo(matches, match, new Binding(limits.of(budget, match), match, generation))
       }
     }
   }
@@ -58,6 +63,14 @@ export class BudgetTable {
     return found
   }
 
+  /** What has become of a budget, for a subject; undefined where there is no such any more. */
+  bindingOf({ id, scope }: Budget, subject: string): Binding | undefined {
+    const named = this.#named.get(scope)?.get(subject) ?? this.#always
+    const own = named.find(({ budget }) => budget.id === id)
+    const each = this.#each.get(scope)?.find((budget) => budget.id === id)
+    return own ?? (each && new Binding(this.#limits.of(each, subject), subject, this.generation))
+  }
+
   #add(found: Binding[], scope: Scope, subject: string): void {
     const named = this.#named.get(scope)?.get(subject)
     if (named !== undefined) for (const binding of named) found.push(binding)
@@ -66,7 +79,7 @@ export class BudgetTable {
     const name = `${scope}\0${subject}`
     let made = this.#made.get(name)
     if (made === undefined) {
-      made = each.map((budget) => new Binding(this.#limits.of(budget, subject), subject))
+      made = each.map((budget) => new Binding(this.#limits.of(budget, subject), subject, this.generation))
       this.#made.set(name, made)
       if (this.#made.size > BINDINGS_MAX)
         for (const oldest of this.#made.keys()) {
@@ -78,8 +91,10 @@ export class BudgetTable {
   }
 }
 
-function listIn<Name, Item>(lists: Map<Name, Item[]>, name: Name): Item[] {
-  let list = lists.get(name)
-  if (list === undefined) lists.set(name, (list = []))
-  return list
+/** A list begins with the item it is made for: one that is pushed to when empty takes room for 16,
+ *  which of a million budgets is 120 MB. */
+function addTo<Name, Item>(lists: Map<Name, Item[]>, name: Name, item: Item): void {
+  const list = lists.get(name)
+  if (list === undefined) lists.set(name, [item])
+  else list.push(item)
 }

@@ -6,7 +6,7 @@ import { addressText, listenFault, parseAddress } from './address.ts'
 
 /** A TCP address that this process binds and others accept on. Connections that nobody has
  *  accepted yet wait in it, whoever of the others dies. */
-export interface SharedAddress {
+export interface BoundAddress {
   /** The address really bound, `host:port`. */
   readonly address: string
   /** To be handed to another process over Node's IPC, for `NodeHttpListener.listenOn`. */
@@ -24,7 +24,7 @@ interface TcpHandle {
 type CreateServerHandle = (host: string, port: number, family: 4 | 6) => TcpHandle | number
 
 /** Rejects with a `Fault`: `port_in_use`, `address_invalid`. */
-export async function bindShared(address: string): Promise<SharedAddress> {
+export async function bindAddress(address: string): Promise<BoundAddress> {
   const target = parseAddress(address)
   if (target.path !== undefined) throw fault('address_invalid', { address, reason: 'it is not host:port' })
   const create = (net as unknown as { readonly _createServerHandle?: CreateServerHandle })._createServerHandle
