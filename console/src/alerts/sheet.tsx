@@ -7,7 +7,8 @@ import { Sheet } from '../design/sheet.tsx'
 import { formatRelative, formatTime } from '../design/units.ts'
 import { useAccess } from '../shell/access.ts'
 import { useNow } from '../shell/now.ts'
-import { evidenceOf, titleOf } from './words.ts'
+import { useRouter } from '../shell/route.ts'
+import { addressOf, evidenceOf, titleOf } from './words.ts'
 import './sheet.css'
 
 interface Props {
@@ -26,7 +27,7 @@ export default function AlertsSheet({ found, onChange, onClose }: Props) {
       <ul className="alert-list">
         {found?.alerts.map((alert) => (
           <li key={alert.id}>
-            <AlertCard alert={alert} onChange={onChange} />
+            <AlertCard alert={alert} onChange={onChange} onClose={onClose} />
           </li>
         ))}
       </ul>
@@ -35,7 +36,9 @@ export default function AlertsSheet({ found, onChange, onClose }: Props) {
   )
 }
 
-function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => void }) {
+function AlertCard({ alert, onChange, onClose }: { alert: Alert } & Pick<Props, 'onChange' | 'onClose'>) {
+  const router = useRouter()
+  const address = addressOf(alert)
   const { send } = useAccess()
   const [problem, setProblem] = useState<string>()
   const nowMs = useNow()
@@ -61,7 +64,19 @@ function AlertCard({ alert, onChange }: { alert: Alert; onChange: () => void }) 
             {alert.times > 1 && `, told ${alert.times} times`}
             {alert.seenBy !== undefined && `, seen by ${alert.seenBy}`}
           </span>
-          {alert.seenBy === undefined && <Button onClick={() => void acknowledge()}>I have seen it</Button>}
+          <span className="alert-actions">
+            {address !== undefined && (
+              <Button
+                onClick={() => {
+                  onClose()
+                  router.go(address)
+                }}
+              >
+                Open the budget
+              </Button>
+            )}
+            {alert.seenBy === undefined && <Button onClick={() => void acknowledge()}>I have seen it</Button>}
+          </span>
         </p>
         {problem !== undefined && (
           <p className="field-problem" role="alert">

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Alert } from '../api/alerts.ts'
-import { evidenceOf, titleOf } from './words.ts'
+import { addressOf, evidenceOf, titleOf } from './words.ts'
 
 const NOW_MS = new Date(2026, 10, 18, 15).getTime()
 const alert = (more: Partial<Alert>): Alert => ({
@@ -44,4 +44,45 @@ test('money from nothing, and evidence of a kind that nobody knows yet', () => {
     ['on', '/data'],
     ['more', '{"a":1}'],
   ])
+})
+
+test('alerts about budgets: amounts in their unit, and the way to the account', () => {
+  const subject = [
+    ['budget', 'spend'],
+    ['user', 'ann'],
+  ] as const
+  const resetsAt = new Date(2026, 11, 1).toISOString()
+  const warning = alert({
+    kind: 'budget_warning',
+    subject,
+    evidence: { share: 0.8, posted: 16e9, limit: 20e9, unit: 'nanoUsd', period: 'month x', resetsAt },
+  })
+  assert.equal(titleOf(warning), '80 % of the budget spend of user ann is used')
+  assert.deepEqual(evidenceOf(warning, NOW_MS), [
+    ['Posted', '$16.00'],
+    ['Limit', '$20.00'],
+    ['Resets', '1 Dec, 00:00'],
+  ])
+  assert.equal(addressOf(warning), '/budgets?budget=spend&subject=ann')
+  const ahead = alert({
+    kind: 'budget_forecast',
+    subject: [['budget', 'all']],
+    evidence: {
+      unit: 'totalTokens',
+      limit: 900,
+      spent: 500,
+      probability: 0.834,
+      p50: 1000,
+      passesAt: null,
+      historyHours: 400,
+    },
+  })
+  assert.equal(titleOf(ahead), 'The budget all will hardly last')
+  assert.deepEqual(evidenceOf(ahead, NOW_MS).slice(2), [
+    ['At the end, p50', '1,000 tokens'],
+    ['Spent before', 'in 83 of 100 futures'],
+    ['From', '400 hours of history'],
+  ])
+  assert.equal(addressOf(ahead), '/budgets?budget=all')
+  assert.equal(addressOf(alert({})), undefined)
 })

@@ -1,6 +1,8 @@
 import { isRecord, numberOf, timeOf, type Json } from '../api/shape.ts'
 import type { Alert } from '../api/alerts.ts'
-import { formatCount, formatNanoUsd, formatTime } from '../design/units.ts'
+import { UNITS } from '../api/budgets.ts'
+import { formatAmount } from '../design/amount.ts'
+import { formatCount, formatNanoUsd, formatShare, formatTime } from '../design/units.ts'
 
 /** Alerts in words, with their evidence. */
 
@@ -16,9 +18,52 @@ export function titleOf({ kind, subject, evidence }: Alert): string {
       ? `Requests of ${about} take tokens now`
       : `Requests of ${about} take ${times} times the tokens`
   }
-  if (kind === 'budget_warning') return `A share of a budget is passed: ${about}`
-  if (kind === 'budget_forecast') return `A budget will not last: ${about}`
+  const whose = aboutBudget(subject)
+  if (kind === 'budget_warning') return `${formatShare(numberOf(evidence['share']) ?? 0)} of ${whose} is used`
+  if (kind === 'budget_forecast') return `${whose.replace('the budget', 'The budget')} will hardly last`
   return `${kind}: ${about}`
+}
+
+/** `the budget spend of user ann`. */
+function aboutBudget(subject: Alert['subject']): string {
+  const budget = subject.find(([what]) => what === 'budget')?.[1] ?? ''
+  const others = subject.flatMap(([what, name]) => (what === 'budget' ? [] : [`${what} ${name}`]))
+  return `the budget ${budget}${others.length === 0 ? '' : ` of ${others.join(', ')}`}`
+}
+
+/** Where the account of an alert about a budget is shown. */
+export function addressOf({ subject }: Alert): string | undefined {
+  const budget = subject.find(([what]) => what === 'budget')?.[1]
+  const other = subject.find(([what]) => what !== 'budget')?.[1]
+  if (budget === undefined) return undefined
+  return `/budgets?${new URLSearchParams({ budget, ...(other !== undefined && { subject: other }) }).toString()}`
+}
+
+const BUDGET_FACTS: { readonly [name: string]: string } = {
+  posted: 'Posted',
+  spent: 'Posted',
+  limit: 'Limit',
+  p50: 'At the end, p50',
+  p10: 'p10',
+  p90: 'p90',
+  probability: 'Spent before',
+  passesAt: 'Spent on, p50',
+  resetsAt: 'Resets',
+  historyHours: 'From',
+}
+
+function budgetFacts(evidence: Json, nowMs: number): (readonly [string, string])[] {
+  const unit = UNITS.find((one) => one === evidence['unit'])
+  return Object.entries(BUDGET_FACTS).flatMap(([field, name]) => {
+    const value = evidence[field]
+    const number = numberOf(value)
+    const atMs = timeOf(value)
+    if (field === 'probability' && number !== undefined)
+      return [[name, `in ${Math.round(number * 100)} of 100 futures`]]
+    if (field === 'historyHours' && number !== undefined) return [[name, `${formatCount(number)} hours of history`]]
+    if (number !== undefined && unit !== undefined) return [[name, formatAmount(unit, number)]]
+    return atMs === undefined ? [] : [[name, formatTime(atMs, nowMs)]]
+  })
 }
 
 /** Figures with their n; what is not known of an evidence is shown as it came. */
@@ -26,6 +71,7 @@ export function evidenceOf(
   { kind, evidence }: Alert,
   nowMs: number,
 ): readonly (readonly [name: string, text: string])[] {
+  if (kind === 'budget_warning' || kind === 'budget_forecast') return budgetFacts(evidence, nowMs)
   if (kind !== 'usage_anomaly') return Object.entries(evidence).map(([name, value]) => [name, plain(value)] as const)
   const isMoney = evidence['measure'] === 'costNanoUsdPerRequest'
   const amount = (value: number): string =>

@@ -6,7 +6,8 @@ import { isRecord, listOf, numberOf, textOf, timeOf, type Json } from './shape.t
 /** Budgets and rate limits: as declared, as they stand, and what is done about them. Amounts are in
  *  the budget's unit, money in nano-dollars. */
 
-export type Unit = 'inputTokens' | 'outputTokens' | 'totalTokens' | 'nanoUsd' | 'requests' | 'concurrent'
+export const UNITS = ['inputTokens', 'outputTokens', 'totalTokens', 'nanoUsd', 'requests', 'concurrent'] as const
+export type Unit = (typeof UNITS)[number]
 
 export interface Budget {
   readonly id: string
@@ -132,8 +133,6 @@ export function openBudgets(fetch: Fetch): BudgetsApi {
       read(await post(fetch, `${path(budget)}/reset`, { subject, reason }), 'answer', isRecord),
   }
 }
-
-const UNITS: readonly Unit[] = ['inputTokens', 'outputTokens', 'totalTokens', 'nanoUsd', 'requests', 'concurrent']
 
 function readBudgets(body: unknown): Budgets | undefined {
   if (!isRecord(body) || !Array.isArray(body['budgets'])) return undefined
