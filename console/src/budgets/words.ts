@@ -4,11 +4,15 @@ import { formatCount, formatLength, formatTime } from '../design/units.ts'
 
 /** Budgets in words. */
 
-/** `each user`, `user ann`, `all requests together`. */
-export function whomText({ scope, match }: Pick<Budget, 'scope' | 'match'>): string {
+/** `each user`, `user ann`, `all requests together`; keys by their name. */
+export function whomText(
+  { scope, match }: Pick<Budget, 'scope' | 'match'>,
+  nameOfKey: (id: string) => string = (id) => id,
+): string {
   if (scope === 'request') return 'each request'
   if (scope === 'global') return 'all requests together'
-  return match === '*' || match === null ? `each ${scope}` : `${scope} ${match}`
+  if (match === '*' || match === null) return `each ${scope}`
+  return `${scope} ${scope === 'key' ? nameOfKey(match) : match}`
 }
 
 /** `a day`, `in any 24 h`, `for good`. */
