@@ -91,7 +91,7 @@ describe('budgets in a browser', BROWSER, () => {
     assert.match(stage.page.url(), /subject=/)
     await find.fill('nobody-yet')
     await sheet('users-month').getByRole('button', { name: 'Open the account of exactly “nobody-yet”' }).click()
-    await sheet('users-month').getByText('Too little history to say: 0 hours of history').waitFor()
+    await sheet('users-month').getByText('Too little history to say: 0 of the 336 hours').waitFor()
   })
 
   test('raised for a while: refused without a reason, then in force, listed with who and why, and ended', async () => {

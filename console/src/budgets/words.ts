@@ -50,7 +50,7 @@ export function paceText(unit: Unit, { forecast, nowMs, posted, limit }: BurnDow
   if (forecast === undefined) return ''
   const history = `${formatCount(forecast.historyHours)} hours of history`
   if (!forecast.isKnown)
-    return `Too little history to say: ${history}, of ${formatCount(forecast.historyHoursNeeded)} that it takes.`
+    return `Too little history to say: ${formatCount(forecast.historyHours)} of the ${formatCount(forecast.historyHoursNeeded)} hours that it takes.`
   const { p10, p50, p90 } = forecast.passesMs
   const when = (atMs: number | undefined): string =>
     atMs === undefined ? 'not in this window' : formatTime(atMs, nowMs)
