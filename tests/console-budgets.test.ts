@@ -47,8 +47,9 @@ describe('budgets in a browser', BROWSER, () => {
     await stage.page.goForward()
     await sheet('users-month').waitFor()
     await stage.page.keyboard.press('Escape')
+    // The dialog is shut before its event says so.
+    await stage.page.waitForURL(/\/budgets$/)
     await sheet('users-month').waitFor({ state: 'detached' })
-    assert.match(stage.page.url(), /\/budgets$/)
   })
 
   test('how it stands and where it leads: figures, when it resets, a sentence, a drawing and its table', async () => {
@@ -159,6 +160,8 @@ describe('budgets in a browser', BROWSER, () => {
     await stage.page.getByRole('heading', { name: 'No budgets yet' }).waitFor()
     await stage.page.getByText('scope: user, limit: { usd: 50 }').waitFor()
     await stage.page.getByRole('button', { name: 'Copy the example' }).waitFor()
+    await stage.page.setViewportSize({ width: 360, height: 700 })
+    assert.equal(await stage.scrollsSideways(), false)
   })
 
   test('thousands of subjects: the first by use, the others by name', async () => {
