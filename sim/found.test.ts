@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { NO_BUDGETS } from './budgets.ts'
 import type { AnswerPlan, RequestPlan, Scenario } from './scenario.ts'
 import { World } from './world.ts'
 
@@ -19,6 +20,7 @@ const ANSWER: AnswerPlan = {
   framesPerPacket: 10,
   usage: 'right',
   ending: 'done',
+  cap: 'heeded',
 }
 
 const REQUEST: RequestPlan = {
@@ -43,6 +45,7 @@ const SCENARIO: Scenario = {
   diskFull: [],
   diskSlow: false,
   skewMs: 0,
+  budgets: NO_BUDGETS,
 }
 
 function found(what: string, change: Partial<RequestPlan>, circumstances: Partial<Scenario> = {}): void {
