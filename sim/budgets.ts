@@ -109,7 +109,7 @@ const MAKE: { readonly [kind in Kind]: (dice: Dice) => Budget[] } = {
     const window: Window = dice.chance(0.8) ? MINUTE : { kind: 'rolling', durationMs: 1_000 }
     return [budget('paced', { ...common(dice), unit: 'requests', limit: dice.int(1, 4), window })]
   },
-  crowded: (dice) => [budget('crowded', { ...common(dice), unit: 'concurrent', limit: dice.int(1, 3) })],
+  crowded: (dice) => [budget('crowded', { ...common(dice), unit: 'concurrent', limit: dice.int(1, 2) })],
   warned: (dice) => [
     budget('warned', {
       ...common(dice),

@@ -287,6 +287,8 @@ function usageOfWhole(record: AttemptRecord): JsonObject | undefined {
 /** At least what the house makes of a frame that nobody counted for it. */
 const FRAME_TOKENS = 9
 const LAST_TOKENS = 3
+/** What whoever ignores its cap writes beyond it, at most. */
+const CAP_IGNORED = 2_000
 
 /** What it says before it stops by itself, or at its cap. */
 function framesOf({ plan, outputTokensMax }: AttemptRecord): readonly FramePlan[] {
@@ -306,7 +308,8 @@ function usageOf(
 ): JsonObject | undefined {
   const prompt = 101
   const written = frames * FRAME_TOKENS + LAST_TOKENS
-  const completion = cap === 'ignored' ? written : Math.min(written, outputTokensMax)
+  const completion =
+    cap === 'heeded' ? Math.min(written, outputTokensMax) : written + Math.min(outputTokensMax, CAP_IGNORED)
   const whole: JsonObject = { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion }
   if (plan === 'none') return undefined
   if (plan === 'cached') return { ...whole, prompt_tokens_details: { cached_tokens: 37 } }

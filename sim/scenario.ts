@@ -1,5 +1,5 @@
 import type { Declared } from '../src/meter/declared.ts'
-import { makeBudgets } from './budgets.ts'
+import { budgetsOf, makeBudgets } from './budgets.ts'
 import { Dice } from './dice.ts'
 
 /** What happens in a run, as plain data: made from a seed, printed when it breaks something, and
@@ -118,17 +118,20 @@ export function makeScenario(seed: number): Scenario {
   const requests: RequestPlan[] = []
   for (let i = 0; i < count; i++) requests.push(makeRequest(dice.fork(`request ${i}`), `r${i}`))
   const budgets = makeBudgets(dice.fork('budgets'))
-  // A house that keeps budgets has more effects.
-  const times = budgets.budgets.length + budgets.rateLimits.length === 0 ? 1 : dice.fork('effects').pick([1, 3])
+  // A house that keeps budgets has more effects, and a store that waits longer for room.
+  const keeps = budgetsOf(budgets).length > 0
+  const crashTimes = keeps ? dice.fork('crashes').pick([1, 4]) : 1
+  const fullTimes = keeps ? dice.fork('full').pick([1, 8]) : 1
   const crashes: number[] = []
-  if (!calm && dice.chance(0.4)) for (let n = dice.int(1, 3); n > 0; n--) crashes.push(times * dice.int(1, 12 * count))
+  if (!calm && dice.chance(0.4))
+    for (let n = dice.int(1, 3); n > 0; n--) crashes.push(crashTimes * dice.int(1, 12 * count))
   const full = !calm && dice.chance(0.2)
   return {
     seed,
     requests,
     crashes,
     stopsAtMs: !calm && dice.chance(0.15) ? [dice.int(50, 500)] : [],
-    diskFull: full ? [{ fromMs: dice.int(0, 300), forMs: dice.int(1, 400) }] : [],
+    diskFull: full ? [{ fromMs: dice.int(0, 300), forMs: fullTimes * dice.int(1, 400) }] : [],
     diskSlow: dice.chance(0.25),
     skewMs: dice.chance(0.2) ? dice.int(-5_000, 5_000) : 0,
     budgets,
@@ -222,6 +225,6 @@ function makeAnswer(dice: Dice, tame: boolean): AnswerPlan {
     framesPerPacket: length === 'flood' ? 4 : dice.pick([1, 1, 2, 3, 10]),
     usage: dice.weighted(USAGE_WEIGHTS),
     ending,
-    cap: tame || dice.chance(0.95) ? 'heeded' : 'ignored',
+    cap: tame || dice.chance(0.85) ? 'heeded' : 'ignored',
   }
 }

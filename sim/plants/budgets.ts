@@ -71,13 +71,13 @@ export const BUDGET_PLANTS: Plants = {
       client.start(request, wrapHandler(handler, { data: (bytes) => handler.data(blownUp(bytes)) })),
     ),
   },
-  'one more let in': {
-    breaks: ['only so many run at once', 'a refusal names its budget'],
-    plant: onLimits(({ unit, limit }) => (unit === 'concurrent' ? limit + 1 : limit)),
+  'more let in than there is room': {
+    breaks: ['only so many run at once'],
+    plant: onBudgets((budget) => (budget.unit === 'concurrent' ? { ...budget, id: 'another', limit: 64 } : budget)),
   },
   'limits misread': {
     breaks: ['a budget refuses only what it cannot afford', 'a refusal names its budget'],
-    plant: onLimits(({ limit }) => Math.ceil(limit / 1_000)),
+    plant: onBudgets((budget) => ({ ...budget, limit: Math.ceil(budget.limit / 1_000) })),
   },
   'refusal that names nothing': {
     breaks: ['a refusal names its budget'],
@@ -121,13 +121,11 @@ function onAccounts(change: (row: AccountRow) => AccountRow): () => Plant {
   }))
 }
 
-function onLimits(limitOf: (budget: Budget) => number): () => Plant {
-  const misread = (budgets: readonly Budget[]): Budget[] =>
-    budgets.map((budget) => ({ ...budget, limit: limitOf(budget) }))
+function onBudgets(change: (budget: Budget) => Budget): () => Plant {
   return () => ({
     budgets: ({ budgets, rateLimits, spentStatus }) => ({
-      budgets: misread(budgets),
-      rateLimits: misread(rateLimits),
+      budgets: budgets.map(change),
+      rateLimits: rateLimits.map(change),
       spentStatus,
     }),
   })
