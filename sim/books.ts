@@ -197,7 +197,8 @@ export class BookJudge {
     const { records } = this.#scene.outgoing
     if (records.length === this.#exchanges) return
     this.#exchanges = records.length
-    const open = records.filter(({ overMs }) => overMs === undefined)
+    // Of a closed request only the end of a connection is open.
+    const open = records.filter(({ overMs, request }) => overMs === undefined && !this.#isClosed(nameIn(request)))
     for (const budget of this.#budgets) {
       if (!isHard(budget)) continue
       if (budget.unit === 'concurrent') this.#onlySoManyAtOnce(budget, open)
@@ -224,8 +225,7 @@ export class BookJudge {
     for (const { request } of open) {
       const name = nameIn(request)
       const plan = this.#planOf(name)
-      const caller = this.#scene.callers.find((one) => one.plan === plan)
-      if (plan === undefined || this.#journal.get(caller?.recordedAs ?? '')?.close !== undefined) continue
+      if (plan === undefined) continue
       const key = this.#keyIds.get(plan.credential) ?? plan.credential
       const subject = each ? name : subjectOf(budget, key, modelIn(request))
       if (subject === undefined) continue
@@ -239,6 +239,11 @@ export class BookJudge {
           `${budget.id} of "${subject}": ${charged} were charged, ${cap} may be used now, of ${budget.limit}`,
         )
     }
+  }
+
+  #isClosed(name: string): boolean {
+    const caller = this.#scene.callers.find(({ plan }) => plan.name === name)
+    return this.#journal.get(caller?.recordedAs ?? '')?.close !== undefined
   }
 
   #planOf(name: string): RequestPlan | undefined {
