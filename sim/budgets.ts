@@ -23,6 +23,7 @@ type CallUnit = keyof typeof CALL
 const LIFETIME: Window = { kind: 'lifetime' }
 const EACH_REQUEST: Window = { kind: 'request' }
 const MINUTE: Window = { kind: 'rolling', durationMs: 60_000 }
+const HOUR: Window = { kind: 'rolling', durationMs: 3_600_000 }
 const REFUSE: Action = { kind: 'refuse' }
 
 export function makeBudgets(dice: Dice): Declared {
@@ -70,8 +71,8 @@ const MAKE: { readonly [kind in Kind]: (dice: Dice) => Budget[] } = {
   ample: () => [
     budget('ample', { unit: 'totalTokens', limit: 10_000_000, window: { kind: 'calendar', unit: 'day', zone: 'UTC' } }),
     budget('ample money', { scope: 'model', match: 'solo', unit: 'nanoUsd', limit: 1_000_000_000 }),
-    budget('ample pace', { scope: 'key', match: '*', unit: 'requests', limit: 1_000, window: MINUTE }),
-    budget('ample room', { unit: 'concurrent', limit: 64 }),
+    budget('ample pace', { scope: 'key', match: '*', unit: 'requests', limit: 1_000, window: HOUR }),
+    budget('ample room', { scope: 'model', match: 'solo', unit: 'concurrent', limit: 64 }),
   ],
   scarce: (dice) => {
     const unit = dice.pick<CallUnit>(['totalTokens', 'totalTokens', 'outputTokens', 'inputTokens', 'nanoUsd'])

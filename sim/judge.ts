@@ -238,6 +238,8 @@ export class Judge implements Witness {
     const { kernel, outgoing } = this.#scene
     if (kernel.nowMs <= deadlineMs) return
     if (caller.connection?.toldGoneMs !== undefined) this.#judgedGone.add(caller)
+    // What its engine says after the end, nobody waits for.
+    if (this.journal.get(caller.recordedAs ?? '')?.close?.body['outcome'] === 'answered') return
     const { name } = caller.plan
     const late = outgoing.records.some(
       (exchange) =>
