@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Budget } from '../src/meter/ledger/budget.ts'
 import { NO_BUDGETS } from './budgets.ts'
 import type { AnswerPlan, RequestPlan, Scenario } from './scenario.ts'
 import { World } from './world.ts'
@@ -48,10 +49,20 @@ const SCENARIO: Scenario = {
   budgets: NO_BUDGETS,
 }
 
-function found(what: string, change: Partial<RequestPlan>, circumstances: Partial<Scenario> = {}): void {
+function found(
+  what: string,
+  change: Partial<RequestPlan>,
+  circumstances: Partial<Scenario> = {},
+  ...more: readonly Partial<RequestPlan>[]
+): void {
   test(what, async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const scenario = { ...SCENARIO, ...circumstances, seed, requests: [{ ...REQUEST, ...change }] }
+      const scenario = {
+        ...SCENARIO,
+        ...circumstances,
+        seed,
+        requests: [change, ...more].map((one, at) => ({ ...REQUEST, name: `r${at}`, ...one })),
+      }
       const { violation } = await new World(scenario).run()
       assert.equal(violation, undefined, `seed ${seed} breaks "${violation?.invariant}": ${violation?.detail}`)
     }
@@ -76,4 +87,34 @@ for (const operation of ['rerank', 'embeddings'] as const) {
   const hanging: Partial<RequestPlan> = { operation, answers: [{ ...ANSWER, ending: 'hang' }] }
   found(`an engine that hangs does not hang ${operation}`, hanging)
   found(`a caller who leaves ${operation} takes the engine along`, { ...hanging, leaves: { afterMs: 100 } })
+}
+
+const OUTPUT: Budget = {
+  id: 'output',
+  scope: 'global',
+  unit: 'outputTokens',
+  limit: 2_000,
+  window: { kind: 'lifetime' },
+  action: { kind: 'refuse' },
+  warnAt: [],
+}
+
+for (const operation of ['rerank', 'embeddings'] as const) {
+  const budgets = { ...NO_BUDGETS, budgets: [{ ...OUTPUT, id: 'all', unit: 'totalTokens' as const, limit: 1_000_000 }] }
+  found(
+    `${operation} that a full disk ended while it waited for a lease is not charged`,
+    { operation },
+    { budgets, diskFull: [{ fromMs: 39, forMs: 100 }] },
+  )
+  found(
+    `${operation} whose caller left while it waited for a lease is not charged`,
+    { operation, atMs: 2_500, leaves: { afterMs: 20 } },
+    { budgets, diskSlow: true },
+  )
+  found(
+    `${operation} needs nothing of a budget that an engine overdrew`,
+    { answers: [{ ...ANSWER, cap: 'ignored' }] },
+    { budgets: { ...NO_BUDGETS, budgets: [OUTPUT] } },
+    { operation, atMs: 600 },
+  )
 }
