@@ -93,7 +93,7 @@ const OUTPUT: Budget = {
   id: 'output',
   scope: 'global',
   unit: 'outputTokens',
-  limit: 2_000,
+  limit: 1_030,
   window: { kind: 'lifetime' },
   action: { kind: 'refuse' },
   warnAt: [],
@@ -115,6 +115,9 @@ for (const operation of ['rerank', 'embeddings'] as const) {
     `${operation} needs nothing of a budget that an engine overdrew`,
     { answers: [{ ...ANSWER, cap: 'ignored' }] },
     { budgets: { ...NO_BUDGETS, budgets: [OUTPUT] } },
-    { operation, atMs: 600 },
+    { atMs: 100 },
+    { operation, atMs: 110 },
+    { operation, atMs: 140 },
+    { operation, atMs: 400 },
   )
 }

@@ -110,8 +110,8 @@ test('a budget that is overdrawn holds up no call that needs nothing of it', asy
   const { ledger, table, wait } = await open([output])
   const needs = (outputTokens: number): Amounts => ({ ...NO_AMOUNTS, inputTokens: 5, outputTokens, requests: 1 })
   ledger.settle(held(await ledger.admit('chat', 0, table.bind(RED), needs(10))), needs(150))
+  held(ledger.reserve('embeddings', 0, table.bind(RED), needs(0)))
   await wait(500)
-  held(await ledger.admit('embeddings', 0, table.bind(RED), needs(0)))
   assert.equal(refused(await ledger.admit('another', 0, table.bind(RED), needs(1))).reason, 'spent')
 })
 
