@@ -1,33 +1,23 @@
 import type { Fields, Log } from '../src/base/log.ts'
-import { isObject } from '../src/base/json.ts'
 import { ACCOUNTS, type AccountRow, leasedBy, sumOf } from '../src/meter/ledger/account-row.ts'
 import type { Unit } from '../src/meter/ledger/amounts.ts'
 import type { Budget } from '../src/meter/ledger/budget.ts'
 import type { Entry } from '../src/store/events.ts'
 import type { Change, Key, Rows } from '../src/store/rows.ts'
-import { chargesIn, expectedCost, expectedUsage, type Part } from './bill.ts'
-import { budgetsOf, countsRequests, isHard, mayBind, stays } from './budgets.ts'
+import { chargesIn, expectedCost, expectedUsage } from './bill.ts'
+import { amountOf, capAmount, countsRequests, engineIn, isHard, mayBind, mostOf, stays, subjectOf } from './bounds.ts'
+import { budgetsOf } from './budgets.ts'
 import type { Caller } from './caller.ts'
-import { type AttemptRecord, capIn, modelIn, nameIn } from './engine.ts'
-import { ATTEMPTS, ATTEMPTS_PRICED, OUTPUT_TOKENS_MAX, PRICES } from './house.ts'
+import { type AttemptRecord, modelIn, nameIn } from './engine.ts'
+import { PRICES } from './house.ts'
 import type { Invariant } from './invariants.ts'
 import type { Life } from './life.ts'
 import type { ExchangeRecord } from './outgoing.ts'
-import { namesShort, refusalOf } from './refusal.ts'
-import type { RequestPlan, Scenario } from './scenario.ts'
+import { RefusalJudge, UNRECORDED_SHARE } from './refusals.ts'
+import type { RequestPlan } from './scenario.ts'
 import type { Recorded, Scene } from './scene.ts'
 
-/** The books of budgets, held against what requests were charged, what engines were let use, and what
- *  callers were told. */
-
-/** More input than any request here can be held at. */
-const INPUT_MAX = { docs: 2_500, others: 600 } as const
-
-/** A part of each limit that a crash may waste; the house's own promise. */
-const UNRECORDED_SHARE = 0.001
-
-/** A request is closed, and a moment later over. */
-const LEFT_AFTER_MS = 200
+/** The books of budgets, held against what requests were charged and what engines were let use. */
 
 export type BudgetSituation =
   | 'a budget was warned of'
@@ -56,7 +46,7 @@ export class BookJudge {
   /** The ids of the keys. */
   readonly #keyIds = new Map<RequestPlan['credential'], string>()
   readonly #closedLives = new Set<Life>()
-  readonly #judged = new Set<Caller>()
+  readonly #refusals: RefusalJudge
   #exchanges = 0
 
   constructor(scene: Scene, journal: ReadonlyMap<string, Recorded>) {
@@ -64,6 +54,7 @@ export class BookJudge {
     this.#journal = journal
     this.#broken = (invariant, detail) => scene.kernel.violate(invariant, detail)
     this.#budgets = budgetsOf(scene.scenario.budgets)
+    this.#refusals = new RefusalJudge(scene, journal, this)
     if (this.#budgets.length > 0) scene.kernel.afterEveryStep(() => this.#engines())
   }
 
@@ -150,7 +141,7 @@ export class BookJudge {
     const budget = this.#budgets.find((one) => one.id === id)
     if (budget === undefined || !isHard(budget)) return
     const total = sumOf(row.posted) + leased(row)
-    if (total > budget.limit + (this.#overrun.get(id) ?? 0))
+    if (total > budget.limit + this.overrunOf(budget))
       this.#broken(
         'the books keep to the limit',
         `${id} of "${subject}" has ${sumOf(row.posted)} posted and ${leased(row)} leased, of ${budget.limit}`,
@@ -163,7 +154,7 @@ export class BookJudge {
       if (!isHard(budget) || !stays(budget, nowMs)) continue
       for (const [subject, { least }] of this.#chargesOf(budget)) {
         const { posted, held } = this.#book(budget, subject)
-        if (posted + held + (this.#overrun.get(budget.id) ?? 0) < least)
+        if (posted + held + this.overrunOf(budget) < least)
           this.#broken(
             'what is charged is on the books',
             `${budget.id} of "${subject}": ${least} were charged, ${posted} are posted and ${held} leased`,
@@ -233,7 +224,7 @@ export class BookJudge {
     }
     for (const [subject, cap] of caps) {
       const charged = this.#charged.get(`${budget.id}\0${subject}`)?.least ?? 0
-      if (charged + cap > budget.limit + (this.#overrun.get(budget.id) ?? 0))
+      if (charged + cap > budget.limit + this.overrunOf(budget))
         this.#broken(
           'no engine may use more than is left',
           `${budget.id} of "${subject}": ${charged} were charged, ${cap} may be used now, of ${budget.limit}`,
@@ -268,66 +259,22 @@ export class BookJudge {
 
   /** A caller has its whole answer. */
   heard(caller: Caller): void {
-    const refusal = refusalOf(caller)
-    if (refusal === undefined || this.#judged.has(caller)) return
-    this.#judged.add(caller)
-    const { name } = caller.plan
-    const { code, short, message } = refusal
-    const asked = this.#scene.engine.attemptsFor(name)
-    if (asked > 0) this.#broken('the refused reach no engine', `${name} was passed on ${asked} times, then ${code}`)
-    if (code === 'budgets_unavailable') return this.#storeIsLate(caller, message)
-    const budget = this.#budgets.find(({ id }) =>
-      short === undefined ? message.includes(`"${id}"`) : id === short['id'],
-    )
-    if (budget === undefined || !isHard(budget) || !mayBind(budget, caller.plan))
-      return this.#broken('a refusal names its budget', `${name}: ${message}`)
-    const due = this.#statusOf(code)
-    const retries = caller.headers['x-should-retry'] !== 'false' && caller.headers['retry-after-ms'] !== undefined
-    if (caller.status !== due || retries !== (due === 503 || code === 'rate_limit_exceeded'))
-      this.#broken('a refusal names its budget', `${name} got ${caller.status} for ${code}, retries: ${retries}`)
-    if (!namesShort(code)) return
-    if (short === undefined) return this.#broken('a refusal names its budget', `${name}: ${caller.text()}`)
-    const needed = Number(short['needed'])
-    const most = this.#mostUsed(budget, caller)
-    if (most + needed <= budget.limit)
-      this.#broken(
-        'a budget refuses only what it cannot afford',
-        `${budget.id} of ${budget.limit} refused ${needed} to ${name}, and others use at most ${most}`,
-      )
-    if (!(needed > Number(short['available'])) || short['limit'] !== budget.limit)
-      this.#broken('a refusal names its budget', `${name} was told ${JSON.stringify(short)} of ${budget.limit}`)
+    this.#refusals.heard(caller)
   }
 
-  #statusOf(code: string): number {
-    if (code === 'rate_limit_exceeded') return 429
-    if (code === 'budget_contended') return 503
-    return namesShort(code) ? this.#scene.scenario.budgets.spentStatus : 400
+  /** When a request's closing became durable, in simulated time. */
+  closedAtMs(id: string): number {
+    return this.#closedAtMs.get(id) ?? Infinity
   }
 
-  #storeIsLate({ plan }: Caller, message: string): void {
-    const { diskSlow, diskFull } = this.#scene.scenario
-    if (this.#budgets.length === 0 || !(diskSlow || diskFull.length > 0))
-      this.#broken('a budget refuses only what it cannot afford', `${plan.name}: ${message}`)
-  }
-
-  /** What all others may have held or used when this one was refused. */
-  #mostUsed(budget: Budget, refused: Caller): number {
-    let most = this.#scene.lives * Math.floor(budget.limit * UNRECORDED_SHARE) + (this.#overrun.get(budget.id) ?? 0)
-    if (budget.window.kind === 'request') return most
-    for (const caller of this.#scene.callers) {
-      const { plan, life, recordedAs } = caller
-      if (caller === refused || life === undefined || !mayBind(budget, plan)) continue
-      if (budget.scope === 'key' && plan.credential !== refused.plan.credential) continue
-      const close = this.#journal.get(recordedAs ?? '')?.close
-      const closedAtMs = this.#closedAtMs.get(recordedAs ?? '') ?? Infinity
-      const over = closedAtMs + LEFT_AFTER_MS < refused.calledMs && this.#endedWell(life)
-      most += over && close !== undefined ? used(budget, close) : mostOf(budget, plan)
-    }
-    return most
+  /** Beyond the limit through no fault of the house, all subjects together: what engines claimed beyond
+   *  their bounds. */
+  overrunOf({ id }: Budget): number {
+    return this.#overrun.get(id) ?? 0
   }
 
   /** Nothing of it was lost. */
-  #endedWell(life: Life): boolean {
+  endedWell(life: Life): boolean {
     return life.alive || (this.#closedLives.has(life) && this.#scene.scenario.diskFull.length === 0)
   }
 
@@ -351,7 +298,7 @@ export class BookJudge {
     const { least, most } = this.#charged.get(`${budget.id}\0${subject}`) ?? { least: 0, most: 0 }
     const { posted } = this.#book(budget, subject)
     const lost = this.#scene.callers.filter(
-      ({ plan, life }) => life !== undefined && !this.#endedWell(life) && mayBind(budget, plan),
+      ({ plan, life }) => life !== undefined && !this.endedWell(life) && mayBind(budget, plan),
     )
     const hard = isHard(budget)
     const wasted = lost.reduce((sum, { plan }) => sum + mostOf(budget, plan), 0)
@@ -360,14 +307,14 @@ export class BookJudge {
     // What nothing but a warning depends on is not kept through a crash.
     if (posted < least && (hard || lost.length === 0)) this.#broken('what is charged is on the books', detail)
     if (lost.length === 0 && posted > most) this.#broken('nothing stays held', detail)
-    if (posted > most + wasted + unrecorded + (this.#overrun.get(budget.id) ?? 0))
+    if (posted > most + wasted + unrecorded + this.overrunOf(budget))
       this.#broken('a crash costs what was open', `${detail}, and ${wasted} may have been open`)
   }
 
   /** After one more restart: what engines know that they did for lives that died is posted too. */
   afterRecovery(): void {
     this.atRest()
-    for (const caller of this.#scene.callers) this.#isRecorded(caller)
+    this.#refusals.afterRecovery()
     for (const budget of this.#budgets) {
       if (!isHard(budget) || countsRequests(budget.unit) || !stays(budget, this.#scene.kernel.nowMs)) continue
       const known = new Map<string, number>()
@@ -381,7 +328,7 @@ export class BookJudge {
       for (const [subject, amount] of known) {
         const least = this.#charged.get(`${budget.id}\0${subject}`)?.least ?? 0
         const { posted } = this.#book(budget, subject)
-        if (posted + (this.#overrun.get(budget.id) ?? 0) < least + amount)
+        if (posted + this.overrunOf(budget) < least + amount)
           this.#broken(
             'what is charged is on the books',
             `${budget.id} of "${subject}": ${posted} are posted, ${least} charged, and engines did ${amount} for the dead`,
@@ -403,75 +350,9 @@ export class BookJudge {
     const costNanoUsd = price === undefined ? null : expectedCost(usage, price).toString()
     return amountOf(unit, { deployment: '', usage, costNanoUsd, priceVersion: null })
   }
-
-  /** What was refused is on record as that. */
-  #isRecorded(caller: Caller): void {
-    const refusal = refusalOf(caller)
-    const { plan, life, connection } = caller
-    if (refusal === undefined || life === undefined || !this.#endedWell(life)) return
-    const close = this.#journal.get(connection?.answered?.requestId ?? '')?.close
-    const budget = close?.body['budget']
-    const id = isObject(budget) ? budget['id'] : undefined
-    if (close?.body['outcome'] !== 'refused' || id !== refusal.short?.['id'])
-      this.#broken(
-        'a refusal is on record',
-        `${plan.name} was told ${refusal.code}; recorded is ${JSON.stringify(close?.body['outcome'])} by ${JSON.stringify(id)}`,
-      )
-  }
 }
 
 const leased = (row: AccountRow | undefined): number => (row === undefined ? 0 : leasedBy(Object.values(row.leases)))
 
 /** Says more than it was asked for. */
 const isUntrue = ({ plan }: AttemptRecord): boolean => plan.cap === 'ignored' || plan.ending === 'endless'
-
-function subjectOf({ scope, match }: Budget, key: string, model: string): string | undefined {
-  if (scope === 'global') return ''
-  if (scope === 'key') return key
-  return scope === 'model' && match === model ? model : undefined
-}
-
-function amountOf(unit: Unit, { usage, costNanoUsd }: Part): number {
-  const input = usage.inputTokens + usage.cachedInputTokens
-  const output = usage.outputTokens + usage.reasoningTokens
-  if (unit === 'nanoUsd') return Number(costNanoUsd ?? 0)
-  return unit === 'inputTokens' ? input : unit === 'outputTokens' ? output : input + output
-}
-
-const engineIn = (url: string): string => /\/\/(\w+)\./.exec(url)?.[1] ?? ''
-
-/** Of what an engine may use, what its cap allows. */
-function capAmount(unit: Unit, request: ExchangeRecord['request']): number {
-  const cap = capIn(request) ?? 0
-  if (unit === 'nanoUsd') return Math.floor((cap * Number(PRICES[engineIn(request.url)]?.outputNanoUsd ?? 0n)) / 1e6)
-  return unit === 'outputTokens' || unit === 'totalTokens' ? cap : 0
-}
-
-/** What a request can be held at, all its calls together. */
-function mostOf({ unit }: Budget, { model, operation }: RequestPlan): number {
-  if (countsRequests(unit)) return 1
-  const input = model === 'docs' ? INPUT_MAX.docs : INPUT_MAX.others
-  const output = operation === 'chat' ? OUTPUT_TOKENS_MAX : 0
-  const usage = { inputTokens: input, cachedInputTokens: 0, outputTokens: output, reasoningTokens: 0, estimated: false }
-  const cost = PRICES['alpha'] === undefined ? 0n : expectedCost(usage, PRICES['alpha'])
-  return ATTEMPTS[model] * amountOf(unit, { deployment: '', usage, costNanoUsd: cost.toString(), priceVersion: null })
-}
-
-/** How many attempts nothing but engines can make fail. Where money counts, no deployment without a price
- *  is asked, nor what would come after it. */
-export function attemptsAffordable({ budgets, requests }: Scenario, { model }: RequestPlan): number {
-  const hard = budgetsOf(budgets).filter(isHard)
-  const isAmple = hard.every((budget) => {
-    const most = requests.filter((one) => mayBind(budget, one)).map((one) => mostOf(budget, one))
-    const all = budget.window.kind === 'request' ? Math.max(0, ...most) : most.reduce((sum, one) => sum + one, 0)
-    return all <= budget.limit
-  })
-  const attempts = hard.some(({ unit }) => unit === 'nanoUsd') ? ATTEMPTS_PRICED[model] : ATTEMPTS[model]
-  return isAmple ? attempts : Math.min(1, attempts)
-}
-
-/** What a closed request used, at most, in the widest scope that the budget may have. */
-function used({ unit }: Budget, { body }: Entry): number {
-  if (unit === 'requests') return 1
-  return unit === 'concurrent' ? 0 : chargesIn(body).reduce((sum, part) => sum + amountOf(unit, part), 0)
-}

@@ -1,11 +1,9 @@
 import type { Declared } from '../src/meter/declared.ts'
-import { isPosted, type Unit } from '../src/meter/ledger/amounts.ts'
-import { type Action, type Budget, isSoft } from '../src/meter/ledger/budget.ts'
+import type { Action, Budget } from '../src/meter/ledger/budget.ts'
 import type { Window } from '../src/meter/ledger/window.ts'
 import type { Dice } from './dice.ts'
-import type { ModelName, RequestPlan } from './scenario.ts'
 
-/** The budgets of a run, and whom they bind, told without the house. */
+/** The budgets of a run. */
 
 export const NO_BUDGETS: Declared = { budgets: [], rateLimits: [], spentStatus: 429 }
 
@@ -103,7 +101,7 @@ const MAKE: { readonly [kind in Kind]: (dice: Dice) => Budget[] } = {
     if (dice.chance(0.3))
       return [budget('degraded', { unit: 'nanoUsd', limit: calls(dice, 'nanoUsd', 0.2, 2), window, action })]
     const unit = dice.pick<CallUnit>(['totalTokens', 'outputTokens'])
-    const match = dice.pick<ModelName>(['solo', 'pair', 'chain'])
+    const match = dice.pick(['solo', 'pair', 'chain'])
     return [budget('degraded', { scope: 'model', match, unit, limit: calls(dice, unit, 0.2, 2), window, action })]
   },
   paced: (dice) => {
@@ -133,27 +131,4 @@ export function withoutBudgets(declared: Declared): Declared[] {
     ...budgets.map((_, at) => ({ ...declared, budgets: budgets.toSpliced(at, 1) })),
     ...rateLimits.map((_, at) => ({ ...declared, rateLimits: rateLimits.toSpliced(at, 1) })),
   ]
-}
-
-export const isHard = ({ action }: Budget): boolean => !isSoft(action)
-
-/** What is counted goes into the books, and stays there while the run lasts. */
-export const stays = ({ window, unit }: Budget, nowMs: number): boolean =>
-  isPosted(unit) && window.kind !== 'request' && (window.kind !== 'rolling' || nowMs < window.durationMs)
-
-export const countsRequests = (unit: Unit): boolean => unit === 'requests' || unit === 'concurrent'
-
-/** What calls a request may make, by the model they are held for. */
-const CALLED: { readonly [model in ModelName]: readonly string[] } = {
-  solo: ['solo', 'spare'],
-  pair: ['pair', 'spare'],
-  chain: ['chain', 'solo', 'pair', 'spare'],
-  docs: ['pair', 'spare'],
-  absent: [],
-}
-
-/** Whether a request, or any call that it may make, is bound by a budget. */
-export function mayBind({ scope, match, unit }: Budget, { model }: RequestPlan): boolean {
-  if (scope !== 'model') return true
-  return countsRequests(unit) ? match === model : CALLED[model].includes(match ?? '')
 }
