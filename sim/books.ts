@@ -1,5 +1,5 @@
 import type { Fields, Log } from '../src/base/log.ts'
-import { ACCOUNTS, type AccountRow, leasedBy, sumOf } from '../src/meter/ledger/account-row.ts'
+import { ACCOUNTS, type AccountRow, LEASED, leasedBy, sumOf } from '../src/meter/ledger/account-row.ts'
 import type { Unit } from '../src/meter/ledger/amounts.ts'
 import type { Budget } from '../src/meter/ledger/budget.ts'
 import type { Entry } from '../src/store/events.ts'
@@ -25,6 +25,8 @@ export type BudgetSituation =
   | "a dead life's holds were recovered"
   | 'a call overran its bound'
 
+const HOLDS = 'ledger.holds'
+
 interface Sum {
   least: number
   most: number
@@ -45,6 +47,8 @@ export class BookJudge {
   readonly #overrun = new Map<string, number>()
   /** The ids of the keys. */
   readonly #keyIds = new Map<RequestPlan['credential'], string>()
+  /** What the store has of leases and holds, which goes with them. */
+  readonly #held = new Set<string>()
   readonly #closedLives = new Set<Life>()
   readonly #refusals: RefusalJudge
   #exchanges = 0
@@ -74,7 +78,7 @@ export class BookJudge {
       ...rows,
       scan: async (from, range) => {
         const page = await rows.scan(from, range)
-        if (from.name === 'ledger.holds' && range.prefix?.length === 2 && page.some(({ key }) => key[3] === 'hold'))
+        if (from.name === HOLDS && range.prefix?.length === 2 && page.some(({ key }) => key[3] === 'hold'))
           this.saw.add("a dead life's holds were recovered")
         return page
       },
@@ -120,6 +124,12 @@ export class BookJudge {
   }
 
   committed(changes: readonly Change[]): void {
+    for (const { op, table, key } of changes) {
+      if (table !== LEASED.name && !(table === HOLDS && key[3] !== 'begin')) continue
+      const name = `${table} ${key.join(' ')}`
+      if (op === 'put') this.#held.add(name)
+      else this.#held.delete(name)
+    }
     const accounts = changes.filter(({ table }) => table === ACCOUNTS.name)
     if (accounts.length === 0) return
     for (const change of accounts) {
@@ -280,6 +290,7 @@ export class BookJudge {
 
   /** Nothing is left to happen: all that was used is posted, and nothing more. */
   atRest(): void {
+    for (const name of this.#held) this.#broken('nothing stays held', `${name} is there at rest`)
     for (const [name, row] of this.#rows)
       if (leased(row) > 0 || Object.keys(row.leases).length > 0)
         this.#broken('nothing stays held', `${name.replaceAll('\0', ' ')} has ${leased(row)} leased at rest`)

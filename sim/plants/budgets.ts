@@ -46,6 +46,15 @@ export const BUDGET_PLANTS: Plants = {
       }
     }),
   },
+  'record of holds never cleared': {
+    breaks: ['nothing stays held'],
+    plant: onRows((rows) => ({
+      commit: (changes) =>
+        rows.commit(
+          changes.filter(({ op, table, key }) => op === 'put' || table !== 'ledger.holds' || key[3] !== 'end'),
+        ),
+    })),
+  },
   'record of holds lost': {
     breaks: ['a crash costs what was open'],
     plant: onRows((rows) => ({
