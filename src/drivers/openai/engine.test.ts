@@ -329,3 +329,23 @@ test('models lists names and refuses what is no list', async () => {
   answer(200, JSON_TYPE, '[]')
   await assert.rejects(wrong, { code: 'engine_garbled' })
 })
+
+test('an overloaded engine may say when to come back, in seconds or milliseconds', async (t) => {
+  const cases: readonly [{ readonly [name: string]: string }, number | undefined][] = [
+    [{ 'retry-after': '3' }, 3_000],
+    [{ 'retry-after': '3', 'retry-after-ms': '250.5' }, 251],
+    [{ 'retry-after': 'Wed, 21 Oct 2026 07:28:00 GMT' }, undefined],
+    [{ 'retry-after': '-1' }, undefined],
+    [{ 'retry-after': '1e9' }, undefined],
+    [{}, undefined],
+  ]
+  for (const [headers, retryAfterMs] of cases) {
+    await t.test(JSON.stringify(headers), () => {
+      const { wire, chat, got } = open()
+      chat(true)
+      wire.handler?.head(429, headers)
+      wire.handler?.end()
+      assert.deepEqual([got.fault?.code, got.fault?.details['retryAfterMs']], ['engine_busy', retryAfterMs])
+    })
+  }
+})

@@ -12,12 +12,28 @@ const REASON_UNITS_MAX = 500
 /** What an engine's error status means to us. A 400 or 422 is about the request and would fail
  *  anywhere; a 429 or 503 is load; everything else is the engine's, its key included, and
  *  another deployment may do better. */
-export function engineFault(engine: string, { status }: Upstream, answer: unknown): Fault {
+export function engineFault(engine: string, { status, headers }: Upstream, answer: unknown): Fault {
   const reason = reasonFrom(answer)
   if (status === 400 || status === 413 || status === 422) return fault('engine_rejected', { engine, reason, status })
-  if (status === 429 || status === 503) return fault('engine_busy', { engine, status, reason })
+  if (status === 429 || status === 503)
+    return fault('engine_busy', { engine, status, reason, ...retryAfterOf(headers) })
   return fault('engine_refused', { engine, status, reason })
 }
+
+/** When to come back, where the engine says so in a length of time: `retry-after-ms`, as OpenAI sends
+ *  it, or `retry-after` (RFC 9110, section 10.2.3) in seconds. A date is passed over: clocks differ. */
+function retryAfterOf(headers: Headers): { readonly retryAfterMs?: number } {
+  for (const [name, unitMs] of RETRY_AFTER) {
+    const text = headers[name] ?? ''
+    if (/^\d{1,9}(?:\.\d{1,9})?$/.test(text)) return { retryAfterMs: Math.ceil(Number(text) * unitMs) }
+  }
+  return {}
+}
+
+const RETRY_AFTER = [
+  ['retry-after-ms', 1],
+  ['retry-after', 1000],
+] as const
 
 /** The message of an error body, whatever shape it has: OpenAI's object, a plain string, FastAPI's
  *  `detail`. */

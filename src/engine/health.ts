@@ -1,0 +1,177 @@
+import type { Clock } from '../base/clock.ts'
+import { Breaker, type CircuitState, type Trouble, type Verdict } from './breaker.ts'
+import type { Operation } from './port.ts'
+import { RetryBudget } from './retries.ts'
+
+/** How the deployments of this process fare, kept in memory: whether each may be called, and what it
+ *  is working on. */
+
+/** As the API shows one. */
+export interface DeploymentStatus {
+  /** `engine/model`. */
+  readonly deployment: string
+  /** Of the operations that are left out, or of all. */
+  readonly circuit: CircuitState
+  readonly leftOut: readonly Operation[]
+  readonly trouble: Trouble | null
+  readonly reason: string | null
+  /** Since when its circuit is not closed. */
+  readonly since: string | null
+  /** Until it is tried again. */
+  readonly retryAfterMs: number
+  readonly callsInFlight: number
+  readonly tokensInFlight: number
+}
+
+export interface HealthDependencies {
+  readonly clock: Clock
+  /** A circuit has opened, or closed again. */
+  readonly onTurn?: (status: DeploymentStatus) => void
+}
+
+/** One deployment: its circuits, and our books of the work it has. Each operation has a circuit of its
+ *  own, so that nobody closes a model to chats by asking it for what it does not serve. */
+export class DeploymentHealth {
+  readonly name: string
+  readonly #dependencies: HealthDependencies
+  readonly #breakers = new Map<Operation, Breaker>()
+  #calls = 0
+  #tokens = 0
+
+  constructor(name: string, dependencies: HealthDependencies) {
+    this.name = name
+    this.#dependencies = dependencies
+  }
+
+  circuit(operation: Operation): Pick<Breaker, 'admits' | 'opened' | 'waitMs'> {
+    return this.#breakerOf(operation)
+  }
+
+  get tokensInFlight(): number {
+    return this.#tokens
+  }
+
+  /** A call is about to be made that may take so many tokens. Undefined when its circuit is open. */
+  begin(operation: Operation, tokens: number): Visit | undefined {
+    const breaker = this.#breakerOf(operation)
+    const pass = breaker.enter()
+    if (pass === undefined) return undefined
+    this.#calls++
+    this.#tokens += tokens
+    return new Visit(
+      () => this.#turning(breaker, () => breaker.spoke(pass)),
+      (verdict) => {
+        this.#calls--
+        this.#tokens -= tokens
+        this.#turning(breaker, () => breaker.leave(pass, verdict))
+      },
+    )
+  }
+
+  get status(): DeploymentStatus {
+    const open = [...this.#breakers].filter(([, { opened }]) => opened !== undefined)
+    const [, breaker] = open.toSorted(([, a], [, b]) => b.waitMs - a.waitMs)[0] ?? []
+    const { opened, state = 'closed', waitMs = 0 } = breaker ?? {}
+    return {
+      deployment: this.name,
+      circuit: state,
+      leftOut: open.map(([operation]) => operation),
+      trouble: opened?.trouble ?? null,
+      reason: opened?.reason ?? null,
+      since: opened === undefined ? null : new Date(opened.sinceMs).toISOString(),
+      retryAfterMs: Math.ceil(waitMs),
+      callsInFlight: this.#calls,
+      tokensInFlight: this.#tokens,
+    }
+  }
+
+  #breakerOf(operation: Operation): Breaker {
+    const known = this.#breakers.get(operation)
+    if (known !== undefined) return known
+    const made = new Breaker(this.#dependencies.clock)
+    this.#breakers.set(operation, made)
+    return made
+  }
+
+  #turning(breaker: Breaker, change: () => void): void {
+    const wasOpen = breaker.opened !== undefined
+    change()
+    if ((breaker.opened !== undefined) !== wasOpen) this.#dependencies.onTurn?.(this.status)
+  }
+}
+
+/** One call to a deployment, from its start to its end. */
+export class Visit {
+  readonly #spoke: () => void
+  readonly #end: (verdict: Verdict) => void
+  #over = false
+
+  constructor(spoke: () => void, end: (verdict: Verdict) => void) {
+    this.#spoke = spoke
+    this.#end = end
+  }
+
+  /** Its answer has begun. */
+  spoke(): void {
+    if (!this.#over) this.#spoke()
+  }
+
+  /** Once; what comes later changes nothing. */
+  end(verdict: Verdict): void {
+    if (this.#over) return
+    this.#over = true
+    this.#end(verdict)
+  }
+}
+
+interface Known {
+  readonly settings: string
+  readonly health: DeploymentHealth
+}
+
+interface Former {
+  readonly deployments: ReadonlyMap<string, Known>
+  readonly retries: ReadonlyMap<string, RetryBudget>
+}
+
+/** Of all deployments and models of one configuration. */
+export class Health {
+  readonly #dependencies: HealthDependencies
+  readonly #former: Former | undefined
+  readonly #deployments = new Map<string, Known>()
+  readonly #retries = new Map<string, RetryBudget>()
+
+  constructor(dependencies: HealthDependencies, former?: Former) {
+    this.#dependencies = dependencies
+    this.#former = former
+  }
+
+  /** For the next configuration: what it still names is taken over, the rest forgotten. */
+  successor(): Health {
+    return new Health(this.#dependencies, { deployments: this.#deployments, retries: this.#retries })
+  }
+
+  /** `settings`: of its engine. When they change it is another engine, and nothing is known of it. */
+  of(name: string, settings: string): DeploymentHealth {
+    const known = this.#deployments.get(name) ?? this.#former?.deployments.get(name)
+    const kept =
+      known?.settings === settings ? known : { settings, health: new DeploymentHealth(name, this.#dependencies) }
+    this.#deployments.set(name, kept)
+    return kept.health
+  }
+
+  /** Of a logical model. */
+  retriesOf(model: string): RetryBudget {
+    const { clock } = this.#dependencies
+    const kept = this.#retries.get(model) ?? this.#former?.retries.get(model) ?? new RetryBudget(clock)
+    this.#retries.set(model, kept)
+    return kept
+  }
+
+  status(): DeploymentStatus[] {
+    return this.#deployments
+      .values()
+      .map(({ health }) => health.status)
+      .toArray()
+  }
+}
