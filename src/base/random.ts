@@ -15,6 +15,13 @@ export function uniform(random: Random): number {
   return (((a << 24) | (b << 16) | (c << 8) | d) >>> 0) / 2 ** 32
 }
 
+/** So many of them, for the price of one call of the operating system. */
+export function uniforms(random: Random, count: number): Float64Array {
+  const bytes = random.bytes(4 * count)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Float64Array.from({ length: count }, (_, at) => view.getUint32(4 * at) / 2 ** 32)
+}
+
 /** SplitMix32 (Steele, Lea, Flood 2014): a small reproducible stream for simulation,
  *  sampling and tests. Not for secrets. */
 export function seededRandom(seed: number): Random {

@@ -14,10 +14,17 @@ const engines = (models: (name: string) => Promise<string[]>): Partial<Probes> =
   engines: () => [{ name: 'gpu', models: () => models('gpu') }],
 })
 const spare = (models: () => Promise<string[]>): Partial<Probes> => ({ engines: () => [{ name: 'spare', models }] })
-const gateways = (...found: readonly Omit<GatewayHealth, 'node'>[]): Partial<Probes> => ({
+const gateways = (...found: readonly Partial<GatewayHealth>[]): Partial<Probes> => ({
   lockHolder: async () => 4711,
-  gateways: async () => found.map((one, at) => ({ node: `gateway-${at + 1}`, ...one })),
+  gateways: async () => found.map((one, at) => ({ node: `gateway-${at + 1}`, restarts: 0, deployments: [], ...one })),
 })
+const closed = { deployment: 'gpu/small', leftOut: [], reason: null, since: null } as const
+const open = {
+  deployment: 'gpu/large',
+  leftOut: ['chat'],
+  reason: 'connect ECONNREFUSED',
+  since: '2026-01-01T00:00:00.000Z',
+} as const
 const refused = () => Promise.reject(fault('engine_refused', { engine: 'gpu', status: 404, reason: 'Not Found' }))
 const down = () => Promise.reject(fault('engine_unreachable', { engine: 'gpu', reason: 'ECONNREFUSED' }))
 const away = (): Promise<never> => Promise.reject(new Error('EIO: i/o error'))
@@ -70,6 +77,15 @@ const ROWS: readonly Row[] = [
   ],
   ['gateways', 'fail', gateways({ restarts: 2 }, { restarts: 1, pid: 2 }), /gateway-1 of 2 does not run/],
   ['gateways', 'fail', { lockHolder: async () => 4711, gateways: away }, /cannot be told: EIO/],
+  ['circuits', 'ok', {}, /all closed at the start/],
+  ['circuits', 'ok', gateways({ pid: 1, deployments: [closed, closed] }), /2 are closed/],
+  [
+    'circuits',
+    'warn',
+    gateways({ pid: 1, deployments: [closed] }, { pid: 2, deployments: [open] }),
+    /gpu\/large is left out of chat by gateway-2 since 2026-01-01T00:00:00.000Z: connect ECONNREFUSED .* tried again by itself/,
+  ],
+  ['circuits', 'fail', { lockHolder: async () => 4711, gateways: away }, /cannot be told: EIO/],
   ['engine', 'ok', engines(async () => ['qwen', 'a', 'b', 'c', 'd']), /gpu serves qwen, a, b, c and 2 more/],
   ['engine', 'warn', engines(async () => ['other']), /gpu does not list qwen; it serves other, listed/],
   ['engine', 'ok', engines(refused), /it lists no models/],
@@ -129,5 +145,5 @@ test('a broken configuration is one failure; what depends on it is not looked at
     /fail {2}config +The configuration headworks\.yaml is not valid:\n.*headworks\.yaml:1:1: modles is not a known field/,
   )
   assert.match(out, /warn {2}address +not looked at/)
-  assert.match(out, /3 ok, 8 to mind, 1 to repair\.\n$/)
+  assert.match(out, /3 ok, 9 to mind, 1 to repair\.\n$/)
 })

@@ -43,6 +43,17 @@ export interface GatewayHealth {
   /** Absent while it is dead. */
   readonly pid?: number
   readonly restarts: number
+  /** As it sees them. */
+  readonly deployments: readonly DeploymentHealth[]
+}
+
+export interface DeploymentHealth {
+  readonly deployment: string
+  /** Operations it is not asked for. */
+  readonly leftOut: readonly string[]
+  /** Why and since when it is not closed. */
+  readonly reason: string | null
+  readonly since: string | null
 }
 
 export interface StoreHealth {
@@ -191,6 +202,23 @@ export const CHECKS: readonly Check[] = [
       return restarts > 0
         ? warn(`${found.length} answer; restarts since the start: ${restarts}`, 'The log says why each of them ended.')
         : ok(`${found.length} ${found.length === 1 ? 'answers' : 'answer'}`)
+    }),
+  },
+  {
+    name: 'circuits',
+    look: withConfig(async (probes, { config }) => {
+      if ((await probes.lockHolder(config.data)) === undefined) return ok('all closed at the start')
+      const found = (await probes.gateways()).flatMap(({ node, deployments }) =>
+        deployments.map((one) => ({ node, ...one })),
+      )
+      const open = found.filter(({ leftOut }) => leftOut.length > 0)
+      if (open.length === 0) return ok(`${found.length} ${found.length === 1 ? 'is' : 'are'} closed`)
+      return open.flatMap(({ node, deployment, leftOut, since, reason }) =>
+        warn(
+          `${deployment} is left out of ${leftOut.join(', ')} by ${node} since ${since ?? 'a moment ago'}: ${reason ?? 'it failed'}`,
+          'It is tried again by itself, and comes back once it answers.',
+        ),
+      )
     }),
   },
   {

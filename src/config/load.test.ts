@@ -172,3 +172,17 @@ log: { level: warn }`
   assert.deepEqual((await loaded(toYaml(config))).config, config)
   assert.deepEqual((await loaded(toYaml((await loaded(undefined)).config))).config, (await loaded(undefined)).config)
 })
+
+test('a strategy of routing is one that there is, and weights stand where they mean something', async () => {
+  const model = (routing: string, weight: number) =>
+    `models: { a: { routing: ${routing}, deployments: [{ engine: reader, model: m, weight: ${weight} }] } }`
+  assert.equal((await loaded(model('p2c', 5))).config.models['a']?.routing, 'p2c')
+  assert.equal((await loaded(model('priority', 0))).config.models['a']?.routing, 'priority')
+  assert.equal((await loaded(undefined)).config.models['reader']?.routing, 'weighted')
+  matches(await problemsOf(model('fastest', 1)), /a\.routing = "fastest"/)
+  matches(
+    await problemsOf(model('priority', 5)),
+    /a\.deployments\[0\]\.weight = 5 has no meaning under `routing: priority`, where the order of the list decides \| Take it out/,
+  )
+  matches(await problemsOf(model('cheapest', 2)), /under `routing: cheapest`, where the price decides/)
+})

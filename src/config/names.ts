@@ -27,6 +27,7 @@ export function findMisnamed(root: unknown): Finding[] {
     ...nowhereOf(engines),
     ...deploymentsOf(models, engines),
     ...fallbacksOf(models, workflows, engines),
+    ...routingsOf(models),
     ...timeoutsOf(models),
     ...workflowsOf(workflows, models, collections, engines),
   ]
@@ -104,6 +105,26 @@ function circleThrough(start: string, next: string, models: Named): string[] | u
     return undefined
   }
   return walk(next, [start])
+}
+
+/** A weight says nothing where something else decides the order; 0 still says: last. */
+const UNWEIGHED: { readonly [routing: string]: string } = { priority: 'the order of the list', cheapest: 'the price' }
+
+function* routingsOf(models: Named): Generator<Finding> {
+  for (const [name, { routing, deployments }] of models) {
+    const decides = typeof routing === 'string' ? UNWEIGHED[routing] : undefined
+    if (decides === undefined) continue
+    for (const [at, deployment] of listOf(deployments).entries()) {
+      const weight = fieldsOf(deployment)?.['weight']
+      if (typeof weight !== 'number' || weight <= 1) continue
+      yield {
+        path: ['models', name, 'deployments', at, 'weight'],
+        of: 'value',
+        wrong: `has no meaning under \`routing: ${String(routing)}\`, where ${decides} decides`,
+        remedy: 'Take it out, or choose `weighted`, `least_outstanding` or `p2c`.',
+      }
+    }
+  }
 }
 
 function* timeoutsOf(models: Named): Generator<Finding> {

@@ -240,9 +240,7 @@ const DEPLOYMENT = z.strictObject({
   model: text(256).meta(meta('What the engine calls the model.')),
   weight: integer(0, 1000)
     .default(1)
-    .meta(
-      meta('Share of the first attempts, relative to the other deployments. 0: only after the others have failed.'),
-    ),
+    .meta(meta('Share of the load, relative to the other deployments. 0: only after the others have failed.')),
   label: text(64).meta(meta('A word of your own, such as `canary`.')).optional(),
   price: PRICE.meta(
     meta(
@@ -291,7 +289,7 @@ const MODEL = z.strictObject({
     .array(DEPLOYMENT)
     .min(1)
     .max(64)
-    .meta(meta('Where it runs. Several share the load by weight and stand in for each other.')),
+    .meta(meta('Where it runs. Several share the load, as `routing` says, and stand in for each other.')),
   fallback: z
     .array(z.string())
     .max(16)
@@ -299,6 +297,14 @@ const MODEL = z.strictObject({
     .meta(
       meta(
         'Models tried in this order when every deployment has failed before its first content: names under `models`, or `engine/model` for one without a name of its own.',
+      ),
+    ),
+  routing: z
+    .enum(['weighted', 'priority', 'least_outstanding', 'p2c', 'cheapest'])
+    .default('weighted')
+    .meta(
+      meta(
+        'Which deployment is tried first. `weighted`: drawn by weight. `priority`: as they stand here. `least_outstanding`: the one with the fewest tokens in flight for its weight. `p2c`: the better of two drawn by weight, likewise. `cheapest`: where the request can cost least; unknown prices last. Deployments whose circuit is open are left out.',
       ),
     ),
   outputTokensMax: integer(1, 1_000_000)

@@ -31,7 +31,7 @@ export function statusRoutes({ version, startedAtMs, isReady, figures, routes }:
     {
       method: 'GET',
       path: '/api/status',
-      summary: 'Version, start and what is in flight.',
+      summary: 'Version, start, what is in flight, and how the deployments fare, as each gateway sees them.',
       role: 'user',
       answer: async () =>
         ok({ version, startedAt: new Date(startedAtMs).toISOString(), ready: isReady(), ...(await figures()) }),

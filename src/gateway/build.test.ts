@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { loaded } from '../../tests/kit/config.ts'
+import { ManualClock } from '../../tests/kit/clock.ts'
 import { HandEngine } from '../../tests/kit/engine.ts'
 import { Refusal } from '../base/errors.ts'
 import { loadCatalogue } from '../meter/catalogue.ts'
+import { Health } from '../engine/health.ts'
 import { BYTES } from '../meter/tokenizer/tokenizer.ts'
 import { buildCatalogue } from './build.ts'
 import type { LogicalModel } from './catalogue.ts'
@@ -20,7 +22,13 @@ async function pricesOf(yaml: string, shipped = true) {
   const prices = await loadCatalogue(SHIPPED, undefined)
   assert(!(prices instanceof Refusal))
   const engines = new Map(Object.keys(config.engines).map((name) => [name, new HandEngine(name)]))
-  const catalogue = buildCatalogue(config, engines, new Map(), shipped ? prices : undefined)
+  const catalogue = buildCatalogue(
+    config,
+    engines,
+    new Map(),
+    new Health({ clock: new ManualClock() }),
+    shipped ? prices : undefined,
+  )
   return {
     version: prices.version,
     price: (model: string, atMs = NOW) => catalogue.get(model)?.deployments[0]?.priceAt?.(atMs),
@@ -65,8 +73,13 @@ test('a deployment has the tokenizer of its model at its provider, also as a fal
   const prices = await loadCatalogue(SHIPPED, undefined)
   assert(!(prices instanceof Refusal))
   const engines = new Map(Object.keys(config.engines).map((name) => [name, new HandEngine(name)]))
-  const catalogue = buildCatalogue(config, engines, new Map(), prices, ({ model }, provider) =>
-    provider === undefined ? undefined : { ...BYTES, name: `${model} at ${provider}` },
+  const catalogue = buildCatalogue(
+    config,
+    engines,
+    new Map(),
+    new Health({ clock: new ManualClock() }),
+    prices,
+    ({ model }, provider) => (provider === undefined ? undefined : { ...BYTES, name: `${model} at ${provider}` }),
   )
   const nameOf = (model: LogicalModel | undefined): string | undefined => model?.deployments[0]?.tokenizer?.name
   assert.equal(nameOf(catalogue.get('list')), 'gpt-5-mini at openai')

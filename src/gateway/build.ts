@@ -1,9 +1,10 @@
 import type { Config, ModelConfig } from '../config/schema.ts'
+import type { Health } from '../engine/health.ts'
 import type { Engine } from '../engine/port.ts'
 import type { PriceCatalogue } from '../meter/catalogue.ts'
 import { always, FREE, type PriceAt } from '../meter/prices.ts'
 import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
-import type { Catalogue, Deployment, LogicalModel, Timeouts } from './catalogue.ts'
+import { type Catalogue, deploymentName, type Deployment, type LogicalModel, type Timeouts } from './catalogue.ts'
 
 type DeploymentConfig = ModelConfig['deployments'][number]
 /** Undefined: bytes are counted. `provider`: who serves it, where that is known. */
@@ -11,12 +12,14 @@ type TokenizerOf = (deployment: DeploymentConfig, provider: string | undefined) 
 
 const OPERATIONS = ['chat', 'rerank', 'embed'] as const
 
-/** The catalogue of a configuration: every name resolved, workflows beside models. `prices`: what
- *  providers charge for models that have no price of their own. */
+/** The catalogue of a configuration: every name resolved, workflows beside models. `health`: how its
+ *  deployments have fared so far. `prices`: what providers charge for models that have no price of
+ *  their own. */
 export function buildCatalogue(
   config: Config,
   engines: ReadonlyMap<string, Engine>,
   workflows: ReadonlyMap<string, Engine>,
+  health: Health,
   prices: PriceCatalogue | undefined,
   tokenizerOf: TokenizerOf = () => undefined,
 ): Catalogue {
@@ -41,6 +44,8 @@ export function buildCatalogue(
         model.deployments.flatMap((one) => deploymentOf(one) ?? []),
       ),
       description: model.description ?? '',
+      routing: model.routing,
+      retries: health.retriesOf(name),
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
     }
     catalogue.set(name, built)
@@ -60,6 +65,7 @@ export function buildCatalogue(
     if (engine === undefined) return undefined
     const tokenizer = tokenizerOf(deployment, providerOf(name))
     const priceAt = price === undefined ? listPrice(name, model) : always(price, 'config')
+    const settings = JSON.stringify(config.engines[name])
     return {
       engine,
       model,
@@ -67,6 +73,7 @@ export function buildCatalogue(
       ...(label === undefined ? {} : { label }),
       ...(priceAt === undefined ? {} : { priceAt }),
       ...(tokenizer === undefined ? {} : { tokenizer }),
+      health: health.of(deploymentName({ engine, model }), settings),
     }
   }
 

@@ -2,6 +2,8 @@ import type { Clock, Timer } from '../base/clock.ts'
 import { type Fault, fault, isRetryable, type Problem, Refusal, sentenceOf, toFault } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
+import type { Verdict } from '../engine/breaker.ts'
+import type { Visit } from '../engine/health.ts'
 import type { Attempt, ChatCall, ChatEnd } from '../engine/port.ts'
 import { choicesMax, inputTokensBound, unboundedInput } from '../meter/bound.ts'
 import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
@@ -9,7 +11,9 @@ import { Degrade, HeldCall, type Spending } from '../meter/spending.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
 import { type Catalogue, deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
-import { type Candidate, route } from './route.ts'
+import type { Candidate } from './route.ts'
+import { sizeOfChat } from './size.ts'
+import { type Begun, Turn, Turns } from './turns.ts'
 
 /** One chat completion over the deployments of a logical model: attempts one after another, and
  *  nothing handed on before the first content frame. From then on the attempt stands: a failure
@@ -60,15 +64,18 @@ class Call implements Attempt {
   readonly #dependencies: CallDependencies
   readonly #request: CallRequest
   readonly #sink: CallSink
-  #order: Candidate[]
+  readonly #turns: Turns
   readonly #deadlineMs: number
-  #tried = 0
+  #attempts = 0
   #attempt: Attempt | undefined
   #deployment: Deployment | undefined
   #span: OpenSpan | undefined
   #held: HeldCall | undefined
+  #visit: Visit | undefined
   #outputTokens = 0
   #timer: Timer | undefined
+  /** Before the next attempt. */
+  #pause: Timer | undefined
   /** Grows with every attempt and at the end, so that a late callback is known to be late. */
   #generation = 0
   /** Frames before the first content. */
@@ -82,27 +89,32 @@ class Call implements Attempt {
     this.#dependencies = dependencies
     this.#request = request
     this.#sink = sink
-    this.#order = route(request.model, dependencies.random)
+    const { model, body, outputTokensMax, spending } = request
+    const size = sizeOfChat(body, outputTokensMax * choicesMax(body))
+    this.#turns = new Turns(dependencies, model, { operation: 'chat', size, atMs: spending.atMs })
     this.#deadlineMs = this.#clock.monotonicMs() + request.model.timeouts.totalMs
   }
 
   /** Makes the next attempt, or gives up with the last problem. */
   next(last: Problem | undefined): void {
-    const candidate = this.#order[this.#tried]
-    const { model } = this.#request
-    if (candidate === undefined || this.#clock.monotonicMs() >= this.#deadlineMs) {
+    const turn = this.#turns.next(last, this.#deadlineMs - this.#clock.monotonicMs())
+    if (!(turn instanceof Turn)) {
       this.#over = true
-      return this.#sink.fail(
-        last ?? fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' }),
-      )
+      return this.#sink.fail(turn)
     }
-    this.#tried++
+    const { candidate, delayMs } = turn
+    if (delayMs === 0) return this.#try(candidate, last)
+    const generation = ++this.#generation
+    this.#pause = this.#clock.after(delayMs, () => generation === this.#generation && this.#try(candidate, last))
+  }
+
+  #try(candidate: Candidate, last: Problem | undefined): void {
     this.#deployment = candidate.deployment
     this.#early = []
     this.#outputTokens = 0
     const generation = ++this.#generation
     // What a workflow spends is held by the calls that it makes.
-    if (candidate.model.kind === 'workflow') return this.#start(candidate, undefined)
+    if (candidate.model.kind === 'workflow') return this.#start(candidate, undefined, last)
     const held = this.#hold(candidate)
     if (!(held instanceof Promise)) return this.#affordable(candidate, held, last)
     held.then(
@@ -130,26 +142,29 @@ class Call implements Attempt {
   }
 
   #affordable(candidate: Candidate, held: HeldCall | Degrade | Refusal, last: Problem | undefined): void {
-    if (held instanceof HeldCall) return this.#start(candidate, held)
+    if (held instanceof HeldCall) return this.#start(candidate, held, last)
     if (held instanceof Degrade) {
-      const cheaper = this.#dependencies.catalogue().get(held.to)
-      const tried = this.#order.slice(0, this.#tried)
-      const isNew = cheaper !== undefined && !tried.some(({ model }) => model.name === cheaper.name)
-      this.#order = isNew ? [...tried, ...route(cheaper, this.#dependencies.random)] : tried
+      this.#turns.degradeTo(this.#dependencies.catalogue().get(held.to))
       return this.next(last ?? held.otherwise)
     }
     // Another deployment of the same model may cost less. Another model is taken where an engine has
     // failed, or where the budget says so.
-    if (last === undefined || last instanceof Refusal) {
-      const rest = this.#order.slice(this.#tried).filter(({ model }) => model === candidate.model)
-      this.#order = [...this.#order.slice(0, this.#tried), ...rest]
-    }
+    if (last === undefined || last instanceof Refusal) this.#turns.stayWith(candidate.model)
     this.next(last ?? held)
   }
 
-  #start({ model: { timeouts }, deployment }: Candidate, held: HeldCall | undefined): void {
+  #start(candidate: Candidate, held: HeldCall | undefined, last: Problem | undefined): void {
+    const begun = this.#turns.begin(candidate)
+    if (begun !== undefined) return this.#call(candidate, held, begun)
+    held?.cancel()
+    this.next(last)
+  }
+
+  #call({ model: { timeouts }, deployment }: Candidate, held: HeldCall | undefined, { visit }: Begun): void {
     const { requestId, body, stream, span, spending } = this.#request
+    this.#attempts++
     this.#held = held
+    this.#visit = visit
     const attemptSpan = span.child('attempt')
     this.#span = attemptSpan
     const generation = this.#generation
@@ -182,6 +197,7 @@ class Call implements Attempt {
     this.#over = true
     this.#closeSpan({ outcome: 'cancelled' })
     this.#finish()
+    this.#visit?.end('unknown')
     attempt?.cancel()
     this.#held?.settle(this.#ownCount())
   }
@@ -222,6 +238,7 @@ class Call implements Attempt {
   #commit(): void {
     const generation = this.#generation
     this.#committed = true
+    this.#visit?.spoke()
     this.#arm(this.#request.model.timeouts.betweenTokensMs, 'go on')
     if (this.#deployment !== undefined) this.#sink.commit(this.#deployment)
     for (const frame of this.#early) if (generation === this.#generation) this.#sink.frame(frame)
@@ -236,18 +253,20 @@ class Call implements Attempt {
     this.#over = true
     this.#closeSpan({ outcome: 'answered' })
     this.#finish()
+    this.#visit?.end('answered')
     if (this.#held === undefined) return this.#sink.end(end)
     const usage = end.usage ?? this.#ownCount()
     this.#held.settle(usage)
     this.#sink.end({ ...end, usage })
   }
 
-  #fail(cause: Fault): void {
+  #fail(cause: Fault, verdict: Verdict = cause): void {
     this.#closeSpan({ outcome: 'failed', error: cause.code, reason: sentenceOf(cause) })
     const attempt = this.#attempt
     const committed = this.#committed
     this.#finish()
     attempt?.cancel()
+    this.#visit?.end(verdict)
     if (this.#outputTokens === 0 && USES_NOTHING.has(cause.code)) this.#held?.cancel()
     else this.#held?.settle(this.#ownCount())
     if (!committed && isRetryable(cause)) return this.next(cause)
@@ -272,13 +291,14 @@ class Call implements Attempt {
     this.#timer = this.#clock.after(delayMs, () => {
       const total = this.#request.model.timeouts.totalMs
       const overall = leftMs <= limitMs
-      this.#fail(
-        fault('engine_timeout', {
-          engine: this.#engineName(),
-          phase: overall ? 'finish' : phase,
-          limitMs: overall ? total : limitMs,
-        }),
-      )
+      const cause = fault('engine_timeout', {
+        engine: this.#engineName(),
+        phase: overall ? 'finish' : phase,
+        limitMs: overall ? total : limitMs,
+      })
+      // That time is up for the request blames the engine only if it had all of it and said nothing.
+      const isItsOwn = !overall || (this.#attempts === 1 && this.#outputTokens === 0 && !this.#paused)
+      this.#fail(cause, isItsOwn ? cause : 'unknown')
     })
   }
 
@@ -291,6 +311,7 @@ class Call implements Attempt {
   #finish(): void {
     this.#generation++
     this.#timer?.cancel()
+    this.#pause?.cancel()
     this.#timer = undefined
     this.#attempt = undefined
   }

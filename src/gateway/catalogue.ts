@@ -1,4 +1,6 @@
+import type { DeploymentHealth } from '../engine/health.ts'
 import type { Engine, Operation } from '../engine/port.ts'
+import type { RetryBudget } from '../engine/retries.ts'
 import type { PriceAt } from '../meter/prices.ts'
 import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
 
@@ -17,6 +19,8 @@ export interface Deployment {
   readonly priceAt?: PriceAt
   /** What its input is counted with; absent: its bytes. */
   readonly tokenizer?: Tokenizer
+  /** How it fares. Absent for a workflow: the calls that it makes have their own. */
+  readonly health?: Pick<DeploymentHealth, 'begin' | 'circuit' | 'tokensInFlight'>
 }
 
 export interface Timeouts {
@@ -27,12 +31,25 @@ export interface Timeouts {
   readonly totalMs: number
 }
 
+/** In which order the deployments of a model are tried:
+ *  `weighted`           drawn by weight.
+ *  `priority`           as they stand in the file.
+ *  `least_outstanding`  least tokens in flight for its weight.
+ *  `p2c`                the better of two drawn by weight, likewise (Mitzenmacher, "The Power of Two
+ *                       Choices in Randomized Load Balancing", 2001).
+ *  `cheapest`           by what the request can cost there; unknown prices last. */
+export type Routing = 'weighted' | 'priority' | 'least_outstanding' | 'p2c' | 'cheapest'
+
 export interface LogicalModel {
   readonly name: string
   readonly kind: 'model' | 'workflow'
   readonly description: string
   readonly operations: readonly Operation[]
   readonly deployments: readonly Deployment[]
+  /** Absent: `weighted`. */
+  readonly routing?: Routing
+  /** Absent for a workflow, which is never asked twice. */
+  readonly retries?: Pick<RetryBudget, 'earn' | 'spend'>
   /** Tried in order when every deployment has failed before its first content. */
   readonly fallback: readonly LogicalModel[]
   /** The cap of every call; a caller may ask for less. */
@@ -43,5 +60,5 @@ export interface LogicalModel {
 export type Catalogue = ReadonlyMap<string, LogicalModel>
 
 /** `engine/model`, as shown in headers, traces and errors. */
-export const deploymentName = (deployment: Deployment): string =>
-  deployment.model === deployment.engine.name ? deployment.model : `${deployment.engine.name}/${deployment.model}`
+export const deploymentName = ({ engine, model }: Pick<Deployment, 'engine' | 'model'>): string =>
+  model === engine.name ? model : `${engine.name}/${model}`

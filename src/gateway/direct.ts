@@ -1,4 +1,5 @@
-import { type Fault, fault, isRetryable, type Problem, Refusal, statusOf, toFault, toProblem } from '../base/errors.ts'
+import { sleep } from '../base/clock.ts'
+import { Fault, fault, isRetryable, type Problem, Refusal, statusOf, toFault, toProblem } from '../base/errors.ts'
 import type { Reply } from '../base/http.ts'
 import type { Json, JsonObject } from '../base/json.ts'
 import type { CallContext, Operation } from '../engine/port.ts'
@@ -12,9 +13,10 @@ import { type Admitted, CLIENT_CLOSED } from './chat.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
 import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
-import { route } from './route.ts'
 import { answerHeaders, outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
+import { sizeOfTexts } from './size.ts'
 import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surface/openai.ts'
+import { Turn, Turns } from './turns.ts'
 
 /** The operations that answer at once, without a stream: rerank and embeddings. The same
  *  admission, fallback and settlement as a chat. */
@@ -107,7 +109,7 @@ async function runDirect(
     stages: stagesJson(trace.spans()),
   })
   try {
-    const call = { requestId, model, spending, texts, span: trace.open('call'), signal: stop.signal }
+    const call = { requestId, operation, model, spending, texts, span: trace.open('call'), signal: stop.signal }
     const asked = await askInTurn(dependencies, call, ask).finally(() => call.span.end())
     deadline.cancel()
     if (asked instanceof Refusal) return await failed(asked)
@@ -137,6 +139,7 @@ async function runDirect(
 }
 
 export interface DirectCall extends Pick<CallContext, 'requestId' | 'spending'> {
+  readonly operation: Operation
   readonly model: LogicalModel
   /** Everything the engine reads. */
   readonly texts: readonly string[]
@@ -148,12 +151,19 @@ export interface DirectCall extends Pick<CallContext, 'requestId' | 'spending'> 
 /** Asks one deployment after another, while failing elsewhere may help. Rejects with the last
  *  `Fault`; a budget's refusal is returned. */
 export async function askInTurn<Answer extends Answered>(
-  { random }: CallDependencies,
-  { requestId, model, texts, spending, span: call, signal }: DirectCall,
+  dependencies: CallDependencies,
+  { requestId, operation, model, texts, spending, span: call, signal }: DirectCall,
   ask: Ask<Answer>,
 ): Promise<{ readonly deployment: Deployment; readonly answered: Answer } | Refusal> {
-  let last: Fault | Refusal | undefined
-  for (const { deployment, model: of } of route(model, random)) {
+  const { clock } = dependencies
+  const deadlineMs = clock.monotonicMs() + model.timeouts.totalMs
+  const turns = new Turns(dependencies, model, { operation, size: sizeOfTexts(texts), atMs: spending.atMs })
+  let last: Problem | undefined
+  for (;;) {
+    const turn = turns.next(last, deadlineMs - clock.monotonicMs())
+    if (!(turn instanceof Turn)) return given(turn)
+    if (turn.delayMs > 0) await sleep(clock, turn.delayMs, signal)
+    const { deployment, model: of } = turn.candidate
     const held = await spending.hold({
       model: of.name,
       deployment: deploymentName(deployment),
@@ -166,10 +176,11 @@ export async function askInTurn<Answer extends Answered>(
       last ??= held instanceof Refusal ? held : held.otherwise
       continue
     }
-    if (signal.aborted) {
+    const begun = signal.aborted ? undefined : turns.begin(turn.candidate)
+    if (begun === undefined) {
       held.cancel()
-      last = toFault(signal.reason)
-      break
+      if (signal.aborted) throw toFault(signal.reason)
+      continue
     }
     const ownCount = (): Usage => ({
       ...NO_USAGE,
@@ -177,26 +188,37 @@ export async function askInTurn<Answer extends Answered>(
       estimated: true,
     })
     // At once, and not when the engine has noticed: by then the request is closed.
-    const stopped = (): void => held.settle(ownCount())
+    const isFirst = last === undefined
+    const stopped = (): void => {
+      // Whoever stopped it was not the engine, unless that had all the time there was.
+      const { reason } = signal
+      begun.visit?.end(isFirst && reason instanceof Fault && reason.code === 'engine_timeout' ? reason : 'unknown')
+      held.settle(ownCount())
+    }
     signal.addEventListener('abort', stopped, { once: true })
     const span = call.child('attempt')
     try {
       const connectTimeoutMs = model.timeouts.connectMs
       const answered = await ask(deployment, { requestId, span, spending, signal, connectTimeoutMs })
+      begun.visit?.end('answered')
       held.settle(answered.usage ?? ownCount())
       span.end({ deployment: deploymentName(deployment), outcome: 'answered' })
       return { deployment, answered }
     } catch (thrown) {
       const cause = toFault(thrown)
-      last = cause
+      begun.visit?.end(cause)
       if (USES_NOTHING.has(cause.code)) held.cancel()
       else held.settle(ownCount())
       span.end({ deployment: deploymentName(deployment), outcome: 'failed', error: cause.code })
-      if (signal.aborted || !isRetryable(cause)) break
+      if (signal.aborted || !isRetryable(cause)) throw cause
+      last = cause
     } finally {
       signal.removeEventListener('abort', stopped)
     }
   }
-  if (last instanceof Refusal) return last
-  throw last ?? fault('engine_unreachable', { engine: model.name, reason: 'it has no deployments' })
+}
+
+function given(problem: Problem): Refusal {
+  if (problem instanceof Refusal) return problem
+  throw toFault(problem)
 }

@@ -35,7 +35,7 @@ export function innerRerank(dependencies: CallDependencies): RerankWith {
     if (model === undefined) throw fault('model_unknown', { model: name })
     const asked = await askInTurn(
       dependencies,
-      { ...call, model, texts: pairTexts(query, documents) },
+      { ...call, operation: 'rerank', model, texts: pairTexts(query, documents) },
       async ({ engine, model: of }, context) => {
         const { results, usage } = await engine.rerank({
           ...context,

@@ -11,6 +11,7 @@ import { NodeHttpListener } from '../drivers/http/server.ts'
 import type { Channel } from '../drivers/process/channel.ts'
 import { serve } from '../drivers/process/child.ts'
 import { openDistant } from '../drivers/sqlite/distant.ts'
+import type { DeploymentStatus } from '../engine/health.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import type { Principal } from '../guard/principal.ts'
@@ -39,6 +40,7 @@ export interface Beginning {
 /** How it does. */
 export interface GatewayFigures {
   readonly inFlight: number
+  readonly deployments: readonly DeploymentStatus[]
 }
 
 /** How long answers that were cut off may take to be recorded. */
@@ -56,7 +58,7 @@ export function serveGateway(): void {
       opened = await RunningGateway.open(beginning, handle, channel)
     },
     configure: async (config: PackedConfig) => running().configure(config),
-    figures: async (): Promise<GatewayFigures> => ({ inFlight: running().inFlight }),
+    figures: async (): Promise<GatewayFigures> => running().figures,
     drain: async (graceMs: number) => running().drain(graceMs),
   })
 }
@@ -121,8 +123,9 @@ class RunningGateway {
     return new RunningGateway(gateway, await listener.listenOn(handle, gateway.handle), inForce, unfollow)
   }
 
-  get inFlight(): number {
-    return this.#gateway.inFlight
+  get figures(): GatewayFigures {
+    const { inFlight, deployments } = this.#gateway
+    return { inFlight, deployments }
   }
 
   async configure(config: PackedConfig): Promise<void> {

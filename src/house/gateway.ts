@@ -6,6 +6,7 @@ import { systemRandom as random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { DistantStore } from '../drivers/sqlite/distant.ts'
+import type { DeploymentStatus } from '../engine/health.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Accounting, type BudgetWarning } from '../meter/accounting.ts'
@@ -42,7 +43,16 @@ export class HouseGateway {
 
   private constructor({ node, log, store, authenticate, loaded, ...rest }: GatewayParts) {
     this.#loaded = loaded
-    this.#models = new Models({ clock, random, ...rest })
+    const onTurn = ({ deployment, circuit, trouble, reason, retryAfterMs }: DeploymentStatus): void =>
+      circuit === 'closed'
+        ? log.write('info', 'a circuit has closed: the deployment answers again', { deployment })
+        : log.write('warn', 'a circuit has opened: the deployment is left out', {
+            deployment,
+            trouble: trouble ?? '',
+            reason: reason ?? '',
+            retryAfterMs,
+          })
+    this.#models = new Models({ clock, random, onTurn, ...rest })
     const { rows, leases } = store
     const alerts = new Alerts({ clock, random, rows })
     this.#accounting = new Accounting({
@@ -86,6 +96,11 @@ export class HouseGateway {
 
   get inFlight(): number {
     return this.#gateway.inFlight
+  }
+
+  /** How the deployments fare, seen from this process. */
+  get deployments(): DeploymentStatus[] {
+    return this.#models.status()
   }
 
   /** Puts a configuration in force. When it rejects, the one before stays. */

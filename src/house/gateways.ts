@@ -7,6 +7,7 @@ import { packConfig } from '../config/transfer.ts'
 import { bindAddress, type BoundAddress } from '../drivers/http/bind.ts'
 import type { Methods } from '../drivers/process/channel.ts'
 import { Child } from '../drivers/process/child.ts'
+import type { DeploymentStatus } from '../engine/health.ts'
 import type { Beginning, GatewayFigures } from './gateway-child.ts'
 
 /** Several gateways on one port, seen from the main process: it binds the port and accepts nothing on
@@ -35,6 +36,8 @@ export interface GatewayStatus {
   readonly pid: number | undefined
   readonly restarts: number
   readonly inFlight: number
+  /** How the deployments fare, as it sees them. */
+  readonly deployments: readonly DeploymentStatus[]
 }
 
 const HEAP_MB = 2048
@@ -146,7 +149,8 @@ class Supervised {
           .call<GatewayFigures>('figures', undefined, { timeoutMs: FIGURES_MS_MAX })
           .catch(() => undefined)
       : undefined
-    return { node: this.#node, pid: this.#child.pid, restarts: this.#restarts, inFlight: figures?.inFlight ?? 0 }
+    const { inFlight = 0, deployments = [] } = figures ?? {}
+    return { node: this.#node, pid: this.#child.pid, restarts: this.#restarts, inFlight, deployments }
   }
 
   async stop(drainMs: number): Promise<void> {

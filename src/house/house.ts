@@ -36,7 +36,7 @@ import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseGateway } from './gateway.ts'
-import { gatewayNodes, Gateways } from './gateways.ts'
+import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
@@ -274,10 +274,11 @@ class RunningHouse implements House {
 
   /** What is in flight, in all processes, and the processes that answer on the port. */
   async #figures(gateway: HouseGateway): Promise<JsonObject> {
-    const own = { node: MAIN_NODE, pid: process.pid, restarts: 0, inFlight: gateway.inFlight }
+    const { inFlight: ownInFlight, deployments } = gateway
+    const own = { node: MAIN_NODE, pid: process.pid, restarts: 0, inFlight: ownInFlight, deployments }
     const others = await this.#gateways?.status()
-    const inFlight = (others ?? []).reduce((sum, one) => sum + one.inFlight, gateway.inFlight)
-    return { inFlight, gateways: (others ?? [own]).map(({ pid = null, ...rest }) => ({ pid, ...rest })) }
+    const inFlight = (others ?? []).reduce((sum, one) => sum + one.inFlight, ownInFlight)
+    return { inFlight, gateways: (others ?? [own]).map(gatewayJson) }
   }
 
   /** Where a browser on this machine finds the console. */
@@ -353,6 +354,12 @@ class RunningHouse implements House {
     }
   }
 }
+
+const gatewayJson = ({ pid, deployments, ...rest }: GatewayStatus): JsonObject => ({
+  pid: pid ?? null,
+  ...rest,
+  deployments: deployments.map((one) => ({ ...one })),
+})
 
 /** What the control plane answers; every other path is the console's. */
 const CONTROL = /^\/(?:api\/|(?:login|healthz|readyz)(?:\?|$))/

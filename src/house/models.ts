@@ -10,6 +10,7 @@ import type { Secrets } from '../config/secret.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
 import { OpenAiEngine } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
+import { type DeploymentStatus, Health } from '../engine/health.ts'
 import type { Engine } from '../engine/port.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
@@ -30,6 +31,8 @@ export interface ModelsDependencies {
   readonly explainNothing: (collection: string) => Promise<string>
   readonly loadPrices: LoadPrices
   readonly loadTokenizers: LoadTokenizers
+  /** The circuit of a deployment has opened, or closed again. */
+  readonly onTurn: (status: DeploymentStatus) => void
 }
 
 export class Models {
@@ -37,13 +40,20 @@ export class Models {
   /** Made when the first engine needs the network: a house of embedded engines never loads it. */
   #client: HttpClient | undefined
   #catalogue: Catalogue = new Map()
+  #health: Health
 
   constructor(dependencies: ModelsDependencies) {
     this.#dependencies = dependencies
+    this.#health = new Health(dependencies)
   }
 
   get catalogue(): Catalogue {
     return this.#catalogue
+  }
+
+  /** How the deployments fare. */
+  status(): DeploymentStatus[] {
+    return this.#health.status()
   }
 
   /** One at a time. When it rejects, what was in force stays. */
@@ -70,8 +80,10 @@ export class Models {
     if (prices instanceof Refusal) throw new Fault(prices.code, prices.details)
     const tokenizers = remote ? await this.#dependencies.loadTokenizers(loaded) : undefined
     if (tokenizers instanceof Refusal) throw new Fault(tokenizers.code, tokenizers.details)
-    catalogue = buildCatalogue(config, engines, workflows, prices, tokenizers)
+    const health = this.#health.successor()
+    catalogue = buildCatalogue(config, engines, workflows, health, prices, tokenizers)
     this.#catalogue = catalogue
+    this.#health = health
   }
 
   async close(): Promise<void> {

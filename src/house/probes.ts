@@ -3,7 +3,7 @@ import type { ApiClient } from '../base/api.ts'
 import { Refusal, sentenceOf } from '../base/errors.ts'
 import { isObject, type Json } from '../base/json.ts'
 import { Analyzer } from '../base/words.ts'
-import type { Probes, StoreHealth } from '../cli/checks.ts'
+import type { GatewayHealth, Probes, StoreHealth } from '../cli/checks.ts'
 import { folderHolder } from '../drivers/filesystem/lock.ts'
 import { machineProbes } from '../drivers/machine/probes.ts'
 import { openClient, openEngine } from './models.ts'
@@ -40,7 +40,7 @@ export function houseProbes(root: string, connect: Connect): Probes {
 
 interface Status {
   readonly damage: readonly string[]
-  readonly gateways: readonly { readonly node: string; readonly pid: number | null; readonly restarts: number }[]
+  readonly gateways: readonly (Omit<GatewayHealth, 'pid'> & { readonly pid: number | null })[]
 }
 
 async function statusOf(connect: Connect): Promise<Status> {

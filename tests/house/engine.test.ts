@@ -22,13 +22,16 @@ let house: RunningHouse
 let first: Upstream
 let second: Upstream
 
+/** Each has a deployment of its own: what one does to its circuit is nothing to the others. */
+const MOODS = ['well', 'hung', 'reset', 'garbled', 'busy', 'broken', 'early', 'stalled', 'left'] as const
+
 const timeouts = { connectMs: 500, firstTokenMs: 400, betweenTokensMs: 400, totalMs: 5000 }
 
 before(async () => {
   first = await startUpstream()
   second = await startUpstream()
-  const model = (engine: string, more: object = {}) => ({
-    deployments: [{ engine, model: 'weights' }],
+  const model = (engine: string, more: object = {}, weights = 'weights') => ({
+    deployments: [{ engine, model: weights }],
     timeouts,
     ...more,
   })
@@ -41,8 +44,12 @@ before(async () => {
         down: { kind: 'openai', url: 'http://127.0.0.1:1/v1' },
       },
       models: {
-        alone: model('first'),
-        backed: model('first', { fallback: ['second/weights'] }),
+        ...Object.fromEntries(
+          MOODS.flatMap((mood) => [
+            [`alone-${mood}`, model('first', {}, mood)],
+            [`backed-${mood}`, model('first', { fallback: ['second/weights'] }, mood)],
+          ]),
+        ),
         gone: model('down'),
         spare: model('down', { fallback: ['second/weights'] }),
       },
@@ -76,12 +83,12 @@ const errorIn = (text: string): string => /"code":"(\w+)"/.exec(text)?.[1] ?? te
 
 test('a server that answers is passed on, streamed and whole', async () => {
   first.behave(answers)
-  const whole = await post('alone', false)
+  const whole = await post('alone-well', false)
   assert.equal(
     ((await whole.json()) as { choices: { message: { content: string } }[] }).choices[0]?.message.content,
     'All is well.',
   )
-  const streamed = await (await post('alone', true)).text()
+  const streamed = await (await post('alone-well', true)).text()
   assert.ok(streamed.endsWith('data: [DONE]\n\n'))
   assert.deepEqual(
     await trace(whole.headers.get('x-request-id')).then(({ outcome, usage }) => [
@@ -94,19 +101,19 @@ test('a server that answers is passed on, streamed and whole', async () => {
 })
 
 test("before the first word, each way of failing becomes a status, or the fallback's answer", async (t) => {
-  const cases: readonly [string, Behaviour, number, string][] = [
-    ['hangs', hangs, 504, 'engine_timeout'],
-    ['resets the connection', resets, 502, 'engine_unreachable'],
-    ['sends rubbish', rubbish, 502, 'engine_garbled'],
-    ['is overloaded', overloaded, 503, 'engine_busy'],
+  const cases: readonly [(typeof MOODS)[number], Behaviour, number, string][] = [
+    ['hung', hangs, 504, 'engine_timeout'],
+    ['reset', resets, 502, 'engine_unreachable'],
+    ['garbled', rubbish, 502, 'engine_garbled'],
+    ['busy', overloaded, 503, 'engine_busy'],
   ]
-  for (const [name, behaviour, status, code] of cases) {
-    await t.test(name, async () => {
+  for (const [mood, behaviour, status, code] of cases) {
+    await t.test(mood, async () => {
       first.behave(behaviour)
       second.behave(answers)
-      const alone = await post('alone', true)
+      const alone = await post(`alone-${mood}`, true)
       assert.deepEqual([alone.status, errorIn(await alone.text())], [status, code])
-      const backed = await post('backed', true)
+      const backed = await post(`backed-${mood}`, true)
       assert.deepEqual([backed.status, backed.headers.get('x-headworks-model')], [200, 'second/weights'])
       assert.ok((await backed.text()).includes('[DONE]'))
     })
@@ -120,16 +127,32 @@ test('a server that is down is said to be so, and a fallback answers for it', as
   assert.equal((await post('spare', false)).status, 200)
 })
 
+test('a server that stays down is left out, and the status says since when and why', async () => {
+  let refused = await post('gone', false)
+  while (!(await refused.clone().text()).includes('again and again')) refused = await post('gone', false)
+  assert.equal(refused.status, 502)
+  assert.ok(Number(refused.headers.get('retry-after-ms')) >= 1_000)
+  const status = await fetch(`${house.url}/api/status`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })
+  const { gateways } = (await status.json()) as { gateways: { deployments: Record<string, unknown>[] }[] }
+  const down = gateways[0]?.deployments.find(({ deployment }) => deployment === 'down/weights')
+  assert.deepEqual(
+    [down?.['circuit'], down?.['leftOut'], down?.['trouble'], down?.['callsInFlight'], down?.['tokensInFlight']],
+    ['open', ['chat'], 'unreachable', 0, 0],
+  )
+  assert.match(String(down?.['reason']), /"down" cannot be reached/)
+  assert.ok(Date.parse(String(down?.['since'])) <= Date.now())
+})
+
 test('after the first word, a failure is an error frame and never another model', async (t) => {
-  for (const [name, behaviour, code] of [
-    ['breaks off', breaksOff, 'stream_broken'],
-    ['ends early', endsEarly, 'stream_broken'],
-    ['stalls', stalls, 'engine_timeout'],
+  for (const [mood, behaviour, code] of [
+    ['broken', breaksOff, 'stream_broken'],
+    ['early', endsEarly, 'stream_broken'],
+    ['stalled', stalls, 'engine_timeout'],
   ] as const) {
-    await t.test(name, async () => {
+    await t.test(mood, async () => {
       first.behave(behaviour)
       const asked = second.asked
-      const answer = await post('backed', true)
+      const answer = await post(`backed-${mood}`, true)
       const text = await answer.text()
       assert.equal(answer.status, 200)
       assert.deepEqual(
@@ -145,7 +168,7 @@ test('a client that leaves stops the model server', async (t) => {
   first.behave(talks)
   const abandoned = first.abandoned
   const leave = new AbortController()
-  const answer = await post('alone', true, leave.signal)
+  const answer = await post('alone-left', true, leave.signal)
   await answer.body?.getReader().read()
   const left = performance.now()
   leave.abort()

@@ -126,7 +126,7 @@ const healthyProbes: Probes = {
   lockHolder: async () => undefined,
   listening: async () => 'nobody',
   engines: ({ config }) => Object.keys(config.engines).map((name) => ({ name, models: async () => [name] })),
-  gateways: async () => [{ node: 'gateway-0', pid: 1, restarts: 0 }],
+  gateways: async () => [{ node: 'gateway-0', pid: 1, restarts: 0, deployments: [] }],
   store: async () => ({ collections: 1, documents: 12, chunks: 345, damage: [] }),
 }
 
