@@ -5,7 +5,7 @@ import { answerUsageIn, expectedUsage, sameUsage, usageIn } from './bill.ts'
 import { attemptsAffordable } from './bounds.ts'
 import type { Caller } from './caller.ts'
 import type { AttemptRecord } from './engine.ts'
-import { ATTEMPTS, TIMEOUTS } from './house.ts'
+import { ATTEMPTS, DEPLOYMENTS, TIMEOUTS } from './house.ts'
 import type { Invariant } from './invariants.ts'
 import type { Packet } from './pipe.ts'
 import { refusalOf } from './refusal.ts'
@@ -74,7 +74,9 @@ export class AnswerJudge {
       this.#broken('every caller hears an end', `${plan.name} waits for ever, having heard ${status ?? 'nothing'}`)
     }
     const asked = this.#scene.engine.attemptsFor(plan.name)
-    if (asked > ATTEMPTS[plan.model])
+    // Only who is alone, or left alone by the circuits of others, is asked again.
+    const isAlone = DEPLOYMENTS[plan.model] === 1 || this.#scene.circuitTurns > 0
+    if (asked > (isAlone ? ATTEMPTS : DEPLOYMENTS)[plan.model])
       this.#broken('no engine is asked too often', `${plan.name} was passed on ${asked} times`)
     const rejected = this.#scene.engine.records.find(
       (attempt) => attempt.request === plan.name && attempt.plan.status === 400 && attempt.plan.ending === 'done',
@@ -222,11 +224,19 @@ export class AnswerJudge {
     }
   }
 
+  /** Beside the first of each request. */
+  get #furtherAttempts(): number {
+    const { callers, engine } = this.#scene
+    return callers.reduce((sum, { plan }) => sum + Math.max(0, engine.attemptsFor(plan.name) - 1), 0)
+  }
+
   /** A request that an engine can answer must succeed, or a house that refuses all would pass. */
   #answeredIfNothingHinders(caller: Caller): void {
     const { plan } = caller
     const { crashes, diskFull, stopsAtMs } = this.#scene.scenario
-    const calm = crashes.length === 0 && diskFull.length === 0 && stopsAtMs.length === 0
+    // An open circuit, or a retry budget that is spent, hinders too: `sim/routing` judges those.
+    const spared = this.#scene.circuitTurns > 0 || this.#furtherAttempts > RETRIES_SAVED
+    const calm = crashes.length === 0 && diskFull.length === 0 && stopsAtMs.length === 0 && !spared
     if (
       !calm ||
       isRefused(plan) ||
@@ -244,6 +254,9 @@ export class AnswerJudge {
     }
   }
 }
+
+/** As `engine/retries.ts` has them at the start. */
+const RETRIES_SAVED = 10
 
 /** Reads fast enough to hear the whole answer. */
 function isPatient({ leaves, reads, answers }: RequestPlan): boolean {

@@ -4,7 +4,7 @@ import type { Entry } from '../src/store/events.ts'
 import { chargesIn, expectedCost, type Part } from './bill.ts'
 import { budgetsOf } from './budgets.ts'
 import { capIn } from './engine.ts'
-import { ATTEMPTS, ATTEMPTS_PRICED, OUTPUT_TOKENS_MAX, PRICES } from './house.ts'
+import { ATTEMPTS, ATTEMPTS_PRICED, DEPLOYMENTS, OUTPUT_TOKENS_MAX, PRICES } from './house.ts'
 import type { ExchangeRecord } from './outgoing.ts'
 import type { ModelName, RequestPlan, Scenario } from './scenario.ts'
 
@@ -77,7 +77,7 @@ export function attemptsAffordable({ budgets, requests }: Scenario, { model }: R
     const all = budget.window.kind === 'request' ? Math.max(0, ...most) : most.reduce((sum, one) => sum + one, 0)
     return all <= budget.limit
   })
-  const attempts = hard.some(({ unit }) => unit === 'nanoUsd') ? ATTEMPTS_PRICED[model] : ATTEMPTS[model]
+  const attempts = hard.some(({ unit }) => unit === 'nanoUsd') ? ATTEMPTS_PRICED[model] : DEPLOYMENTS[model]
   return isAmple ? attempts : Math.min(1, attempts)
 }
 

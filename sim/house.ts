@@ -4,6 +4,7 @@ import { fault } from '../src/base/errors.ts'
 import type { Log } from '../src/base/log.ts'
 import { Analyzer } from '../src/base/words.ts'
 import { OpenAiEngine } from '../src/drivers/openai/engine.ts'
+import { Health } from '../src/engine/health.ts'
 import type { Catalogue, Deployment, LogicalModel } from '../src/gateway/catalogue.ts'
 import type { CallDependencies } from '../src/gateway/call.ts'
 import { Gateway } from '../src/gateway/gateway.ts'
@@ -42,6 +43,8 @@ export interface HousePorts {
   readonly store: Image
   readonly search: Search
   readonly explainNothing: () => Promise<string>
+  /** A circuit has opened or closed. */
+  readonly onTurn: () => void
   readonly log: Log
   readonly onWarning: (warning: BudgetWarning) => void
 }
@@ -49,6 +52,7 @@ export interface HousePorts {
 export interface House {
   readonly gateway: Gateway
   readonly accounting: Accounting
+  readonly health: Health
 }
 
 export const PRICES: { readonly [engine: string]: Price | undefined } = {
@@ -83,7 +87,9 @@ export async function startHouse(ports: HousePorts, budgets: Declared, plant: Pl
   await keyring.adopt(KEY_TEXTS.user, 'user', 'user')
   await keyring.adopt(KEY_TEXTS.admin, 'admin', 'admin')
   const sessions = new Sessions(clock, life.random)
-  const catalogue: Catalogue = makeCatalogue(client, ports, { clock, random: life.random, catalogue: () => catalogue })
+  const health = new Health({ clock, onTurn: ports.onTurn })
+  const dependencies = { clock, random: life.random, catalogue: () => catalogue }
+  const catalogue: Catalogue = makeCatalogue(client, ports, health, dependencies)
   const { leases } = store
   const accounting = new Accounting({ clock, rows, leases, log, node: NODE, onWarning })
   await accounting.load(plant.budgets?.(budgets) ?? budgets)
@@ -104,25 +110,39 @@ export async function startHouse(ports: HousePorts, budgets: Declared, plant: Pl
     accounting,
   })
   await gateway.recover()
-  return { gateway, accounting }
+  return { gateway, accounting, health }
 }
 
 /** How many deployments a request for a model may try. */
-export const ATTEMPTS = { solo: 1, pair: 3, chain: 4, docs: 3, absent: 0 } as const
+export const DEPLOYMENTS = { solo: 1, pair: 3, chain: 4, docs: 3, absent: 0 } as const
 
-/** Likewise, of those that have a price, where one is wanted: no other model is taken for want of it. */
+/** How often it may try them: one that is alone, or left alone by the others' circuits, again. */
+export const ATTEMPTS = { solo: 4, pair: 4, chain: 4, docs: 4, absent: 0 } as const
+
+/** How many deployments it may try of those that have a price, where one is wanted: no other model is taken for want of it. */
 export const ATTEMPTS_PRICED = { solo: 1, pair: 1, chain: 3, docs: 1, absent: 0 } as const
 
 export function handlerOf(gateway: Gateway, plant: Plant): Handler {
   return (request, reply) => gateway.handle(plant.request?.(request) ?? request, plant.reply?.(reply) ?? reply)
 }
 
-function makeCatalogue(client: HttpClient, ports: HousePorts, dependencies: CallDependencies): Catalogue {
+function makeCatalogue(
+  client: HttpClient,
+  ports: HousePorts,
+  health: Health,
+  dependencies: CallDependencies,
+): Catalogue {
   /** Named for its model too, so that a charge tells which that was. */
   const deployment = (name: string, model: string): Deployment => {
     const price = PRICES[name]
     const engine = new OpenAiEngine({ name, url: `http://${name}.test/v1`, capField: 'max_tokens', client })
-    return { engine, model, weight: 1, ...(price === undefined ? {} : { priceAt: always(price, 'config') }) }
+    return {
+      engine,
+      model,
+      weight: 1,
+      health: health.of(`${name}/${model}`, ''),
+      ...(price === undefined ? {} : { priceAt: always(price, 'config') }),
+    }
   }
   const model = (name: string, engines: string[], fallback: LogicalModel[]): LogicalModel => ({
     name,
@@ -130,6 +150,7 @@ function makeCatalogue(client: HttpClient, ports: HousePorts, dependencies: Call
     description: '',
     operations: ['chat', 'rerank', 'embed'],
     deployments: engines.map((engine) => deployment(engine, name)),
+    retries: health.retriesOf(name),
     fallback,
     outputTokensMax: OUTPUT_TOKENS_MAX,
     timeouts: TIMEOUTS,

@@ -126,10 +126,17 @@ export class Judge implements Witness {
 
   /** Nothing is left to happen, and nobody restarted anything for it. */
   atRest(): void {
-    const { gateway, outgoing, callers } = this.#scene
+    const { gateway, health, outgoing, callers } = this.#scene
     if (gateway === undefined) return this.#broken('comes to rest', 'the house is down and nothing will start it')
     if (gateway.inFlight !== 0)
       this.#broken('counts return to zero', `${gateway.inFlight} requests are in flight at rest`)
+    for (const { deployment, callsInFlight, tokensInFlight } of health?.status() ?? []) {
+      if (callsInFlight !== 0 || tokensInFlight !== 0)
+        this.#broken(
+          'counts return to zero',
+          `${deployment} has ${callsInFlight} calls, ${tokensInFlight} tokens at rest`,
+        )
+    }
     for (const [at, exchange] of outgoing.records.entries()) {
       if (exchange.overMs === undefined && !this.#lingers(exchange))
         this.#broken('no engine is left working', `upstream ${at} is open at rest`)

@@ -1,4 +1,5 @@
 import type { Entry } from '../src/store/events.ts'
+import type { Health } from '../src/engine/health.ts'
 import type { Gateway } from '../src/gateway/gateway.ts'
 import type { Caller } from './caller.ts'
 import type { SimDisk } from './disk.ts'
@@ -21,6 +22,10 @@ export interface Scene {
   /** How often the house was started. */
   readonly lives: number
   readonly gateway: Gateway | undefined
+  /** How the deployments fare in this life. */
+  readonly health: Health | undefined
+  /** How often a circuit opened or closed, in all lives. */
+  readonly circuitTurns: number
 }
 
 /** What is durable of one request: the first entry of each phase. */

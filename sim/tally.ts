@@ -22,6 +22,7 @@ export const SITUATIONS = [
   'left before the status',
   'left in the middle of a stream',
   'broken off by the house',
+  'a circuit opened',
   'the house crashed',
   'a write survived a crash unacknowledged',
   'the disk refused a write',
@@ -73,6 +74,7 @@ export class Tally {
     this.#engines(world)
     this.#callers(world)
     for (const situation of world.judge.books.saw) this.#saw(situation)
+    if (world.circuitTurns > 0) this.#saw('a circuit opened')
     if (world.lives > 2) this.#saw('the house crashed')
     if (world.disk.survivals > 0) this.#saw('a write survived a crash unacknowledged')
     if (world.disk.refusals > 0) this.#saw('the disk refused a write')

@@ -2,6 +2,7 @@ import type { Handler } from '../src/base/http.ts'
 import { MemoryEvents } from '../src/drivers/memory/events.ts'
 import { MemoryLeases } from '../src/drivers/memory/leases.ts'
 import { MemoryRows } from '../src/drivers/memory/rows.ts'
+import type { Health } from '../src/engine/health.ts'
 import type { Gateway } from '../src/gateway/gateway.ts'
 import { budgetsOf } from './budgets.ts'
 import { Caller } from './caller.ts'
@@ -38,6 +39,7 @@ export class World implements Scene {
   readonly search: SimSearch
   readonly judge: Judge
   life: Life
+  circuitTurns = 0
   #house: House | undefined
   readonly scenario: Scenario
   readonly #plant: Plant
@@ -63,6 +65,10 @@ export class World implements Scene {
     this.disk = new SimDisk(this.kernel, scenario, image, this.judge, dice.fork('disk'))
     this.search = new SimSearch(this.kernel, scenario, dice.fork('search'))
     this.life = this.#begin()
+  }
+
+  get health(): Health | undefined {
+    return this.#house?.health
   }
 
   get gateway(): Gateway | undefined {
@@ -157,6 +163,7 @@ export class World implements Scene {
         search: this.search.port(life),
         explainNothing: () => this.search.explainNothing(life),
         log: this.judge.books.log,
+        onTurn: () => void this.circuitTurns++,
         onWarning: () => this.judge.books.warned(),
       }
       startHouse(ports, this.scenario.budgets, this.#plant).then(
