@@ -108,12 +108,10 @@ export class Breaker {
     if (epoch !== this.#epoch) return
     if (isProbe) this.#probes--
     if (verdict === 'unknown') return
-    const trouble = verdict === 'answered' ? undefined : TROUBLE_OF[verdict.code]
-    if (verdict === 'answered' || trouble === undefined) {
-      // What is nobody's fault but the caller's was answered.
-      if (verdict === 'answered' || verdict.code === 'engine_rejected') this.#succeeded(isProbe)
-      return
-    }
+    // A request that is wrong was answered too.
+    if (verdict === 'answered' || verdict.code === 'engine_rejected') return this.#succeeded(isProbe)
+    const trouble = TROUBLE_OF[verdict.code]
+    if (trouble === undefined) return
     this.#ends = this.#remember(1)
     const askedMs = retryAfterMsOf(verdict)
     if (isProbe || askedMs > 0 || this.#hasFailedOften()) this.#open(trouble, verdict, askedMs)
