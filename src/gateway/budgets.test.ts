@@ -180,6 +180,30 @@ test('one caller at its rate limit does not hold up another, and a refusal uses 
   assert.equal((await answered({ ...ASK, user: 'bob' })).status, 200)
 })
 
+test('rate limits are told as clients of OpenAI look for them, before they are reached', async () => {
+  const { answered } = await open(
+    'rateLimits: [{ id: pace, scope: global, limit: { requests: 2, tokens: 5000 }, per: minute }, { id: slow, scope: global, limit: { requests: 3 }, per: hour }]',
+  )
+  const { headers } = await answered()
+  assert.deepEqual(
+    ['limit', 'remaining'].flatMap((what) => [
+      headers[`x-ratelimit-${what}-requests`],
+      headers[`x-ratelimit-${what}-tokens`],
+    ]),
+    ['2', '5000', '1', String(5000 - 16)],
+  )
+  assert.match(String(headers['x-ratelimit-reset-requests']), /^(?:\d+ms|\d+(?:\.\d)?s|\d+m\d+s)$/)
+})
+
+test('whoever would have to wait for long is told not to try again', async () => {
+  const { answered, ask, pass } = await open('rateLimits: [{ scope: global, limit: { requests: 1 }, per: hour }]')
+  await answered()
+  const late = await ask(ASK)
+  await pass(2_000)
+  assert.deepEqual([late.status, late.headers['x-should-retry']], [429, 'false'])
+  assert.ok(Number(late.headers['retry-after']) > 60)
+})
+
 test('a store that is down: what is leased is served, then 503 with a reason, and nothing is lost', async () => {
   let down = false
   const rows = new MemoryRows()

@@ -36,7 +36,8 @@ const usageJson = (usage: Usage): JsonObject => ({ ...usage })
 /** Who answered, what was put aside for it and what is left; with `total`, for how much. */
 export function answerHeaders(deployment: Deployment | undefined, spending: Spending, total?: Bill): Headers {
   const { reserved } = spending
-  const remaining = spending.remaining().slice(0, REMAINING_SHOWN_MAX)
+  const all = spending.remaining()
+  const remaining = all.slice(0, REMAINING_SHOWN_MAX)
   const warnings = spending.warnings()
   return {
     ...(deployment === undefined ? {} : { 'x-headworks-model': headerText(deploymentName(deployment)) }),
@@ -46,9 +47,31 @@ export function answerHeaders(deployment: Deployment | undefined, spending: Spen
       : {
           'x-headworks-reserved': `tokens=${reserved.totalTokens}, nanousd=${reserved.nanoUsd}`,
           'x-headworks-budget-remaining': remaining.map(remainingText).join(', '),
+          ...rateHeaders('requests', scarcest(all, 'requests'), spending.nowMs),
+          ...rateHeaders('tokens', scarcest(all, 'totalTokens'), spending.nowMs),
         }),
     ...(warnings.length === 0 ? {} : { 'x-headworks-budget-warning': warnings.map(quoted).join(', ') }),
   }
+}
+
+const scarcest = (remaining: readonly Remaining[], unit: Remaining['unit']): Remaining | undefined =>
+  remaining.find((one) => one.isRate && one.unit === unit)
+
+/** As OpenAI's API says them, for clients that slow down by themselves. */
+const rateHeaders = (what: string, rate: Remaining | undefined, nowMs: number): Headers =>
+  rate === undefined
+    ? {}
+    : {
+        [`x-ratelimit-limit-${what}`]: String(rate.limit),
+        [`x-ratelimit-remaining-${what}`]: String(rate.remaining),
+        [`x-ratelimit-reset-${what}`]: resetText(Math.max(0, rate.resetsAtMs - nowMs)),
+      }
+
+/** `12ms`, `1.5s`, `6m0s`. */
+function resetText(ms: number): string {
+  if (ms < 1000) return `${Math.ceil(ms)}ms`
+  if (ms < 60_000) return `${Math.ceil(ms / 100) / 10}s`
+  return `${Math.floor(ms / 60_000)}m${Math.ceil((ms % 60_000) / 1000)}s`
 }
 
 /** The scarcest come first. */

@@ -91,6 +91,8 @@ export class HeldCall {
 /** What is left of a budget, as far as this process knows. */
 export interface Remaining {
   readonly budget: string
+  /** It limits how fast, and not how much. */
+  readonly isRate: boolean
   readonly unit: Unit
   readonly limit: number
   readonly remaining: number
@@ -190,6 +192,10 @@ export class Spending {
     return this.#negotiate(books, bounds, attempt, bindings, result)
   }
 
+  get nowMs(): number {
+    return this.#clock.wallMs()
+  }
+
   /** What the request has come to so far. */
   get total(): Bill {
     return sumOfCharges(this.charges)
@@ -204,14 +210,17 @@ export class Spending {
   remaining(): Remaining[] {
     const all: Remaining[] = []
     for (const { budget, posted, unposted, pending, soft, freedAtMs } of this.#accounts) {
-      const { id, unit, limit } = budget
+      const { id, unit, limit, window } = budget
+      // What is held or was just used counts for a whole span from now.
+      const spanMs = window.kind === 'rolling' ? window.durationMs : Infinity
       if (!soft)
         all.push({
           budget: id,
+          isRate: this.#books?.terms.rateLimits.has(id) === true,
           unit,
           limit,
           remaining: Math.max(0, limit - posted - unposted - pending),
-          resetsAtMs: freedAtMs,
+          resetsAtMs: Math.min(freedAtMs, this.nowMs + spanMs),
         })
     }
     return all.sort((a, b) => a.remaining / a.limit - b.remaining / b.limit)

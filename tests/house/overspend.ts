@@ -73,7 +73,6 @@ export async function drill({ streams, kills, seed, onProgress = () => {} }: Dri
               engine: 'metered',
               model: 'weights',
               price: { inputUsd: 1, outputUsd: 4 },
-              tokenizer: 'o200k_base',
               templateTokensMax: 16,
             },
           ],

@@ -209,6 +209,8 @@ const CODES: { readonly [code: string]: string } = {
 }
 
 const RETRY_AFTER_MS = 500
+/** OpenAI's clients take no notice of a longer one, and come back at once. */
+const RETRY_AFTER_MS_MAX = 60_000
 
 /** What a client must be told about trying again: OpenAI's retries twice unless told not to. */
 export function errorHeaders(problem: Problem): Record<string, string> {
@@ -216,7 +218,8 @@ export function errorHeaders(problem: Problem): Record<string, string> {
   if (kind === 'busy' || kind === 'engine') {
     const { retryAfterMs } = problem.details
     const ms = typeof retryAfterMs === 'number' ? retryAfterMs : RETRY_AFTER_MS
-    return { 'retry-after': String(Math.ceil(ms / 1000)), 'retry-after-ms': String(ms) }
+    const after = { 'retry-after': String(Math.ceil(ms / 1000)), 'retry-after-ms': String(ms) }
+    return ms > RETRY_AFTER_MS_MAX ? { ...after, 'x-should-retry': 'false' } : after
   }
   return statusOf(problem) >= 500 ? {} : { 'x-should-retry': 'false' }
 }
