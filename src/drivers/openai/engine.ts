@@ -14,6 +14,7 @@ import type {
   RerankResult,
 } from '../../engine/port.ts'
 import { OpenAiChat } from './chat.ts'
+import { plain } from './plain.ts'
 import { readUsage } from './usage.ts'
 
 /** Any server that speaks OpenAI's API: vLLM, SGLang, Ollama, llama.cpp, TGI, OpenAI itself. */
@@ -100,8 +101,15 @@ export class OpenAiEngine implements Engine {
   /** The caller's body with what this engine must see: its own model name, the cap under the
    *  name it knows, and usage always asked for. */
   #chatBody(call: ChatCall): JsonObject {
-    const { max_tokens: _tokens, max_completion_tokens: _completion, stream_options: options, ...rest } = call.body
-    const body = { ...rest, model: call.model, stream: call.stream, [this.#options.capField]: call.outputTokensMax }
+    const {
+      max_tokens: _tokens,
+      max_completion_tokens: _completion,
+      stream_options: options,
+      anthropic,
+      ...rest
+    } = call.body
+    const said = anthropic === undefined ? rest : { ...rest, ...plain(rest) }
+    const body = { ...said, model: call.model, stream: call.stream, [this.#options.capField]: call.outputTokensMax }
     return call.stream
       ? { ...body, stream_options: { ...(isObject(options) ? options : {}), include_usage: true } }
       : body
