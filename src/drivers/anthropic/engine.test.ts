@@ -77,7 +77,7 @@ const textOf = (frames: JsonObject[]): string =>
     .map(({ content }) => content ?? '')
     .join('')
 const finishOf = (frames: JsonObject[]): Json =>
-  (frames.at(-1)?.['choices'] as { finish_reason: string }[])[0]?.finish_reason ?? null
+  (frames.at(-1) as { choices: { finish_reason: string }[] } | undefined)?.choices[0]?.finish_reason ?? null
 
 test('the engine is asked in its own dialect, by its own names, with its key and the cap', () => {
   const { wire, chat } = open()

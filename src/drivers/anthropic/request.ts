@@ -32,7 +32,7 @@ export function messagesBody(call: ChatCall): JsonObject | string {
   const config = configOf(format ?? null, effort ?? null)
   if (typeof config === 'string') return config
   const own = isObject(anthropic) ? anthropic : {}
-  const output = { ...(isObject(own['output_config']) ? own['output_config'] : {}), ...config }
+  const output = { ...config, ...(isObject(own['output_config']) ? own['output_config'] : {}) }
   const rest = Object.entries(others).filter(([field, value]) => value !== null && !LEFT_OUT.has(field))
   const userId = isObject(metadata) ? (metadata['user_id'] ?? user ?? caller) : (user ?? caller)
   const chosen = listed.length === 0 ? undefined : choiceOf(choice ?? null, parallel !== false)
