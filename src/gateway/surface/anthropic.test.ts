@@ -191,7 +191,8 @@ test('an engine that goes back to an earlier call is told of, and stopped', asyn
   for (const index of [0, 1, 0])
     first.last.sink.frame(chunk({ tool_calls: [{ index, id: `t${index}`, function: { name: 'f', arguments: '{' } }] }))
   await settled()
-  assert.equal((eventsOf(reply).at(-1)?.['error'] as JsonObject)['code'], 'engine_garbled')
+  const { error } = eventsOf(reply).at(-1) ?? {}
+  assert.equal((error as JsonObject)['code'], 'engine_garbled')
   assert.ok(first.last.cancelled)
 })
 
