@@ -108,6 +108,20 @@ test('while the store refuses, a few go on, and whoever waits is refused', async
   assert.equal([...first.escrow.accounts][0]?.unrecorded, 100)
 })
 
+test('what the store never took on record holds nobody up once it is posted', async () => {
+  const [rows, clock] = [new CutRows(), new ManualClock()]
+  const first = await open(rows, clock, 0.001)
+  const held = await first.hold()
+  rows.cut = true
+  assert.equal(first.log.open(held), undefined)
+  first.settle(held)
+  await wait(clock, 50)
+  rows.cut = false
+  await wait(clock, 1_500)
+  assert.equal(await postedIn(rows), 20)
+  assert.equal([...first.escrow.accounts][0]?.unrecorded, 0)
+})
+
 test('the log keeps what is open or not yet posted, and forgets epochs before', async () => {
   const [rows, clock] = [new CutRows(), new ManualClock()]
   const first = await open(rows, clock)
