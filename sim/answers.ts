@@ -2,11 +2,13 @@ import { isObject, type Json, type JsonObject } from '../src/base/json.ts'
 import { totalTokens } from '../src/meter/usage.ts'
 import type { Entry } from '../src/store/events.ts'
 import { answerUsageIn, expectedUsage, sameUsage, usageIn } from './bill.ts'
+import { attemptsAffordable } from './bounds.ts'
 import type { Caller } from './caller.ts'
 import type { AttemptRecord } from './engine.ts'
 import { ATTEMPTS, TIMEOUTS } from './house.ts'
 import type { Invariant } from './invariants.ts'
 import type { Packet } from './pipe.ts'
+import { refusalOf } from './refusal.ts'
 import { NOTHING_FOUND } from './search.ts'
 import type { AnswerPlan, Ending, FramePlan, RequestPlan } from './scenario.ts'
 import type { Recorded, Scene } from './scene.ts'
@@ -229,7 +231,8 @@ export class AnswerJudge {
       !calm ||
       isRefused(plan) ||
       !isPatient(plan) ||
-      !isAnswerable(plan) ||
+      !isAnswerable(plan, attemptsAffordable(this.#scene.scenario, plan)) ||
+      refusalOf(caller) !== undefined ||
       caller.connection?.answered === undefined
     )
       return
@@ -252,9 +255,9 @@ function isPatient({ leaves, reads, answers }: RequestPlan): boolean {
 
 /** Whether one of the attempts that the house may make is healthy, and those before it fail in a
  *  way that says: ask elsewhere. */
-function isAnswerable({ model, finds, answers }: RequestPlan): boolean {
+function isAnswerable({ model, finds, answers }: RequestPlan, attempts: number): boolean {
   if (model === 'docs' && finds !== 'something') return finds === 'nothing'
-  for (let attempt = 0; attempt < ATTEMPTS[model]; attempt++) {
+  for (let attempt = 0; attempt < attempts; attempt++) {
     const answer = answers[Math.min(attempt, answers.length - 1)]
     if (answer === undefined) return false
     if (isHealthy(answer)) return true

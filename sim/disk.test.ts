@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MemoryEvents } from '../src/drivers/memory/events.ts'
+import { MemoryLeases } from '../src/drivers/memory/leases.ts'
 import { MemoryRows } from '../src/drivers/memory/rows.ts'
 import type { Entry } from '../src/store/events.ts'
 import { put, table } from '../src/store/rows.ts'
+import { NO_BUDGETS } from './budgets.ts'
 import { Dice } from './dice.ts'
-import { type Image, SimDisk } from './disk.ts'
+import { type Image, SimDisk, storeClock } from './disk.ts'
 import { Kernel } from './kernel.ts'
 import { Life } from './life.ts'
 import type { Scenario } from './scenario.ts'
@@ -20,7 +22,7 @@ interface Bench {
 
 function bench(seed: number, change: Partial<Scenario> = {}): Bench {
   const kernel = new Kernel(seed)
-  const image = { events: new MemoryEvents(), rows: new MemoryRows() }
+  const image = { events: new MemoryEvents(), rows: new MemoryRows(), leases: new MemoryLeases(storeClock(kernel)) }
   const scenario: Scenario = {
     seed,
     requests: [],
@@ -29,9 +31,10 @@ function bench(seed: number, change: Partial<Scenario> = {}): Bench {
     diskFull: [],
     diskSlow: false,
     skewMs: 0,
+    budgets: NO_BUDGETS,
     ...change,
   }
-  const disk = new SimDisk(kernel, scenario, image, () => {}, new Dice(seed))
+  const disk = new SimDisk(kernel, scenario, image, { entered() {}, committed() {} }, new Dice(seed))
   const life = new Life(kernel, { number: 0, crashAtEffect: Infinity, skewMs: 0, onCrash: () => void disk.crash() })
   return { kernel, life, disk, image, ports: disk.ports(life) }
 }

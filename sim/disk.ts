@@ -1,9 +1,11 @@
+import type { Clock } from '../src/base/clock.ts'
 import { fault } from '../src/base/errors.ts'
 import type { Entry, Events } from '../src/store/events.ts'
-import type { Rows } from '../src/store/rows.ts'
+import type { Leases } from '../src/store/leases.ts'
+import type { Change, Rows } from '../src/store/rows.ts'
 import type { Dice } from './dice.ts'
 import type { Kernel } from './kernel.ts'
-import type { Life } from './life.ts'
+import { type Life, ORIGIN_MS } from './life.ts'
 import type { Scenario } from './scenario.ts'
 
 /** The store's ports behind a disk that is late, fills up, and forgets at a crash what it had not
@@ -12,6 +14,13 @@ import type { Scenario } from './scenario.ts'
 export interface Image {
   readonly events: Events
   readonly rows: Rows
+  readonly leases: Leases
+}
+
+/** Told of what has just become durable. */
+export interface Witness {
+  entered(entries: readonly Entry[]): void
+  committed(changes: readonly Change[]): void
 }
 
 /** A write on its way: whole, or not at all. */
@@ -22,6 +31,13 @@ interface Write {
   readonly refused: (cause: Error) => void
 }
 
+/** The store's own time, which no life's clock changes. */
+export const storeClock = (kernel: Kernel): Clock => ({
+  monotonicMs: () => kernel.nowMs,
+  wallMs: () => ORIGIN_MS + Math.floor(kernel.nowMs),
+  after: (delayMs, task) => kernel.after(delayMs, 'store', task),
+})
+
 const FAST_MS = [0, 0, 1, 2] as const
 const SLOW_MS = [5, 20, 60, 150] as const
 
@@ -30,8 +46,7 @@ export class SimDisk {
   readonly #dice: Dice
   readonly #scenario: Scenario
   readonly #image: Image
-  /** Called with what has just become durable. */
-  readonly #onDurable: (entries: readonly Entry[]) => void
+  readonly #witness: Witness
   #writes: Write[] = []
   #writing = false
   #healed = false
@@ -42,18 +57,12 @@ export class SimDisk {
   /** Grows with every crash: a write that was under way for an earlier life is nobody's. */
   #mount = 0
 
-  constructor(
-    kernel: Kernel,
-    scenario: Scenario,
-    image: Image,
-    onDurable: (entries: readonly Entry[]) => void,
-    dice: Dice,
-  ) {
+  constructor(kernel: Kernel, scenario: Scenario, image: Image, witness: Witness, dice: Dice) {
     this.#kernel = kernel
     this.#dice = dice
     this.#scenario = scenario
     this.#image = image
-    this.#onDurable = onDurable
+    this.#witness = witness
   }
 
   /** Writes not yet acknowledged. */
@@ -63,7 +72,7 @@ export class SimDisk {
 
   /** The ports, for one life of the house. */
   ports(life: Life): Image {
-    const { events, rows } = this.#image
+    const { events, rows, leases } = this.#image
     const write = <Value>(label: string, apply: () => Promise<Value>): Promise<Value> => this.#write(life, label, apply)
     const read = <Value>(label: string, query: () => Promise<Value>): Promise<Value> => this.#read(life, label, query)
     return {
@@ -74,7 +83,7 @@ export class SimDisk {
             `append ${frozen.map((entry) => `${entry.phase} ${entry.id.slice(-4)}`).join(', ')}`,
             async () => {
               await events.append(frozen)
-              this.#onDurable(frozen)
+              this.#witness.entered(frozen)
             },
           )
         },
@@ -89,9 +98,19 @@ export class SimDisk {
         scan: (from, range) => read('rows scan', () => rows.scan(from, range)),
         commit: (changes) => {
           const frozen = structuredClone(changes)
-          return write('rows commit', () => rows.commit(frozen))
+          return write('rows commit', async () => {
+            const done = await rows.commit(frozen)
+            if (done) this.#witness.committed(frozen)
+            return done
+          })
         },
         close: () => Promise.resolve(),
+      },
+      leases: {
+        acquire: (name, holder, durationMs) => write(`acquire ${name}`, () => leases.acquire(name, holder, durationMs)),
+        renew: (lease, durationMs) => write(`renew ${lease.name}`, () => leases.renew(lease, durationMs)),
+        release: (lease) => write(`release ${lease.name}`, () => leases.release(lease)),
+        read: (name) => read('leases read', () => leases.read(name)),
       },
     }
   }

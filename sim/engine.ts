@@ -13,6 +13,8 @@ export interface AttemptRecord {
   readonly number: number
   readonly stream: boolean
   readonly plan: AnswerPlan
+  /** The most it may write, where the house said so. */
+  readonly outputTokensMax: number
   /** What the house called the request, if it said. */
   readonly requestId: string | undefined
   /** The `choices` of every chunk put on the wire, in order, or of the one whole answer. */
@@ -63,6 +65,7 @@ export class SimEngine implements Server {
       number,
       stream: bodyOf(wire.request)['stream'] === true,
       plan,
+      outputTokensMax: capIn(wire.request) ?? Infinity,
       requestId: wire.request.headers['x-request-id'],
       sent: [],
       finished: false,
@@ -114,7 +117,7 @@ class Stream {
   #send(): void {
     const { plan, wire } = this.#record
     if (wire.gone) return
-    const limit = plan.ending === 'endless' ? ENDLESS_FRAMES_MAX : plan.frames.length
+    const limit = plan.ending === 'endless' ? ENDLESS_FRAMES_MAX : framesOf(this.#record).length
     let text = ''
     for (let i = plan.framesPerPacket; i > 0 && this.#at < limit; i--) text += this.#frame(this.#at++)
     wire.data(encoder.encode(text))
@@ -128,7 +131,7 @@ class Stream {
     if (kind === 'comment') return ': still here\n\n'
     const choices = choicesOf(kind, `${record.request}.${record.number}.${at} `)
     record.sent.push(choices)
-    const usage = record.plan.usage === 'on every chunk' ? usageOf('right', at + 1) : undefined
+    const usage = record.plan.usage === 'on every chunk' ? usageOf('right', at + 1, record) : undefined
     if (usage !== undefined) record.usage = usage
     const extra = kind === 'extra' ? { service_tier: 'flex', 'x-unknown': { deep: [at] } } : {}
     return this.#sse(chunkOf(record, { choices, ...extra, ...(usage === undefined ? {} : { usage }) }))
@@ -158,11 +161,11 @@ class Stream {
     const record = this.#record
     const { plan } = record
     const indices = plan.frames.includes('second choice') ? [0, 1] : [0]
-    const last: Json = indices.map((index) => ({ index, delta: {}, finish_reason: 'stop' }))
+    const last: Json = indices.map((index) => ({ index, delta: {}, finish_reason: finishOf(record) }))
     record.sent.push(last)
     record.finished = true
     let text = this.#sse(chunkOf(record, { choices: last }))
-    const usage = usageOf(plan.usage, plan.frames.length)
+    const usage = usageOf(plan.usage, framesOf(record).length, record)
     if (usage !== undefined) {
       record.usage = usage
       text += this.#sse(chunkOf(record, { choices: [], usage }))
@@ -218,7 +221,7 @@ function answerWhole(record: AttemptRecord): void {
 
 /** What a whole answer says, and the answer around it. */
 function wholeOf(record: AttemptRecord): [Json, JsonObject] {
-  const { plan, request, number, wire } = record
+  const { request, number, wire } = record
   if (wire.request.url.endsWith('/rerank')) {
     const results: Json = [0, 1, 2].map((index) => ({ index, relevance_score: (number + 1) * 100 - index }))
     return [results, { results }]
@@ -227,8 +230,12 @@ function wholeOf(record: AttemptRecord): [Json, JsonObject] {
     const data: Json = [0, 1].map((index) => ({ object: 'embedding', index, embedding: [number, index, 0.5] }))
     return [data, { object: 'list', data }]
   }
-  const content = plan.frames.map((kind, at) => `${request}.${number}.${at}${kind === 'wide' ? WIDE : ''} `).join('')
-  const choices: Json = [{ index: 0, message: { role: 'assistant', content, refusal: null }, finish_reason: 'stop' }]
+  const content = framesOf(record)
+    .map((kind, at) => `${request}.${number}.${at}${kind === 'wide' ? WIDE : ''} `)
+    .join('')
+  const choices: Json = [
+    { index: 0, message: { role: 'assistant', content, refusal: null }, finish_reason: finishOf(record) },
+  ]
   return [choices, { ...chunkOf(record, { choices }), object: 'chat.completion' }]
 }
 
@@ -270,21 +277,44 @@ const chunkOf = (record: AttemptRecord, fields: JsonObject): JsonObject => ({
 })
 
 /** Only a chat has output to account for. */
-function usageOfWhole({ plan, wire }: AttemptRecord): JsonObject | undefined {
+function usageOfWhole(record: AttemptRecord): JsonObject | undefined {
+  const { plan, wire } = record
   if (wire.request.url.endsWith('/completions'))
-    return usageOf(plan.usage === 'on every chunk' ? 'right' : plan.usage, plan.frames.length)
-  return plan.usage === 'none' ? undefined : { prompt_tokens: plan.usage === 'negative' ? -5 : 83, total_tokens: 83 }
+    return usageOf(plan.usage === 'on every chunk' ? 'right' : plan.usage, framesOf(record).length, record)
+  return plan.usage === 'none' ? undefined : { prompt_tokens: plan.usage === 'negative' ? -5 : 29, total_tokens: 29 }
 }
+
+/** At least what the house makes of a frame that nobody counted for it. */
+const FRAME_TOKENS = 9
+const LAST_TOKENS = 3
+/** What whoever ignores its cap writes beyond it, at most. */
+const CAP_IGNORED = 2_000
+
+/** What it says before it stops by itself, or at its cap. */
+function framesOf({ plan, outputTokensMax }: AttemptRecord): readonly FramePlan[] {
+  if (plan.cap === 'ignored') return plan.frames
+  return plan.frames.slice(0, Math.max(0, Math.floor((outputTokensMax - LAST_TOKENS) / FRAME_TOKENS)))
+}
+
+const finishOf = (record: AttemptRecord): string =>
+  framesOf(record).length < record.plan.frames.length ? 'length' : 'stop'
 
 /** What an engine claims to have used; every figure is different, so that none is mistaken for
  *  another. */
-function usageOf(plan: UsagePlan, frames: number): JsonObject | undefined {
+function usageOf(
+  plan: UsagePlan,
+  frames: number,
+  { outputTokensMax, plan: { cap } }: AttemptRecord,
+): JsonObject | undefined {
   const prompt = 101
-  const completion = frames * 7 + 3
+  const written = frames * FRAME_TOKENS + LAST_TOKENS
+  const completion =
+    cap === 'heeded' ? Math.min(written, outputTokensMax) : written + Math.min(outputTokensMax, CAP_IGNORED)
   const whole: JsonObject = { prompt_tokens: prompt, completion_tokens: completion, total_tokens: prompt + completion }
   if (plan === 'none') return undefined
   if (plan === 'cached') return { ...whole, prompt_tokens_details: { cached_tokens: 37 } }
-  if (plan === 'reasoning') return { ...whole, completion_tokens_details: { reasoning_tokens: 2 } }
+  if (plan === 'reasoning')
+    return { ...whole, completion_tokens_details: { reasoning_tokens: Math.min(2, completion) } }
   if (plan === 'negative') return { prompt_tokens: prompt, completion_tokens: -3, total_tokens: prompt - 3 }
   if (plan === 'absurd') return { prompt_tokens: prompt, completion_tokens: 1e300, total_tokens: null }
   return whole
@@ -296,6 +326,15 @@ function bodyOf(request: ClientRequest): JsonObject {
   )
   return isObject(body) ? body : {}
 }
+
+/** The cap that an upstream call carries. */
+export function capIn(request: ClientRequest): number | undefined {
+  const { max_tokens: cap } = bodyOf(request)
+  return typeof cap === 'number' ? cap : undefined
+}
+
+/** The deployment's name for its model. */
+export const modelIn = (request: ClientRequest): string => String(bodyOf(request)['model'])
 
 /** Whose request an upstream call serves. */
 export function nameIn(request: ClientRequest): string {

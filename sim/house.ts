@@ -1,9 +1,8 @@
 import type { Clock } from '../src/base/clock.ts'
 import type { Handler, HttpClient, Reply, Request } from '../src/base/http.ts'
 import { fault } from '../src/base/errors.ts'
-import { silentLog } from '../src/base/log.ts'
+import type { Log } from '../src/base/log.ts'
 import { Analyzer } from '../src/base/words.ts'
-import { MemoryLeases } from '../src/drivers/memory/leases.ts'
 import { OpenAiEngine } from '../src/drivers/openai/engine.ts'
 import type { Catalogue, Deployment, LogicalModel } from '../src/gateway/catalogue.ts'
 import type { CallDependencies } from '../src/gateway/call.ts'
@@ -13,11 +12,13 @@ import { authenticate } from '../src/guard/authenticate.ts'
 import { Keyring } from '../src/guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../src/guard/secret.ts'
 import { Sessions } from '../src/guard/sessions.ts'
-import { Accounting } from '../src/meter/accounting.ts'
+import { Accounting, type BudgetWarning } from '../src/meter/accounting.ts'
+import type { Declared } from '../src/meter/declared.ts'
 import { always, FREE, type Price } from '../src/meter/prices.ts'
 import type { Search } from '../src/retrieval/search.ts'
 import { WorkflowEngine } from '../src/retrieval/workflow.ts'
 import type { Events } from '../src/store/events.ts'
+import type { Rows } from '../src/store/rows.ts'
 import { BODY_BYTES_MAX, BODY_DEPTH_MAX, KEY_TEXTS } from './caller.ts'
 import type { Image } from './disk.ts'
 import type { Life } from './life.ts'
@@ -29,6 +30,8 @@ export interface Plant {
   readonly clock?: (clock: Clock) => Clock
   readonly client?: (client: HttpClient) => HttpClient
   readonly events?: (events: Events) => Events
+  readonly rows?: (rows: Rows) => Rows
+  readonly budgets?: (declared: Declared) => Declared
   readonly request?: (request: Request) => Request
   readonly reply?: (reply: Reply) => Reply
 }
@@ -39,6 +42,13 @@ export interface HousePorts {
   readonly store: Image
   readonly search: Search
   readonly explainNothing: () => Promise<string>
+  readonly log: Log
+  readonly onWarning: (warning: BudgetWarning) => void
+}
+
+export interface House {
+  readonly gateway: Gateway
+  readonly accounting: Accounting
 }
 
 export const PRICES: { readonly [engine: string]: Price | undefined } = {
@@ -47,37 +57,42 @@ export const PRICES: { readonly [engine: string]: Price | undefined } = {
   gamma: FREE,
 }
 
+export const OUTPUT_TOKENS_MAX = 1_024
+
 export const TIMEOUTS = { connectMs: 500, firstTokenMs: 4_000, betweenTokensMs: 2_000, totalMs: 30_000 } as const
 /** A workflow waits for its search and then for its model, whose own deadlines still hold. */
 const SEARCH_MS = 10_000
 
 export const CLIENT_STALL_MS = 5_000
 
+/** The same in every life: each takes up what the one before left. */
+const NODE = 'gateway'
+
 /** A file that no crash takes away. */
 const PEPPER = new Pepper(new Uint8Array(PEPPER_BYTES))
 
-/** Starts the house: keys are loaded, what a crash left open is closed, and only then does it
- *  take requests. Rejects when its store fails it. */
-export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gateway> {
-  const { life, store } = ports
+/** Starts the house: keys and budgets are loaded, what a crash left open is closed, and only then does
+ *  it take requests. Rejects when its store fails it. */
+export async function startHouse(ports: HousePorts, budgets: Declared, plant: Plant): Promise<House> {
+  const { life, store, log, onWarning } = ports
   const clock = plant.clock?.(life.clock) ?? life.clock
   const client = plant.client?.(ports.client) ?? ports.client
   const events = plant.events?.(store.events) ?? store.events
-  const keyring = await Keyring.open({ rows: store.rows, clock, random: life.random, pepper: PEPPER })
+  const rows = plant.rows?.(store.rows) ?? store.rows
+  const keyring = await Keyring.open({ rows, clock, random: life.random, pepper: PEPPER })
   await keyring.adopt(KEY_TEXTS.user, 'user', 'user')
   await keyring.adopt(KEY_TEXTS.admin, 'admin', 'admin')
   const sessions = new Sessions(clock, life.random)
   const catalogue: Catalogue = makeCatalogue(client, ports, { clock, random: life.random, catalogue: () => catalogue })
-  const { rows } = store
-  const leases = new MemoryLeases(clock)
-  const onWarning = (): void => {}
-  const accounting = new Accounting({ clock, rows, leases, log: silentLog, node: 'gateway', onWarning })
+  const { leases } = store
+  const accounting = new Accounting({ clock, rows, leases, log, node: NODE, onWarning })
+  await accounting.load(plant.budgets?.(budgets) ?? budgets)
   const gateway = new Gateway({
     clock,
     random: life.random,
-    log: silentLog,
+    log,
     events,
-    node: 'gateway-0',
+    node: NODE,
     catalogue: () => catalogue,
     authenticate: (request) => authenticate(request, keyring, sessions),
     limits: () => ({
@@ -89,37 +104,40 @@ export async function startHouse(ports: HousePorts, plant: Plant): Promise<Gatew
     accounting,
   })
   await gateway.recover()
-  return gateway
+  return { gateway, accounting }
 }
 
 /** How many deployments a request for a model may try. */
 export const ATTEMPTS = { solo: 1, pair: 3, chain: 4, docs: 3, absent: 0 } as const
+
+/** Likewise, of those that have a price, where one is wanted: no other model is taken for want of it. */
+export const ATTEMPTS_PRICED = { solo: 1, pair: 1, chain: 3, docs: 1, absent: 0 } as const
 
 export function handlerOf(gateway: Gateway, plant: Plant): Handler {
   return (request, reply) => gateway.handle(plant.request?.(request) ?? request, plant.reply?.(reply) ?? reply)
 }
 
 function makeCatalogue(client: HttpClient, ports: HousePorts, dependencies: CallDependencies): Catalogue {
-  const deployment = (name: string): Deployment => {
+  /** Named for its model too, so that a charge tells which that was. */
+  const deployment = (name: string, model: string): Deployment => {
     const price = PRICES[name]
     const engine = new OpenAiEngine({ name, url: `http://${name}.test/v1`, capField: 'max_tokens', client })
-    return { engine, model: 'weights', weight: 1, ...(price === undefined ? {} : { priceAt: always(price, 'config') }) }
+    return { engine, model, weight: 1, ...(price === undefined ? {} : { priceAt: always(price, 'config') }) }
   }
-  const model = (name: string, deployments: Deployment[], fallback: LogicalModel[]): LogicalModel => ({
+  const model = (name: string, engines: string[], fallback: LogicalModel[]): LogicalModel => ({
     name,
     kind: 'model',
     description: '',
     operations: ['chat', 'rerank', 'embed'],
-    deployments,
+    deployments: engines.map((engine) => deployment(engine, name)),
     fallback,
-    outputTokensMax: 1024,
+    outputTokensMax: OUTPUT_TOKENS_MAX,
     timeouts: TIMEOUTS,
   })
-  const [alpha, beta, gamma] = [deployment('alpha'), deployment('beta'), deployment('gamma')]
-  const solo = model('solo', [alpha], [])
-  const spare = model('spare', [gamma], [])
-  const pair = model('pair', [alpha, beta], [spare])
-  const chain = model('chain', [gamma], [solo, pair, spare])
+  const solo = model('solo', ['alpha'], [])
+  const spare = model('spare', ['gamma'], [])
+  const pair = model('pair', ['alpha', 'beta'], [spare])
+  const chain = model('chain', ['gamma'], [solo, pair, spare])
   const catalogue = new Map([solo, spare, pair, chain].map((one) => [one.name, one]))
   catalogue.set('docs', makeWorkflow(ports, dependencies))
   return catalogue
@@ -143,7 +161,7 @@ function makeWorkflow({ search, explainNothing }: HousePorts, dependencies: Call
     operations: ['chat'],
     deployments: [{ engine, model: 'docs', weight: 1 }],
     fallback: [],
-    outputTokensMax: 1024,
+    outputTokensMax: OUTPUT_TOKENS_MAX,
     timeouts: { ...TIMEOUTS, firstTokenMs: waitMs, betweenTokensMs: waitMs, totalMs: waitMs },
   }
 }

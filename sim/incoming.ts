@@ -160,7 +160,8 @@ export class Connection implements Reply {
   }
 
   onGone(listener: () => void): void {
-    this.#goneListeners.push(listener)
+    if (this.toldGoneMs === undefined) this.#goneListeners.push(listener)
+    else queueMicrotask(() => this.#life.alive && listener())
   }
 
   #drain(): void {

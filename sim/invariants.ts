@@ -24,6 +24,18 @@ export const INVARIANTS = [
   'usage is told',
   'usage sums',
   'what was delivered is charged',
+  // The budgets
+  'what is charged is on the books',
+  'nothing is charged that nobody used',
+  'the books keep to the limit',
+  'nothing stays held',
+  'a crash costs what was open',
+  'no engine may use more than is left',
+  'only so many run at once',
+  "an overrun is an engine's",
+  'a refusal names its budget',
+  'a refusal is on record',
+  'a budget refuses only what it cannot afford',
   // What must not stay behind
   'an engine is let go with its caller',
   'no engine is left working',

@@ -1,13 +1,17 @@
 import { isObject } from '../src/base/json.ts'
 import { totalTokens } from '../src/meter/usage.ts'
 import type { Entry, Events } from '../src/store/events.ts'
+import type { Change } from '../src/store/rows.ts'
 import { AnswerJudge, streams } from './answers.ts'
 import { answerUsageIn, chargesIn, expectedCost, usageIn } from './bill.ts'
+import { BookJudge } from './books.ts'
+import { budgetsOf } from './budgets.ts'
 import type { Caller } from './caller.ts'
 import { nameIn } from './engine.ts'
 import { CLIENT_STALL_MS, PRICES } from './house.ts'
 import type { Invariant } from './invariants.ts'
 import type { Life } from './life.ts'
+import type { Witness } from './disk.ts'
 import type { ExchangeRecord } from './outgoing.ts'
 import type { Packet } from './pipe.ts'
 import type { Recorded, Scene } from './scene.ts'
@@ -22,9 +26,13 @@ const ABORT_WITHIN_MS = 50
 /** A moment more than a caller may go without reading. */
 const STALL_WITHIN_MS = CLIENT_STALL_MS + ABORT_WITHIN_MS
 
-export class Judge {
+/** Two seconds after its last request an account is left, and what was on record of it soon after. */
+const SETTLED_WITHIN_MS = 5_000
+
+export class Judge implements Witness {
   /** What is durable, the first entry of each phase. */
   readonly journal = new Map<string, Recorded>()
+  readonly books: BookJudge
   readonly #scene: Scene
   readonly #answers: AnswerJudge
   /** Who a request of the journal belongs to. */
@@ -36,10 +44,13 @@ export class Judge {
   readonly #judgedGone = new Set<Caller>()
   readonly #drainingSinceMs = new Map<Life, number>()
   readonly #drained = new Set<Life>()
+  /** When the house last had something to do. */
+  #busyMs = 0
 
   constructor(scene: Scene) {
     this.#scene = scene
     this.#answers = new AnswerJudge(scene, this.journal)
+    this.books = new BookJudge(scene, this.journal)
     scene.kernel.afterEveryStep(() => {
       this.#letGoInTime()
       this.#timersAreWanted()
@@ -84,20 +95,33 @@ export class Judge {
     this.#allAreClosed('after a stop in good order')
   }
 
-  durable(entries: readonly Entry[]): void {
+  /** And that everything it used is posted. */
+  closed(life: Life): void {
+    this.books.closed(life)
+  }
+
+  committed(changes: readonly Change[]): void {
+    this.books.committed(changes)
+  }
+
+  entered(entries: readonly Entry[]): void {
     for (const entry of entries) {
       const recorded = this.journal.get(entry.id) ?? {}
       this.journal.set(entry.id, recorded)
       if (entry.phase === 'close' && recorded.open === undefined)
         this.#broken('a closing has its opening', `${entry.id} was closed and never opened`)
+      const isFirst = recorded[entry.phase] === undefined
       recorded[entry.phase] ??= entry
-      if (entry.phase === 'close') this.#isWellBilled(entry)
+      if (entry.phase !== 'close') continue
+      this.#isWellBilled(entry)
+      if (isFirst) this.books.billed(entry, this.#callers.get(entry.id))
     }
   }
 
   /** Something reached a caller. */
   heard(caller: Caller, kind: Packet['kind']): void {
     this.#answers.heard(caller, kind)
+    if (kind === 'end') this.books.heard(caller)
   }
 
   /** Nothing is left to happen, and nobody restarted anything for it. */
@@ -112,6 +136,7 @@ export class Judge {
     }
     this.#allAreClosed('at rest')
     for (const caller of callers) this.#answers.atRest(caller)
+    this.books.atRest()
   }
 
   /** After one more restart. */
@@ -126,6 +151,7 @@ export class Judge {
       this.#answers.closingIsTrue(caller, recorded.close, !life.alive && !this.#drained.has(life))
     }
     this.#sumsAgree()
+    this.books.afterRecovery()
   }
 
   #attempted({ id, phase }: Entry): void {
@@ -212,18 +238,26 @@ export class Judge {
     const { kernel, outgoing } = this.#scene
     if (kernel.nowMs <= deadlineMs) return
     if (caller.connection?.toldGoneMs !== undefined) this.#judgedGone.add(caller)
+    // What its engine says after the end, nobody waits for.
+    if (this.journal.get(caller.recordedAs ?? '')?.close?.body['outcome'] === 'answered') return
     const { name } = caller.plan
     const late = outgoing.records.some(
       (exchange) =>
-        (exchange.overMs ?? Infinity) > deadlineMs && nameIn(exchange.request) === name && !this.#hasSaidAll(exchange),
+        (exchange.overMs ?? Infinity) > Math.max(deadlineMs, exchange.startedMs) &&
+        nameIn(exchange.request) === name &&
+        !this.#hasSaidAll(exchange),
     )
     if (late) this.#broken('an engine is let go with its caller', `${name} ${why}; its engine works on`)
   }
 
   /** Whoever still waits for something may have a timer; the house with nothing to do has none. */
   #timersAreWanted(): void {
-    const { life, gateway } = this.#scene
+    const { life, gateway, kernel, scenario } = this.#scene
+    const isBusy = gateway?.inFlight !== 0 || this.#refused.size > 0 || this.#scene.disk.pending > 0
+    if (isBusy) this.#busyMs = kernel.nowMs
     if (life.timers.size === 0 || gateway?.inFlight !== 0 || this.#refused.size > 0) return
+    // Budgets are settled after their requests, and then the house sleeps.
+    if (budgetsOf(scenario.budgets).length > 0 && kernel.nowMs <= this.#busyMs + SETTLED_WITHIN_MS) return
     this.#broken('no timer is left', [...life.timers].join(', '))
   }
 

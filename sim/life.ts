@@ -3,6 +3,9 @@ import type { Random } from '../src/base/random.ts'
 import { seededRandom } from '../src/base/random.ts'
 import type { Kernel } from './kernel.ts'
 
+/** Where wall clocks stand when a run begins. */
+export const ORIGIN_MS = 1_780_000_000_000
+
 export interface LifeOptions {
   /** 0 for the first start. */
   readonly number: number
@@ -68,11 +71,10 @@ export class Life {
 
   #makeClock(): Clock {
     const kernel = this.#kernel
-    const originMs = 1_780_000_000_000
     let readings = 0
     return {
       monotonicMs: () => kernel.nowMs,
-      wallMs: () => originMs + Math.floor(kernel.nowMs) + this.#options.skewMs * (readings++ % 3),
+      wallMs: () => ORIGIN_MS + Math.floor(kernel.nowMs) + this.#options.skewMs * (readings++ % 3),
       after: (delayMs, task) => {
         if (!this.#alive) return { cancel: () => {} }
         const name = `timer ${this.number}.${this.#nextTimer++} (${Math.round(delayMs)} ms)`

@@ -1,3 +1,5 @@
+import type { Declared } from '../src/meter/declared.ts'
+import { budgetsOf, makeBudgets } from './budgets.ts'
 import { Dice } from './dice.ts'
 
 /** What happens in a run, as plain data: made from a seed, printed when it breaks something, and
@@ -15,6 +17,7 @@ export interface Scenario {
   readonly diskFull: readonly { readonly fromMs: number; readonly forMs: number }[]
   readonly diskSlow: boolean
   readonly skewMs: number
+  readonly budgets: Declared
 }
 
 export interface RequestPlan {
@@ -57,6 +60,8 @@ export interface AnswerPlan {
   readonly framesPerPacket: number
   readonly usage: UsagePlan
   readonly ending: Ending
+  /** Whether it stops at the cap that it was sent. */
+  readonly cap: 'heeded' | 'ignored'
 }
 
 export type FramePlan =
@@ -112,17 +117,24 @@ export function makeScenario(seed: number): Scenario {
   const count = dice.int(1, 6)
   const requests: RequestPlan[] = []
   for (let i = 0; i < count; i++) requests.push(makeRequest(dice.fork(`request ${i}`), `r${i}`))
+  const budgets = makeBudgets(dice.fork('budgets'))
+  // A house that keeps budgets has more effects, and a store that waits longer for room.
+  const keeps = budgetsOf(budgets).length > 0
+  const crashTimes = keeps ? dice.fork('crashes').pick([1, 4]) : 1
+  const fullTimes = keeps ? dice.fork('full').pick([1, 8]) : 1
   const crashes: number[] = []
-  if (!calm && dice.chance(0.4)) for (let n = dice.int(1, 3); n > 0; n--) crashes.push(dice.int(1, 12 * count))
+  if (!calm && dice.chance(0.4))
+    for (let n = dice.int(1, 3); n > 0; n--) crashes.push(crashTimes * dice.int(1, 12 * count))
   const full = !calm && dice.chance(0.2)
   return {
     seed,
     requests,
     crashes,
     stopsAtMs: !calm && dice.chance(0.15) ? [dice.int(50, 500)] : [],
-    diskFull: full ? [{ fromMs: dice.int(0, 300), forMs: dice.int(1, 400) }] : [],
+    diskFull: full ? [{ fromMs: dice.int(0, 300), forMs: fullTimes * dice.int(1, 400) }] : [],
     diskSlow: dice.chance(0.25),
     skewMs: dice.chance(0.2) ? dice.int(-5_000, 5_000) : 0,
+    budgets,
   }
 }
 
@@ -213,5 +225,6 @@ function makeAnswer(dice: Dice, tame: boolean): AnswerPlan {
     framesPerPacket: length === 'flood' ? 4 : dice.pick([1, 1, 2, 3, 10]),
     usage: dice.weighted(USAGE_WEIGHTS),
     ending,
+    cap: tame || dice.chance(0.85) ? 'heeded' : 'ignored',
   }
 }

@@ -1,6 +1,7 @@
 import type { Entry } from '../src/store/events.ts'
 import type { Gateway } from '../src/gateway/gateway.ts'
 import type { Caller } from './caller.ts'
+import type { SimDisk } from './disk.ts'
 import type { SimEngine } from './engine.ts'
 import type { Kernel } from './kernel.ts'
 import type { Life } from './life.ts'
@@ -14,8 +15,11 @@ export interface Scene {
   readonly callers: readonly Caller[]
   readonly engine: SimEngine
   readonly outgoing: Outgoing
+  readonly disk: SimDisk
   /** The present life of the house, and its gateway while it takes requests. */
   readonly life: Life
+  /** How often the house was started. */
+  readonly lives: number
   readonly gateway: Gateway | undefined
 }
 

@@ -1,3 +1,4 @@
+import { withoutBudgets } from './budgets.ts'
 import type { Plant } from './house.ts'
 import type { Violation } from './invariants.ts'
 import type { AnswerPlan, RequestPlan, Scenario } from './scenario.ts'
@@ -54,6 +55,7 @@ function* reductions(scenario: Scenario): Generator<Scenario> {
   if (scenario.stopsAtMs.length > 0) yield { ...scenario, stopsAtMs: [] }
   if (diskFull.length > 0) yield { ...scenario, diskFull: [] }
   if (scenario.diskSlow) yield { ...scenario, diskSlow: false }
+  yield* withoutBudgets(scenario.budgets).map((budgets) => ({ ...scenario, budgets }))
   if (scenario.skewMs !== 0) yield { ...scenario, skewMs: 0 }
   for (const [at, plan] of requests.entries()) {
     for (const smaller of smallerRequests(plan)) yield { ...scenario, requests: requests.with(at, smaller) }
@@ -101,6 +103,7 @@ function* smallerAnswers(answer: AnswerPlan): Generator<AnswerPlan> {
     thinksMs: 0,
     gapMs: 0,
     framesPerPacket: 1,
+    cap: 'heeded',
   })
 }
 

@@ -1,3 +1,6 @@
+import { modelIn } from './engine.ts'
+import { OUTPUT_TOKENS_MAX } from './house.ts'
+import { refusalOf } from './refusal.ts'
 import { ENDINGS } from './scenario.ts'
 import { readTranscript } from './transcript.ts'
 import type { World } from './world.ts'
@@ -22,8 +25,25 @@ export const SITUATIONS = [
   'the house crashed',
   'a write survived a crash unacknowledged',
   'the disk refused a write',
+  'refused by a budget',
+  'refused by a rate limit',
+  'refused for want of a price',
+  'refused while the store was late',
+  'answered under budgets',
+  'clamped',
+  'degraded',
+  'a budget was warned of',
+  'waited for a lease',
+  "a dead life's holds were recovered",
+  'a call overran its bound',
   ...ENDINGS.map((ending) => `an engine's answer: ${ending}` as const),
 ] as const
+
+const REFUSED: { readonly [code: string]: Situation } = {
+  rate_limit_exceeded: 'refused by a rate limit',
+  price_unknown: 'refused for want of a price',
+  budgets_unavailable: 'refused while the store was late',
+}
 
 export type Situation = (typeof SITUATIONS)[number]
 
@@ -52,19 +72,24 @@ export class Tally {
     }
     this.#engines(world)
     this.#callers(world)
+    for (const situation of world.judge.books.saw) this.#saw(situation)
     if (world.lives > 2) this.#saw('the house crashed')
     if (world.disk.survivals > 0) this.#saw('a write survived a crash unacknowledged')
     if (world.disk.refusals > 0) this.#saw('the disk refused a write')
   }
 
   #engines(world: World): void {
-    for (const attempt of world.engine.records)
+    for (const attempt of world.engine.records) {
       if (attempt.plan.status === 200) this.#saw(`an engine's answer: ${attempt.plan.ending}`)
+      if (attempt.outputTokensMax < OUTPUT_TOKENS_MAX) this.#saw('clamped')
+      const asked = world.callers.find(({ plan }) => plan.name === attempt.request)?.plan.model
+      if (asked === 'solo' && modelIn(attempt.wire.request) === 'spare') this.#saw('degraded')
+    }
   }
 
   #callers({ callers, engine }: World): void {
     for (const caller of callers) {
-      const { plan, state, status } = caller
+      const { plan, state, status, headers } = caller
       const seen = status === 200 && plan.stream ? readTranscript(caller.text()) : undefined
       const whole = status === 200 && !plan.stream && state === 'ended'
       if (seen?.done === true) this.#saw('answered in a stream')
@@ -77,6 +102,10 @@ export class Tally {
       ) {
         this.#saw('answered by a later attempt')
       }
+      if (seen?.done === true && headers['x-headworks-budget-remaining'] !== undefined)
+        this.#saw('answered under budgets')
+      const code = refusalOf(caller)?.code
+      if (code !== undefined) this.#saw(REFUSED[code] ?? 'refused by a budget')
       if (seen?.error !== undefined) this.#saw('failed in the middle of a stream')
       if (status !== undefined && status >= 500) this.#saw('failed before the status')
       if (state === 'left')

@@ -1,12 +1,14 @@
 import type { Handler } from '../src/base/http.ts'
 import { MemoryEvents } from '../src/drivers/memory/events.ts'
+import { MemoryLeases } from '../src/drivers/memory/leases.ts'
 import { MemoryRows } from '../src/drivers/memory/rows.ts'
 import type { Gateway } from '../src/gateway/gateway.ts'
+import { budgetsOf } from './budgets.ts'
 import { Caller } from './caller.ts'
 import { Dice } from './dice.ts'
-import { SimDisk } from './disk.ts'
+import { SimDisk, storeClock } from './disk.ts'
 import { SimEngine } from './engine.ts'
-import { handlerOf, type Plant, startHouse } from './house.ts'
+import { handlerOf, type House, type Plant, startHouse } from './house.ts'
 import { Judge } from './judge.ts'
 import { Kernel, type Outcome } from './kernel.ts'
 import { Life } from './life.ts'
@@ -23,6 +25,8 @@ const STEPS_MAX = 40_000
 const RESTART_AFTER_MS = 150
 const DRAIN_LOOK_MS = 20
 const CONNECTS_MAX = 4
+/** A house that keeps budgets takes longer to start, on a slow disk two seconds. */
+const CONNECTS_WITH_BUDGETS_MAX = 40
 const RECONNECT_AFTER_MS = 70
 
 export class World implements Scene {
@@ -34,7 +38,7 @@ export class World implements Scene {
   readonly search: SimSearch
   readonly judge: Judge
   life: Life
-  gateway: Gateway | undefined
+  #house: House | undefined
   readonly scenario: Scenario
   readonly #plant: Plant
   readonly #dice: Dice
@@ -54,10 +58,15 @@ export class World implements Scene {
     this.outgoing = new Outgoing(this.kernel, dice.fork('outgoing'), () => this.engine)
     this.callers = scenario.requests.map((plan) => new Caller(this.kernel, dice.fork(`caller ${plan.name}`), plan))
     this.judge = new Judge(this)
-    const image = { events: new MemoryEvents(), rows: new MemoryRows() }
-    this.disk = new SimDisk(this.kernel, scenario, image, (entries) => this.judge.durable(entries), dice.fork('disk'))
+    const leases = new MemoryLeases(storeClock(this.kernel))
+    const image = { events: new MemoryEvents(), rows: new MemoryRows(), leases }
+    this.disk = new SimDisk(this.kernel, scenario, image, this.judge, dice.fork('disk'))
     this.search = new SimSearch(this.kernel, scenario, dice.fork('search'))
     this.life = this.#begin()
+  }
+
+  get gateway(): Gateway | undefined {
+    return this.#house?.gateway
   }
 
   /** How often the house was started; two starts are without a crash, the last one included. */
@@ -93,7 +102,10 @@ export class World implements Scene {
   }
 
   /** A caller whose connection is refused tries again a few times, as clients do. */
-  #call(caller: Caller, triesLeft = CONNECTS_MAX): void {
+  #call(
+    caller: Caller,
+    triesLeft = budgetsOf(this.scenario.budgets).length > 0 ? CONNECTS_WITH_BUDGETS_MAX : CONNECTS_MAX,
+  ): void {
     if (this.#handler === undefined && triesLeft > 1) {
       return void this.kernel.after(RECONNECT_AFTER_MS, `${caller.plan.name} calls again`, () =>
         this.#call(caller, triesLeft - 1),
@@ -103,18 +115,22 @@ export class World implements Scene {
   }
 
   /** As the program does on SIGTERM: no new work, what is under way ends, what the store had refused
-   *  is written, and only then the end. */
+   *  is written, what was used is posted, and only then the end. */
   #stop(life: Life): void {
-    const { gateway } = this
-    if (!life.alive || gateway === undefined) return
+    const house = this.#house
+    if (!life.alive || house === undefined) return
+    const { gateway, accounting } = house
     gateway.drain()
     this.judge.draining(life)
     const look = (): void => {
       if (!life.alive) return
       if (gateway.inFlight > 0) return void this.kernel.after(DRAIN_LOOK_MS, 'still draining', look)
-      void gateway.flush().then((wroteAll) => {
+      void gateway.flush().then(async (wroteAll) => {
         if (!life.alive) return
         if (wroteAll) this.judge.drained(life)
+        await accounting.close()
+        if (!life.alive) return
+        this.judge.closed(life)
         this.#inGoodOrder = true
         life.end('stopped in good order')
         this.#inGoodOrder = false
@@ -137,15 +153,17 @@ export class World implements Scene {
       const ports = {
         life,
         client: this.outgoing.client(life),
-        store: { ...store, events: this.judge.watch(life, store.events) },
+        store: { ...store, events: this.judge.watch(life, store.events), rows: this.judge.books.watch(store.rows) },
         search: this.search.port(life),
         explainNothing: () => this.search.explainNothing(life),
+        log: this.judge.books.log,
+        onWarning: () => this.judge.books.warned(),
       }
-      startHouse(ports, this.#plant).then(
-        (gateway) => {
+      startHouse(ports, this.scenario.budgets, this.#plant).then(
+        (house) => {
           if (!life.alive) return
-          this.gateway = gateway
-          this.#handler = handlerOf(gateway, this.#plant)
+          this.#house = house
+          this.#handler = handlerOf(house.gateway, this.#plant)
         },
         (cause: unknown) => life.end(`it could not start: ${String(cause)}`),
       )
@@ -156,7 +174,7 @@ export class World implements Scene {
   /** The supervisor starts it again. */
   #crashed(): void {
     this.#handler = undefined
-    this.gateway = undefined
+    this.#house = undefined
     for (const caller of this.callers) if (caller.state === 'waiting') caller.connection?.crash(this.#inGoodOrder)
     this.outgoing.crash()
     void this.disk.crash().then(() => this.judge.crashed())

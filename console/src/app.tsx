@@ -1,4 +1,5 @@
-import { useCallback, useEffect, useState } from 'react'
+import { Component, lazy, Suspense, useCallback, useEffect, useMemo, useState, type ReactNode } from 'react'
+import type { Fetch } from './api/chat.ts'
 import type { House, Session } from './api/house.ts'
 import type { Problem } from './api/problem.ts'
 import { AskPage } from './ask/page.tsx'
@@ -6,6 +7,7 @@ import { Recent } from './ask/recent.tsx'
 import type { AskStore } from './ask/store.ts'
 import { EmptyState, ErrorState } from './design/state.tsx'
 import { Progress } from './design/progress.tsx'
+import { AccessContext } from './shell/access.ts'
 import { Brand } from './shell/brand.tsx'
 import { Link } from './shell/link.tsx'
 import { usePlace } from './shell/route.ts'
@@ -20,12 +22,21 @@ type Access =
 /** How often a server that does not answer is tried again. */
 const RETRY_MS = 3000
 
+/** Screens that are fetched when somebody goes there. */
+const LAZY: { readonly [path: string]: ReturnType<typeof lazy<() => ReactNode>> } = {
+  '/budgets': lazy(() => import('./budgets/page.tsx')),
+  '/usage': lazy(() => import('./usage/page.tsx')),
+  '/keys': lazy(() => import('./keys/page.tsx')),
+  '/record': lazy(() => import('./record/page.tsx')),
+}
+
 interface Props {
+  readonly send: Fetch
   readonly house: House
   readonly store: AskStore
 }
 
-export function App({ house, store }: Props) {
+export function App({ send, house, store }: Props) {
   const [access, setAccess] = useState<Access>({ state: 'asking' })
   const enter = useCallback(
     () =>
@@ -36,6 +47,7 @@ export function App({ house, store }: Props) {
       }),
     [house],
   )
+  const forget = useCallback(() => setAccess({ state: 'nobody' }), [])
   useEffect(() => void enter(), [enter])
   const isOffline = access.state === 'failed' && access.problem.code === 'offline'
   useEffect(() => {
@@ -51,11 +63,12 @@ export function App({ house, store }: Props) {
     }
     return (
       <Screens
+        send={send}
         house={house}
         store={store}
         session={access.session}
         onSignOut={signOut}
-        onUnknown={() => setAccess({ state: 'nobody' })}
+        onUnknown={forget}
       />
     )
   }
@@ -85,17 +98,62 @@ interface ScreenProps extends Props {
   readonly onUnknown: () => void
 }
 
-function Screens({ house, store, session, onSignOut, onUnknown }: ScreenProps) {
+function Screens({ send, house, store, session, onSignOut, onUnknown }: ScreenProps) {
   const { path } = usePlace()
+  const access = useMemo(() => ({ send, onUnknown }), [send, onUnknown])
   const isAsk = path === '/' || path === '/ask'
+  const Lazy = LAZY[path]
   return (
-    <Shell session={session} onSignOut={onSignOut} extra={isAsk && <Recent store={store} />}>
-      {isAsk ? (
-        <AskPage house={house} store={store} session={session} onUnknown={onUnknown} />
-      ) : (
-        <Nowhere path={path} />
-      )}
-    </Shell>
+    <AccessContext value={access}>
+      <Shell session={session} onSignOut={onSignOut} extra={isAsk && <Recent store={store} />}>
+        {isAsk && <AskPage house={house} store={store} session={session} onUnknown={onUnknown} />}
+        {Lazy !== undefined && session.role === 'admin' && (
+          <Fetched key={path}>
+            <Suspense fallback={<Progress label="Loading the page" />}>
+              <Lazy />
+            </Suspense>
+          </Fetched>
+        )}
+        {Lazy !== undefined && session.role !== 'admin' && <AdminsOnly />}
+        {!isAsk && Lazy === undefined && <Nowhere path={path} />}
+      </Shell>
+    </AccessContext>
+  )
+}
+
+/** A screen that could not be fetched: the server is gone, or has another version by now. */
+class Fetched extends Component<{ readonly children: ReactNode }, { readonly failed: boolean }> {
+  override state = { failed: false }
+
+  static getDerivedStateFromError(): { readonly failed: boolean } {
+    return { failed: true }
+  }
+
+  override render(): ReactNode {
+    if (!this.state.failed) return this.props.children
+    return (
+      <div className="nowhere">
+        <ErrorState
+          title="The page could not be loaded"
+          message="The server does not answer, or has been updated since this tab was opened. Load it again."
+          code="page_failed"
+          onRetry={() => location.reload()}
+        />
+      </div>
+    )
+  }
+}
+
+function AdminsOnly() {
+  return (
+    <div className="nowhere">
+      <EmptyState title="For administrators">
+        <p>
+          Your key may ask, and no more. Sign in with the key of an administrator, or{' '}
+          <Link href="/">ask a question</Link>.
+        </p>
+      </EmptyState>
+    </div>
   )
 }
 

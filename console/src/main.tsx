@@ -24,7 +24,7 @@ const root = document.getElementById('root')
 if (root === null) throw new Error('index.html has no #root')
 createRoot(root).render(
   <RouterContext value={new Router(window)}>
-    <App house={house} store={store} />
+    <App send={send} house={house} store={store} />
   </RouterContext>,
 )
 

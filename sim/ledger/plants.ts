@@ -121,6 +121,7 @@ export const PLANTS: { readonly [name: string]: Planted } = {
       'usage is the sum of its parts',
       'what was used is posted or leased',
       'the double entry balances',
+      'posted and leased stay within the limit',
     ],
   },
   'open holds forgotten at a crash': {
@@ -167,6 +168,7 @@ export const PLANTS: { readonly [name: string]: Planted } = {
       'no hold is orphaned',
       'usage is the sum of its parts',
       'posted and leased stay within the limit',
+      'no engine uses more than the limit',
     ],
   },
   'a grant beyond the headroom': {

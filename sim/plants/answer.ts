@@ -71,7 +71,7 @@ export const ANSWER_PLANTS: Plants = {
     plant: onReply((reply) => ({ end: (bytes) => void (bytes !== undefined && reply.write(bytes)) })),
   },
   'clock that dawdles': {
-    breaks: ['nobody waits too long'],
+    breaks: ['nobody waits too long', 'no timer is left'],
     plant: () => ({
       clock: (clock) => ({
         ...clock,

@@ -25,7 +25,7 @@ export const BILL_PLANTS: Plants = {
     })),
   },
   'broken answers for nothing': {
-    breaks: ['what was delivered is charged'],
+    breaks: ['what was delivered is charged', 'nothing stays held', 'a crash costs what was open'],
     plant: onEvents((events) => ({
       append: (entries) =>
         events.append(entries.map((entry) => (entry.body['outcome'] === 'failed' ? retold(entry, givenAway) : entry))),

@@ -54,7 +54,7 @@ export const ERRORS = {
   not_found: { kind: 'absent', status: 404, sentence: 'No {what} is called "{id}".', remedy: 'Check the name.' },
 
   // Budgets and rate limits
-  budget_spent: { kind: 'quota', status: 429, sentence: 'The budget "{budget}" of {whose} has {available} of {limit} left; this request may need {needed}. {resets}.', remedy: 'Ask for less output, wait until it resets, or have an administrator raise it: `npx headworks budgets raise {budget}`.' },
+  budget_spent: { kind: 'quota', status: 429, sentence: 'The budget "{budget}" of {whose} has {available} of {limit} left; this request may need {needed}. {resets}.', remedy: 'Ask for less, wait until it resets, or have an administrator raise it; `npx headworks budgets` shows where it stands.' },
   budget_too_small: { kind: 'quota', status: 429, sentence: 'This request may need {needed}; the budget "{budget}" of {whose} allows {limit} in all, and {available} now.', remedy: 'Lower `max_completion_tokens` or send less input; waiting changes nothing.' },
   budget_contended: { kind: 'busy', status: 503, sentence: 'What is left of the budget "{budget}" of {whose} is held by requests that run.', remedy: 'Retry after a pause: what they do not use comes back.' },
   budgets_unavailable: { kind: 'busy', status: 503, sentence: 'The budgets cannot be kept at the moment: {reason}.', remedy: 'Retry after a pause; nothing is called that is not accounted for.' },

@@ -30,7 +30,7 @@ export interface Reply {
   /** Breaks the connection so that a truncation cannot be taken for an end. */
   abort(): void
   onDrain(listener: () => void): void
-  /** The peer went away before `end` was through. */
+  /** The peer went away before `end` was through; told also to who asks after it did. */
   onGone(listener: () => void): void
   readonly headSent: boolean
 }

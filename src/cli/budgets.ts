@@ -8,6 +8,7 @@ import { Declined, printJson, report } from './declined.ts'
 import { answerFor, callApi, openApi } from './exchange.ts'
 import { listOf, numberOf, textOf } from './fields.ts'
 import { timeFrom, wrongUse } from './keys-terms.ts'
+import { paceText } from './pace.ts'
 import { shareBar } from './progress.ts'
 import { styleFor, widthFor } from './style.ts'
 import { oneLine, table } from './text.ts'
@@ -79,8 +80,8 @@ export const show: Run<
   >
 > = async ({ words, flags, json }, context) => {
   const subject = flags.subject === undefined ? '' : `&subject=${encodeURIComponent(flags.subject)}`
-  const path = `/api/budgets/${encodeURIComponent(words.budget)}/accounts?limit=${flags.count}${subject}`
-  const answer = await answerFor(context, json, 'GET', path)
+  const ofBudget = `/api/budgets/${encodeURIComponent(words.budget)}`
+  const answer = await answerFor(context, json, 'GET', `${ofBudget}/accounts?limit=${flags.count}${subject}`)
   if (typeof answer === 'number') return answer
   const budget = isObject(answer['budget']) ? answer['budget'] : {}
   const accounts = listOf(answer['accounts'])
@@ -101,6 +102,13 @@ export const show: Run<
   const head = ['FOR', 'USED', 'POSTED', 'PUT ASIDE', 'LIMIT', 'RESETS (UTC)']
   context.stdout.write(`${table(head, rows, widthFor(context.stdout), [2, 3, 4])}\n`)
   if (answer['complete'] === false) context.stdout.write('There are more; name one with --subject.\n')
+  const [account, ...others] = accounts
+  if (account === undefined || others.length > 0) return 0
+  const api = await openApi(context)
+  if (api instanceof Declined) return report(context, api, json)
+  const whose = encodeURIComponent(textOf(account['subject']))
+  const burnDown = await callApi(api, 'GET', `${ofBudget}/burn-down?subject=${whose}`)
+  if (!(burnDown instanceof Declined)) context.stdout.write(paceText(unit, burnDown))
   return 0
 }
 

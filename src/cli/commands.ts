@@ -250,6 +250,7 @@ export const COMMANDS: readonly Command[] = [
   command({
     name: 'budgets show',
     summary: 'Show how one budget stands, for each of whom it limits.',
+    details: 'Of one alone it also says where that leads, from its history.',
     arguments: [{ name: 'budget', summary: 'Its id, from "budgets".' }],
     flags: {
       subject: { type: 'text', value: 'NAME', summary: 'Only this user, key, team ...' },

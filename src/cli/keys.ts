@@ -97,7 +97,11 @@ function boundTo(key: JsonObject): string {
     const name = textOf(key[field])
     return name === '' ? [] : [`${field} ${oneLine(name)}`]
   })
-  return names.length === 0 ? '' : ` (${names.join(', ')})`
+  const budgets = listOf(key['budgets']).map((budget) => textOf(budget['id']))
+  const bound = [names.join(', '), budgets.length === 0 ? '' : `budgets ${budgets.join(', ')}`].filter(
+    (one) => one !== '',
+  )
+  return bound.length === 0 ? '' : ` (${bound.join('; ')})`
 }
 
 export const revoke: Run<Asked<{ readonly id: string }, NoFlags>> = async ({ words, json }, context) => {

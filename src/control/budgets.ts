@@ -93,7 +93,7 @@ async function list({ accounting, rows, clock }: BudgetDependencies): Promise<An
 
 async function accounts(dependencies: BudgetDependencies, { params, query }: Context): Promise<Answer | Refusal> {
   const { rows, clock } = dependencies
-  const budget = find(dependencies, params['id'])
+  const budget = findBudget(dependencies, params['id'])
   if (budget instanceof Refusal) return budget
   const limit = limitOf(query, { default: ACCOUNTS_DEFAULT, most: ACCOUNTS_MAX, cursor: 'subject' })
   if (limit instanceof Refusal) return limit
@@ -101,7 +101,7 @@ async function accounts(dependencies: BudgetDependencies, { params, query }: Con
   const nowMs = clock.wallMs()
   const inForce = (await listOverrides(rows, budget.id)).filter((one) => isInForce(one, nowMs))
   const limits = new OverriddenLimits(inForce)
-  const { standing, complete } = await current(dependencies, budget, subject)
+  const { standing, complete } = await currentAccounts(dependencies, budget, subject)
   const shown = standing
     .map((one) => ({ one, limit: limits.of(budget, one.subject).limit }))
     .sort((a, b) => usedOf(b.one) / Math.max(1, b.limit) - usedOf(a.one) / Math.max(1, a.limit))
@@ -117,8 +117,8 @@ async function accounts(dependencies: BudgetDependencies, { params, query }: Con
 const usedOf = ({ posted, leased }: AccountStanding): number => posted + leased
 
 /** Accounts of the period that runs. */
-async function current(
-  { rows, clock }: BudgetDependencies,
+export async function currentAccounts(
+  { rows, clock }: Pick<BudgetDependencies, 'rows' | 'clock'>,
   budget: Budget,
   subject: string | undefined,
 ): Promise<{ readonly standing: AccountStanding[]; readonly complete: boolean }> {
@@ -153,7 +153,7 @@ async function override(
   { params, body, principal }: Context,
 ): Promise<Answer | Refusal> {
   const { accounting, rows, clock, random, audit } = dependencies
-  const budget = find(dependencies, params['id'])
+  const budget = findBudget(dependencies, params['id'])
   if (budget instanceof Refusal) return budget
   const fields = readFields(body, ['limit', 'until', 'from', 'reason', 'subject'])
   if (fields instanceof Refusal) return fields
@@ -201,7 +201,7 @@ async function resetAccount(
   { params, body, principal }: Context,
 ): Promise<Answer | Refusal> {
   const { rows, audit } = dependencies
-  const budget = find(dependencies, params['id'])
+  const budget = findBudget(dependencies, params['id'])
   if (budget instanceof Refusal) return budget
   const fields = readFields(body, ['subject', 'reason'])
   if (fields instanceof Refusal) return fields
@@ -212,7 +212,7 @@ async function resetAccount(
     return invalid('subject', 'is missing', `Name the ${budget.scope} whose account is to begin afresh.`)
   if (typeof reason !== 'string' || reason.trim() === '' || reason.length > REASON_UNITS_MAX)
     return invalid('reason', `must be 1 to ${REASON_UNITS_MAX} characters`, 'Say why: it goes on record.')
-  const { standing } = await current(dependencies, budget, subject)
+  const { standing } = await currentAccounts(dependencies, budget, subject)
   const [account] = standing
   if (account === undefined) return refuse('not_found', { what: 'account', id: `${budget.id} of ${subject || 'all'}` })
   const act = { action: 'budget.reset', object: budget.id, details: { subject, reason, period: account.period } }
@@ -225,7 +225,7 @@ async function resetAccount(
   return ok({ budget: budget.id, subject, unit: budget.unit, was: was ?? 0 })
 }
 
-function find({ accounting }: BudgetDependencies, id = ''): Budget | Refusal {
+export function findBudget({ accounting }: Pick<BudgetDependencies, 'accounting'>, id = ''): Budget | Refusal {
   const { budgets, rateLimits } = accounting.declared
   return [...budgets, ...rateLimits].find((one) => one.id === id) ?? refuse('not_found', { what: 'budget', id })
 }

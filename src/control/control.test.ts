@@ -549,6 +549,23 @@ test('usage as Parquet has every row to the nano-dollar, and no float for money'
   assert.equal(schema?.type, 'INT64')
 })
 
+test('usage as CSV has a line of names, and no cell that a spreadsheet would run', async () => {
+  const { call, admin, events } = await open()
+  const named = (id: string, user: string, body: object) => hourly(1, { user, ...body }).map((one) => ({ ...one, id }))
+  await events.append([
+    ...named('req_1', '=HYPERLINK("x")', { costNanoUsd: '9007199254740993' }),
+    ...named('req_2', 'a,b', { costNanoUsd: '7' }),
+  ])
+  const reply = await call('GET', '/api/usage?by=user&format=csv', { key: admin })
+  assert.equal(reply.headers['content-type'], 'text/csv; charset=utf-8')
+  assert.match(String(reply.headers['content-disposition']), /^attachment; filename="usage-.*\.csv"$/)
+  const [head, first, second, ...rest] = reply.text.split('\r\n')
+  assert.match(head ?? '', /^user,requests,answered,.*,costNanoUsd,costNanoUsdPerRequest_n/)
+  assert.match(first ?? '', /^"'=HYPERLINK\(""x""\)",1,1,.*,9007199254740993,1,/)
+  assert.match(second ?? '', /^"a,b",1,1,/)
+  assert.deepEqual(rest, [''])
+})
+
 test('alerts are listed with their webhooks, and acknowledged by name', async () => {
   const { call, admin, user, alerts, clock } = await open()
   for (const key of ['a', 'b']) {

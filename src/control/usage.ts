@@ -8,11 +8,13 @@ import { isZone } from '../meter/ledger/window.ts'
 import { COUNTS, type Dimension, DIMENSIONS, type Rollup, SKETCHES } from '../meter/rollup.ts'
 import { countOf, quantile, type Sketch } from '../meter/sketch.ts'
 import { GROUPS_MAX, type UsageBook, type UsageQuery, type Where } from '../meter/usage-book.ts'
+import { csvOf } from './csv.ts'
 import { type Answer, type Context, type Download, ok, type Route } from './router.ts'
 
 const DAY_MS = 86_400_000
 const DAYS_DEFAULT = 30
-const FORMATS = ['json', 'parquet'] as const
+const FORMATS = ['json', 'csv', 'parquet'] as const
+const MEDIA_TYPES = { csv: 'text/csv; charset=utf-8', parquet: 'application/vnd.apache.parquet' } as const
 const FORECAST_WINDOWS = ['day', 'week', 'month'] as const
 
 export interface UsageRoutesDependencies {
@@ -41,13 +43,14 @@ async function usage(
   if (asked instanceof Refusal) return asked
   const format = choice(query, 'format', FORMATS)
   if (format instanceof Refusal) return format
-  if (format === 'parquet') {
+  if (format !== 'json') {
+    const encode = format === 'csv' ? csvOf : parquet
     return {
       headers: {
-        'content-type': 'application/vnd.apache.parquet',
-        'content-disposition': `attachment; filename="usage-${asked.from}-${asked.to}.parquet"`,
+        'content-type': MEDIA_TYPES[format],
+        'content-disposition': `attachment; filename="usage-${asked.from}-${asked.to}.${format}"`,
       },
-      pieces: parquet(columnsOf(asked.by), columnRows(book, asked)),
+      pieces: encode(columnsOf(asked.by), columnRows(book, asked)),
     }
   }
   const question = readForecast(query, asked.where)

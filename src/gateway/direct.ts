@@ -166,6 +166,11 @@ export async function askInTurn<Answer extends Answered>(
       last ??= held instanceof Refusal ? held : held.otherwise
       continue
     }
+    if (signal.aborted) {
+      held.cancel()
+      last = toFault(signal.reason)
+      break
+    }
     const ownCount = (): Usage => ({
       ...NO_USAGE,
       inputTokens: texts.reduce((sum, text) => sum + estimateTextTokens(text, deployment.tokenizer), 0),
@@ -176,7 +181,6 @@ export async function askInTurn<Answer extends Answered>(
     signal.addEventListener('abort', stopped, { once: true })
     const span = call.child('attempt')
     try {
-      if (signal.aborted) throw signal.reason
       const connectTimeoutMs = model.timeouts.connectMs
       const answered = await ask(deployment, { requestId, span, spending, signal, connectTimeoutMs })
       held.settle(answered.usage ?? ownCount())

@@ -45,16 +45,17 @@ const FIGURES_MS_MAX = 1000
 const DRAIN_SPARE_MS = 5000
 const RECOVER_PAUSE_MS = 1000
 
+/** The names of gateways in processes of their own: one alone runs in the main process. */
+export const gatewayNodes = (count: number): string[] =>
+  count < 2 ? [] : Array.from({ length: count }, (_, at) => `gateway-${at + 1}`)
+
 export class Gateways {
   readonly #shared: BoundAddress
   readonly #all: readonly Supervised[]
 
   private constructor(shared: BoundAddress, parts: GatewaysParts) {
     this.#shared = shared
-    this.#all = Array.from(
-      { length: parts.count },
-      (_, at) => new Supervised(`gateway-${at + 1}`, shared.handle, parts),
-    )
+    this.#all = gatewayNodes(parts.count).map((node) => new Supervised(node, shared.handle, parts))
   }
 
   /** Resolves once all of them answer. Rejects with a `Fault`: `port_in_use`, `address_invalid`, or

@@ -14,6 +14,7 @@ import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
 import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
+import { burnDownRoutes } from '../control/burn-down.ts'
 import { collectionRoutes } from '../control/collections.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
@@ -35,7 +36,7 @@ import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseGateway } from './gateway.ts'
-import { Gateways } from './gateways.ts'
+import { gatewayNodes, Gateways } from './gateways.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
@@ -159,6 +160,10 @@ class RunningHouse implements House {
       loadTokenizers: this.#parts.loadTokenizers,
       loaded: this.#loaded,
     }))
+    const running = new Set([MAIN_NODE, ...gatewayNodes(config.gateways)])
+    const left = await gateway.accounting.takeOver(running)
+    if (left.length > 0)
+      log.write('warn', 'what gateways held that run no more was posted and freed', { nodes: left.join(', ') })
     const interrupted = await gateway.recover()
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
@@ -294,6 +299,7 @@ class RunningHouse implements House {
     const routes: Route[] = [
       ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
       ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
+      ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),

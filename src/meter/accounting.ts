@@ -12,7 +12,7 @@ import { evidenceOf } from './ledger/evidence.ts'
 import { HoldLog, holdLogIn } from './ledger/hold-log.ts'
 import { Ledger } from './ledger/ledger.ts'
 import { isInForce, listOverrides, type Override } from './ledger/overrides.ts'
-import { type Evidence, NO_EVIDENCE } from './ledger/recover.ts'
+import { absentNodes, type Evidence, NO_EVIDENCE } from './ledger/recover.ts'
 import { BudgetTable, type RequestScopes } from './ledger/table.ts'
 import type { Terms } from './shortage.ts'
 import { type Books, Spending } from './spending.ts'
@@ -69,6 +69,21 @@ export class Accounting {
 
   constructor(dependencies: AccountingDependencies) {
     this.#dependencies = dependencies
+  }
+
+  /** Takes over what processes left behind that will not run again; only where none of them runs.
+   *  Their names. Rejects with a `Fault` of the store. */
+  async takeOver(running: ReadonlySet<string>): Promise<string[]> {
+    const { rows, leases, clock } = this.#dependencies
+    const absent = await absentNodes(rows, running)
+    for (const node of absent) {
+      const evidence = evidenceOf(holdLogIn(rows))
+      const reports = { warned() {}, failed() {}, fenced() {} }
+      const escrow = await Escrow.open({ rows, leases, clock, node, evidence, reports })
+      await HoldLog.open(rows, clock, escrow)
+      await escrow.close()
+    }
+    return absent
   }
 
   /** Puts budgets in force in place of those there were. Accounts go on: what was used under a

@@ -45,6 +45,22 @@ test('the hour that runs counts as far as it is to come, and so does the last on
   assert.equal(known({ hours: constant(8), aheadHours: 0, spent: 7 }).total.p90, 7)
 })
 
+test('on the way to its end it says how far it is at each mark', () => {
+  const marksMs = [0, 0.5, 3, 12].map((hours) => NOW_MS + hours * HOUR_MS)
+  const { path, total } = known({ hours: constant(10), spent: 100, aheadHours: 12, marksMs })
+  assert.deepEqual(
+    path.map(({ p10, p50, p90 }) => [p10, p50, p90].map(Math.round)),
+    [100, 105, 130, 220].map((value) => [value, value, value]),
+  )
+  assert.deepEqual(path.at(-1), total)
+  const varied = Array.from({ length: 30 * DAY_HOURS }, (_, hour) => (hour * 7919) % 23)
+  const spreads = known({ hours: varied, aheadHours: 48, marksMs: [6, 18, 48].map((h) => NOW_MS + h * HOUR_MS) }).path
+  for (const [at, { p10, p50, p90 }] of spreads.entries()) {
+    assert.ok(p10 <= p50 && p50 <= p90)
+    assert.ok(p10 >= (spreads[at - 1]?.p10 ?? 0), 'use never grows less')
+  }
+})
+
 test('the shape of the day is kept: the night costs what nights cost', () => {
   const hours = Array.from({ length: 20 * DAY_HOURS }, (_, hour) => (hour % 24 < 8 ? 0 : 30))
   assert.equal(known({ hours, aheadHours: 8 }).total.p90, 0)

@@ -20,6 +20,8 @@ export interface ForecastInput {
   readonly spent: number
   readonly endMs: number
   readonly limit?: number
+  /** Instants between now and the end, in order, at which the totals are wanted too. */
+  readonly marksMs?: readonly number[]
   readonly random: Random
 }
 
@@ -43,6 +45,8 @@ export interface Expected {
   readonly season: 'day' | 'week'
   /** At the end of the window: between p10 and p90 in four of five cases. */
   readonly total: Spread
+  /** The same at each of the marks. */
+  readonly path: readonly Spread[]
   readonly limit?: Crossing
 }
 
@@ -79,7 +83,7 @@ const TREND_DOUBT_LEAST = 0.6
 const WEEKDAY_FACTOR_MIN = 0.02
 const MEMORY_MAX = 0.85
 
-export function forecast({ hours, nowMs, spent, endMs, limit, random }: ForecastInput): Forecast {
+export function forecast({ hours, nowMs, spent, endMs, limit, marksMs = [], random }: ForecastInput): Forecast {
   const first = hours.findIndex((total) => total > 0)
   const n = first < 0 ? 0 : hours.length - first
   const hoursAhead = Math.max(0, (endMs - nowMs) / HOUR_MS)
@@ -90,16 +94,21 @@ export function forecast({ hours, nowMs, spent, endMs, limit, random }: Forecast
   const elapsed = (nowMs % HOUR_MS) / HOUR_MS
   const totals: number[] = []
   const crossings: number[] = []
+  const marks = marksMs.map((atMs) => ({ atHour: (atMs - nowMs) / HOUR_MS, totals: new Array<number>() }))
   for (let draw = 0; draw < DRAWS; draw++) {
-    const { total, crossedAtHour } = history.future(random, { spent, hoursAhead, elapsed, limit })
+    const { total, crossedAtHour } = history.future(random, { spent, hoursAhead, elapsed, limit, marks })
     totals.push(total)
     crossings.push(crossedAtHour)
   }
   const rank = (values: readonly number[], q: number): number =>
     values[Math.min(values.length - 1, Math.floor(q * values.length))] ?? 0
-  const sorted = totals.toSorted((a, b) => a - b)
-  const total = { p10: rank(sorted, 0.1), p50: rank(sorted, 0.5), p90: rank(sorted, 0.9) }
-  const expected = { known: true, n, draws: DRAWS, season: history.isWeekly ? 'week' : 'day', total } as const
+  const spread = (values: readonly number[]): Spread => {
+    const sorted = values.toSorted((a, b) => a - b)
+    return { p10: rank(sorted, 0.1), p50: rank(sorted, 0.5), p90: rank(sorted, 0.9) }
+  }
+  const season = history.isWeekly ? 'week' : 'day'
+  const path = marks.map((mark) => spread(mark.totals))
+  const expected = { known: true, n, draws: DRAWS, season, total: spread(totals), path } as const
   if (limit === undefined) return expected
   const times = crossings.toSorted((a, b) => a - b)
   const at = (q: number): number | null => {
@@ -108,6 +117,12 @@ export function forecast({ hours, nowMs, spent, endMs, limit, random }: Forecast
   }
   const probability = crossings.filter(Number.isFinite).length / DRAWS
   return { ...expected, limit: { probability, atMs: { p10: at(0.1), p50: at(0.5), p90: at(0.9) } } }
+}
+
+/** What the futures come to on their way. */
+interface Mark {
+  readonly atHour: number
+  readonly totals: number[]
 }
 
 /** Days counted back from now: day 0 is the last 24 hours, day -1 the next. */
@@ -166,9 +181,16 @@ class History {
   /** One future, hour by hour. */
   future(
     random: Random,
-    ahead: { spent: number; hoursAhead: number; elapsed: number; limit: number | undefined },
+    ahead: {
+      spent: number
+      hoursAhead: number
+      elapsed: number
+      limit: number | undefined
+      marks: readonly Mark[]
+    },
   ): { total: number; crossedAtHour: number } {
-    const { spent, hoursAhead, elapsed, limit = Infinity } = ahead
+    const { spent, hoursAhead, elapsed, limit = Infinity, marks } = ahead
+    let passed = 0
     const one = this.#fitted(dirichlet(this.#totals.length, random))
     const level = this.#fit.level + (one.level - this.#fit.level) * this.#doubt
     const slip = (one.growth - this.#fit.growth) * this.#doubt
@@ -191,6 +213,8 @@ class History {
       const part = Math.min(share, hoursAhead - hour)
       const used = dayTotal * (shape[at] ?? 0) * part
       if (total + used > limit && crossedAtHour === Infinity) crossedAtHour = hour + (part * (limit - total)) / used
+      for (let mark = marks[passed]; mark !== undefined && mark.atHour <= hour + part; mark = marks[++passed])
+        mark.totals.push(total + (used * Math.max(0, mark.atHour - hour)) / part)
       total += used
       hour += part
     }

@@ -78,7 +78,9 @@ const UNIT_TEXTS: { readonly [unit in Exclude<Unit, 'nanoUsd'>]: string } = {
 
 /** `$0.25`, `1,200 tokens`. */
 export const amountText = (unit: Unit, amount: number): string =>
-  unit === 'nanoUsd' ? formatUsd(BigInt(amount)) : `${formatCount(amount)} ${UNIT_TEXTS[unit]}`
+  unit === 'nanoUsd'
+    ? formatUsd(BigInt(amount))
+    : `${formatCount(amount)} ${amount === 1 ? UNIT_TEXTS[unit].replace(/s\b/, '') : UNIT_TEXTS[unit]}`
 
 const shown = ({ budget, subject, needed, available, spent, resetsAtMs }: Short): ShortBudget => ({
   id: budget.id,

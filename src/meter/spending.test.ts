@@ -5,6 +5,7 @@ import { accountingOf } from '../../tests/kit/accounting.ts'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { Refusal, remedyOf, sentenceOf, statusOf } from '../base/errors.ts'
 import { readKeyBudgets } from '../control/key-budgets.ts'
+import { holdLogIn } from './ledger/hold-log.ts'
 import { costBound, costOf, type Price } from './prices.ts'
 import { type CallPlan, Degrade, HeldCall, type Spending } from './spending.ts'
 import { inputTokensOf, NO_USAGE, outputTokensOf, TOKEN_BUCKETS, type Usage } from './usage.ts'
@@ -39,7 +40,7 @@ async function pass(clock: ManualClock, ms: number): Promise<void> {
 
 async function open(yaml: string) {
   const clock = new ManualClock()
-  const { accounting, declare, warnings } = await accountingOf(clock, MODELS + yaml)
+  const { accounting, declare, rows, warnings } = await accountingOf(clock, MODELS + yaml)
   let number = 0
   const request = (scopes = SCOPES): Spending => accounting.spending(`req_${++number}`, scopes)
   const hold = async (spending: Spending, change: Partial<CallPlan> = {}) => spending.hold({ ...PLAN, ...change })
@@ -54,7 +55,7 @@ async function open(yaml: string) {
     const held = await pending
     return held instanceof Refusal ? held : assert.fail('it was held')
   }
-  return { clock, accounting, declare, warnings, request, hold, mustHold, mustRefuse }
+  return { clock, accounting, declare, rows, warnings, request, hold, mustHold, mustRefuse }
 }
 
 test('what is held is not there for others, and what was not used comes back', async () => {
@@ -71,7 +72,7 @@ test('what is held is not there for others, and what was not used comes back', a
     sentenceOf(refusal),
     /budget "day" of the user "ann" has 100 tokens of 400 tokens left; this request may need 150 tokens\. It resets at .*Z\.$/,
   )
-  assert.match(remedyOf(refusal), /budgets raise day/)
+  assert.match(remedyOf(refusal), /headworks budgets/)
   first.settle(used(10, 5))
   const held = await mustHold(three)
   assert.equal(held.outputTokensMax, 50)
@@ -218,6 +219,18 @@ test('budgets change while they are used: what was used counts on', async () => 
 test('a request for more than can be counted is refused like any other that is too large', async () => {
   const { request, mustRefuse } = await open('budgets: [{ scope: user, limit: { tokens: 400 }, window: day }]')
   assert.equal((await mustRefuse(request(), { choices: 1e300 })).code, 'budget_too_small')
+})
+
+test('a request that only counts as one is on record before its call, too', async () => {
+  const { request, mustHold, rows } = await open('budgets: [{ scope: user, limit: { requests: 5 }, window: day }]')
+  const one = request()
+  assert.equal(await one.enter(), undefined)
+  await mustHold(one)
+  const entries = [...((await holdLogIn(rows)('gateway-0', 1)) ?? [])]
+  assert.deepEqual(
+    entries.map((entry) => (entry.kind === 'begin' ? 'begin' : [entry.kind, entry.request, entry.parts[0]?.amount])),
+    ['begin', ['hold', 'req_1', 1]],
+  )
 })
 
 test('a key carries budgets of its own, which bind nobody else', async () => {

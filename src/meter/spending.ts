@@ -112,8 +112,6 @@ export class Spending {
   readonly #requestId: string
   readonly #scopes: RequestScopes
   #entry: Hold | undefined
-  /** It is put on record with its first call. */
-  #isOnRecord = false
   #calls = 0
   #refused = false
   #begun = false
@@ -144,6 +142,7 @@ export class Spending {
       if (result instanceof Shortfall) return this.#refusal(result)
       this.#entry = result
       for (const account of result.accounts) this.#accounts.add(account)
+      if (needsRecord(result)) books.log.enlist(result)
       return undefined
     }
     const result = books.ledger.reserve(this.#requestId, 0, bindings, bound)
@@ -158,7 +157,7 @@ export class Spending {
     const books = this.#books
     if (this.#refused && !this.#begun) books?.ledger.void(entry)
     else books?.ledger.settle(entry, { ...NO_AMOUNTS, requests: 1 })
-    if (this.#isOnRecord) books?.log.end(entry)
+    if (needsRecord(entry)) books?.log.end(entry)
   }
 
   /** Holds what a call can use at most, in every budget that binds it or in none, and has that on
@@ -167,7 +166,7 @@ export class Spending {
     const books = this.#books
     if (books === undefined) return this.#unbound(plan)
     const bindings = this.#bindings(books, plan.model, false)
-    if (bindings.length === 0) return this.#unbound(plan)
+    if (bindings.length === 0) return this.#once(books, this.#unbound(plan), undefined)
     if (plan.price === undefined) {
       const inMoney = bindings.find(({ unit, budget }) => unit === 'nanoUsd' && !isSoft(budget.action))
       if (inMoney !== undefined) {
@@ -188,7 +187,7 @@ export class Spending {
     const bound = boundOf(bounds, plan.outputTokensMax)
     const over = this.#overRequest(bindings, bound)
     const result = over ?? books.ledger.reserve(this.#requestId, attempt, bindings, bound)
-    if (result instanceof Hold) return this.#record(books, plan, plan.outputTokensMax, bound, result)
+    if (result instanceof Hold) return this.#held(books, plan, plan.outputTokensMax, bound, result)
     return this.#negotiate(books, bounds, attempt, bindings, result)
   }
 
@@ -248,7 +247,7 @@ export class Spending {
       const bound = boundOf(plan, outputTokensMax)
       if (result instanceof Shortfall && result.reason === 'unleased')
         result = await books.ledger.admit(this.#requestId, attempt, bindings, bound)
-      if (result instanceof Hold) return this.#record(books, plan, outputTokensMax, bound, result)
+      if (result instanceof Hold) return this.#held(books, plan, outputTokensMax, bound, result)
       const { action } = result
       if (action.kind === 'degrade' && action.to !== plan.model) return new Degrade(action.to, this.#refusal(result))
       if (action.kind !== 'clamp' || clamps++ === CLAMPS_MAX) return this.#refusal(result)
@@ -269,42 +268,33 @@ export class Spending {
   }
 
   /** Nothing is called that a crash would forget. */
-  #record(
-    books: Books,
-    plan: CallPlan,
-    outputTokensMax: number,
-    bound: Amounts,
-    hold: Hold,
-  ): HeldCall | Promise<HeldCall | Refusal> {
-    const holds = [hold]
-    if (this.#entry !== undefined && !this.#isOnRecord) holds.push(this.#entry)
-    const toRecord = holds.filter(isRecorded)
-    this.#isOnRecord ||= toRecord.includes(this.#entry as Hold)
-    const held = this.#held(books, plan, outputTokensMax, bound, hold, toRecord.includes(hold))
+  #once(books: Books, held: HeldCall, hold: Hold | undefined): HeldCall | Promise<HeldCall | Refusal> {
     const begun = (): HeldCall => {
       this.#begun = true
       return held
     }
-    const recorded = toRecord.length === 0 ? undefined : books.log.open(toRecord)
-    if (recorded === undefined) return begun()
-    return recorded.then(begun, () => {
+    const ready = books.log.ready([hold, this.#entry].filter((one) => one !== undefined))
+    if (ready === undefined) return begun()
+    return ready.then(begun, () => {
       held.cancel()
       return this.#refusal(new Shortfall('store_unavailable', []))
     })
   }
 
   #held(
-    { ledger, log }: Books,
+    books: Books,
     plan: CallPlan,
     outputTokensMax: number,
     bound: Amounts,
     hold: Hold,
-    isOnRecord: boolean,
-  ): HeldCall {
+  ): HeldCall | Promise<HeldCall | Refusal> {
+    const { ledger, log } = books
     this.#reserved = bound
     for (const account of hold.accounts) this.#accounts.add(account)
     this.#use(bound, 1)
-    return new HeldCall(outputTokensMax, (usage) => {
+    const isRecorded = needsRecord(hold)
+    if (isRecorded) log.enlist(hold)
+    const held = new HeldCall(outputTokensMax, (usage) => {
       this.#use(bound, -1)
       if (usage === undefined) ledger.void(hold)
       else {
@@ -313,12 +303,12 @@ export class Spending {
         this.#use(actual, 1)
         ledger.settle(hold, actual)
       }
-      if (isOnRecord) log.end(hold)
+      if (isRecorded) log.end(hold)
     })
+    return this.#once(books, held, hold)
   }
 
   #unbound(plan: CallPlan): HeldCall {
-    this.#begun = true
     return new HeldCall(plan.outputTokensMax, (usage) => {
       if (usage !== undefined) this.#charge(plan, usage)
     })
@@ -364,7 +354,7 @@ const BOUND_TOKENS_MAX = AMOUNT_MAX / 2
 const COUNTS_REQUESTS: ReadonlySet<Unit> = new Set<Unit>(['requests', 'concurrent'])
 
 /** Whether a crash would have to know of it. */
-const isRecorded = ({ accounts }: Hold): boolean => accounts.some(({ posts, soft }) => posts && !soft)
+const needsRecord = ({ accounts }: Hold): boolean => accounts.some(({ posts, soft }) => posts && !soft)
 
 interface BoundedPlan extends CallPlan {
   readonly inputTokensMax: number

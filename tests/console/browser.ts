@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { after, afterEach, before, beforeEach } from 'node:test'
-import { chromium, type Browser, type BrowserContext, type Locator, type Page } from 'playwright-core'
+import {
+  chromium,
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  type Locator,
+  type Page,
+} from 'playwright-core'
 import { build } from 'vite'
+import { serveUsed, type ServedHouse } from './metered.ts'
 import { openScriptedHouse, type ScriptedHouse } from './scripted.ts'
 
 /** The browser that Debian packages; nothing is downloaded. */
@@ -31,7 +39,51 @@ async function buildConsole(): Promise<string> {
   return `${root}dist`
 }
 
-/** One browser for a file of tests; each test gets its own scripted house and its own page. */
+/** One browser for a file of tests, and the page that is open in it. */
+interface Pages {
+  /** Where the console was built to. */
+  readonly dist: string
+  readonly page: Page
+  /** A fresh page, nothing kept, for the house of this address. */
+  open(url: string, options?: BrowserContextOptions): Promise<Page>
+}
+
+/** To be called inside a `describe`. After each test the page must have had no fault (`faultsOf`), and
+ *  what the test opened is closed. */
+function openPages(close: () => Promise<void>): Pages {
+  let browser: Browser
+  let context: BrowserContext | undefined
+  let page: Page
+  let faults: string[] = []
+  let dist = ''
+  before(async () => {
+    dist = await buildConsole()
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
+  })
+  after(() => browser.close())
+  afterEach(async () => {
+    await context?.close()
+    await close()
+    assert.deepEqual(faults, [])
+  })
+  return {
+    get dist() {
+      return dist
+    },
+    get page() {
+      return page
+    },
+    async open(url, options) {
+      await context?.close()
+      context = await browser.newContext(options)
+      page = await context.newPage()
+      faults = faultsOf(page, url)
+      return page
+    },
+  }
+}
+
+/** Each test gets its own scripted house and its own page. */
 export interface Stage {
   readonly house: ScriptedHouse
   readonly page: Page
@@ -43,56 +95,72 @@ export interface Stage {
   visit(url: string): Promise<Page>
 }
 
-/** To be called inside a `describe`. After each test the page must have had no fault: see `faultsOf`. */
 export function openStage(): Stage {
-  let browser: Browser
   let house: ScriptedHouse
-  let context: BrowserContext
-  let page: Page
-  let faults: string[]
-  let dist = ''
-
-  before(async () => {
-    dist = await buildConsole()
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
-  })
-  after(() => browser.close())
+  const pages = openPages(() => house.close())
   beforeEach(async () => {
-    house = await openScriptedHouse(dist)
-    await open(house.url)
+    house = await openScriptedHouse(pages.dist)
+    await pages.open(house.url)
   })
-  afterEach(async () => {
-    await context.close()
-    await house.close()
-    assert.deepEqual(faults, [])
-  })
-
-  async function open(url: string): Promise<void> {
-    context = await browser.newContext()
-    page = await context.newPage()
-    faults = faultsOf(page, url)
-  }
-
   return {
     get house() {
       return house
     },
     get page() {
-      return page
+      return pages.page
     },
     get answer() {
-      return page.getByRole('region', { name: 'Answer', exact: true })
+      return pages.page.getByRole('region', { name: 'Answer', exact: true })
     },
-    source: (number) => page.locator(`#source-${number}`),
+    source: (number) => pages.page.locator(`#source-${number}`),
     async ask(question) {
-      await page.getByRole('textbox', { name: 'Question' }).fill(question)
-      await page.keyboard.press('Enter')
+      await pages.page.getByRole('textbox', { name: 'Question' }).fill(question)
+      await pages.page.keyboard.press('Enter')
     },
-    async visit(url) {
-      await context.close()
-      await open(url)
-      return page
+    visit: (url) => pages.open(url),
+  }
+}
+
+/** Each test gets a house with a real control plane, and a page that is signed in to it, in the
+ *  house's time. */
+export interface MeteredStage {
+  readonly house: ServedHouse
+  readonly page: Page
+  go(path: string): Promise<void>
+  /** Another house in place of the one with weeks of use. */
+  visit(house: (dist: string) => Promise<ServedHouse>): Promise<void>
+  /** Whether anything runs off the side. */
+  scrollsSideways(): Promise<boolean>
+}
+
+export function openMeteredStage(): MeteredStage {
+  let house: ServedHouse
+  const pages = openPages(() => house.close())
+  async function enter(key: string): Promise<void> {
+    await pages.open(house.url, { timezoneId: 'Europe/Berlin' })
+    const headers = { origin: house.url }
+    const signedIn = await pages.page.request.post(`${house.url}/api/session`, { data: { key }, headers })
+    assert.equal(signedIn.status(), 200)
+    await pages.page.clock.setFixedTime(house.clock.wallMs())
+  }
+  beforeEach(async () => {
+    house = await serveUsed(pages.dist)
+    await enter(house.admin)
+  })
+  return {
+    get house() {
+      return house
     },
+    get page() {
+      return pages.page
+    },
+    go: async (path) => void (await pages.page.goto(house.url + path)),
+    async visit(open) {
+      await house.close()
+      house = await open(pages.dist)
+      await enter(house.admin)
+    },
+    scrollsSideways: () => pages.page.evaluate('document.documentElement.scrollWidth > innerWidth'),
   }
 }
 

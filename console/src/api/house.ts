@@ -1,6 +1,7 @@
 import { readReport, type Report } from './answer.ts'
 import type { Fetch } from './chat.ts'
-import { garbled, offline, problemOf, type Result } from './problem.ts'
+import { get, post, read, remove } from './exchange.ts'
+import type { Result } from './problem.ts'
 import { isRecord, listOf, numberOf, textOf, type Json } from './shape.ts'
 
 /** Everything the console asks the server beside questions. */
@@ -43,65 +44,32 @@ export interface Document {
 }
 
 export function openHouse(fetch: Fetch): House {
-  const get = (path: string, signal?: AbortSignal) => send(fetch, path, { method: 'GET', ...(signal && { signal }) })
   return {
-    session: async () => read(await get('/api/session'), 'session', readSession),
-    signIn: async (key) => {
-      const body = JSON.stringify({ key })
-      const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body }
-      return read(await send(fetch, '/api/session', init), 'session', readSession)
-    },
-    signOut: async () => read(await send(fetch, '/api/session', { method: 'DELETE' }), 'answer', (body) => body),
+    session: async () => read(await get(fetch, '/api/session'), 'session', readSession),
+    signIn: async (key) => read(await post(fetch, '/api/session', { key }), 'session', readSession),
+    signOut: async () => read(await remove(fetch, '/api/session'), 'answer', (body) => body),
     models: async () =>
-      read(await get('/v1/models'), 'list of models', (body) =>
+      read(await get(fetch, '/v1/models'), 'list of models', (body) =>
         isRecord(body) ? listOf(body['data'], readModel) : undefined,
       ),
-    collections: async () => read(await get('/api/collections'), 'list of collections', readCollections),
+    collections: async () => read(await get(fetch, '/api/collections'), 'list of collections', readCollections),
     recall: async (requestId) => {
-      const trace = read(await get(`/api/traces/${encodeURIComponent(requestId)}`), 'trace', (body) =>
+      const trace = read(await get(fetch, `/api/traces/${encodeURIComponent(requestId)}`), 'trace', (body) =>
         isRecord(body) ? body['body'] : undefined,
       )
       return trace.ok && isRecord(trace.value) ? readTrace(trace.value) : undefined
     },
     document: async (collection, id, signal) =>
       read(
-        await get(`/api/collections/${encodeURIComponent(collection)}/documents/${encodeURIComponent(id)}`, signal),
+        await get(
+          fetch,
+          `/api/collections/${encodeURIComponent(collection)}/documents/${encodeURIComponent(id)}`,
+          signal,
+        ),
         'document',
         readDocument,
       ),
   }
-}
-
-interface Exchange {
-  readonly status: number
-  readonly requestId: string | undefined
-  readonly body: unknown
-}
-
-async function send(fetch: Fetch, path: string, init: RequestInit): Promise<Exchange | undefined> {
-  try {
-    const response = await fetch(path, init)
-    const text = await response.text()
-    return { status: response.status, requestId: textOf(response.headers.get('x-request-id')), body: parse(text) }
-  } catch {
-    return undefined
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return text === '' ? {} : JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function read<T>(exchange: Exchange | undefined, what: string, reader: (body: unknown) => T | undefined): Result<T> {
-  if (exchange === undefined) return { ok: false, problem: offline() }
-  const { status, requestId, body } = exchange
-  if (status >= 400) return { ok: false, problem: problemOf(body, status, requestId) }
-  const value = body === undefined ? undefined : reader(body)
-  return value === undefined ? { ok: false, problem: garbled(what, status, requestId) } : { ok: true, value }
 }
 
 /** A trace is written in the journal's own names. */

@@ -16,3 +16,9 @@ export function listOf<T>(value: unknown, read: (element: unknown) => T | undefi
   if (!Array.isArray(value)) return []
   return value.map(read).filter((element) => element !== undefined)
 }
+
+/** An ISO 8601 time in milliseconds since 1970. */
+export function timeOf(value: unknown): number | undefined {
+  const atMs = typeof value === 'string' ? Date.parse(value) : Number.NaN
+  return Number.isNaN(atMs) ? undefined : atMs
+}

@@ -3,8 +3,9 @@ import './button.css'
 import { Icon, type IconName } from './icon.tsx'
 
 interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
-  /** `primary`: the one thing to do here. `plain`: other things. `quiet`: in passing. */
-  readonly kind?: 'primary' | 'plain' | 'quiet'
+  /** `primary`: the one thing to do here. `plain`: other things. `quiet`: in passing. `danger`: what
+   *  cannot be taken back. */
+  readonly kind?: 'primary' | 'plain' | 'quiet' | 'danger'
   readonly icon?: IconName
   /** Absent: an icon alone, which then needs `aria-label`. */
   readonly children?: ReactNode

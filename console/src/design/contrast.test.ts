@@ -73,6 +73,27 @@ test('every pair of tokens that meets can be read, in light and in dark', () => 
   assert.deepEqual(failures(coloursOf(css)), [])
 })
 
+test('text on the tints of an icicle can be read, at every level', () => {
+  const colours = coloursOf(css)
+  const of = (name: string, theme: Theme): string => colours.get(name)?.[theme] ?? assert.fail(name)
+  for (const theme of ['light', 'dark'] as const)
+    for (let category = 1; category <= 8; category++)
+      for (const tint of [0.26, 0.21, 0.16, 0.11]) {
+        const part = mixed(of(`category-${category}`, theme), of('paper', theme), tint)
+        for (const ink of ['ink', 'ink-soft']) {
+          const ratio = contrast(of(ink, theme), part)
+          assert.ok(ratio >= TEXT, `${theme}: ${ink} on category ${category} at ${tint} is ${ratio.toFixed(2)}`)
+        }
+      }
+})
+
+/** As `color-mix(in srgb, one share, other)`. */
+function mixed(one: string, other: string, share: number): string {
+  const part = (hex: string, at: number): number => Number.parseInt(hex.slice(at, at + 2), 16)
+  const mix = [1, 3, 5].map((at) => Math.round(part(one, at) * share + part(other, at) * (1 - share)))
+  return `#${mix.map((value) => value.toString(16).padStart(2, '0')).join('')}`
+}
+
 test('the contrast is computed as WCAG does', () => {
   assert.equal(contrast('#000000', '#ffffff').toFixed(2), '21.00')
   assert.equal(contrast('#777777', '#ffffff').toFixed(2), '4.48')

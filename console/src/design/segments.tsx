@@ -4,7 +4,8 @@ import './segments.css'
 
 interface Props<Value extends string> {
   readonly label: string
-  readonly options: readonly { readonly value: Value; readonly name: string; readonly icon: IconName }[]
+  /** Without an icon the name stands in sight. */
+  readonly options: readonly { readonly value: Value; readonly name: string; readonly icon?: IconName }[]
   readonly value: Value
   readonly onChange: (value: Value) => void
 }
@@ -24,8 +25,8 @@ export function Segments<Value extends string>({ label, options, value, onChange
             checked={option.value === value}
             onChange={() => onChange(option.value)}
           />
-          <Icon name={option.icon} />
-          <span className="unseen">{option.name}</span>
+          {option.icon !== undefined && <Icon name={option.icon} />}
+          <span className={option.icon === undefined ? 'segments-name' : 'unseen'}>{option.name}</span>
         </label>
       ))}
     </fieldset>

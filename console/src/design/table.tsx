@@ -6,6 +6,8 @@ export interface Column<Row> {
   readonly cell: (row: Row) => ReactNode
   /** Figures stand to the right, their digits under each other. */
   readonly figure?: boolean
+  /** Its name is for ears only: what stands in it says itself what it is. */
+  readonly isPlain?: boolean
 }
 
 interface Props<Row> {
@@ -25,7 +27,7 @@ export function Table<Row>({ caption, columns, rows, keyOf }: Props<Row>) {
           <tr>
             {columns.map((column) => (
               <th key={column.name} scope="col" data-figure={column.figure || undefined}>
-                {column.name}
+                {column.isPlain === true ? <span className="unseen">{column.name}</span> : column.name}
               </th>
             ))}
           </tr>

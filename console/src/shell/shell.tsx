@@ -1,4 +1,5 @@
 import { useState, type ReactNode } from 'react'
+import { Bell } from '../alerts/bell.tsx'
 import type { Session } from '../api/house.ts'
 import { Button } from '../design/button.tsx'
 import { Icon, type IconName } from '../design/icon.tsx'
@@ -10,12 +11,19 @@ import { Shortcuts } from './shortcuts.tsx'
 import { ThemeChoice } from './theme.tsx'
 import './shell.css'
 
-/** The screens there are. `paths`: the first is where the link leads. */
+/** The screens there are. `paths`: the first is where the link leads. `isAdmin`: for administrators. */
 const SCREENS: readonly {
   readonly name: string
   readonly icon: IconName
   readonly paths: readonly [string, ...string[]]
-}[] = [{ name: 'Ask', icon: 'ask', paths: ['/', '/ask'] }]
+  readonly isAdmin?: true
+}[] = [
+  { name: 'Ask', icon: 'ask', paths: ['/', '/ask'] },
+  { name: 'Budgets', icon: 'budget', paths: ['/budgets'], isAdmin: true },
+  { name: 'Usage', icon: 'usage', paths: ['/usage'], isAdmin: true },
+  { name: 'Keys', icon: 'key', paths: ['/keys'], isAdmin: true },
+  { name: 'Record', icon: 'record', paths: ['/record'], isAdmin: true },
+]
 
 interface Props {
   readonly session: Session
@@ -39,7 +47,7 @@ export function Shell({ session, onSignOut, extra, children }: Props) {
           <Brand />
           <nav aria-label="Screens">
             <ul className="rail-screens">
-              {SCREENS.map((screen) => (
+              {SCREENS.filter(({ isAdmin }) => isAdmin !== true || session.role === 'admin').map((screen) => (
                 <li key={screen.name}>
                   <Link
                     className="rail-link"
@@ -58,13 +66,16 @@ export function Shell({ session, onSignOut, extra, children }: Props) {
         <footer className="rail-foot">
           <div className="rail-tools">
             <ThemeChoice />
-            <Button
-              kind="quiet"
-              icon="keys"
-              aria-label="Keyboard shortcuts"
-              title="Keyboard shortcuts (?)"
-              onClick={() => setHelpOpen(true)}
-            />
+            <span className="rail-buttons">
+              {session.role === 'admin' && <Bell />}
+              <Button
+                kind="quiet"
+                icon="keys"
+                aria-label="Keyboard shortcuts"
+                title="Keyboard shortcuts (?)"
+                onClick={() => setHelpOpen(true)}
+              />
+            </span>
           </div>
           <div className="rail-who">
             <span>

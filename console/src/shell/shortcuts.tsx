@@ -5,9 +5,9 @@ const SHORTCUTS: readonly (readonly [keys: readonly string[], what: string])[] =
   [['/'], 'To the question box'],
   [['Enter'], 'Ask'],
   [['Shift+Enter'], 'A new line in the question'],
-  [['Esc'], 'Stop the answer; close a sheet'],
+  [['Esc'], 'Stop the answer; close a sheet; go out of a part'],
   [['1', '9'], 'To a source by its number'],
-  [['↑', '↓'], 'From stage to stage in the waterfall'],
+  [['↑', '↓', '←', '→'], 'From part to part of a drawing'],
   [['?'], 'This sheet'],
 ]
 

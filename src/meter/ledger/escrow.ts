@@ -79,7 +79,6 @@ export class Escrow {
     this.#reports = options.reports
     this.#unrecordedShare = options.unrecordedShare ?? 0
     this.#storeOffsetMs = storeOffsetMs
-    this.#arm()
   }
 
   /** Fences the node's last epoch, recovers what it left, and begins a new one. Throws a `Fault`
@@ -125,6 +124,7 @@ export class Escrow {
     const account = new Account(binding, name, period, this.nextNumber())
     account.unrecordedMax = Math.floor(budget.limit * this.#unrecordedShare)
     this.#accounts.set(name, account)
+    this.#arm()
     return account
   }
 
@@ -177,7 +177,7 @@ export class Escrow {
    *  the store did not take all of it: then it is recovered when the node is opened again. */
   async close(): Promise<boolean> {
     this.#closed = true
-    this.#timer?.cancel()
+    this.#disarm()
     this.#lookTimer?.cancel()
     for (const account of this.#accounts.values()) answerAll(account, 'fenced')
     for (let round = 0; round < CLOSE_ROUNDS && this.#accounts.size > 0 && !this.#fenced; round++) {
@@ -190,11 +190,19 @@ export class Escrow {
     return this.#accounts.size === 0
   }
 
+  /** A node without accounts has nothing to post, and sleeps. */
   #arm(): void {
-    this.#timer = this.#clock.after(TICK_MS, () => {
+    if (this.#fenced || this.#closed) return
+    this.#timer ??= this.#clock.after(TICK_MS, () => {
+      this.#timer = undefined
+      this.#arm()
       this.#tick()
-      if (!this.#fenced && !this.#closed) this.#arm()
     })
+  }
+
+  #disarm(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
   }
 
   #tick(): void {
@@ -262,8 +270,10 @@ export class Escrow {
     const { account } = step
     const again = adopt(step, this.#now())
     for (const share of sharesPassed(step)) this.#reports.warned(account, share)
-    if (account.retired) this.#accounts.delete(account.name)
-    else if (again) this.#enqueue(account)
+    if (account.retired) {
+      this.#accounts.delete(account.name)
+      if (this.#accounts.size === 0) this.#disarm()
+    } else if (again) this.#enqueue(account)
     else if (account.waiting.length > 0) this.#await(account)
   }
 
@@ -288,7 +298,7 @@ export class Escrow {
 
   #fence(): void {
     this.#fenced = true
-    this.#timer?.cancel()
+    this.#disarm()
     this.#lookTimer?.cancel()
     for (const account of this.#accounts.values()) {
       answerAll(account, 'fenced')

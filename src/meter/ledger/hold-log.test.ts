@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CutRows, openNode, wait } from '../../../tests/kit/ledger.ts'
 import { ManualClock } from '../../../tests/kit/clock.ts'
+import { silentLog } from '../../base/log.ts'
+import { MemoryLeases } from '../../drivers/memory/leases.ts'
 import type { MemoryRows } from '../../drivers/memory/rows.ts'
+import { Accounting } from '../accounting.ts'
 import { ACCOUNTS, sumOf } from './account-row.ts'
 import { amountsOf } from './amounts.ts'
 import type { Budget } from './budget.ts'
@@ -36,7 +39,11 @@ async function open(rows: CutRows, clock: ManualClock, unrecordedShare = 0) {
     node.ledger.settle(held, USED)
     log.end(held)
   }
-  return { ...node, log, hold, settle }
+  function record(held: Hold): Promise<void> | undefined {
+    log.enlist(held)
+    return log.ready([held])
+  }
+  return { ...node, log, hold, record, settle }
 }
 
 const postedIn = async (rows: MemoryRows): Promise<number> =>
@@ -46,7 +53,7 @@ test('a node that died is posted what it used, and what was open at its bound', 
   const [rows, clock] = [new CutRows(), new ManualClock()]
   const first = await open(rows, clock)
   const [one, two, three] = [await first.hold(), await first.hold(), await first.hold()]
-  await Promise.all([one, two, three].map(async (held) => first.log.open([held])))
+  await Promise.all([one, two, three].map(async (held) => first.record(held)))
   first.settle(one)
   await wait(clock, 50)
   const leased = [...first.escrow.accounts][0]?.lease ?? 0
@@ -59,7 +66,7 @@ test('what was posted already is not posted again', async () => {
   const [rows, clock] = [new CutRows(), new ManualClock()]
   const first = await open(rows, clock)
   const one = await first.hold()
-  await first.log.open([one])
+  await first.record(one)
   first.settle(one)
   await wait(clock, 400)
   assert.equal(await postedIn(rows), 20)
@@ -71,14 +78,14 @@ test('a few holds need not be waited for; a crash is posted as much as they may 
   const [rows, clock] = [new CutRows(), new ManualClock()]
   const first = await open(rows, clock, 0.0025)
   const holds = [await first.hold(), await first.hold(), await first.hold()]
-  const waits = holds.map((held) => first.log.open([held]))
+  const waits = holds.map((held) => first.record(held))
   assert.deepEqual(
     waits.map((one) => one === undefined),
     [true, true, false],
     'a quarter per cent of the limit is two and a half of them',
   )
   await waits[2]
-  assert.equal(first.log.open([await first.hold()]), undefined, 'once they are on record others may go first')
+  assert.equal(first.record(await first.hold()), undefined, 'once they are on record others may go first')
   await open(rows, clock)
   assert.equal(await postedIn(rows), 3 * 100 + 250)
 })
@@ -88,8 +95,8 @@ test('while the store refuses, a few go on, and whoever waits is refused', async
   const first = await open(rows, clock, 0.001)
   const [one, two, three] = [await first.hold(), await first.hold(), await first.hold()]
   rows.cut = true
-  assert.equal(first.log.open([one]), undefined)
-  const refused = first.log.open([two])
+  assert.equal(first.record(one), undefined)
+  const refused = first.record(two)
   assert.ok(refused !== undefined)
   await assert.rejects(refused, { code: 'store_unavailable' })
   first.ledger.void(two)
@@ -97,8 +104,22 @@ test('while the store refuses, a few go on, and whoever waits is refused', async
   rows.cut = false
   first.settle(one)
   await wait(clock, 50)
-  assert.equal(first.log.open([three]), undefined, 'the end of the first is on record')
+  assert.equal(first.record(three), undefined, 'the end of the first is on record')
   assert.equal([...first.escrow.accounts][0]?.unrecorded, 100)
+})
+
+test('what the store never took on record holds nobody up once it is posted', async () => {
+  const [rows, clock] = [new CutRows(), new ManualClock()]
+  const first = await open(rows, clock, 0.001)
+  const held = await first.hold()
+  rows.cut = true
+  assert.equal(first.log.open(held), undefined)
+  first.settle(held)
+  await wait(clock, 50)
+  rows.cut = false
+  await wait(clock, 1_500)
+  assert.equal(await postedIn(rows), 20)
+  assert.equal([...first.escrow.accounts][0]?.unrecorded, 0)
 })
 
 test('the log keeps what is open or not yet posted, and forgets epochs before', async () => {
@@ -108,7 +129,7 @@ test('the log keeps what is open or not yet posted, and forgets epochs before', 
     [...((await holdLogIn(rows)('a', first.escrow.epoch)) ?? [])].map(({ kind }) => kind).toSorted()
   for (let at = 0; at < 5; at++) {
     const held = await first.hold()
-    await first.log.open([held])
+    await first.record(held)
     if (at > 0) first.settle(held)
   }
   await wait(clock, 50)
@@ -117,4 +138,46 @@ test('the log keeps what is open or not yet posted, and forgets epochs before', 
   assert.deepEqual(await entries(), ['begin', 'hold'])
   await open(rows, clock)
   assert.deepEqual(await entries(), [])
+})
+
+test('a hold whose record is on its way is waited for, not called at once', async () => {
+  const [rows, clock] = [new CutRows(), new ManualClock()]
+  const first = await open(rows, clock)
+  const one = await first.hold()
+  let durable = false
+  const commit = rows.commit.bind(rows)
+  let release = (): void => {}
+  const gate = new Promise<void>((resolve) => (release = resolve))
+  rows.commit = async (changes) => {
+    await gate
+    durable = true
+    return commit(changes)
+  }
+  first.log.enlist(one)
+  await wait(clock, 50)
+  const ready = first.log.ready([one])
+  assert.ok(ready !== undefined)
+  setImmediate(release)
+  await ready
+  assert.ok(durable)
+})
+
+test('what nodes held that run no more is taken over by whoever comes', async () => {
+  const [rows, clock] = [new CutRows(), new ManualClock()]
+  const gone = await open(rows, clock)
+  await gone.record(await gone.hold())
+  const accounting = new Accounting({
+    rows,
+    leases: new MemoryLeases(clock),
+    clock,
+    log: silentLog,
+    node: 'b',
+    onWarning: () => {},
+  })
+  assert.deepEqual(await accounting.takeOver(new Set(['a', 'b'])), [], 'it runs')
+  assert.deepEqual(await accounting.takeOver(new Set(['b'])), ['a'])
+  assert.equal(await postedIn(rows), 100)
+  const account = await rows.get(ACCOUNTS, ['day', '', 'totalTokens', 'lifetime'])
+  assert.deepEqual(account?.row.leases, {})
+  assert.deepEqual(await accounting.takeOver(new Set(['b'])), [])
 })

@@ -49,6 +49,7 @@ export class HoldLog {
   #ended: Hold[] = []
   /** Ended, on record, and maybe not posted yet. */
   #kept: Hold[] = []
+  readonly #underWay = new Set<Promise<void>>()
   #writeTimer: Timer | undefined
   #clearTimer: Timer | undefined
 
@@ -73,21 +74,21 @@ export class HoldLog {
     return new HoldLog(rows, clock, epoch)
   }
 
-  /** Puts holds on record. Undefined where their engine may be called meanwhile; else resolves when
-   *  it may, or rejects with a `Fault` of the store. */
-  open(holds: readonly Hold[]): Promise<void> | undefined {
-    let mayGoOn = true
-    for (const hold of holds) {
-      this.#unrecorded.add(hold)
-      this.#opened.add(hold)
-      hold.accounts.forEach((account, at) => {
-        account.unrecorded += hold.amounts[at] ?? 0
-        if (account.posts && !account.soft && account.unrecorded > account.unrecordedMax) mayGoOn = false
-      })
-    }
-    if (!mayGoOn) return this.#openNow(holds)
+  /** Puts a hold on record, soon. */
+  enlist(hold: Hold): void {
+    this.#unrecorded.add(hold)
+    this.#opened.add(hold)
+    hold.accounts.forEach((account, at) => (account.unrecorded += hold.amounts[at] ?? 0))
     this.#writeSoon()
-    return undefined
+  }
+
+  /** Whether what these holds are for may be called: undefined where it may; else a promise of when,
+   *  which rejects with a `Fault` of the store. */
+  ready(holds: readonly Hold[]): Promise<void> | undefined {
+    if (!holds.some((hold) => this.#unrecorded.has(hold) && isTooMuch(hold))) return undefined
+    void this.#write().catch(() => {})
+    // They may be on their way since before.
+    return Promise.all(this.#underWay).then(() => {})
   }
 
   /** A hold was settled or voided. Until that is on record it counts at its bound. */
@@ -106,25 +107,18 @@ export class HoldLog {
     this.#clearTimer?.cancel()
   }
 
-  async #openNow(holds: readonly Hold[]): Promise<void> {
-    try {
-      await this.#write()
-    } catch (cause) {
-      // They will not be used.
-      for (const hold of holds) {
-        this.#opened.delete(hold)
-        this.#recorded(hold)
-      }
-      throw cause
-    }
+  #writeSoon(): void {
+    this.#writeTimer ??= this.#clock.after(WRITE_MS, () => void this.#write().catch(() => {}))
   }
 
-  #writeSoon(): void {
-    this.#writeTimer ??= this.#clock.after(WRITE_MS, () => void this.#write().catch(() => this.#writeSoon()))
+  #write(): Promise<void> {
+    const write = this.#writeAll().finally(() => this.#underWay.delete(write))
+    this.#underWay.add(write)
+    return write
   }
 
   /** All that waits, in one commit. What the store refuses waits on, and counts as not on record. */
-  async #write(): Promise<void> {
+  async #writeAll(): Promise<void> {
     this.#writeTimer?.cancel()
     this.#writeTimer = undefined
     const opened = [...this.#opened]
@@ -141,6 +135,7 @@ export class HoldLog {
     } catch (cause) {
       for (const hold of opened) if (hold.state === 'open') this.#opened.add(hold)
       this.#ended.push(...ended)
+      this.#writeSoon()
       throw cause
     }
     for (const hold of [...opened, ...ended]) this.#recorded(hold)
@@ -161,6 +156,8 @@ export class HoldLog {
     this.#clearTimer?.cancel()
     this.#clearTimer = undefined
     const posted = this.#kept.filter(isPosted)
+    // Of what is posted a crash need know nothing, on record or not.
+    for (const hold of posted) this.#recorded(hold)
     this.#kept = this.#kept.filter((hold) => !isPosted(hold))
     for (let at = 0; at < posted.length; at += BATCH_MAX / 2) {
       const batch = posted.slice(at, at + BATCH_MAX / 2)
@@ -173,6 +170,10 @@ export class HoldLog {
     if (this.#kept.length > 0) this.#clearSoon()
   }
 }
+
+/** More is not on record than a crash may be posted. */
+const isTooMuch = ({ accounts }: Hold): boolean =>
+  accounts.some(({ posts, soft, unrecorded, unrecordedMax }) => posts && !soft && unrecorded > unrecordedMax)
 
 /** An order that was made after the end has posted what was used. */
 const isPosted = ({ accounts, endedAfter }: Hold): boolean =>

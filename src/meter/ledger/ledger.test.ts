@@ -105,6 +105,30 @@ test('more used than held is posted and reported, and nothing is held until it i
   assert.equal(refused(await ledger.admit('r2', 0, table.bind(RED), tokens(1))).reason, 'spent')
 })
 
+test('a budget that is overdrawn holds up no call that needs nothing of it', async () => {
+  const output: Budget = { ...TOKENS, id: 'output', unit: 'outputTokens', limit: 100 }
+  const { ledger, table, wait } = await open([output])
+  const needs = (outputTokens: number): Amounts => ({ ...NO_AMOUNTS, inputTokens: 5, outputTokens, requests: 1 })
+  ledger.settle(held(await ledger.admit('chat', 0, table.bind(RED), needs(10))), needs(150))
+  held(ledger.reserve('embeddings', 0, table.bind(RED), needs(0)))
+  await wait(500)
+  assert.equal(refused(await ledger.admit('another', 0, table.bind(RED), needs(1))).reason, 'spent')
+})
+
+test('a node with nothing to keep has no timer', async () => {
+  const { ledger, table, clock, wait } = await open([TOKENS])
+  assert.equal(clock.pending, 0)
+  const hold = held(await ledger.admit('r1', 0, table.bind(RED), tokens(10)))
+  assert.equal(clock.pending, 1)
+  await wait(5_000)
+  assert.equal(clock.pending, 1, 'while something is held it may be asked for headroom')
+  ledger.settle(hold, tokens(5))
+  await wait(3_000)
+  assert.equal(clock.pending, 0)
+  held(await ledger.admit('r2', 0, table.bind(RED), tokens(10)))
+  assert.equal(clock.pending, 1)
+})
+
 test('soft budgets count and let pass; shares of a limit are told once', async () => {
   const soft: Budget = { ...TOKENS, id: 'soft', limit: 100, action: { kind: 'dryRun' } }
   const { ledger, table, told, wait } = await open([soft])

@@ -123,7 +123,7 @@ export class Ledger {
       }
       const account = this.#accountOf(binding, nowMs)
       if (!account.soft) {
-        if (account.available < amount) return this.#short(bindings, bound, nowMs, accounts, amounts)
+        if (amount > Math.max(0, account.available)) return this.#short(bindings, bound, nowMs, accounts, amounts)
         account.available -= amount
       }
       account.pending += amount
@@ -221,7 +221,7 @@ export class Ledger {
         continue
       }
       const account = this.#accountOf(binding, nowMs)
-      if (account.available < amount) short.push(shortOf(binding, account, amount, monotonicMs))
+      if (amount > Math.max(0, account.available)) short.push(shortOf(binding, account, amount, monotonicMs))
     }
     const reasons = short.map(({ reason }) => reason)
     const reason = (['over_limit', 'spent'] as const).find((one) => reasons.includes(one)) ?? 'unleased'

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { fault } from '../../base/errors.ts'
 import type { Leases } from '../../store/leases.ts'
-import { type Change, type Key, put, remove, type Rows, type Stored } from '../../store/rows.ts'
+import { type Change, type Key, put, remove, type Rows, scanAll, type Stored } from '../../store/rows.ts'
 import { ACCOUNTS, LEASED, type LeasedRow, NODES, recovered } from './account-row.ts'
 import { isPosted, type Unit } from './amounts.ts'
 import { CLOCK_AGREEMENT_MS } from './window.ts'
@@ -83,6 +83,19 @@ async function recover(
     }
     if (await rows.commit(changes)) return
   }
+}
+
+/** Nodes that have leases and are not among those that run: nobody else will ever post what they
+ *  used and give back the rest. */
+export async function absentNodes(rows: Rows, running: ReadonlySet<string>): Promise<string[]> {
+  const absent: string[] = []
+  for await (const { key } of scanAll(rows, NODES)) {
+    const [node = ''] = key
+    if (running.has(node)) continue
+    const [leased] = await rows.scan(LEASED, { prefix: [node], limit: 1 })
+    if (leased !== undefined) absent.push(node)
+  }
+  return absent
 }
 
 /** Of any length: the lease is taken for the sake of its date. */
