@@ -55,8 +55,11 @@ export class RefusalJudge {
     if (budget === undefined || !isHard(budget) || !mayBind(budget, caller.plan))
       return this.#broken('a refusal names its budget', `${name}: ${message}`)
     const due = this.#statusOf(code)
-    const retries = caller.headers['x-should-retry'] !== 'false' && caller.headers['retry-after-ms'] !== undefined
-    if (caller.status !== due || retries !== (due === 503 || code === 'rate_limit_exceeded'))
+    const afterMs = Number(caller.headers['retry-after-ms'] ?? Infinity)
+    const retries = caller.headers['x-should-retry'] !== 'false' && afterMs < Infinity
+    // Clients take no notice of a longer wait, and come back at once.
+    const mayRetry = (due === 503 || code === 'rate_limit_exceeded') && afterMs <= 60_000
+    if (caller.status !== due || retries !== mayRetry)
       this.#broken('a refusal names its budget', `${name} got ${caller.status} for ${code}, retries: ${retries}`)
     if (!namesShort(code)) return
     if (short === undefined) return this.#broken('a refusal names its budget', `${name}: ${caller.text()}`)

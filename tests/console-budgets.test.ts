@@ -47,8 +47,9 @@ describe('budgets in a browser', BROWSER, () => {
     await stage.page.goForward()
     await sheet('users-month').waitFor()
     await stage.page.keyboard.press('Escape')
+    // The dialog is shut before its event says so.
+    await stage.page.waitForURL(/\/budgets$/)
     await sheet('users-month').waitFor({ state: 'detached' })
-    assert.match(stage.page.url(), /\/budgets$/)
   })
 
   test('how it stands and where it leads: figures, when it resets, a sentence, a drawing and its table', async () => {
@@ -91,7 +92,7 @@ describe('budgets in a browser', BROWSER, () => {
     assert.match(stage.page.url(), /subject=/)
     await find.fill('nobody-yet')
     await sheet('users-month').getByRole('button', { name: 'Open the account of exactly “nobody-yet”' }).click()
-    await sheet('users-month').getByText('Too little history to say: 0 hours of history').waitFor()
+    await sheet('users-month').getByText('Too little history to say: 0 of the 336 hours').waitFor()
   })
 
   test('raised for a while: refused without a reason, then in force, listed with who and why, and ended', async () => {
@@ -159,6 +160,8 @@ describe('budgets in a browser', BROWSER, () => {
     await stage.page.getByRole('heading', { name: 'No budgets yet' }).waitFor()
     await stage.page.getByText('scope: user, limit: { usd: 50 }').waitFor()
     await stage.page.getByRole('button', { name: 'Copy the example' }).waitFor()
+    await stage.page.setViewportSize({ width: 360, height: 700 })
+    assert.equal(await stage.scrollsSideways(), false)
   })
 
   test('thousands of subjects: the first by use, the others by name', async () => {

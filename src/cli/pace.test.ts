@@ -24,7 +24,7 @@ test('where a budget leads, in one sentence', () => {
   )
   assert.equal(
     paceText('totalTokens', { window, forecast: { known: false, historyHours: 29, historyHoursNeeded: 336 } }),
-    'Too little history to say where this ends: 29 hours of history, of 336 that it takes.\n',
+    'Too little history to say where this ends: 29 of the 336 hours that it takes.\n',
   )
   assert.equal(paceText('concurrent', { window: null, forecast: null }), '')
 })

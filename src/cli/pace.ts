@@ -8,7 +8,7 @@ export function paceText(unit: Unit, { forecast, window }: JsonObject): string {
   if (!isObject(forecast)) return ''
   const history = `${numberOf(forecast['historyHours'])} hours of history`
   if (forecast['known'] !== true)
-    return `Too little history to say where this ends: ${history}, of ${numberOf(forecast['historyHoursNeeded'])} that it takes.\n`
+    return `Too little history to say where this ends: ${numberOf(forecast['historyHours'])} of the ${numberOf(forecast['historyHoursNeeded'])} hours that it takes.\n`
   const passes = isObject(forecast['passesLimit']) ? forecast['passesLimit'] : {}
   const at = isObject(passes['at']) ? passes['at'] : {}
   const spentAt = textOf(at['p50'])

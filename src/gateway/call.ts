@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../base/clock.ts'
-import { type Fault, fault, isRetryable, type Problem, type Refusal, sentenceOf, toFault } from '../base/errors.ts'
+import { type Fault, fault, isRetryable, type Problem, Refusal, sentenceOf, toFault } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { Attempt, ChatCall, ChatEnd } from '../engine/port.ts'
@@ -138,10 +138,12 @@ class Call implements Attempt {
       this.#order = isNew ? [...tried, ...route(cheaper, this.#dependencies.random)] : tried
       return this.next(last ?? held.otherwise)
     }
-    // Another deployment of the same model may cost less; another model is only taken where the
-    // budget says so.
-    const rest = this.#order.slice(this.#tried).filter(({ model }) => model === candidate.model)
-    this.#order = [...this.#order.slice(0, this.#tried), ...rest]
+    // Another deployment of the same model may cost less. Another model is taken where an engine has
+    // failed, or where the budget says so.
+    if (last === undefined || last instanceof Refusal) {
+      const rest = this.#order.slice(this.#tried).filter(({ model }) => model === candidate.model)
+      this.#order = [...this.#order.slice(0, this.#tried), ...rest]
+    }
     this.next(last ?? held)
   }
 

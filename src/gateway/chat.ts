@@ -92,8 +92,6 @@ class Chat {
   start(): void {
     const { journal } = this.#dependencies
     const { requestId, model, trace, spending } = this.#admitted
-    this.#reply.onGone(() => this.#gone())
-    this.#reply.onDrain(() => this.#drained())
     const { stream } = this.#request
     // Of a whole answer nothing leaves before its closing entry is durable.
     this.#opened = !stream
@@ -101,6 +99,9 @@ class Chat {
       () => this.#openedNow(),
       (cause: unknown) => this.#fail(toProblem(cause)),
     )
+    this.#reply.onDrain(() => this.#drained())
+    this.#reply.onGone(() => this.#gone())
+    if (this.#stage !== 'calling') return // Whoever asked has left meanwhile.
     const span = trace.open('call')
     this.#call = span
     const attempt = callModel(

@@ -36,6 +36,21 @@ export function textOf(content: Json | undefined): string {
 export const estimateOutputTokens = (frame: JsonObject, tokenizer: TextTokenizer = BYTES): number =>
   tokenizer.count(outputText(frame))
 
+/** What a model writes to call tools; ids and indexes are the engine's. */
+function callText(calls: Json | undefined): string {
+  if (!Array.isArray(calls)) return ''
+  let text = ''
+  for (const call of calls as readonly Json[]) {
+    const called = isObject(call) ? (call['function'] ?? call['custom']) : undefined
+    if (!isObject(called)) continue
+    for (const name of ['name', 'arguments', 'input'] as const) {
+      const value = called[name]
+      if (typeof value === 'string') text += value
+    }
+  }
+  return text
+}
+
 function outputText(frame: JsonObject): string {
   const choices = frame['choices']
   if (!Array.isArray(choices)) return ''
@@ -48,7 +63,7 @@ function outputText(frame: JsonObject): string {
       const value = part[name]
       if (typeof value === 'string') text += value
     }
-    if (part['tool_calls'] !== undefined) text += JSON.stringify(part['tool_calls'])
+    text += callText(part['tool_calls'])
   }
   return text
 }

@@ -118,8 +118,11 @@ test('our own count reads strings and parts, and every kind of output', () => {
     }),
     3,
   )
-  assert.ok(
-    estimateOutputTokens({ choices: [{ delta: { tool_calls: [{ function: { name: 'f', arguments: '{}' } }] } }] }) > 5,
+  const called = { id: 'call_of_a_long_id', index: 0, function: { name: 'look', arguments: '{"for": 1}12' } }
+  assert.equal(
+    estimateOutputTokens({ choices: [{ delta: { tool_calls: [called, null] } }] }),
+    4,
+    'a name and arguments, not the envelope that they come in',
   )
   assert.equal(estimateOutputTokens({ choices: 'none' }), 0)
 })

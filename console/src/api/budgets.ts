@@ -165,7 +165,7 @@ function readBudget(value: unknown): Budget | undefined {
   }
 }
 
-function readWindow(value: unknown): Window {
+export function readWindow(value: unknown): Window {
   if (!isRecord(value)) return { kind: 'lifetime' }
   if (value['kind'] === 'calendar')
     return { kind: 'calendar', unit: textOf(value['unit']) ?? '', zone: textOf(value['zone']) ?? 'UTC' }

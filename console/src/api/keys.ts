@@ -1,3 +1,4 @@
+import { readWindow, UNITS, type Budget } from './budgets.ts'
 import type { Fetch } from './chat.ts'
 import { get, post, read, remove } from './exchange.ts'
 import type { Result } from './problem.ts'
@@ -27,9 +28,13 @@ export interface Bound {
   /** Undefined: all. */
   readonly models: readonly string[] | undefined
   readonly workflows: readonly string[] | undefined
+  /** Budgets that it carries wherever it is used. */
+  readonly budgets: readonly Carried[]
   /** By what may be named: `accept`, `ignore` or `refuse`. */
   readonly mayName: { readonly [what: string]: string }
 }
+
+export type Carried = Pick<Budget, 'unit' | 'limit' | 'window'>
 
 export interface Page<Item> {
   readonly items: readonly Item[]
@@ -113,11 +118,19 @@ function readKey(value: unknown): KeyRow | undefined {
       tags: names('tags') ?? [],
       models: names('models'),
       workflows: names('workflows'),
+      budgets: listOf(value['budgets'], readCarried),
       mayName: Object.fromEntries(
         Object.entries(mayName).flatMap(([what, naming]) => (typeof naming === 'string' ? [[what, naming]] : [])),
       ),
     },
   }
+}
+
+function readCarried(value: unknown): Carried | undefined {
+  if (!isRecord(value)) return undefined
+  const unit = UNITS.find((one) => one === value['unit'])
+  const limit = numberOf(value['limit'])
+  return unit === undefined || limit === undefined ? undefined : { unit, limit, window: readWindow(value['window']) }
 }
 
 function readNewKey(body: unknown): NewKey | undefined {

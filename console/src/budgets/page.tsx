@@ -57,7 +57,9 @@ function Loaded({ api, budgets, overrides, onChange }: LoadedProps) {
     setTurn((before) => before + 1)
     onChange()
   }
-  const fits = budgets.filter((one) => `${one.id} ${whomText(one)}`.toLowerCase().includes(wanted.toLowerCase()))
+  const fits = budgets.filter((one) =>
+    `${one.id} ${whomText(one, nameOfKey)}`.toLowerCase().includes(wanted.toLowerCase()),
+  )
   const opened = budgets.find(({ id }) => id === place.query.get('budget'))
   return (
     <div className="screen budgets">
@@ -129,6 +131,7 @@ function Lists({ api, budgets, overrides, turn, nameOfKey }: ListsProps) {
                   budget={budget}
                   turn={turn}
                   isRaised={overrides.some((one) => one.budget === budget.id && one.inForce)}
+                  whom={whomText(budget, nameOfKey)}
                   nameOf={(subject) => nameOfSubject(budget, subject, nameOfKey)}
                 />
               ))}

@@ -5,7 +5,7 @@ import { Name } from '../design/name.tsx'
 import { formatShare } from '../design/units.ts'
 import { Link } from '../shell/link.tsx'
 import { useLoad } from '../shell/load.ts'
-import { actionText, addsUp, usedText, whomText, windowText, zoneOf } from './words.ts'
+import { actionText, addsUp, usedText, windowText, zoneOf } from './words.ts'
 
 interface Props {
   readonly api: BudgetsApi
@@ -13,11 +13,13 @@ interface Props {
   /** Another one: ask anew how it stands. */
   readonly turn: number
   readonly isRaised: boolean
+  /** Whom it is for, in words. */
+  readonly whom: string
   readonly nameOf: (subject: string) => string
 }
 
 /** A budget, and how it stands for whoever has used most of it. All of the row leads to its sheet. */
-export function BudgetRow({ api, budget, turn, isRaised, nameOf }: Props) {
+export function BudgetRow({ api, budget, turn, isRaised, whom, nameOf }: Props) {
   const zone = zoneOf(budget.window)
   return (
     <li className="budget-row">
@@ -25,7 +27,7 @@ export function BudgetRow({ api, budget, turn, isRaised, nameOf }: Props) {
         <Link className="budget-link" href={`/budgets?${new URLSearchParams({ budget: budget.id })}`}>
           <Name>{budget.id}</Name>
         </Link>
-        <Name>{whomText(budget)}</Name>
+        <Name>{whom}</Name>
       </div>
       <div className="budget-limit">
         <span className="figure">
@@ -42,7 +44,7 @@ export function BudgetRow({ api, budget, turn, isRaised, nameOf }: Props) {
   )
 }
 
-function MostUsed({ api, budget, turn, nameOf }: Omit<Props, 'isRaised'>) {
+function MostUsed({ api, budget, turn, nameOf }: Omit<Props, 'isRaised' | 'whom'>) {
   const isCounted = addsUp(budget)
   const [found] = useLoad(`${budget.id} ${turn}`, () =>
     isCounted

@@ -49,7 +49,7 @@ export function BudgetSheet(props: Props) {
       title={budget.id}
       about={
         <p className="sheet-about">
-          <Name>{whomText(budget)}</Name>: {formatAmount(budget.unit, budget.limit)}{' '}
+          <Name>{whomText(budget, nameOfKey)}</Name>: {formatAmount(budget.unit, budget.limit)}{' '}
           {windowText(budget.window, budget.unit)}
           {zone !== undefined && ` (${zone})`}; beyond it: {actionText(budget)}
         </p>

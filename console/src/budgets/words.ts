@@ -4,11 +4,15 @@ import { formatCount, formatLength, formatTime } from '../design/units.ts'
 
 /** Budgets in words. */
 
-/** `each user`, `user ann`, `all requests together`. */
-export function whomText({ scope, match }: Pick<Budget, 'scope' | 'match'>): string {
+/** `each user`, `user ann`, `all requests together`; keys by their name. */
+export function whomText(
+  { scope, match }: Pick<Budget, 'scope' | 'match'>,
+  nameOfKey: (id: string) => string = (id) => id,
+): string {
   if (scope === 'request') return 'each request'
   if (scope === 'global') return 'all requests together'
-  return match === '*' || match === null ? `each ${scope}` : `${scope} ${match}`
+  if (match === '*' || match === null) return `each ${scope}`
+  return `${scope} ${scope === 'key' ? nameOfKey(match) : match}`
 }
 
 /** `a day`, `in any 24 h`, `for good`. */
@@ -46,7 +50,7 @@ export function paceText(unit: Unit, { forecast, nowMs, posted, limit }: BurnDow
   if (forecast === undefined) return ''
   const history = `${formatCount(forecast.historyHours)} hours of history`
   if (!forecast.isKnown)
-    return `Too little history to say: ${history}, of ${formatCount(forecast.historyHoursNeeded)} that it takes.`
+    return `Too little history to say: ${formatCount(forecast.historyHours)} of the ${formatCount(forecast.historyHoursNeeded)} hours that it takes.`
   const { p10, p50, p90 } = forecast.passesMs
   const when = (atMs: number | undefined): string =>
     atMs === undefined ? 'not in this window' : formatTime(atMs, nowMs)

@@ -3,7 +3,7 @@ import type { KeysApi, NewKey } from '../api/keys.ts'
 import { Choice } from '../design/choice.tsx'
 import { Field } from '../design/field.tsx'
 import { FormSheet } from '../design/form.tsx'
-import { listIn } from './bound.ts'
+import { budgetsIn, listIn } from './bound.ts'
 
 interface Props {
   readonly api: KeysApi
@@ -39,6 +39,7 @@ const BOUND_TO = [
   { field: 'tags', label: 'Tags', placeholder: 'eu, web' },
   { field: 'models', label: 'Models', placeholder: 'all' },
   { field: 'workflows', label: 'Workflows', placeholder: 'all' },
+  { field: 'budgets', label: 'Budgets', placeholder: 'usd=10/month' },
 ] as const
 
 const EMPTY = {
@@ -51,6 +52,7 @@ const EMPTY = {
   tags: '',
   models: '',
   workflows: '',
+  budgets: '',
   mayName: {} as { readonly [what: string]: string },
 }
 
@@ -64,7 +66,7 @@ export function CreateForm({ api, onMade, onClose }: Props) {
     <FormSheet
       title="New key"
       action="Make the key"
-      missing={wanted.name.trim() === '' ? 'Say who or what it is for.' : undefined}
+      missing={missingIn(wanted)}
       onSubmit={async () => {
         const made = await api.create(bodyOf(wanted))
         if (!made.ok) return made.problem
@@ -99,6 +101,11 @@ export function CreateForm({ api, onMade, onClose }: Props) {
       <Bindings wanted={wanted} onChange={set} />
     </FormSheet>
   )
+}
+
+function missingIn({ name, budgets }: Wanted): string | undefined {
+  if (name.trim() === '') return 'Say who or what it is for.'
+  return budgetsIn(budgets) === undefined ? 'Write budgets as `usd=10/month` or `requests=100/day`.' : undefined
 }
 
 function Bindings({ wanted, onChange }: { wanted: Wanted; onChange: (change: Partial<Wanted>) => void }) {
@@ -139,7 +146,7 @@ function Bindings({ wanted, onChange }: { wanted: Wanted; onChange: (change: Par
   )
 }
 
-function bodyOf({ name, role, days, user, team, tenant, tags, models, workflows, mayName }: Wanted): object {
+function bodyOf({ name, role, days, user, team, tenant, tags, models, workflows, budgets, mayName }: Wanted): object {
   const some = (field: string, value: string) => (value.trim() === '' ? {} : { [field]: value.trim() })
   const list = (field: string, value: string) => (listIn(value).length === 0 ? {} : { [field]: listIn(value) })
   const naming = Object.fromEntries(Object.entries(mayName).filter(([, one]) => one !== ''))
@@ -152,6 +159,7 @@ function bodyOf({ name, role, days, user, team, tenant, tags, models, workflows,
     ...list('tags', tags),
     ...list('models', models),
     ...list('workflows', workflows),
+    ...(budgets.trim() !== '' && { budgets: budgetsIn(budgets) }),
     ...(Object.keys(naming).length > 0 && { mayName: naming }),
     ...(days > 0 && { expiresAt: new Date(Date.now() + days * DAY_MS).toISOString() }),
   }

@@ -113,7 +113,7 @@ test('what the store never took on record holds nobody up once it is posted', as
   const first = await open(rows, clock, 0.001)
   const held = await first.hold()
   rows.cut = true
-  assert.equal(first.log.open(held), undefined)
+  assert.equal(first.record(held), undefined)
   first.settle(held)
   await wait(clock, 50)
   rows.cut = false

@@ -156,8 +156,6 @@ export class HoldLog {
     this.#clearTimer?.cancel()
     this.#clearTimer = undefined
     const posted = this.#kept.filter(isPosted)
-    // Of what is posted a crash need know nothing, on record or not.
-    for (const hold of posted) this.#recorded(hold)
     this.#kept = this.#kept.filter((hold) => !isPosted(hold))
     for (let at = 0; at < posted.length; at += BATCH_MAX / 2) {
       const batch = posted.slice(at, at + BATCH_MAX / 2)
