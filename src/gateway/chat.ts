@@ -216,8 +216,10 @@ class Chat {
 
   #finishStream(end: ChatEnd, headSent: boolean): void {
     if (!headSent) this.#startStream()
-    const last = this.#last === undefined ? '' : this.#writer.chunk(this.#enrich(this.#last))
-    this.#reply.end(last + this.#writer.end(this.#usage(end)))
+    if (this.#last !== undefined) this.#reply.write(this.#writer.chunk(this.#enrich(this.#last)))
+    const events = this.#writer.end(this.#usage(end))
+    for (const event of events.slice(0, -1)) this.#reply.write(event)
+    this.#reply.end(events.at(-1))
   }
 
   /** As the engine that answered told it; attempts that failed before it are in the bill alone. */
@@ -252,7 +254,8 @@ class Chat {
   #report(problem: Problem): void {
     if (!this.#reply.headSent) sendProblem(this.#reply, this.#admitted.requestId, problem, this.#request.dialect)
     else {
-      this.#reply.end(this.#writer.broken(problem))
+      this.#reply.write(this.#writer.broken(problem))
+      this.#reply.end()
     }
     this.#finish()
   }

@@ -39,8 +39,8 @@ export interface AnswerFacts {
 export interface AnswerWriter {
   /** Events of a stream for one `chat.completion.chunk`; none is an empty text. */
   chunk(frame: JsonObject): string
-  /** Events that end a stream; `usage` as of `Dialect.usageBody`. */
-  end(usage: JsonObject): string
+  /** Events that end a stream, the very last by itself; `usage` as of `Dialect.usageBody`. */
+  end(usage: JsonObject): readonly string[]
   /** The event of a stream that broke. */
   broken(problem: Problem): string
   /** A `chat.completion`, still without its usage. */

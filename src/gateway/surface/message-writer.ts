@@ -8,13 +8,14 @@ export class MessageWriter implements AnswerWriter {
   readonly #about: AnswerFacts
   readonly #errorBody: (problem: Problem, requestId: string) => JsonObject
   #started = false
-  /** The block that is open, and how many there were before it. */
+  /** The block that is open, and the place of the last that was. */
   #open: Kind | undefined
   #index = -1
-  /** The last tool call, as its engine numbers them. */
+  /** The last tool call, as its engine numbers them, and how many there were. */
   #tool = -1
   #calls = 0
   #stop: JsonObject = { stop_reason: 'end_turn', stop_sequence: null }
+  /** What a workflow adds at the end. */
   #headworks: Json | undefined
 
   constructor(about: AnswerFacts, errorBody: (problem: Problem, requestId: string) => JsonObject) {
@@ -23,8 +24,9 @@ export class MessageWriter implements AnswerWriter {
   }
 
   chunk(frame: JsonObject): string {
-    let events = this.#started ? '' : this.#start(frame)
-    if (frame['headworks'] !== undefined) this.#headworks = frame['headworks']
+    const isFirst = !this.#started
+    let events = isFirst ? this.#start(frame) : ''
+    if (!isFirst) this.#headworks = frame['headworks'] ?? this.#headworks
     const choice = firstChoice(frame)
     const delta = isObject(choice['delta']) ? choice['delta'] : {}
     const thought = textIn(delta, ['reasoning_content', 'reasoning'])
@@ -42,17 +44,10 @@ export class MessageWriter implements AnswerWriter {
     return events + this.#close()
   }
 
-  end(usage: JsonObject): string {
-    const headworks = this.#headworks
-    return (
-      (this.#started ? this.#close() : this.#start({})) +
-      event('message_delta', {
-        delta: this.#stop,
-        usage,
-        ...(headworks === undefined ? {} : { headworks }),
-      }) +
-      event('message_stop', {})
-    )
+  end(usage: JsonObject): readonly string[] {
+    const before = this.#started ? this.#close() : this.#start({})
+    const headworks = this.#headworks === undefined ? {} : { headworks: this.#headworks }
+    return [before + event('message_delta', { delta: this.#stop, usage, ...headworks }), event('message_stop', {})]
   }
 
   broken(problem: Problem): string {

@@ -204,9 +204,9 @@ class ChunkWriter implements AnswerWriter {
     return sseData(this.#includeUsage ? { ...chunk, usage: null } : chunk)
   }
 
-  end(usage: JsonObject): string {
-    if (!this.#includeUsage) return SSE_DONE
-    return sseData({ ...this.#common, object: 'chat.completion.chunk', choices: [], usage }) + SSE_DONE
+  end(usage: JsonObject): readonly string[] {
+    if (!this.#includeUsage) return [SSE_DONE]
+    return [sseData({ ...this.#common, object: 'chat.completion.chunk', choices: [], usage }), SSE_DONE]
   }
 
   /** Without [DONE]: what was cut off must not be taken for an end. */
