@@ -54,6 +54,9 @@ Where OpenAI has a code of its own, clients see that one: \`model_not_found\` fo
 \`invalid_api_key\` for \`key_unknown\`, \`context_length_exceeded\` for \`context_too_long\`. Every response
 carries \`x-request-id\`; \`npx headworks traces show <id>\` tells everything known about that request.
 
+Under \`/v1/messages\` errors have Anthropic's shape, with its types, the same message and the code of
+this page.
+
 On the command line the exit code is 3 for what is refused or does not exist, 1 for what failed, 2 for
 wrong use.
 `

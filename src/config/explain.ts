@@ -40,20 +40,10 @@ const NOT_YET = new Set([
   'workflows.*.prompt',
 ])
 
-const KINDS_NOT_YET = new Set([
-  'anthropic',
-  'bedrock',
-  'vertex',
-  'azure',
-  'vllm',
-  'sglang',
-  'ollama',
-  'llamacpp',
-  'onnx',
-])
+const KINDS_NOT_YET = new Set(['bedrock', 'vertex', 'azure', 'vllm', 'sglang', 'ollama', 'llamacpp', 'onnx'])
 
 const EXAMPLE: { readonly [kind: string]: string } = {
-  anthropic: 'Providers with an interface of their own come later; an OpenAI-compatible one has `kind: openai`.',
+  bedrock: 'Providers with an interface of their own come later; an OpenAI-compatible one has `kind: openai`.',
 }
 
 /** Turns the schema's reports into problems a person can act on. */

@@ -14,8 +14,11 @@ export interface Finding {
 
 type Named = ReadonlyMap<string, { readonly [field: string]: unknown }>
 
-/** The one thing each embedded kind of engine does; others are known only by asking them. */
-const OPERATION_OF_KIND: { readonly [kind: string]: string } = { reader: 'chat', lexical: 'rerank' }
+/** The kinds of engines that do one thing; of others it is known only by asking them. */
+const OPERATION_OF_KIND: { readonly [kind: string]: string } = { anthropic: 'chat', reader: 'chat', lexical: 'rerank' }
+
+/** Whose engines are at a provider unless they have a `url`. */
+const PROVIDER_OF_KIND: { readonly [kind: string]: string } = { openai: 'OpenAI', anthropic: 'Anthropic' }
 
 export function findMisnamed(root: unknown): Finding[] {
   const [engines, models, collections, workflows] = ['engines', 'models', 'collections', 'workflows'].map((name) =>
@@ -33,16 +36,17 @@ export function findMisnamed(root: unknown): Finding[] {
   ]
 }
 
-/** Without a URL an engine is OpenAI's. That takes a credential; without one a local server's URL
+/** Without a URL an engine is the provider's. That takes a credential; without one a local server's URL
  *  was forgotten, and its traffic must not go to a provider. */
 function* nowhereOf(engines: Named): Generator<Finding> {
   for (const [name, { kind, url, key, headers }] of engines) {
-    if (kind !== 'openai' || url !== undefined || key !== undefined || headers !== undefined) continue
+    const provider = PROVIDER_OF_KIND[String(kind)]
+    if (provider === undefined || url !== undefined || key !== undefined || headers !== undefined) continue
     yield {
       path: ['engines', name],
       of: 'name',
       wrong: 'has neither `url` nor `key`',
-      remedy: 'Give a server of your own its `url`, such as http://127.0.0.1:8000/v1, and OpenAI its `key`.',
+      remedy: `Give a server of your own its \`url\`, such as http://127.0.0.1:8000/v1, and ${provider} its \`key\`.`,
     }
   }
 }

@@ -49,7 +49,7 @@ test('fields of later versions are refused, not ignored', async () => {
   const lines = await problemsOf(`roles: [gateway]
 store: { kind: sqlite }
 blobs: { kind: filesystem }
-engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: anthropic } }
+engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: bedrock } }
 collections: { c: { embedding: embed, targets: { recallAt10: 0.9 } } }
 workflows: { w: { collection: c, prompt: answer@production } }
 `)
@@ -80,7 +80,7 @@ test('missing fields say what to add', async () => {
     await problemsOf(
       'engines: { e: { url: x } }\nmodels: { m: {} }\nworkflows: { w: {} }\ncollections: { c: { sources: [{}] } }',
     ),
-    /engines\.e\.kind is missing \| Add it: one of openai, reader, lexical/,
+    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, reader, lexical/,
     /models\.m\.deployments is missing \| Add it: a list/,
     /collections\.c\.sources\[0\]\.path is missing/,
     /workflows\.w\.collection is missing \| Add it: a text\. Name of the collection/,
@@ -112,6 +112,10 @@ test('wrong shapes are named', async () => {
 
 test('an engine without a URL is a provider with a key, never a forgotten address', async () => {
   matches(await problemsOf('engines: { gpu: { kind: openai } }'), /1:12 engines\.gpu has neither `url` nor `key`/)
+  matches(
+    await problemsOf('engines: { c: { kind: anthropic } }'),
+    /c has neither `url` nor `key` \|.* Anthropic its `key`/,
+  )
   const { config } = await loaded('engines: { openai: { kind: openai, key: env:K } }', { K: 'sk-1' })
   assert(config.engines['openai']?.kind === 'openai' && config.engines['openai'].url === 'https://api.openai.com/v1')
 })

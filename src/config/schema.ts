@@ -182,6 +182,35 @@ const OPENAI = z.strictObject({
     .optional(),
 })
 
+const ANTHROPIC = z.strictObject({
+  kind: z.literal('anthropic').meta(meta("Anthropic's Messages API, there or at a server that speaks it.")),
+  url: engineUrl
+    .default('https://api.anthropic.com/v1')
+    .meta(meta("Base URL of its interface, with the version. Without it, Anthropic's own.", { shown: 'URL' })),
+  key: secret
+    .meta(
+      meta('Key sent as `x-api-key`. Only as a reference: `env:NAME` or `file:PATH`.', {
+        shown: 'secret reference',
+        hidden: true,
+      }),
+    )
+    .optional(),
+  headers: headers
+    .meta(
+      meta(
+        'More headers to send with every request, such as `anthropic-beta`. Values that are secrets must be references.',
+        {
+          shown: 'header name → text or secret reference',
+          hidden: true,
+        },
+      ),
+    )
+    .optional(),
+  provider: text(64)
+    .default('anthropic')
+    .meta(meta('Whose list prices apply to models without a `price`, as for `openai`.')),
+})
+
 const READER = z.strictObject({
   kind: z
     .literal('reader')
@@ -557,7 +586,7 @@ export const CONFIG = z
           { reload: 'restart' },
         ),
       ),
-    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, READER, LEXICAL]))
+    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, READER, LEXICAL]))
       .prefault({})
       .meta(meta('Where models run, by name.', { reload: 'live' })),
     models: named(MODEL_NAME, MODEL)
@@ -614,6 +643,10 @@ type Frozen<Value> = Value extends bigint | string | number | boolean | undefine
  *  prototype: look names up directly. */
 export type Config = Frozen<z.output<typeof CONFIG>>
 export type EngineConfig = Config['engines'][string]
+
+/** Whether it runs behind a network, where tokens may cost money. */
+export const isRemote = (engine: EngineConfig): engine is Extract<EngineConfig, { readonly url: string }> =>
+  'url' in engine
 export type ModelConfig = Config['models'][string]
 export type OwnBudgetConfig = Frozen<z.output<typeof OWN_BUDGETS>>[number]
 export type BudgetConfig = Config['budgets'][number]

@@ -41,12 +41,14 @@ engines:
   openai: { kind: openai, key: env:KEY }
   mistral: { kind: openai, url: https://api.mistral.ai/v1, key: env:KEY, provider: mistral }
   local: { kind: openai, url: http://127.0.0.1:8000/v1 }
+  claude: { kind: anthropic, key: env:KEY }
 models:
   list: { deployments: [{ engine: openai, model: gpt-5-mini }] }
   own: { deployments: [{ engine: openai, model: gpt-5-mini, price: { inputUsd: 1, outputUsd: 2 } }] }
   unheard: { deployments: [{ engine: openai, model: gpt-99 }], fallback: [openai/gpt-4.1] }
   named: { deployments: [{ engine: mistral, model: mistral-large-2512 }] }
   local: { deployments: [{ engine: local, model: gpt-5-mini }] }
+  haiku: { deployments: [{ engine: claude, model: claude-haiku-4-5 }] }
 `
 
 test('the list price applies at OpenAI and where a provider is named; a price of its own wins over it', async () => {
@@ -54,6 +56,7 @@ test('the list price applies at OpenAI and where a provider is named; a price of
   assert.deepEqual([price('list')?.price.inputNanoUsd, price('list')?.version], [250_000_000n, version])
   assert.deepEqual([price('own')?.price.inputNanoUsd, price('own')?.version], [1_000_000_000n, 'config'])
   assert.deepEqual([price('named')?.price.outputNanoUsd, price('named')?.version], [1_500_000_000n, version])
+  assert.deepEqual([price('haiku')?.price.cacheWrite1hNanoUsd, price('haiku')?.version], [2_000_000_000n, version])
   assert.equal(fallback('unheard')?.price.inputNanoUsd, 2_000_000_000n)
 })
 

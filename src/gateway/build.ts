@@ -1,4 +1,4 @@
-import type { Config, ModelConfig } from '../config/schema.ts'
+import { type Config, isRemote, type ModelConfig } from '../config/schema.ts'
 import type { Health } from '../engine/health.ts'
 import type { Engine } from '../engine/port.ts'
 import type { PriceCatalogue } from '../meter/catalogue.ts'
@@ -79,13 +79,13 @@ export function buildCatalogue(
 
   function providerOf(engineName: string): string | undefined {
     const engine = config.engines[engineName]
-    return engine?.kind === 'openai' ? (engine.provider ?? prices?.providerAt(engine.url)) : undefined
+    return engine !== undefined && isRemote(engine) ? (engine.provider ?? prices?.providerAt(engine.url)) : undefined
   }
 
   /** What the engine's provider charges; nothing for what runs in this process. */
   function listPrice(engineName: string, model: string): PriceAt | undefined {
     const engine = config.engines[engineName]
-    if (engine?.kind !== 'openai') return engine && always(FREE, 'embedded')
+    if (engine === undefined || !isRemote(engine)) return engine && always(FREE, 'embedded')
     const provider = providerOf(engineName)
     return provider === undefined ? undefined : (atMs) => prices?.priceOf({ provider, model, atMs })
   }

@@ -12,7 +12,7 @@ import { deploymentName, type Deployment, type LogicalModel } from './catalogue.
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { answerHeaders, costJson, outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
-import { type ChatRequest, errorBody, SSE_DONE, sseData, usageBody } from './surface/openai.ts'
+import type { AnswerWriter, ChatRequest } from './surface/dialect.ts'
 
 /** One chat completion from admission to settlement. */
 
@@ -52,6 +52,7 @@ class Chat {
   readonly #request: ChatRequest
   readonly #reply: Reply
   readonly #over: () => void
+  readonly #writer: AnswerWriter
 
   #stage: Stage = 'calling'
   #attempt: Attempt | undefined
@@ -65,9 +66,8 @@ class Chat {
   #ended: ChatEnd | undefined
   #stall: Timer | undefined
   #firstTokenMs = -1
-  /** Fields every chunk of a stream shares, from the first one. */
-  #common: JsonObject | undefined
-  /** What a workflow adds to the end of its answer, kept until the bill is known. */
+  /** A whole answer in the caller's dialect, or what a workflow adds to the end of a stream: kept until
+   *  the bill is known. */
   #last: JsonObject | undefined
 
   constructor(
@@ -82,6 +82,11 @@ class Chat {
     this.#request = request
     this.#reply = reply
     this.#over = over
+    this.#writer = request.dialect.answer(request, {
+      requestId: admitted.requestId,
+      model: admitted.model.name,
+      now: () => Math.floor(dependencies.clock.wallMs() / 1000),
+    })
   }
 
   start(): void {
@@ -152,15 +157,16 @@ class Chat {
       this.#attempt?.pause()
       return
     }
-    if (!this.#request.stream || (isObject(frame['headworks']) && isLast(frame))) {
-      this.#last = frame
+    const { stream } = this.#request
+    if (!stream || (isObject(frame['headworks']) && isLast(frame))) {
+      this.#last = stream ? frame : this.#writer.whole(frame)
       return
     }
     if (this.#stage === 'calling') {
       this.#stage = 'answering'
       this.#startStream()
     }
-    this.#write(this.#chunk(frame))
+    this.#write(this.#writer.chunk(frame))
   }
 
   #end(end: ChatEnd): void {
@@ -201,23 +207,24 @@ class Chat {
   #finishWhole(end: ChatEnd): void {
     const { requestId, spending } = this.#admitted
     const body: JsonObject = { ...this.#last, usage: this.#usage(end) }
-    const headers = answerHeaders(this.#deployment, spending, spending.total)
+    const headers = {
+      ...answerHeaders(this.#deployment, spending, spending.total),
+      ...this.#request.dialect.headers(requestId),
+    }
     sendJson(this.#reply, requestId, 200, this.#enrich(body), headers)
   }
 
   #finishStream(end: ChatEnd, headSent: boolean): void {
     if (!headSent) this.#startStream()
-    if (this.#last !== undefined) this.#reply.write(sseData(this.#enrich(this.#chunk(this.#last))))
-    if (this.#request.includeUsage) {
-      const usage = this.#usage(end)
-      this.#reply.write(sseData({ ...this.#common, object: 'chat.completion.chunk', choices: [], usage }))
-    }
-    this.#reply.end(SSE_DONE)
+    if (this.#last !== undefined) this.#reply.write(this.#writer.chunk(this.#enrich(this.#last)))
+    const events = this.#writer.end(this.#usage(end))
+    for (const event of events.slice(0, -1)) this.#reply.write(event)
+    this.#reply.end(events.at(-1))
   }
 
   /** As the engine that answered told it; attempts that failed before it are in the bill alone. */
   #usage(end: ChatEnd): JsonObject {
-    return end.rawUsage ?? usageBody(end.usage ?? this.#admitted.spending.total.usage)
+    return this.#request.dialect.usageBody(end.usage ?? this.#admitted.spending.total.usage, end.rawUsage)
   }
 
   /** Something failed: settle what was produced, then say so. */
@@ -245,9 +252,9 @@ class Chat {
   }
 
   #report(problem: Problem): void {
-    if (!this.#reply.headSent) sendProblem(this.#reply, this.#admitted.requestId, problem)
+    if (!this.#reply.headSent) sendProblem(this.#reply, this.#admitted.requestId, problem, this.#request.dialect)
     else {
-      this.#reply.write(sseData(errorBody(problem)))
+      this.#reply.write(this.#writer.broken(problem))
       this.#reply.end()
     }
     this.#finish()
@@ -300,8 +307,8 @@ class Chat {
     return { operation: 'chat', ...scopesJson(scopes), model: model.name, ...workflow, stream: this.#request.stream }
   }
 
-  #write(chunk: JsonObject): void {
-    if (this.#reply.write(sseData(chunk)) || this.#stall !== undefined) return
+  #write(events: string): void {
+    if (events === '' || this.#reply.write(events) || this.#stall !== undefined) return
     this.#attempt?.pause()
     this.#stall = this.#dependencies.clock.after(this.#dependencies.clientStallMs, () => {
       this.#reply.abort()
@@ -313,17 +320,6 @@ class Chat {
     this.#stall?.cancel()
     this.#stall = undefined
     this.#attempt?.resume()
-  }
-
-  /** A chunk as it leaves: one `id`, `created` and `model` throughout the stream. */
-  #chunk(frame: JsonObject): JsonObject {
-    this.#common ??= {
-      id: frame['id'] ?? this.#admitted.requestId,
-      created: frame['created'] ?? Math.floor(this.#dependencies.clock.wallMs() / 1000),
-      model: frame['model'] ?? this.#admitted.model.name,
-    }
-    const chunk: JsonObject = { ...frame, ...this.#common }
-    return this.#request.includeUsage ? { ...chunk, usage: null } : chunk
   }
 
   /** Completes what a workflow says about its answer with what only the gateway knows. */
@@ -340,7 +336,7 @@ class Chat {
         deployment: this.#deployment === undefined ? null : deploymentName(this.#deployment),
         ...own,
         stages: stagesJson(trace.spans()),
-        usage: usageBody(usage),
+        usage: this.#request.dialect.usageBody(usage),
         cost_nanousd: costJson(costNanoUsd),
         estimated: usage.estimated,
       },
@@ -353,6 +349,7 @@ class Chat {
       'cache-control': 'no-cache',
       'x-request-id': this.#admitted.requestId,
       ...answerHeaders(this.#deployment, this.#admitted.spending),
+      ...this.#request.dialect.headers(this.#admitted.requestId),
     })
   }
 }

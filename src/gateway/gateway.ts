@@ -10,6 +10,7 @@ import { mayCall } from '../guard/bindings.ts'
 import { identify } from '../guard/identify.ts'
 import type { Principal } from '../guard/principal.ts'
 import type { Accounting } from '../meter/accounting.ts'
+import { estimateInputTokens } from '../meter/estimate.ts'
 import type { Events } from '../store/events.ts'
 import { Trace } from '../trace/trace.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
@@ -18,7 +19,16 @@ import { runEmbeddings, runRerank } from './direct.ts'
 import { type Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
-import { readChatRequest, readEmbeddingsRequest, readRerankRequest } from './surface/openai.ts'
+import { ANTHROPIC, type CountRequest, readCountRequest, readMessagesRequest } from './surface/anthropic.ts'
+import type { ChatRequest, Dialect } from './surface/dialect.ts'
+import {
+  type EmbeddingsRequest,
+  OPENAI,
+  readChatRequest,
+  readEmbeddingsRequest,
+  readRerankRequest,
+  type RerankRequest,
+} from './surface/openai.ts'
 
 /** The data plane, `/v1/*`: admit, route, call, stream, settle. */
 
@@ -51,15 +61,27 @@ interface Arrived {
   readonly body: Json
   readonly requestId: string
   readonly trace: Trace
+  readonly dialect: Dialect
 }
 
-const READ = { chat: readChatRequest, rerank: readRerankRequest, embed: readEmbeddingsRequest }
+interface Route {
+  readonly path: string
+  readonly operation: Operation
+  readonly read: (body: Json) => Asked | CountRequest | Refusal
+}
 
-const ROUTES: readonly { readonly path: string; readonly operation: Operation }[] = [
-  { path: '/v1/chat/completions', operation: 'chat' },
-  { path: '/v1/rerank', operation: 'rerank' },
-  { path: '/v1/embeddings', operation: 'embed' },
+type Asked = ChatRequest | RerankRequest | EmbeddingsRequest
+
+const ROUTES: readonly Route[] = [
+  { path: '/v1/chat/completions', operation: 'chat', read: readChatRequest },
+  { path: '/v1/messages', operation: 'chat', read: readMessagesRequest },
+  { path: '/v1/messages/count_tokens', operation: 'chat', read: readCountRequest },
+  { path: '/v1/rerank', operation: 'rerank', read: readRerankRequest },
+  { path: '/v1/embeddings', operation: 'embed', read: readEmbeddingsRequest },
 ]
+
+/** In which errors are told, also those of requests that are not read. */
+const dialectAt = (target: string): Dialect => (/^\/v1\/messages(?:[/?]|$)/.test(target) ? ANTHROPIC : OPENAI)
 
 export class Gateway {
   readonly #dependencies: GatewayDependencies
@@ -100,52 +122,56 @@ export class Gateway {
     const trace = new Trace(clock)
     this.#answer(request, reply, requestId, trace).catch((thrown: unknown) => {
       if (reply.headSent) reply.abort()
-      else sendProblem(reply, requestId, toProblem(thrown))
+      else sendProblem(reply, requestId, toProblem(thrown), dialectAt(request.target))
     })
   }
 
   async #answer(request: Request, reply: Reply, requestId: string, trace: Trace): Promise<void> {
     const admission = trace.open('admit')
+    const dialect = dialectAt(request.target)
     const principal = this.#dependencies.authenticate(request)
-    if (principal instanceof Refusal) return sendProblem(reply, requestId, principal)
+    if (principal instanceof Refusal) return sendProblem(reply, requestId, principal, dialect)
     const [path = ''] = request.target.split('?', 1)
     if (path === '/v1/models' || path.startsWith('/v1/models/'))
       return this.#models(request, reply, requestId, path, principal)
     const found = ROUTES.find((one) => one.path === path)
     if (found === undefined)
-      return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }))
+      return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }), dialect)
     if (request.method !== 'POST') {
       return sendProblem(
         reply,
         requestId,
         refuse('method_not_allowed', { path, method: request.method, allowed: 'POST' }),
+        dialect,
       )
     }
     const refusal = this.#crowded()
-    if (refusal !== undefined) return sendProblem(reply, requestId, refusal)
+    if (refusal !== undefined) return sendProblem(reply, requestId, refusal, dialect)
     this.#inFlight++
     try {
       const body = await this.#body(request)
       admission.end({ key: principal.id })
-      if (body instanceof Refusal) return sendProblem(reply, requestId, body)
-      const arrived: Arrived = { principal, headers: request.headers, body, requestId, trace }
-      await this.#run(found.operation, arrived, reply)
+      if (body instanceof Refusal) return sendProblem(reply, requestId, body, dialect)
+      const asked = found.read(body)
+      if (asked instanceof Refusal) return sendProblem(reply, requestId, asked, dialect)
+      const inside = 'body' in asked ? asked.body : body
+      const arrived: Arrived = { principal, headers: request.headers, body: inside, requestId, trace, dialect }
+      if ('counted' in asked) this.#count(arrived, asked, reply)
+      else await this.#run(found.operation, arrived, asked, reply)
     } finally {
       this.#inFlight--
     }
   }
 
   /** Resolves when nothing of it is left. */
-  async #run(operation: Operation, arrived: Arrived, reply: Reply): Promise<void> {
-    const { requestId } = arrived
-    const asked = READ[operation](arrived.body)
-    if (asked instanceof Refusal) return sendProblem(reply, requestId, asked)
+  async #run(operation: Operation, arrived: Arrived, asked: Asked, reply: Reply): Promise<void> {
+    const { requestId, dialect } = arrived
     const admitted = this.#admit(arrived, asked.model, operation)
-    if (admitted instanceof Refusal) return sendProblem(reply, requestId, admitted)
+    if (admitted instanceof Refusal) return sendProblem(reply, requestId, admitted, dialect)
     const { spending } = admitted
     const entered = spending.enter()
     const refused = entered instanceof Promise ? await entered : entered
-    if (refused !== undefined) return this.#turnAway(admitted, operation, refused, reply)
+    if (refused !== undefined) return this.#turnAway(admitted, operation, refused, reply, dialect)
     const dependencies = { ...this.#dependencies, journal: this.#journal }
     try {
       if ('documents' in asked) await runRerank(dependencies, admitted, asked, reply)
@@ -160,7 +186,7 @@ export class Gateway {
   }
 
   /** Refused before anything was begun; it is on record all the same. */
-  #turnAway(admitted: Admitted, operation: Operation, refusal: Refusal, reply: Reply): void {
+  #turnAway(admitted: Admitted, operation: Operation, refusal: Refusal, reply: Reply, dialect: Dialect): void {
     const { requestId, model, scopes, spending, trace } = admitted
     const facts = { operation, ...scopesJson(scopes), model: model.name }
     this.#journal.open(requestId, facts, 'soon').catch(() => {})
@@ -174,7 +200,15 @@ export class Gateway {
       stages: stagesJson(trace.spans()),
     }
     this.#journal.close(requestId, closing).catch(() => this.#journal.closeLater(requestId, closing))
-    sendProblem(reply, requestId, refusal)
+    sendProblem(reply, requestId, refusal, dialect)
+  }
+
+  /** By the tokenizer of the deployment that is asked first. Nothing is called, and nothing is held. */
+  #count({ principal, requestId, dialect }: Arrived, { model: name, counted }: CountRequest, reply: Reply): void {
+    const model = this.#model(principal, name, 'chat')
+    if (model instanceof Refusal) return sendProblem(reply, requestId, model, dialect)
+    const tokens = estimateInputTokens(counted, model.deployments[0]?.tokenizer)
+    sendJson(reply, requestId, 200, { input_tokens: tokens }, dialect.headers(requestId))
   }
 
   #crowded(): Refusal | undefined {

@@ -1,7 +1,8 @@
 import { type Problem, statusOf } from '../base/errors.ts'
 import type { Headers, Reply } from '../base/http.ts'
 import type { Json } from '../base/json.ts'
-import { errorBody, errorHeaders } from './surface/openai.ts'
+import { type Dialect, retryHeaders } from './surface/dialect.ts'
+import { OPENAI } from './surface/openai.ts'
 
 /** Whole answers in JSON, refusals included. Every one carries the request's id. */
 
@@ -10,6 +11,9 @@ export function sendJson(reply: Reply, requestId: string, status: number, value:
   reply.end(JSON.stringify(value))
 }
 
-export function sendProblem(reply: Reply, requestId: string, problem: Problem): void {
-  sendJson(reply, requestId, statusOf(problem), errorBody(problem), errorHeaders(problem))
+export function sendProblem(reply: Reply, requestId: string, problem: Problem, dialect: Dialect = OPENAI): void {
+  sendJson(reply, requestId, statusOf(problem), dialect.errorBody(problem, requestId), {
+    ...retryHeaders(problem),
+    ...dialect.headers(requestId),
+  })
 }

@@ -5,8 +5,9 @@ import type { Analyzer } from '../base/words.ts'
 import { Fault, Refusal } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { revealed } from '../config/references.ts'
-import type { EngineConfig } from '../config/schema.ts'
+import { type EngineConfig, isRemote } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
+import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
 import { OpenAiEngine } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
@@ -75,7 +76,7 @@ export class Models {
       workflows.set(name, new WorkflowEngine({ name, ...spec, ...optional }, inside))
     }
     // A house of embedded engines needs no prices and no tokenizers.
-    const remote = Object.values(config.engines).some(({ kind }) => kind === 'openai')
+    const remote = Object.values(config.engines).some(isRemote)
     const prices = remote ? await this.#dependencies.loadPrices(loaded) : undefined
     if (prices instanceof Refusal) throw new Fault(prices.code, prices.details)
     const tokenizers = remote ? await this.#dependencies.loadTokenizers(loaded) : undefined
@@ -124,16 +125,18 @@ export async function openEngine(
 ): Promise<Engine> {
   if (engine.kind === 'reader') return new ReaderEngine({ name, clock, analyzer })
   if (engine.kind === 'lexical') return new LexicalEngine({ name, analyzer })
-  const { url, key, headers = {}, outputCap } = engine
+  const { url, key, headers = {} } = engine
   const secret = key === undefined ? undefined : secrets.get(key)
-  return new OpenAiEngine({
+  const connection = {
     name,
     url,
     ...(secret === undefined ? {} : { key: secret }),
     headers: Object.fromEntries(Object.entries(headers).map(([header, value]) => [header, revealed(value, secrets)])),
-    capField: outputCap,
     client: await client(),
-  })
+  }
+  return engine.kind === 'anthropic'
+    ? new AnthropicEngine({ ...connection, clock })
+    : new OpenAiEngine({ ...connection, capField: engine.outputCap })
 }
 
 export async function openClient(): Promise<HttpClient> {

@@ -1,6 +1,7 @@
 import { nearest } from '../base/nearest.ts'
 import { refuse, Refusal } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import { isRemote } from '../config/schema.ts'
 import { type ConfigProblem, problemsText } from '../config/problem.ts'
 import { loadCatalogue, type PriceCatalogue } from '../meter/catalogue.ts'
 
@@ -37,5 +38,5 @@ export function priceLoader(path: string, readFile: (path: string) => Promise<Ui
 
 const providersOf = ({ config }: Pick<LoadedConfig, 'config'>): [engine: string, provider: string][] =>
   Object.entries(config.engines).flatMap(([name, engine]): [string, string][] =>
-    engine.kind === 'openai' && engine.provider !== undefined ? [[name, engine.provider]] : [],
+    isRemote(engine) && engine.provider !== undefined ? [[name, engine.provider]] : [],
   )

@@ -183,10 +183,21 @@ test('what no bound can be given for is named', () => {
   assert.equal(asks([{ type: 'input_audio', input_audio: { data: 'x', format: 'mp3' } }]), undefined)
   for (const part of [{ type: 'file', file: { file_id: 'f' } }, { type: 'video_url' }, {}, { type: 'text' }])
     assert.equal(asks([{ type: 'text', text: 'hi' }, part])?.field, 'messages[1].content[1]')
-  for (const field of ['web_search_options', 'chat_template', 'plugins', 'mm_processor_kwargs'])
+  for (const field of [
+    'web_search_options',
+    'chat_template',
+    'plugins',
+    'mm_processor_kwargs',
+    'mcp_servers',
+    'container',
+  ])
     assert.equal(asks('hi', { [field]: {} })?.field, field)
   const spoken = { messages: [{ role: 'assistant', audio: { id: 'a' } }] }
   assert.equal(unboundedInput(spoken)?.field, 'messages[0].audio')
+  const claude = { messages: [], anthropic: { thinking: { type: 'adaptive' }, top_k: 5 } }
+  assert.equal(unboundedInput(claude), undefined)
+  const searching = { ...claude, anthropic: { ...claude.anthropic, tools: [{ type: 'web_search_20260318' }] } }
+  assert.equal(unboundedInput(searching)?.field, 'anthropic.tools')
   const picture = { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'x' } }] }] }
   assert.match(unboundedInput(picture)?.reason ?? '', /`imageTokensMax`/)
 })

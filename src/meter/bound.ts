@@ -38,7 +38,15 @@ const UNBOUNDED_FIELDS = [
   'plugins',
   'web_search_options',
   'previous_response_id',
+  'mcp_servers',
+  'container',
 ] as const
+
+/** What `anthropic`, a field for Anthropic's engines alone, may hold without bringing in more. */
+// oxfmt-ignore
+const BOUNDED_ANTHROPIC: ReadonlySet<string> = new Set([
+  'thinking', 'top_k', 'service_tier', 'output_config', 'inference_geo', 'speed', 'cache_control',
+])
 
 export function inputTokensBound(body: JsonObject, tokenizer: Tokenizer = BYTES): number {
   const text = limited(tokenizer)
@@ -61,6 +69,9 @@ export function unboundedInput(body: JsonObject, tokenizer: Tokenizer = BYTES): 
   for (const field of UNBOUNDED_FIELDS)
     if (body[field] !== undefined && body[field] !== null)
       return { field, reason: 'adds to the input what is not in the request' }
+  for (const field of Object.keys(isObject(body['anthropic']) ? body['anthropic'] : {}))
+    if (!BOUNDED_ANTHROPIC.has(field))
+      return { field: `anthropic.${field}`, reason: 'may add to the input what is not in the request' }
   for (const [at, message] of listOf(body['messages']).entries()) {
     if (!isObject(message)) continue
     const field = `messages[${at}]`

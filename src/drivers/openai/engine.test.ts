@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { someSpending } from '../../../tests/kit/spending.ts'
+import { HandWire } from '../../../tests/kit/wire.ts'
 import { settled } from '../../../tests/kit/clock.ts'
 import type { Fault } from '../../base/errors.ts'
-import type { ClientHandler, ClientRequest, Exchange, HttpClient } from '../../base/http.ts'
 import type { JsonObject } from '../../base/json.ts'
 import type { Attempt, ChatEnd } from '../../engine/port.ts'
 import { Trace } from '../../trace/trace.ts'
@@ -12,33 +12,6 @@ import { ManualClock } from '../../../tests/kit/clock.ts'
 import { inputTokensOf, NO_USAGE, outputTokensOf, type Usage } from '../../meter/usage.ts'
 import { OpenAiEngine } from './engine.ts'
 import { readUsage } from './usage.ts'
-
-/** A wire whose bytes a test sends by hand. */
-class HandWire implements HttpClient, Exchange {
-  requests: ClientRequest[] = []
-  handler: ClientHandler | undefined
-  aborted = false
-
-  start(request: ClientRequest, handler: ClientHandler): Exchange {
-    this.requests.push(request)
-    this.handler = handler
-    return this
-  }
-
-  abort(): void {
-    this.aborted = true
-  }
-
-  pause(): void {}
-
-  resume(): void {}
-
-  async close(): Promise<void> {}
-
-  get sent(): JsonObject {
-    return JSON.parse(String(this.requests.at(-1)?.body)) as JsonObject
-  }
-}
 
 function open(capField: 'max_tokens' | 'max_completion_tokens' = 'max_tokens') {
   const wire = new HandWire()
@@ -77,12 +50,7 @@ function open(capField: 'max_tokens' | 'max_completion_tokens' = 'max_tokens') {
       },
     )
   }
-  /** Answers the call with a status, a type and a body in the pieces given. */
-  function answer(status: number, type: string, ...pieces: (string | Uint8Array)[]): void {
-    wire.handler?.head(status, { 'content-type': type })
-    for (const piece of pieces) wire.handler?.data(Buffer.from(piece))
-    wire.handler?.end()
-  }
+  const answer = wire.answer.bind(wire)
   return { wire, engine, got, chat, answer, span }
 }
 
@@ -116,6 +84,32 @@ test('the engine is asked by its own model name, with the cap it knows, its key,
     max_completion_tokens: 50,
     stream_options: { chunk_include_usage: true, include_usage: true },
   })
+})
+
+test('what is said to Anthropic alone stays away from other engines', () => {
+  const { wire, chat } = open()
+  const cache = { cache_control: { type: 'ephemeral' } }
+  const tool = { type: 'function', function: { name: 'look' } }
+  const call = { id: 't1', type: 'function', function: { name: 'look', arguments: '{}' } }
+  const messages = [
+    { role: 'user', content: [{ type: 'text', text: 'Hello?', ...cache }] },
+    { role: 'assistant', content: 'Hm.', reasoning_content: 'x', thinking_blocks: [], tool_calls: [call] },
+    { role: 'tool', tool_call_id: 't1', content: 'Late.', is_error: true },
+  ]
+  chat(false, { messages, tools: [{ ...tool, ...cache }], anthropic: { thinking: { type: 'adaptive' } } })
+  assert.deepEqual(wire.sent, {
+    messages: [
+      { role: 'user', content: [{ type: 'text', text: 'Hello?' }] },
+      { role: 'assistant', content: 'Hm.', tool_calls: [call] },
+      { role: 'tool', tool_call_id: 't1', content: 'Late.' },
+    ],
+    tools: [tool],
+    model: 'weights',
+    stream: false,
+    max_tokens: 50,
+  })
+  chat(false, { messages })
+  assert.deepEqual(wire.sent['messages'], messages, 'fields that nobody knows pass through')
 })
 
 test('a stream is the same however its bytes are split', () => {

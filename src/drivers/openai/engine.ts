@@ -1,6 +1,7 @@
-import { Fault, fault, reasonOf } from '../../base/errors.ts'
-import type { ClientRequest, Exchange, HttpClient } from '../../base/http.ts'
-import { isObject, type Json, type JsonObject, parseJson } from '../../base/json.ts'
+import { type Fault, fault } from '../../base/errors.ts'
+import type { ClientRequest, HttpClient } from '../../base/http.ts'
+import { isObject, type Json, type JsonObject } from '../../base/json.ts'
+import { askEngine } from '../../engine/exchange.ts'
 import type {
   Attempt,
   ChatCall,
@@ -12,8 +13,8 @@ import type {
   RerankCall,
   RerankResult,
 } from '../../engine/port.ts'
-import { ANSWER_BYTES_MAX, ANSWER_DEPTH_MAX, OpenAiChat } from './chat.ts'
-import { engineFault, type Upstream } from './fault.ts'
+import { OpenAiChat } from './chat.ts'
+import { plain } from './plain.ts'
 import { readUsage } from './usage.ts'
 
 /** Any server that speaks OpenAI's API: vLLM, SGLang, Ollama, llama.cpp, TGI, OpenAI itself. */
@@ -100,8 +101,15 @@ export class OpenAiEngine implements Engine {
   /** The caller's body with what this engine must see: its own model name, the cap under the
    *  name it knows, and usage always asked for. */
   #chatBody(call: ChatCall): JsonObject {
-    const { max_tokens: _tokens, max_completion_tokens: _completion, stream_options: options, ...rest } = call.body
-    const body = { ...rest, model: call.model, stream: call.stream, [this.#options.capField]: call.outputTokensMax }
+    const {
+      max_tokens: _tokens,
+      max_completion_tokens: _completion,
+      stream_options: options,
+      anthropic,
+      ...rest
+    } = call.body
+    const said = anthropic === undefined ? rest : { ...rest, ...plain(rest) }
+    const body = { ...said, model: call.model, stream: call.stream, [this.#options.capField]: call.outputTokensMax }
     return call.stream
       ? { ...body, stream_options: { ...(isObject(options) ? options : {}), include_usage: true } }
       : body
@@ -131,36 +139,7 @@ export class OpenAiEngine implements Engine {
     signal: AbortSignal,
     body?: JsonObject,
   ): Promise<JsonObject> {
-    return new Promise((resolve, reject) => {
-      let upstream: Upstream = { status: 0, headers: {} }
-      const chunks: Uint8Array[] = []
-      let bytes = 0
-      let exchange: Exchange | undefined = undefined
-      const give = (cause: unknown): void => {
-        exchange?.abort()
-        reject(
-          cause instanceof Fault
-            ? cause
-            : fault('engine_unreachable', { engine: this.name, reason: reasonOf(cause) }, cause),
-        )
-      }
-      if (signal.aborted) return give(signal.reason)
-      signal.addEventListener('abort', () => give(signal.reason), { once: true })
-      exchange = this.#options.client.start(this.#request(method, path, connectTimeoutMs, body), {
-        head: (status, headers) => (upstream = { status, headers }),
-        data: (chunk) => {
-          chunks.push(chunk)
-          bytes += chunk.length
-          if (bytes > ANSWER_BYTES_MAX) give(this.#garbled(`its answer is larger than ${ANSWER_BYTES_MAX} bytes`))
-        },
-        end: () => {
-          const answer = parseJson(Buffer.concat(chunks), { bytesMax: ANSWER_BYTES_MAX, depthMax: ANSWER_DEPTH_MAX })
-          if (upstream.status !== 200) return reject(engineFault(this.name, upstream, answer))
-          return isObject(answer) ? resolve(answer) : reject(this.#garbled('its answer is no JSON object'))
-        },
-        fail: (cause) => reject(fault('engine_unreachable', { engine: this.name, reason: cause.message }, cause)),
-      })
-    })
+    return askEngine(this.#options.client, this.name, this.#request(method, path, connectTimeoutMs, body), signal)
   }
 
   #garbled(reason: string): Fault {

@@ -5,7 +5,7 @@ import { Fault } from '../../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
 import { Spending } from '../../meter/spending.ts'
 import { Trace } from '../../trace/trace.ts'
-import { totalTokens } from '../../meter/usage.ts'
+import { inputTokensOf, outputTokensOf, totalTokens } from '../../meter/usage.ts'
 import type { Attempt, ChatCall, ChatEnd, ChatSink, Engine } from '../port.ts'
 
 /** What every engine that serves `chat` must do. */
@@ -164,10 +164,10 @@ function shapes(use: () => ChatFixture): void {
     assert.ok(usage !== undefined)
     for (const count of [usage.inputTokens, usage.cachedInputTokens, usage.outputTokens, usage.reasoningTokens])
       assert.ok(Number.isSafeInteger(count) && count >= 0)
-    assert.ok(usage.inputTokens + usage.cachedInputTokens > 0 && usage.outputTokens > 0)
+    assert.ok(inputTokensOf(usage) > 0 && usage.outputTokens > 0)
     const raw = end_?.rawUsage ?? {}
-    assert.equal(raw['prompt_tokens'], usage.inputTokens + usage.cachedInputTokens)
-    assert.equal(raw['completion_tokens'], usage.outputTokens + usage.reasoningTokens)
+    assert.equal(raw['prompt_tokens'], inputTokensOf(usage))
+    assert.equal(raw['completion_tokens'], outputTokensOf(usage))
     assert.equal(raw['total_tokens'], totalTokens(usage))
   })
 }

@@ -1,43 +1,20 @@
-import {
-  kindOf,
-  type Problem,
-  refuse,
-  type Refusal,
-  remedyOf,
-  sentenceOf,
-  statusOf,
-  type ErrorKind,
-} from '../../base/errors.ts'
+import { kindOf, type Problem, Refusal, remedyOf, sentenceOf, statusOf, type ErrorKind } from '../../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
 import { inputTokensOf, outputTokensOf, totalTokens, type Usage } from '../../meter/usage.ts'
+import type { AnswerFacts, AnswerWriter, ChatRequest, Dialect } from './dialect.ts'
+import { invalid, isCount, readMessages, readModel } from './fields.ts'
 
 /** OpenAI's dialect: bodies in, frames and errors out. Nothing else in the gateway knows it. */
 
-export interface ChatRequest {
-  readonly model: string
-  readonly stream: boolean
-  /** Whether the caller wants the last chunk of a stream to carry usage. */
-  readonly includeUsage: boolean
-  /** What the caller caps the output at, if anything. */
-  readonly outputTokensMax: number | undefined
-  readonly body: JsonObject
-}
-
-const MESSAGES_MAX = 10_000
-const MODEL_NAME_UNITS_MAX = 256
 const CHOICES_MAX = 16
 
 export function readChatRequest(body: Json): ChatRequest | Refusal {
   if (!isObject(body)) return invalid('body', 'must be an object', 'Send {"model": ..., "messages": [...]}.')
   const model = readModel(body)
   if (typeof model !== 'string') return model
-  const messages = body['messages']
-  if (!Array.isArray(messages) || messages.length === 0) {
-    return invalid('messages', 'must be a non-empty array', 'Send at least one {"role": "user", "content": "..."}.')
-  }
-  if (messages.length > MESSAGES_MAX)
-    return invalid('messages', `has more than ${MESSAGES_MAX} entries`, 'Send fewer messages.')
-  for (const [at, message] of (messages as readonly Json[]).entries()) {
+  const messages = readMessages(body)
+  if (messages instanceof Refusal) return messages
+  for (const [at, message] of messages.entries()) {
     const problem = messageProblem(message)
     if (problem !== undefined)
       return invalid(`messages[${at}]`, problem, 'See the chat completions reference for the shape of a message.')
@@ -59,6 +36,7 @@ export function readChatRequest(body: Json): ChatRequest | Refusal {
   if (options !== undefined && !isObject(options))
     return invalid('stream_options', 'must be an object', 'Send {"include_usage": true}.')
   return {
+    dialect: OPENAI,
     model,
     stream,
     includeUsage: options?.['include_usage'] === true,
@@ -148,14 +126,6 @@ export function readEmbeddingsRequest(body: Json): EmbeddingsRequest | Refusal {
 export const encodeVector = (vector: Float32Array): string =>
   Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64')
 
-function readModel(body: JsonObject): string | Refusal {
-  const model = body['model']
-  if (typeof model !== 'string' || model === '' || model.length > MODEL_NAME_UNITS_MAX) {
-    return invalid('model', 'must be the name of a model', 'GET /v1/models lists what there is.')
-  }
-  return model
-}
-
 function messageProblem(message: Json): string | undefined {
   if (!isObject(message)) return 'must be an object'
   if (typeof message['role'] !== 'string') return 'must have a `role`'
@@ -164,11 +134,6 @@ function messageProblem(message: Json): string | undefined {
     return 'must have a `content` that is a string or an array of parts'
   return undefined
 }
-
-const isCount = (value: Json): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 1
-
-const invalid = (field: string, problem: string, remedy: string): Refusal =>
-  refuse('field_invalid', { field, problem, remedy })
 
 const TYPES: Record<ErrorKind, string> = {
   caller: 'invalid_request_error',
@@ -182,7 +147,7 @@ const TYPES: Record<ErrorKind, string> = {
 
 /** `{"error": {message, type, param, code}}`: all four keys, always, as clients expect; and `budget`,
  *  where one is short. */
-export function errorBody(problem: Problem): JsonObject {
+function errorBody(problem: Problem): JsonObject {
   const type = TYPES_OF_STATUS[`${kindOf(problem)} ${statusOf(problem)}`] ?? TYPES[kindOf(problem)]
   const field = problem.details['field']
   const param = typeof field === 'string' ? field : MODEL_CODES.has(problem.code) ? 'model' : null
@@ -208,23 +173,7 @@ const CODES: { readonly [code: string]: string } = {
   rate_limited: 'rate_limit_exceeded',
 }
 
-const RETRY_AFTER_MS = 500
-/** OpenAI's clients take no notice of a longer one, and come back at once. */
-const RETRY_AFTER_MS_MAX = 60_000
-
-/** What a client must be told about trying again: OpenAI's retries twice unless told not to. */
-export function errorHeaders(problem: Problem): Record<string, string> {
-  const kind = kindOf(problem)
-  if (kind === 'busy' || kind === 'engine') {
-    const { retryAfterMs } = problem.details
-    const ms = typeof retryAfterMs === 'number' ? retryAfterMs : RETRY_AFTER_MS
-    const after = { 'retry-after': String(Math.ceil(ms / 1000)), 'retry-after-ms': String(ms) }
-    return ms > RETRY_AFTER_MS_MAX ? { ...after, 'x-should-retry': 'false' } : after
-  }
-  return statusOf(problem) >= 500 ? {} : { 'x-should-retry': 'false' }
-}
-
-export function usageBody(usage: Usage): JsonObject {
+function usageBody(usage: Usage): JsonObject {
   return {
     prompt_tokens: inputTokensOf(usage),
     completion_tokens: outputTokensOf(usage),
@@ -234,5 +183,48 @@ export function usageBody(usage: Usage): JsonObject {
   }
 }
 
-export const sseData = (value: JsonObject): string => `data: ${JSON.stringify(value)}\n\n`
-export const SSE_DONE = 'data: [DONE]\n\n'
+/** Chunks of one stream, with one `id`, `created` and `model` throughout. */
+class ChunkWriter implements AnswerWriter {
+  readonly #about: AnswerFacts
+  readonly #includeUsage: boolean
+  #common: JsonObject | undefined
+
+  constructor({ includeUsage }: ChatRequest, about: AnswerFacts) {
+    this.#includeUsage = includeUsage
+    this.#about = about
+  }
+
+  chunk(frame: JsonObject): string {
+    this.#common ??= {
+      id: frame['id'] ?? this.#about.requestId,
+      created: frame['created'] ?? this.#about.now(),
+      model: frame['model'] ?? this.#about.model,
+    }
+    const chunk: JsonObject = { ...frame, ...this.#common }
+    return sseData(this.#includeUsage ? { ...chunk, usage: null } : chunk)
+  }
+
+  end(usage: JsonObject): readonly string[] {
+    if (!this.#includeUsage) return [SSE_DONE]
+    return [sseData({ ...this.#common, object: 'chat.completion.chunk', choices: [], usage }), SSE_DONE]
+  }
+
+  /** Without [DONE]: what was cut off must not be taken for an end. */
+  broken(problem: Problem): string {
+    return sseData(errorBody(problem))
+  }
+
+  whole(frame: JsonObject): JsonObject {
+    return frame
+  }
+}
+
+const sseData = (value: JsonObject): string => `data: ${JSON.stringify(value)}\n\n`
+const SSE_DONE = 'data: [DONE]\n\n'
+
+export const OPENAI: Dialect = {
+  headers: () => ({}),
+  errorBody,
+  usageBody: (usage, raw) => raw ?? usageBody(usage),
+  answer: (request, about) => new ChunkWriter(request, about),
+}

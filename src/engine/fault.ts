@@ -1,6 +1,6 @@
-import { type Fault, fault } from '../../base/errors.ts'
-import type { Headers } from '../../base/http.ts'
-import { isObject } from '../../base/json.ts'
+import { type Fault, fault } from '../base/errors.ts'
+import type { Headers } from '../base/http.ts'
+import { isObject } from '../base/json.ts'
 
 export interface Upstream {
   readonly status: number
@@ -10,12 +10,12 @@ export interface Upstream {
 const REASON_UNITS_MAX = 500
 
 /** What an engine's error status means to us. A 400 or 422 is about the request and would fail
- *  anywhere; a 429 or 503 is load; everything else is the engine's, its key included, and
+ *  anywhere; a 429, 503 or 529 is load; everything else is the engine's, its key included, and
  *  another deployment may do better. */
 export function engineFault(engine: string, { status, headers }: Upstream, answer: unknown): Fault {
   const reason = reasonFrom(answer)
   if (status === 400 || status === 413 || status === 422) return fault('engine_rejected', { engine, reason, status })
-  if (status === 429 || status === 503)
+  if (status === 429 || status === 503 || status === 529)
     return fault('engine_busy', { engine, status, reason, ...retryAfterOf(headers) })
   return fault('engine_refused', { engine, status, reason })
 }

@@ -1,0 +1,181 @@
+import { Fault, fault, reasonOf } from '../base/errors.ts'
+import type { ClientHandler, ClientRequest, Exchange, Headers, HttpClient } from '../base/http.ts'
+import { isObject, type JsonObject, parseJson } from '../base/json.ts'
+import { engineFault, reasonFrom, type Upstream } from './fault.ts'
+import type { Attempt, ChatCall, ChatEnd, ChatSink } from './port.ts'
+import { type SseEvent, SseParser } from './sse.ts'
+
+/** What every engine behind HTTP has in common: exchanges with bounds, and a fault for whatever goes
+ *  wrong in one. The dialect is the driver's. */
+
+/** A whole answer may be at most this large. */
+const ANSWER_BYTES_MAX = 64 * 1024 * 1024
+const ANSWER_DEPTH_MAX = 64
+/** An error status with a longer body is not read to its end. */
+const ERROR_BYTES_MAX = 64 * 1024
+
+/** One chat completion over the wire: HTTP callbacks in, frames out. */
+export abstract class ChatExchange implements Attempt, ClientHandler {
+  readonly #engine: string
+  readonly #stream: boolean
+  readonly #sink: ChatSink
+  readonly #sse = new SseParser((event) => this.#event(event))
+  #exchange: Exchange | undefined
+  #status = 0
+  #headers: Headers = {}
+  #body: Uint8Array[] = []
+  #bodyBytes = 0
+  #over = false
+
+  constructor(engine: string, { stream }: ChatCall, sink: ChatSink) {
+    this.#engine = engine
+    this.#stream = stream
+    this.#sink = sink
+  }
+
+  /** One event of a stream. */
+  protected abstract event(event: SseEvent): void
+  /** The answer to a call that is not streamed; it held no `error`. */
+  protected abstract whole(answer: JsonObject): void
+  /** The stream was closed: `complete`, or `broken`. */
+  protected abstract closed(): void
+
+  begin(exchange: Exchange): void {
+    this.#exchange = exchange
+    if (this.#over) exchange.abort()
+  }
+
+  cancel(): void {
+    this.#over = true
+    this.#exchange?.abort()
+  }
+
+  pause(): void {
+    this.#exchange?.pause()
+  }
+
+  resume(): void {
+    this.#exchange?.resume()
+  }
+
+  head(status: number, headers: Headers): void {
+    this.#status = status
+    this.#headers = headers
+    if (status !== 200 || !this.#stream) return
+    const type = headers['content-type'] ?? ''
+    if (!type.startsWith('text/event-stream'))
+      this.garbled(`a stream was asked for and ${type === '' ? 'no content type' : type} came`)
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#over) return
+    if (this.#status === 200 && this.#stream) {
+      if (!this.#sse.push(bytes)) this.garbled('an event is too large')
+      return
+    }
+    const limit = this.#status === 200 ? ANSWER_BYTES_MAX : ERROR_BYTES_MAX
+    this.#bodyBytes += bytes.length
+    if (this.#bodyBytes <= limit) this.#body.push(bytes)
+    else if (this.#status === 200) this.garbled(`its answer is larger than ${limit} bytes`)
+    else this.#refused()
+  }
+
+  end(): void {
+    if (this.#over) return
+    if (this.#status !== 200) return this.#refused()
+    if (this.#stream) return this.closed()
+    const answer = parseObject(Buffer.concat(this.#body))
+    if (answer === undefined) return this.garbled('its answer is no JSON object')
+    if (answer['error'] !== undefined && answer['error'] !== null)
+      return this.failed(fault('engine_refused', { engine: this.#engine, status: 200, reason: reasonFrom(answer) }))
+    this.whole(answer)
+  }
+
+  fail(cause: Error): void {
+    const details = { engine: this.#engine, reason: cause.message }
+    this.failed(
+      this.#status === 0 ? fault('engine_unreachable', details, cause) : fault('stream_broken', details, cause),
+    )
+  }
+
+  protected frame(frame: JsonObject): void {
+    if (!this.#over) this.#sink.frame(frame)
+  }
+
+  protected complete(end: ChatEnd): void {
+    if (this.#over) return
+    this.#over = true
+    // Nobody will resume a call that has ended: read on, so that the connection is free again.
+    this.#exchange?.resume()
+    this.#sink.end(end)
+  }
+
+  /** What came is no answer. */
+  protected garbled(reason: string): void {
+    this.failed(fault('engine_garbled', { engine: this.#engine, reason }))
+  }
+
+  /** The answer ended before its end. */
+  protected broken(reason: string): void {
+    this.failed(fault('stream_broken', { engine: this.#engine, reason }))
+  }
+
+  protected failed(cause: Fault): void {
+    if (this.#over) return
+    this.#over = true
+    this.#exchange?.abort()
+    this.#sink.fail(cause)
+  }
+
+  #event(event: SseEvent): void {
+    if (!this.#over) this.event(event)
+  }
+
+  #refused(): void {
+    const text = Buffer.concat(this.#body)
+    const upstream = { status: this.#status, headers: this.#headers }
+    this.failed(engineFault(this.#engine, upstream, parseObject(text) ?? text.toString('utf8')))
+  }
+}
+
+/** A JSON object of an engine, or undefined. */
+export function parseObject(bytes: Uint8Array): JsonObject | undefined {
+  const value = parseJson(bytes, { bytesMax: ANSWER_BYTES_MAX, depthMax: ANSWER_DEPTH_MAX })
+  return isObject(value) ? value : undefined
+}
+
+/** One whole exchange. Rejects with a `Fault`. */
+export function askEngine(
+  client: HttpClient,
+  engine: string,
+  request: ClientRequest,
+  signal: AbortSignal,
+): Promise<JsonObject> {
+  const garbled = (reason: string): Fault => fault('engine_garbled', { engine, reason })
+  return new Promise((resolve, reject) => {
+    let upstream: Upstream = { status: 0, headers: {} }
+    const chunks: Uint8Array[] = []
+    let bytes = 0
+    let exchange: Exchange | undefined = undefined
+    const give = (cause: unknown): void => {
+      exchange?.abort()
+      reject(cause instanceof Fault ? cause : fault('engine_unreachable', { engine, reason: reasonOf(cause) }, cause))
+    }
+    if (signal.aborted) return give(signal.reason)
+    signal.addEventListener('abort', () => give(signal.reason), { once: true })
+    exchange = client.start(request, {
+      head: (status, headers) => (upstream = { status, headers }),
+      data: (chunk) => {
+        chunks.push(chunk)
+        bytes += chunk.length
+        if (bytes > ANSWER_BYTES_MAX) give(garbled(`its answer is larger than ${ANSWER_BYTES_MAX} bytes`))
+      },
+      end: () => {
+        const answer = parseObject(Buffer.concat(chunks))
+        if (upstream.status !== 200) return reject(engineFault(engine, upstream, answer))
+        return answer === undefined ? reject(garbled('its answer is no JSON object')) : resolve(answer)
+      },
+      fail: (cause) => reject(fault('engine_unreachable', { engine, reason: cause.message }, cause)),
+    })
+  })
+}
