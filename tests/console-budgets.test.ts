@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { BROWSER, openMeteredStage } from './console/browser.ts'
+import { becomes, BROWSER, openMeteredStage } from './console/browser.ts'
 import { serveMetered } from './console/metered.ts'
 
 describe('budgets in a browser', BROWSER, () => {
@@ -17,20 +17,14 @@ describe('budgets in a browser', BROWSER, () => {
     assert.match(text, /^users-montheach user\$20\.00 a monthEurope\/Berlin · then refused/)
     assert.match(text, /ann\d+ %\$\d\.\d\d posted\$0\.85 put aside/)
     const meter = users.getByRole('meter')
-    assert.match(
-      (await meter.getAttribute('aria-valuetext')) ?? '',
-      /^\$\d\.\d\d posted, \$0\.85 put aside, of \$20\.00$/,
-    )
+    await becomes(() => meter.getAttribute('aria-valuetext'), /^\$\d\.\d\d posted, \$0\.85 put aside, of \$20\.00$/)
     assert.equal(await meter.getAttribute('aria-valuemax'), '20000000000')
-    assert.match(
-      (await row('demo').textContent()) ?? '',
-      /150,000 tokens in any 24 h.*with a warningann114 %171,000 posted/,
-    )
-    assert.match((await row('web-day').textContent()) ?? '', /then small answers instead/)
-    assert.match((await row('each').textContent()) ?? '', /Checked in each request by itself/)
+    await becomes(() => row('demo').textContent(), /150,000 tokens in any 24 h.*with a warningann114 %171,000 posted/)
+    await becomes(() => row('web-day').textContent(), /then small answers instead/)
+    await becomes(() => row('each').textContent(), /Checked in each request by itself/)
     await row('pace-concurrent').getByText('Nothing used in this window.').waitFor()
     await stage.page.getByRole('searchbox', { name: 'Find a budget' }).fill('PACE')
-    assert.equal(await stage.page.locator('.budget-row').count(), 2)
+    await becomes(() => stage.page.locator('.budget-row').count(), 2)
   })
 
   test('a budget opens by its address and by keyboard, and going back closes it', async () => {
@@ -40,10 +34,10 @@ describe('budgets in a browser', BROWSER, () => {
     await sheet('users-month')
       .getByRole('img', { name: /^Remaining of \$20\.00\. At this pace/ })
       .waitFor()
-    assert.match(stage.page.url(), /\/budgets\?budget=users-month$/)
+    await becomes(() => stage.page.url(), /\/budgets\?budget=users-month$/)
     await stage.page.goBack()
     await sheet('users-month').waitFor({ state: 'detached' })
-    assert.match(stage.page.url(), /\/budgets$/)
+    await becomes(() => stage.page.url(), /\/budgets$/)
     await stage.page.goForward()
     await sheet('users-month').waitFor()
     await stage.page.keyboard.press('Escape')
@@ -56,8 +50,8 @@ describe('budgets in a browser', BROWSER, () => {
     await stage.go('/budgets?budget=users-month')
     const facts = sheet('users-month').getByLabel('How it stands')
     await facts.waitFor()
-    assert.match(
-      (await facts.textContent()) ?? '',
+    await becomes(
+      () => facts.textContent(),
       /Posted\$\d\.\d\dPut aside\$0\.85Left\$\d\d\.\d\dLimit\$20\.00Resets1 Dec, 00:00 in 12 d 8 h/,
     )
     const pace = (await sheet('users-month').locator('.budget-pace').textContent()) ?? ''
@@ -66,10 +60,7 @@ describe('budgets in a browser', BROWSER, () => {
       /^At this pace \$\d\.\d\d used by 1 Dec, 00:00; in four of five cases .*\(815 hours of history\)\.$/,
     )
     for (const line of ['steps', 'fan', 'middle', 'limit'])
-      assert.match(
-        (await sheet('users-month').locator(`.burndown-${line}`).getAttribute('d')) ?? '',
-        /^M[\d.]+ [\d.]+[LH]/,
-      )
+      await becomes(() => sheet('users-month').locator(`.burndown-${line}`).getAttribute('d'), /^M[\d.]+ [\d.]+[LH]/)
     await sheet('users-month')
       .getByText(/requests of the user "ann".*n = \d+ requests/)
       .waitFor()
@@ -77,8 +68,8 @@ describe('budgets in a browser', BROWSER, () => {
     const rows = sheet('users-month')
       .getByRole('region', { name: /^Remaining of/ })
       .getByRole('row')
-    assert.equal(await sheet('users-month').getByText('(expected)').count(), 24)
-    assert.match((await rows.nth(1).textContent()) ?? '', /^1 Nov, \d\d:\d\d\$20\.00––$/)
+    await becomes(() => sheet('users-month').getByText('(expected)').count(), 24)
+    await becomes(() => rows.nth(1).textContent(), /^1 Nov, \d\d:\d\d\$20\.00––$/)
   })
 
   test('every subject is found, and shown when chosen, right-to-left names and long ones too', async () => {
@@ -86,10 +77,10 @@ describe('budgets in a browser', BROWSER, () => {
     const find = sheet('users-month').getByRole('searchbox', { name: 'Find a user' })
     await find.fill('مريم')
     const found = sheet('users-month').locator('.subject').filter({ hasText: 'مريم' })
-    assert.equal(await found.count(), 1)
+    await becomes(() => found.count(), 1)
     await found.first().click()
     await sheet('users-month').getByRole('region', { name: 'مريم العبدالله' }).getByText('Posted').waitFor()
-    assert.match(stage.page.url(), /subject=/)
+    await becomes(() => stage.page.url(), /subject=/)
     await find.fill('nobody-yet')
     await sheet('users-month').getByRole('button', { name: 'Open the account of exactly “nobody-yet”' }).click()
     await sheet('users-month').getByText('Too little history to say: 0 of the 336 hours').waitFor()
@@ -111,7 +102,7 @@ describe('budgets in a browser', BROWSER, () => {
       .getByRole('region', { name: 'Limits that hold for a while' })
       .getByRole('row')
       .nth(1)
-    assert.match((await raised.textContent()) ?? '', /^bob\$1,075\.5021 Nov, 15:30 in 3 dthe launchopsEnd now$/)
+    await becomes(() => raised.textContent(), /^bob\$1,075\.5021 Nov, 15:30 in 3 dthe launchopsEnd now$/)
     const stored = (await stage.house.call('GET', '/api/budgets')).json().overrides[0]
     assert.deepEqual(
       [stored.limit, stored.subject, stored.until],
@@ -150,7 +141,7 @@ describe('budgets in a browser', BROWSER, () => {
     await form.getByRole('button', { name: 'Reset' }).click()
     await form.waitFor({ state: 'detached' })
     await sheet('demo').getByLabel('How it stands').getByText('150,000').first().waitFor()
-    assert.match((await sheet('demo').getByLabel('How it stands').textContent()) ?? '', /Posted0Put aside0Left150,000/)
+    await becomes(() => sheet('demo').getByLabel('How it stands').textContent(), /Posted0Put aside0Left150,000/)
     assert.equal((await stage.house.call('GET', '/api/audit')).json().acts[0].action, 'budget.reset')
   })
 
@@ -175,9 +166,9 @@ describe('budgets in a browser', BROWSER, () => {
     })
     await stage.go('/budgets?budget=many')
     await sheet('many').getByText('first 1,000').waitFor()
-    assert.equal(await sheet('many').locator('.subject').count(), 50)
+    await becomes(() => sheet('many').locator('.subject').count(), 50)
     await sheet('many').getByRole('button', { name: 'Show more of 1,000' }).click()
-    assert.equal(await sheet('many').locator('.subject').count(), 100)
+    await becomes(() => sheet('many').locator('.subject').count(), 100)
     await sheet('many').getByRole('searchbox').fill('user-00003')
     await sheet('many')
       .getByRole('button', { name: /exactly “user-00003”/ })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { BROWSER, openMeteredStage } from './console/browser.ts'
+import { becomes, BROWSER, openMeteredStage } from './console/browser.ts'
 
 describe('keys, the record and alerts in a browser', BROWSER, () => {
   const stage = openMeteredStage()
@@ -99,7 +99,7 @@ describe('keys, the record and alerts in a browser', BROWSER, () => {
     await row('two').waitFor()
     await stage.page.getByRole('searchbox', { name: 'Find a key' }).fill('SHOP')
     await row('two').waitFor({ state: 'detached' })
-    assert.equal(await stage.page.locator('.key-row').count(), 1)
+    await becomes(() => stage.page.locator('.key-row').count(), 1)
     await stage.page.getByRole('searchbox', { name: 'Find a key' }).fill('none such')
     await stage.page.getByText('No key fits “none such”.').waitFor()
   })
@@ -114,12 +114,12 @@ describe('keys, the record and alerts in a browser', BROWSER, () => {
     await stage.go('/record')
     const rows = stage.page.getByRole('list', { name: 'Record' }).getByRole('listitem')
     await rows.nth(49).waitFor()
-    assert.equal(await rows.count(), 50)
-    assert.match((await rows.first().textContent()) ?? '', /^key\.create key 59role userops18 Nov, 15:31 /)
+    await becomes(() => rows.count(), 50)
+    await becomes(() => rows.first().textContent(), /^key\.create key 59role userops18 Nov, 15:31 /)
     await stage.page.getByRole('button', { name: 'Show earlier' }).click()
     await rows.filter({ hasText: 'budget.override' }).waitFor()
-    assert.match(
-      (await rows.filter({ hasText: 'budget.override' }).textContent()) ?? '',
+    await becomes(
+      () => rows.filter({ hasText: 'budget.override' }).textContent(),
       /^budget.override users-month“a demo” · subject ann · limit \$25\.00 · from .* · until 20 Nov, 01:00/,
     )
     await stage.page.getByRole('button', { name: 'Show earlier' }).waitFor({ state: 'detached' })
@@ -162,7 +162,7 @@ describe('keys, the record and alerts in a browser', BROWSER, () => {
       await stage.page.getByRole('navigation', { name: 'Screens' }).getByRole('link').allTextContents(),
       ['Ask'],
     )
-    assert.equal(await stage.page.getByRole('button', { name: /alert/i }).count(), 0)
+    await becomes(() => stage.page.getByRole('button', { name: /alert/i }).count(), 0)
   })
 
   test('from 360 pixels on nothing runs off the side, whatever keys are called', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { BROWSER, openMeteredStage } from './console/browser.ts'
+import { becomes, BROWSER, openMeteredStage } from './console/browser.ts'
 import { serveMetered } from './console/metered.ts'
 
 describe('usage in a browser', BROWSER, () => {
@@ -36,7 +36,7 @@ describe('usage in a browser', BROWSER, () => {
     await stage.page.keyboard.press('Enter')
     await part(/^user ann: \$\d+\.\d\d, 5\d %$/).waitFor()
     assert.match((await focused()) ?? '', /^user ann:/, 'the focus goes along')
-    assert.match(stage.page.url(), /\?in=web$/)
+    await becomes(() => stage.page.url(), /\?in=web$/)
     await table('user').getByRole('button', { name: 'bob' }).waitFor()
     await stage.page.keyboard.press('Escape')
     await part(/^team web:/).waitFor()
@@ -45,7 +45,7 @@ describe('usage in a browser', BROWSER, () => {
     await part(/^user ann:/)
       .first()
       .waitFor()
-    assert.match(stage.page.url(), /\?in=web$/)
+    await becomes(() => stage.page.url(), /\?in=web$/)
   })
 
   test('what stands for several opens to them, in the drawing and in the table', async () => {
@@ -54,12 +54,12 @@ describe('usage in a browser', BROWSER, () => {
     await part(/^user trainee-/)
       .first()
       .waitFor()
-    assert.equal(await part(/^user dee/).count(), 0)
+    await becomes(() => part(/^user dee/).count(), 0)
     await table('user')
       .getByRole('button', { name: /^trainee-/ })
       .first()
       .waitFor()
-    assert.equal(await table('user').getByRole('button', { name: 'dee' }).count(), 0)
+    await becomes(() => table('user').getByRole('button', { name: 'dee' }).count(), 0)
     await stage.page.getByText('These others together.').waitFor()
     await stage.page
       .getByRole('navigation', { name: 'Parts gone into' })
@@ -112,8 +112,8 @@ describe('usage in a browser', BROWSER, () => {
     await stage.page.getByText(/\d+ requests have no price\./).waitFor()
     const raw = table('model').getByRole('row').filter({ hasText: 'raw' })
     await raw.getByRole('cell', { name: 'unknown', exact: true }).waitFor()
-    assert.equal(await part(/raw/).count(), 0)
-    assert.match((await stage.page.getByLabel('In all').textContent()) ?? '', /Cost\$\d\d\.\d\d \+ unknown/)
+    await becomes(() => part(/raw/).count(), 0)
+    await becomes(() => stage.page.getByLabel('In all').textContent(), /Cost\$\d\d\.\d\d \+ unknown/)
     await stage.page
       .getByRole('button', { name: /^2026-11-\d\d: \$[\d.]+, and \d+ requests of unknown cost$/ })
       .first()
@@ -128,14 +128,14 @@ describe('usage in a browser', BROWSER, () => {
     await part(/^model chat:/)
       .first()
       .waitFor()
-    assert.equal(await stage.page.getByRole('combobox', { name: 'Level 4' }).inputValue(), 'team')
+    await becomes(() => stage.page.getByRole('combobox', { name: 'Level 4' }).inputValue(), 'team')
     await stage.page.getByRole('radio', { name: 'requests' }).check({ force: true })
     await stage.page.getByRole('radio', { name: '7 d', exact: true }).check({ force: true })
     await part(/^model chat: [\d,]+, \d+ %$/)
       .first()
       .waitFor()
-    assert.match(stage.page.url(), /\?days=7&measure=requests&by=model%2Cuser%2Cprompt%2Cteam$/)
-    assert.equal(await stage.page.locator('.bars-bar').count(), 7)
+    await becomes(() => stage.page.url(), /\?days=7&measure=requests&by=model%2Cuser%2Cprompt%2Cteam$/)
+    await becomes(() => stage.page.locator('.bars-bar').count(), 7)
     await stage.page.reload()
     await part(/^model chat: [\d,]+, \d+ %$/)
       .first()

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { after, afterEach, before, beforeEach } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   chromium,
   type Browser,
@@ -31,6 +32,24 @@ const FLAGS = [
 const mayRun = existsSync(CHROMIUM) || process.env['CI'] === 'true'
 
 export const BROWSER = { skip: !mayRun && `needs ${CHROMIUM}` }
+
+const BECOMES_MS_MAX = 5_000
+const BECOMES_POLL_MS = 25
+
+/** What is read becomes what is expected: pages are drawn when they are ready, and not at once. */
+export async function becomes<Value extends string | number>(
+  read: () => Promise<Value | null> | Value,
+  expected: Value | RegExp,
+): Promise<void> {
+  const until = performance.now() + BECOMES_MS_MAX
+  for (;;) {
+    const value = await read()
+    const isSo = expected instanceof RegExp ? expected.test(String(value ?? '')) : value === expected
+    if (isSo) return
+    if (performance.now() > until) assert.fail(`${JSON.stringify(value)} did not become ${String(expected)}`)
+    await sleep(BECOMES_POLL_MS)
+  }
+}
 
 /** Builds the console as it is now, to where the server looks for it. Returns that folder. */
 async function buildConsole(): Promise<string> {
