@@ -45,6 +45,13 @@ test('text without words has none', () => {
   for (const text of ['', ' \n\t', '!?…', '😀🎉', "'''", '\ud800', '___']) assert.deepEqual(analyzer.terms(text), [])
 })
 
+test('what stands beside a script without spaces is a word only where it has letters', () => {
+  assert.deepEqual(analyzer.terms("𚿰'don’t"), ['𚿰', 'don', 't'])
+  assert.deepEqual(analyzer.terms('東\u0301京'), ['東', '京'])
+  const [, don] = analyzer.words("𚿰'don")
+  assert.deepEqual([don?.term, don?.start, don?.end], ['don', 3, 6])
+})
+
 test('words and terms agree, and a word read alone gives the term it gave in the text', () => {
   const piece = fc.oneof(
     fc.string({ unit: 'grapheme', maxLength: 6 }),

@@ -139,7 +139,10 @@ function dissect(run: string): string | readonly Part[] {
 function pairs(run: string): Part[] {
   const parts: Part[] = []
   const word = (from: number, to: number): void => {
-    if (from < to) parts.push({ term: stem(run.slice(from, to)), from, to })
+    // An apostrophe or an accent alone is none.
+    const at = from + (/^['’]*/.exec(run.slice(from, to))?.[0].length ?? 0)
+    const term = stem(run.slice(at, to))
+    if (term !== '') parts.push({ term, from: at, to })
   }
   let end = 0
   for (const { 0: stretch, index } of run.matchAll(UNSPACED_RUN)) {
