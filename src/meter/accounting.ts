@@ -193,8 +193,14 @@ export class Accounting {
         fenced: () => this.#fenced(),
       },
     })
+    // Without its log an epoch is of no use, and must not be left to fence the next one.
+    const holdLog = await HoldLog.open(rows, clock, escrow).catch(async (cause: unknown) => {
+      await escrow.close().catch(() => {})
+      throw cause
+    })
+    escrow.configure(this.#table)
     this.#escrow = escrow
-    this.#log = await HoldLog.open(rows, clock, escrow)
+    this.#log = holdLog
     this.#ledger = new Ledger(clock, escrow, {
       overrun: ({ hold, account, held, actual }) =>
         log.write('error', 'a call used more than the bound it was held at', {
