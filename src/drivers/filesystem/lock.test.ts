@@ -7,12 +7,16 @@ import { test, type TestContext } from 'node:test'
 import { Fault } from '../../base/errors.ts'
 import { holdFolder } from './lock.ts'
 
-/** Started by the test below as `lock.test.ts hold FOLDER`: holds the folder until it is killed. */
+/** Started by the test below as `lock.test.ts hold FOLDER`: holds the folder until it is killed,
+ *  keeping nothing of what it was given, and collecting garbage. */
 const [, script, role, held] = process.argv
 if (script === import.meta.filename && role === 'hold') {
   holdFolder(held ?? '')
-  process.stdout.write('held\n')
   process.stdin.resume()
+  setImmediate(() => {
+    globalThis.gc?.()
+    process.stdout.write(globalThis.gc ? 'held\n' : 'cannot collect\n')
+  })
 } else {
   tests()
 }
@@ -30,11 +34,12 @@ function tests(): void {
 
   test('another process is refused with the pid of the holder, until that is killed', async (t) => {
     const folder = newFolder(t)
-    const child = spawn(process.execPath, [import.meta.filename, 'hold', folder], {
+    const child = spawn(process.execPath, ['--expose-gc', import.meta.filename, 'hold', folder], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
     t.after(() => child.kill('SIGKILL'))
-    await new Promise((resolve) => child.stdout.once('data', resolve))
+    const said = await new Promise((resolve) => child.stdout.once('data', resolve))
+    assert.equal(String(said), 'held\n')
     refused(folder, 'data_in_use', child.pid)
     refused(folder, 'data_in_use', child.pid) // Having asked must not have weakened the lock.
     unlinkSync(join(folder, 'lock.pid'))

@@ -29,8 +29,18 @@ export function holdFolder(path: string): Hold {
     db?.close()
     throw faultOf(thrown, path)
   }
-  const held = db
-  return { release: () => void (held.isOpen && held.close()) }
+  return held(db)
+}
+
+/** The connection is the lock, and one that nothing refers to is closed when garbage is collected:
+ *  the process refers to it until its end, whether the caller keeps what it got or not. */
+function held(db: DatabaseSync): Hold {
+  const release = (): void => {
+    process.off('exit', release)
+    if (db.isOpen) db.close()
+  }
+  process.on('exit', release)
+  return { release }
 }
 
 /** The process that holds the folder; undefined when nobody does. Not to be asked by the holder
