@@ -11,4 +11,10 @@ export interface Passage {
   readonly text: string
   /** Comparable within one search only. */
   readonly score: number
+  /** SHA-256 of the document's file as it was read, hexadecimal. */
+  readonly contentHash?: string
+  /** The segment of the index it was found in. */
+  readonly segment?: string
+  /** How far the document's origin is trusted, where its source says so. */
+  readonly trust?: string
 }

@@ -140,6 +140,8 @@ class Searching {
           end,
           text,
           score: hit.score,
+          contentHash: document.contentHash,
+          segment: hit.segment,
         },
       ]
     })
