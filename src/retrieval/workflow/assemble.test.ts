@@ -75,8 +75,9 @@ test('passages fit the budget in order of rank; the first is cut rather than lef
   assert.deepEqual(fitPassages([], 100, [BYTES]), { passages: [], tokens: 0 })
 })
 
-test('a budget is kept in the tokens of the model that answers, the dearest of its tokenizers', () => {
+test('a budget is kept in the tokens of the model that answers, the dearest of its tokenizers', async () => {
   const o200k = new PublishedTokenizer('o200k_base', assert.fail)
+  await o200k.load()
   const dense = passage('5f3a-91c7-0b2e '.repeat(60))
   const byModel = fitPassages([dense], 200, [o200k]).passages[0]?.text.length ?? 0
   const byBytes = fitPassages([dense], 200, [BYTES]).passages[0]?.text.length ?? 0
