@@ -91,7 +91,13 @@ function summary(judged: readonly Judged[], says: (one: Judged) => boolean): str
 function figures(which: string, judged: readonly Judged[], says: (one: Judged) => boolean): Figure[] {
   const { said, right, unanswerable } = counts(judged, says)
   return [
-    { kind: 'figure', name: `"not in the sources", ${which}: precision`, unit: interval(right, said), value: right / said, n: said },
+    {
+      kind: 'figure',
+      name: `"not in the sources", ${which}: precision`,
+      unit: interval(right, said),
+      value: right / said,
+      n: said,
+    },
     {
       kind: 'figure',
       name: `"not in the sources", ${which}: recall`,
@@ -178,8 +184,16 @@ async function fill(index: MemoryIndex, rows: MemoryRows): Promise<void> {
     segments.push(segment)
     await rows.commit([
       put(DOCUMENTS, documentKey('handbook', file), {
-        ...{ id: file, uri: `docs/${file}`, title: parsed.title, mediaType: parsed.mediaType, contentHash: '', bytes: 0 },
-        ...{ segment, firstChunk: 0, chunkCount: chunks.length, ingestedAtMs: 0 },
+        id: file,
+        uri: `docs/${file}`,
+        title: parsed.title,
+        mediaType: parsed.mediaType,
+        contentHash: '',
+        bytes: 0,
+        segment,
+        firstChunk: 0,
+        chunkCount: chunks.length,
+        ingestedAtMs: 0,
       }),
       ...chunks.map((one, at) => put(CHUNKS, chunkKey(segment, at), { ...one, document: file })),
     ])

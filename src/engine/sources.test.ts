@@ -74,6 +74,9 @@ test('a mark that is never closed is no source, and costs no more than its lengt
   assert.deepEqual(readSources('<source id="1" title="">\ntext'), [])
   assert.deepEqual(readSources('<source id="1" title="">\n'.repeat(50_000)), [])
   assert.deepEqual(readSources(`\n</source>${'<source id="1" title="">\n'.repeat(50_000)}`), [])
-  const many = Array.from({ length: 50_000 }, (_, at) => `<source-${at.toString(16).padStart(16, '0')} id="1" title="">\n`)
+  const many = Array.from(
+    { length: 50_000 },
+    (_, at) => `<source-${at.toString(16).padStart(16, '0')} id="1" title="">\n`,
+  )
   assert.deepEqual(readSources(many.join('')), [])
 })

@@ -37,7 +37,8 @@ export function writeSource({ number, title, text, trust }: Source, { nonce, dat
   return `<source-${nonce} id="${number}" title="${escapeTitle(title)}"${more}>\n${marked.replaceAll(nonce, '0'.repeat(nonce.length))}\n</source-${nonce}>`
 }
 
-const OPENING = /<source(-[0-9a-f]{16})? id="(\d{1,4})" title="([^"]*)"(?: trust="[^"]*")?(?: spaces="([\ue000-\uf8ff])")?>\n/g
+const OPENING =
+  /<source(-[0-9a-f]{16})? id="(\d{1,4})" title="([^"]*)"(?: trust="[^"]*")?(?: spaces="([\ue000-\uf8ff])")?>\n/g
 
 export interface MarkedSource extends Source {
   /** Range of the whole mark in the prompt: [start, end). */

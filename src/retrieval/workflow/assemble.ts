@@ -143,7 +143,12 @@ export function sourcesText(passages: readonly Passage[], marks: Marks): string 
 }
 
 /** The caller's body with the instructions and sources put before the conversation. */
-export function promptWith(body: JsonObject, spec: WorkflowSpec, passages: readonly Passage[], marks: Marks): JsonObject {
+export function promptWith(
+  body: JsonObject,
+  spec: WorkflowSpec,
+  passages: readonly Passage[],
+  marks: Marks,
+): JsonObject {
   const conversation = Array.isArray(body['messages']) ? (body['messages'] as readonly Json[]) : []
   const content = `${instructionsOf(spec, marks)}\n\n${sourcesText(passages, marks)}`
   return { ...body, messages: [{ role: 'system', content }, ...conversation.filter(isObject)] }

@@ -58,7 +58,10 @@ export function citationsIn(
     const terms = new Set(analyzer.terms(answer.slice(start, end).replace(MARKS, '')))
     const text = passages[marker.source - 1]?.text ?? ''
     const own = given?.filter(({ source }) => source === marker.source)
-    const quote = own === undefined ? bestRange(analyzer, terms, text, sentences(text)) : (bestRange(analyzer, terms, text, own) ?? own[0])
+    const quote =
+      own === undefined
+        ? bestRange(analyzer, terms, text, sentences(text))
+        : (bestRange(analyzer, terms, text, own) ?? own[0])
     return quote === undefined
       ? marker
       : { ...marker, quote: { source: marker.source, start: quote.start, end: quote.end } }

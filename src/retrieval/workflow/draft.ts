@@ -65,7 +65,8 @@ export class Draft {
     }
     const { frame: passed, text, isLast } = this.outlet.pass(frame)
     this.#text += text
-    if (this.#stream && !isLast) return passed
+    // What had only another choice, or a call that may not be made, says nothing.
+    if (this.#stream && !isLast) return (passed['choices'] as readonly Json[]).length === 0 ? undefined : passed
     this.#last = passed
     return undefined
   }

@@ -185,3 +185,154 @@ test('a conversation without a question is refused', async () => {
   assert.equal(got.fault?.code, 'field_invalid')
 })
 
+test('where the passages do not speak of what is asked, no model is asked, and the answer says who decided', async () => {
+  for (const stream of [true, false]) {
+    const { inner, got, start } = open([KEYS, DISK], { evidenceMin: 0.3 })
+    start(stream, 'Who composed this opera in Vienna?')
+    await settled()
+    assert.equal(inner.length, 0)
+    const { headworks, choices } = last(got.frames)
+    assert.deepEqual(
+      [headworks.answered, headworks.unanswered_by, headworks.evidence, choices[0].finish_reason],
+      [false, 'retrieval', 0, 'stop'],
+    )
+    assert.deepEqual(got.end, {})
+  }
+})
+
+test('who says that the sources hold no answer: the engine, a statement, missing citations', async () => {
+  for (const [text, said, by] of [
+    ['Keys [1].', { answered: false }, 'engine'],
+    ['The sources do not say how keys are made [1].', undefined, 'statement'],
+    ['Keys are made of brass.', undefined, 'citations'],
+    ['Keys are made with `keys create` [1].', undefined, undefined],
+  ] as const) {
+    const { inner, got, start, trace } = open([KEYS])
+    start(false)
+    await settled()
+    inner[0]?.sink.frame({ ...completion(text), ...(said === undefined ? {} : { headworks: said }) })
+    inner[0]?.sink.end({})
+    const { headworks } = last(got.frames)
+    assert.deepEqual([headworks.answered, headworks.unanswered_by], [by === undefined, by])
+    assert.equal(headworks.groundedness === undefined, by !== undefined)
+    assert.equal(trace.notes['answered'], by === undefined)
+  }
+})
+
+test('a judge is asked where one is named; when it fails or rambles, words judge, and are labelled so', async () => {
+  for (const [reply, method] of [
+    ['1. no', 'model'],
+    ['I think it is fine.', 'lexical'],
+    [undefined, 'lexical'],
+  ] as const) {
+    const { inner, got, start } = open([KEYS], { groundedness: 'judge' })
+    start(true)
+    await settled()
+    inner[0]?.sink.frame(chunk({ content: 'Make a key with `keys create` [1].' }))
+    inner[0]?.sink.frame(chunk({}, 'stop'))
+    inner[0]?.sink.end({ usage: { ...NO_USAGE, inputTokens: 9 } })
+    await settled()
+    assert.equal(got.end, undefined, 'the end waits for the judge')
+    const judge = inner[1]
+    assert.equal(judge?.model, 'judge')
+    if (reply === undefined) judge?.sink.fail(fault('engine_busy', { engine: 'e' }))
+    else {
+      judge?.sink.frame(completion(reply))
+      judge?.sink.end({})
+    }
+    await settled()
+    const { groundedness } = last(got.frames).headworks
+    assert.deepEqual([groundedness.method, groundedness.score], [method, method === 'model' ? 0 : 1])
+    assert.deepEqual(got.end, {}, 'the usage of the last call alone would be too little')
+  }
+})
+
+test('an answer that is cancelled while it is judged stops the judge', async () => {
+  const { inner, got, start } = open([KEYS], { groundedness: 'judge' })
+  const attempt = start(false)
+  await settled()
+  inner[0]?.sink.frame(completion('Make a key with `keys create` [1].'))
+  inner[0]?.sink.end({})
+  await settled()
+  attempt.cancel()
+  await settled()
+  assert.deepEqual([inner[1]?.cancelled, got.frames, got.end], [true, [], undefined])
+})
+
+const CONVERSATION = {
+  messages: [
+    { role: 'user', content: 'How do I rotate a key?' },
+    { role: 'assistant', content: 'With `keys rotate` [1].' },
+    { role: 'user', content: 'And how long is the old one valid?' },
+  ],
+}
+
+test('a question that points back is searched with what it points at, and asked as it stands', async () => {
+  const { inner, asked, startWith, trace } = open([KEYS])
+  startWith(false, CONVERSATION)
+  await settled()
+  assert.equal(asked[0]?.question, 'And how long is the old one valid? (rotate key)')
+  assert.equal(messagesOf(inner[0]?.call).at(-1)?.content, 'And how long is the old one valid?')
+  const span = trace.spans().find(({ name }) => name === 'rewrite')
+  assert.deepEqual(span?.attributes, { method: 'terms', carried: ['rotate', 'key'] })
+})
+
+test('a model rewrites where one is named; when it fails, words do', async () => {
+  for (const [reply, question] of [
+    ['How long is an old key valid after rotation?', 'How long is an old key valid after rotation?'],
+    [undefined, 'And how long is the old one valid? (rotate key)'],
+  ] as const) {
+    const { inner, asked, startWith, got } = open([KEYS], { rewrite: 'small' })
+    startWith(false, CONVERSATION)
+    await settled()
+    assert.deepEqual([inner[0]?.model, asked.length], ['small', 0])
+    if (reply === undefined) inner[0]?.sink.fail(fault('engine_busy', { engine: 'e' }))
+    else {
+      inner[0]?.sink.frame(completion(reply))
+      inner[0]?.sink.end({})
+    }
+    await settled()
+    assert.equal(asked[0]?.question, question)
+    inner[1]?.sink.frame(completion('A day [1].'))
+    inner[1]?.sink.end({ usage: NO_USAGE })
+    assert.deepEqual(got.end, {})
+  }
+})
+
+test('the lineage names what was shown by its hashes, and what showed it', async () => {
+  const { engine, inner, start, trace } = open([{ ...KEYS, contentHash: 'file', segment: 'handbook/seg_1' }])
+  start(true)
+  await settled()
+  inner[0]?.sink.frame({ ...chunk({ content: 'Make a key with `keys create` [1].' }), model: 'weights-2' })
+  inner[0]?.sink.frame(chunk({}, 'stop'))
+  inner[0]?.sink.end({})
+  // oxlint-disable-next-line typescript/no-explicit-any -- Tests read whatever shape they expect.
+  const { lineage, groundedness } = trace.notes as any
+  assert.deepEqual(
+    [lineage.workflow, lineage.version, lineage.collection, lineage.segments, lineage.reported, lineage.cited],
+    ['docs', engine.version, 'handbook', ['handbook/seg_1'], { model: 'weights-2' }, [1]],
+  )
+  const [shown] = lineage.passages
+  assert.deepEqual([shown.contentHash, shown.start, shown.end, shown.textHash.length], ['file', 100, 156, 64])
+  assert.match(lineage.promptVersion, /^[0-9a-f]{16}$/)
+  assert.deepEqual([groundedness.score, groundedness.sentences, groundedness.method], [1, 1, 'lexical'])
+  assert.ok(!JSON.stringify(lineage).includes('Make a key'), 'hashes, not texts')
+})
+
+test('a version changes with all that shapes an answer, and with nothing else', () => {
+  const version = versionOf(SPEC, null)
+  assert.match(version, /^[0-9a-f]{16}$/)
+  assert.equal(versionOf({ ...SPEC, name: 'other' }, null), version)
+  const { topK, ...others } = SPEC
+  assert.equal(versionOf({ ...others, topK }, null), version, 'whatever the order of fields')
+  const changed = [
+    versionOf({ ...SPEC, topK: 3 }, null),
+    versionOf({ ...SPEC, instructions: 'Rhyme.' }, null),
+    versionOf({ ...SPEC, model: 'other' }, null),
+    versionOf({ ...SPEC, policy: { ...SPEC.policy, links: 'any' } }, null),
+    versionOf({ ...SPEC, contextTokensMax: 999 }, null),
+    versionOf({ ...SPEC, evidenceMin: 0.5 }, null),
+    versionOf(SPEC, [{ name: 'chat', deployments: ['a/b'] }]),
+  ]
+  assert.equal(new Set([version, ...changed]).size, changed.length + 1)
+})

@@ -34,6 +34,9 @@ const STATEMENTS: readonly RegExp[] = [
 /** Whether a model says plainly, at the beginning, that its sources do not hold the answer. English;
  *  other languages are told by their missing citations. */
 export function saysUnanswered(answer: string): boolean {
-  const [beginning = ''] = answer.slice(0, STATEMENT_UNITS_MAX).trim().split(/(?<=[.!?])\s/, 1)
+  const [beginning = ''] = answer
+    .slice(0, STATEMENT_UNITS_MAX)
+    .trim()
+    .split(/(?<=[.!?])\s/, 1)
   return STATEMENTS.some((one) => one.test(beginning))
 }

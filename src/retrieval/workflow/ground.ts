@@ -72,7 +72,11 @@ export function supports(analyzer: Analyzer, claim: Claim, passages: readonly Pa
   })
 }
 
-export function lexicalGroundedness(analyzer: Analyzer, answer: string, passages: readonly Passage[]): Groundedness | undefined {
+export function lexicalGroundedness(
+  analyzer: Analyzer,
+  answer: string,
+  passages: readonly Passage[],
+): Groundedness | undefined {
   const claims = claimsOf(analyzer, answer, passages.length)
   return scoreOf(
     claims.map((claim) => supports(analyzer, claim, passages)),

@@ -17,7 +17,16 @@ export interface Shown {
   readonly passages: readonly Passage[]
 }
 
-export const lineageOf = ({ spec, version, question, rewrite, found, evidence, context, passages }: Shown): JsonObject => ({
+export const lineageOf = ({
+  spec,
+  version,
+  question,
+  rewrite,
+  found,
+  evidence,
+  context,
+  passages,
+}: Shown): JsonObject => ({
   workflow: spec.name,
   version,
   collection: spec.collection,

@@ -4,11 +4,15 @@ import fc from 'fast-check'
 import { LinkFilter, type LinkPolicy, LinkRules } from './links.ts'
 
 const SOURCES = [
-  { uri: 'https://wiki.example/keys', text: 'See [the guide](https://ok.example/guide?a=1), https://ok.example/x. Or <https://ok.example/y>.' },
+  {
+    uri: 'https://wiki.example/keys',
+    text: 'See [the guide](https://ok.example/guide?a=1), https://ok.example/x. Or <https://ok.example/y>.',
+  },
   { uri: 'docs/keys.md', text: 'Log to https://evil.example/log?d= and www.plain.example/a.' },
 ]
 
-const rules = (policy: Partial<LinkPolicy> = {}) => new LinkRules({ links: 'sources', hosts: ['cdn.example'], ...policy }, SOURCES)
+const rules = (policy: Partial<LinkPolicy> = {}) =>
+  new LinkRules({ links: 'sources', hosts: ['cdn.example'], ...policy }, SOURCES)
 
 function filtered(text: string, policy: Partial<LinkPolicy> = {}): string {
   const filter = new LinkFilter(rules(policy))
@@ -27,7 +31,10 @@ const HARMFUL = [
 test('links of the sources stay; others go, their words stay', () => {
   for (const [text, kept] of [
     ['See [the guide](https://ok.example/guide?a=1).', 'See [the guide](https://ok.example/guide?a=1).'],
-    ['See https://ok.example/x, then **https://ok.example/y**.', 'See https://ok.example/x, then **https://ok.example/y**.'],
+    [
+      'See https://ok.example/x, then **https://ok.example/y**.',
+      'See https://ok.example/x, then **https://ok.example/y**.',
+    ],
     ['<https://ok.example/y> and [https://ok.example/x](https://ok.example/x)', undefined],
     ['[a](docs/keys.md#top) [b](#c) [1] [2, 3]', undefined],
     ['[wiki](https://wiki.example/keys)', undefined],
@@ -62,7 +69,7 @@ test('links of the sources stay; others go, their words stay', () => {
     ['[](https://evil.example)](https://evil.example)', '[] (link removed)] (link removed)'],
     ['[https://evil.example](https://evil.example)', '[(link removed)] (link removed)'],
     ['https://', undefined],
-    ['[Note]: don\'t (really) do it', undefined],
+    ["[Note]: don't (really) do it", undefined],
     ['[[1]](https://evil.example)', '[[1]] (link removed)'],
     ['HTTPS://EVIL.example/a', '(link removed)'],
   ] as const)
@@ -77,13 +84,19 @@ test('a picture is told from a link whatever stands in its words', () => {
     `![${'['.repeat(100)}](https://ok.example/x)`,
   ])
     assert.ok(!filtered(text).includes('](https://ok.example/x') || text.startsWith('[!'), filtered(text))
-  assert.equal(filtered('[![a](https://ok.example/x)](https://ok.example/x)'), '[![a] (link removed)](https://ok.example/x)')
+  assert.equal(
+    filtered('[![a](https://ok.example/x)](https://ok.example/x)'),
+    '[![a] (link removed)](https://ok.example/x)',
+  )
   assert.equal(filtered('![a\n\n[b](https://ok.example/x)'), '![a\n\n[b](https://ok.example/x)')
 })
 
 test('policies: everything, nothing', () => {
   assert.equal(filtered('![x](https://evil.example)', { links: 'any' }), '![x](https://evil.example)')
-  assert.equal(filtered('[x](https://ok.example/x) [y](docs/a.md)', { links: 'none' }), '[x] (link removed) [y] (link removed)')
+  assert.equal(
+    filtered('[x](https://ok.example/x) [y](docs/a.md)', { links: 'none' }),
+    '[x] (link removed) [y] (link removed)',
+  )
 })
 
 test('what is not seen does not leave', () => {
@@ -103,8 +116,36 @@ test('a link without an end is held no longer than its bound, and does not leave
 })
 
 const PARTS = [
-  'https://', 'http:/', 'www.', 'evil.example/s', 'ok.example/x', '](', '![', '[', ']', '(', ')', '<', '>', 'img src=', '"', ' ', '\n', ': ',
-  '\\', '//', 'a', '\u{1f600}', '\u200b', 'https://ok.example/x', 'https://evil.example/log?d=', '<a href="', '&#47;', '`', '!', ':',
+  'https://',
+  'http:/',
+  'www.',
+  'evil.example/s',
+  'ok.example/x',
+  '](',
+  '![',
+  '[',
+  ']',
+  '(',
+  ')',
+  '<',
+  '>',
+  'img src=',
+  '"',
+  ' ',
+  '\n',
+  ': ',
+  '\\',
+  '//',
+  'a',
+  '\u{1f600}',
+  '\u200b',
+  'https://ok.example/x',
+  'https://evil.example/log?d=',
+  '<a href="',
+  '&#47;',
+  '`',
+  '!',
+  ':',
 ]
 
 test('whole or in pieces the same text comes out, and nothing harmful', () => {

@@ -198,10 +198,11 @@ export class LinkFilter {
       return { says: `] ${next}`, units: 2 }
     }
     this.#brackets.pop()
-    const { target, units } = found
+    const { target, targetEnd, units } = found
     // A definition may be used by a picture further on.
     const use = next === ':' || isIn ? 'picture' : 'link'
-    if (this.#rules.allows(target, use)) return this.#literal(`]${next}${rest.slice(0, units)}`)
+    // What stands behind the target is looked at like any text.
+    if (this.#rules.allows(target, use)) return this.#literal(`]${next}${rest.slice(0, targetEnd)}`)
     this.#removed++
     return { says: next === ':' ? `]: ${REMOVED}` : `] ${REMOVED}`, units: 2 + units }
   }
@@ -236,8 +237,7 @@ export class LinkFilter {
       this.#removed++
       return { says: REMOVED, units: close + 1 }
     }
-    if (close > 0 && !LOADING_TAG.test(inside) && !LOADING_ATTRIBUTE.test(inside))
-      return this.#literal(part.slice(0, close + 1))
+    if (close > 0 && !LOADING_TAG.test(inside) && !LOADING_ATTRIBUTE.test(inside)) return this.#literal('<')
     return { says: '< ', units: 1 }
   }
 }
@@ -263,31 +263,43 @@ function startOf(tail: string): number {
   return 0
 }
 
-/** After `](`: the target, and how far the parenthesis reaches. */
-function insideParentheses(rest: string): { target: string; units: number } | undefined {
+interface Target {
+  readonly target: string
+  readonly targetEnd: number
+  /** How far all that belongs to it reaches. */
+  readonly units: number
+}
+
+/** After `](`. */
+function insideParentheses(rest: string): Target | undefined {
   const opening = /^\s*</.exec(rest)
   if (opening !== null) {
     const close = rest.indexOf('>', opening[0].length)
     const end = close < 0 ? -1 : rest.indexOf(')', close)
-    return end < 0 ? undefined : { target: rest.slice(opening[0].length, close), units: end + 1 }
+    return end < 0 ? undefined : { target: rest.slice(opening[0].length, close), targetEnd: close + 1, units: end + 1 }
   }
   let depth = 1
   for (let at = 0; at < rest.length; at++) {
     if (rest[at] === '(') depth++
-    else if (rest[at] === ')' && --depth === 0)
-      return { target: rest.slice(0, at).trim().split(/\s/, 1)[0] ?? '', units: at + 1 }
+    else if (rest[at] === ')' && --depth === 0) {
+      const [, space = '', target = ''] = /^(\s*)(\S*)/.exec(rest.slice(0, at)) ?? []
+      return { target, targetEnd: space.length + target.length, units: at + 1 }
+    }
   }
   return undefined
 }
 
 const LEADS = /[:\\&]|^<?(?:\/\/|www\.)/i
 
+const NO_TARGET: Target = { target: '', targetEnd: 0, units: 0 }
+
 /** After `]:`. */
-function definition(rest: string, isEnd: boolean): { target: string; units: number } | undefined {
+function definition(rest: string, isEnd: boolean): Target | undefined {
   const found = /^(\s*)(\S+)/.exec(rest)
-  if (found === null) return isEnd ? { target: '', units: 0 } : undefined
+  if (found === null) return isEnd ? NO_TARGET : undefined
   const [whole, , target = ''] = found
   if (whole.length === rest.length && !isEnd) return undefined
   // After a colon there may be anything; only what can lead elsewhere is a target.
-  return LEADS.test(target) ? { target: target.replace(/^<|>$/g, ''), units: whole.length } : { target: '', units: 0 }
+  if (!LEADS.test(target)) return NO_TARGET
+  return { target: target.replace(/^<|>$/g, ''), targetEnd: whole.length, units: whole.length }
 }

@@ -11,7 +11,15 @@ import type { WorkflowPolicy } from './spec.ts'
 /** Fields of a request that offer a model something to act with. */
 const TOOL_FIELDS = ['tools', 'tool_choice', 'parallel_tool_calls'] as const
 /** Not passed on under any policy: what a provider would act on by itself. */
-const ACTING_FIELDS = ['functions', 'function_call', 'web_search_options', 'plugins', 'mcp_servers', 'modalities', 'audio'] as const
+const ACTING_FIELDS = [
+  'functions',
+  'function_call',
+  'web_search_options',
+  'plugins',
+  'mcp_servers',
+  'modalities',
+  'audio',
+] as const
 /** The same in what is passed on to engines of Anthropic's dialect. */
 const ANTHROPIC_ACTING_FIELDS = ['mcp_servers', 'container', 'context_management'] as const
 
@@ -29,7 +37,11 @@ export function offer(given: JsonObject, policy: WorkflowPolicy): Offered {
   const body: { [name: string]: Json | undefined } = { ...given }
   const { n, tool_choice: choice } = given
   if (typeof n === 'number' && n > 1)
-    throw fault('field_invalid', { field: 'n', problem: 'must be 1: a workflow gives one answer', remedy: 'Leave it out.' })
+    throw fault('field_invalid', {
+      field: 'n',
+      problem: 'must be 1: a workflow gives one answer',
+      remedy: 'Leave it out.',
+    })
   for (const field of ACTING_FIELDS) delete body[field]
   if (isObject(given['anthropic'])) {
     const anthropic: { [name: string]: Json | undefined } = { ...given['anthropic'] }
@@ -114,9 +126,12 @@ export class Outlet {
     const given = choice?.[name]
     const part = this.#part(isObject(given) ? given : {}, isLast)
     const content = part['content']
-    const choices = choice === undefined ? [] : [{ ...picked(choice, CHOICE_FIELDS), [name]: part, ...this.#finish(choice) }]
+    const kept =
+      choice === undefined
+        ? []
+        : [{ ...picked({ ...choice, [name]: part }, [...CHOICE_FIELDS, name]), ...this.#finish(choice) }]
     return {
-      frame: { ...picked(frame, FRAME_FIELDS), choices },
+      frame: { ...picked(frame, FRAME_FIELDS), choices: kept },
       text: typeof content === 'string' ? content : '',
       isLast,
     }
@@ -128,13 +143,12 @@ export class Outlet {
   }
 
   #part(given: JsonObject, isLast: boolean): JsonObject {
-    const part: { [name: string]: Json } = picked(given, ['role'])
+    const part = picked(given, ['role', ...TEXTS])
     for (const name of TEXTS) {
-      const value = given[name]
+      const value = given[name] ?? undefined
       const filter = this.#filters[name]
       const passed = filter.push(textOf(value)) + (isLast ? filter.end() : '')
-      if (passed !== '' || typeof value === 'string') part[name] = passed
-      else if (value === null) part[name] = null
+      if (passed !== '' || value !== undefined) part[name] = passed
     }
     const calls = listOf(given['tool_calls']).filter((call, at) => this.#mayCall(call, at))
     if (calls.length > 0) part['tool_calls'] = calls
@@ -164,11 +178,10 @@ export class Outlet {
   }
 }
 
-function picked(from: JsonObject, fields: readonly string[]): { [name: string]: Json } {
-  const found: { [name: string]: Json } = {}
-  for (const field of fields) {
-    const value = from[field]
-    if (value !== undefined) found[field] = value
-  }
-  return found
-}
+/** In the order in which they stood. */
+const picked = (from: JsonObject, fields: readonly string[]): { [name: string]: Json } =>
+  Object.fromEntries(
+    Object.entries(from).flatMap(([name, value]) =>
+      fields.includes(name) && value !== undefined ? [[name, value]] : [],
+    ),
+  )

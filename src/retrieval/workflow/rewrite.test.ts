@@ -12,13 +12,31 @@ const said = (...asked: string[]): Turn[] =>
 
 test('a question that points back takes along what the one before was about', () => {
   for (const [turns, words] of [
-    [['How do I rotate a key?', 'And how long does the old one stay valid?'], ['rotate', 'key']],
-    [['Which file formats can be ingested?', 'What about PDF?'], ['file', 'formats', 'ingested']],
+    [
+      ['How do I rotate a key?', 'And how long does the old one stay valid?'],
+      ['rotate', 'key'],
+    ],
+    [
+      ['Which file formats can be ingested?', 'What about PDF?'],
+      ['file', 'formats', 'ingested'],
+    ],
     [['What is a budget?', 'Can it be raised?'], ['budget']],
-    [['Where is the pepper stored?', 'Why?'], ['pepper', 'stored']],
-    [['How do I create a workflow?', 'And delete one?'], ['create', 'workflow']],
-    [['What does the breaker do?', 'When does it open?', 'And close again?'], ['open', 'breaker']],
-    [['Was macht ein Budget?', 'Warum?'], ['macht', 'ein', 'Budget']],
+    [
+      ['Where is the pepper stored?', 'Why?'],
+      ['pepper', 'stored'],
+    ],
+    [
+      ['How do I create a workflow?', 'And delete one?'],
+      ['create', 'workflow'],
+    ],
+    [
+      ['What does the breaker do?', 'When does it open?', 'And close again?'],
+      ['open', 'breaker'],
+    ],
+    [
+      ['Was macht ein Budget?', 'Warum?'],
+      ['macht', 'ein', 'Budget'],
+    ],
   ] as const)
     assert.deepEqual(carryTerms(analyzer, said(...turns)).carried, words, turns.join(' | '))
   const { question } = carryTerms(analyzer, said('How do I rotate a key?', 'And revoke it?'))
@@ -49,7 +67,10 @@ test('of a body the turns are what was said by both', () => {
     { role: 'user', content: [{ type: 'text', text: 'second' }] },
     'noise',
   ]
-  assert.deepEqual(turnsOf({ messages }), said('first', 'second').filter(({ role }) => role === 'user'))
+  assert.deepEqual(
+    turnsOf({ messages }),
+    said('first', 'second').filter(({ role }) => role === 'user'),
+  )
   assert.deepEqual(turnsOf({}), [])
 })
 

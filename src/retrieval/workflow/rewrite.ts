@@ -61,7 +61,9 @@ export function carryTerms(analyzer: Analyzer, turns: readonly Turn[]): Carried 
     if (!leansBack(analyzer, earlier)) break
   }
   const words = [...carried.values()]
-  return words.length === 0 ? { question, carried: [] } : { question: `${question} (${words.join(' ')})`, carried: words }
+  return words.length === 0
+    ? { question, carried: [] }
+    : { question: `${question} (${words.join(' ')})`, carried: words }
 }
 
 export const REWRITE_INSTRUCTIONS =
@@ -89,6 +91,9 @@ const REWRITTEN_UNITS_MAX = 1000
 /** The question in a model's reply; undefined where it is no question. */
 export function readRewritten(reply: string): string | undefined {
   const [line = ''] = reply.trim().split('\n')
-  const text = line.replace(/^(?:user|question|rewritten question)\s*:\s*/i, '').replace(/^"(.*)"$/, '$1').trim()
+  const text = line
+    .replace(/^(?:user|question|rewritten question)\s*:\s*/i, '')
+    .replace(/^"(.*)"$/, '$1')
+    .trim()
   return text === '' || text.length > REWRITTEN_UNITS_MAX ? undefined : text
 }

@@ -10,7 +10,16 @@ import { Draft, withAnnotations } from './draft.ts'
 import type { WorkflowDependencies } from './dependencies.ts'
 import { evidenceOf, saysUnanswered } from './evidence.ts'
 import { find, type Found } from './find.ts'
-import { type Claim, claimsOf, type Groundedness, groundednessJson, judgePrompt, lexicalGroundedness, readVerdicts, scoreOf } from './ground.ts'
+import {
+  type Claim,
+  claimsOf,
+  type Groundedness,
+  groundednessJson,
+  judgePrompt,
+  lexicalGroundedness,
+  readVerdicts,
+  scoreOf,
+} from './ground.ts'
 import { lineageOf } from './lineage.ts'
 import { LinkRules } from './links.ts'
 import { offer, type Offered, Outlet } from './outlet.ts'
@@ -54,13 +63,7 @@ export class Run implements Attempt {
   #draft: Draft | undefined
   #sentFirst = false
 
-  constructor(
-    spec: WorkflowSpec,
-    version: string,
-    dependencies: WorkflowDependencies,
-    call: ChatCall,
-    sink: ChatSink,
-  ) {
+  constructor(spec: WorkflowSpec, version: string, dependencies: WorkflowDependencies, call: ChatCall, sink: ChatSink) {
     this.#spec = spec
     this.#version = version
     this.#dependencies = dependencies
@@ -124,7 +127,11 @@ export class Run implements Attempt {
     const { requestId, spending, stream, outputTokensMax } = this.#call
     const { random } = this.#dependencies
     const span = this.#call.span.child('generate')
-    this.#draft = new Draft(new Outlet(offered, new LinkRules(this.#spec.policy, this.#passages)), this.#passages, stream)
+    this.#draft = new Draft(
+      new Outlet(offered, new LinkRules(this.#spec.policy, this.#passages)),
+      this.#passages,
+      stream,
+    )
     const marks = newMarks(random, this.#spec.spotlight)
     const body = promptWith(offered.body, this.#spec, this.#passages, marks)
     const inner = this.#dependencies.callModel(
@@ -226,7 +233,10 @@ export class Run implements Attempt {
     this.#isShared = true
     const sources = sourcesText(this.#passages, newMarks(random, 'delimit'))
     const reply = await askModel(callModel, model, {
-      ...{ requestId, spending, span, signal: this.#stop.signal },
+      requestId,
+      spending,
+      span,
+      signal: this.#stop.signal,
       messages: judgePrompt(claims, sources),
       outputTokensMax: JUDGE_TOKENS_MAX,
     })
