@@ -255,9 +255,11 @@ export class Run implements Attempt {
   }
 
   /** What the journal keeps of it. */
-  #note({ workflow_version: _, unanswered_by: by, ...verdict }: JsonObject, generation: JsonObject): void {
+  #note({ unanswered_by: by, answered, evidence, groundedness }: JsonObject, generation: JsonObject): void {
     this.#call.span.note({
-      ...verdict,
+      answered,
+      evidence,
+      ...(groundedness === undefined ? {} : { groundedness }),
       ...(by === undefined ? {} : { unansweredBy: by }),
       lineage: { ...this.#lineage, ...generation },
     })
