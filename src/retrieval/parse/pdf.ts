@@ -1,6 +1,5 @@
 import { refuse, type Refusal, reasonOf } from '../../base/errors.ts'
-import { Extract, headingText } from './extract.ts'
-import type { Extracted } from './html.ts'
+import { Extract, type Extracted, headingText } from './extract.ts'
 import { PDF_PAGES_MAX, tooLong, tooSlow, unreadable, type Deadline } from './limits.ts'
 
 /** The text of a PDF, page by page. Scripts in it are not run, fonts are not loaded, images not
