@@ -1,5 +1,5 @@
 import type { Block } from '../document.ts'
-import { Hidden, noteOf } from './hidden.ts'
+import { Hidden } from './hidden.ts'
 import { HEADING_UNITS_MAX, TEXT_UNITS_MAX } from './limits.ts'
 
 /** What a parser takes out of a file. */
@@ -7,7 +7,9 @@ export interface Extracted {
   readonly title?: string
   readonly text: string
   readonly blocks: readonly Block[]
-  readonly note?: string
+  /** Sentences about what was left out, but for what was hidden. */
+  readonly notes?: readonly string[]
+  readonly hidden?: Hidden
   /** Where it says more than the format does. */
   readonly mediaType?: string
 }
@@ -70,13 +72,14 @@ export class Extract {
   }
 
   /** The whole of another document, as a part of this one, its headings `levels` further down. */
-  append({ text, blocks, note }: Extracted, levels = 0): void {
+  append({ text, blocks, notes = [], hidden }: Extracted, levels = 0): void {
     for (const { kind, start, end, level = 1, text: heading = '', headerEnd } of blocks) {
       const below = Math.min(6, level + levels)
       if (start === end) this.mark(heading, below)
       else this.add(kind, text.slice(start, end), { level: below, hasHeader: headerEnd !== undefined })
     }
-    if (note !== undefined) this.note(note)
+    for (const note of notes) this.note(note)
+    if (hidden !== undefined) this.hidden.include(hidden)
   }
 
   /** A sentence about what was left out. */
@@ -101,7 +104,7 @@ export class Extract {
       texts.push(text)
       at += text.length + 2
     }
-    return { text: texts.join('\n\n'), blocks, ...noteOf(...this.#notes, this.hidden.note()) }
+    return { text: texts.join('\n\n'), blocks, notes: this.#notes, hidden: this.hidden }
   }
 }
 

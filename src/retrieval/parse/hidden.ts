@@ -31,6 +31,12 @@ export class Hidden {
     this.#units += length
   }
 
+  /** What was hidden in a part of this document. */
+  include(other: Hidden): void {
+    for (const [kind, times] of other.#counts) this.count(kind, times)
+    this.#units += other.#units
+  }
+
   /** The text without what has no width or steers how others are shown. */
   visible(text: string): string {
     if (!UNSEEN.test(text)) return text
@@ -82,9 +88,3 @@ const isJoining = (code: number): boolean =>
   (code >= 0x2600 && code <= 0x27bf) ||
   code === 0xfe0f ||
   (code & 0xf800) === 0xd800
-
-/** Sentences of a note, those that say something. */
-export const noteOf = (...sentences: readonly string[]): { readonly note?: string } => {
-  const note = sentences.filter((sentence) => sentence !== '').join(' ')
-  return note === '' ? {} : { note }
-}

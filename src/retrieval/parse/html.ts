@@ -108,7 +108,8 @@ class Page {
   }
 
   comment(text: string): void {
-    if (/\p{L}/u.test(text)) this.extract.hidden.count('comment')
+    // In HTML, what begins an XML file is a comment, too.
+    if (/\p{L}/u.test(text) && !text.startsWith('?')) this.extract.hidden.count('comment')
   }
 
   text(text: string): void {

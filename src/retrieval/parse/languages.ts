@@ -57,7 +57,7 @@ function indentOf(line: string): number {
 
 const nameIn = (line: string): string =>
   line
-    .replace(/\s*(?:[{:]|=>|=|\bdo|\bthen|\bis)\s*$/, '')
+    .replace(/(?:\s*(?:[{:]|=>|=|\bdo|\bthen|\bis))+\s*$/, '')
     .replace(/\s*[{]\s*.*$/, '')
     .slice(0, NAME_UNITS_MAX)
 

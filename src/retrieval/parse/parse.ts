@@ -6,7 +6,7 @@ import { parseCode } from './code.ts'
 import { parseCsv } from './csv.ts'
 import { parseEmail } from './email.ts'
 import { type Extracted, headingText } from './extract.ts'
-import { Hidden, noteOf } from './hidden.ts'
+import { Hidden } from './hidden.ts'
 import { parseHtml } from './html.ts'
 import { parseJson, parseJsonLines } from './json.ts'
 import { languageOf } from './languages.ts'
@@ -20,16 +20,18 @@ import { decode, parseText } from './text.ts'
 /** Reads one file of any kind we know. `path` ends with its name and extension, which is a hint at
  *  most; source code is known by all of it. What cannot be read is refused with a code
  *  `document_*`; this does not throw. */
-export const parse = (path: string, bytes: Uint8Array, deadline: Deadline): Promise<ParsedDocument | Refusal> =>
-  parseAt(0, path, bytes, deadline)
+export async function parse(path: string, bytes: Uint8Array, deadline: Deadline): Promise<ParsedDocument | Refusal> {
+  const read = await readAt(0, path, bytes, deadline)
+  if (read instanceof Refusal) return read
+  const { title, text, mediaType, blocks, notes = [], hidden } = read
+  const note = [...notes, hidden?.note() ?? ''].filter((sentence) => sentence !== '').join(' ')
+  return { title, text, mediaType, blocks, ...(note !== '' && { note }) }
+}
+
+type Read = Extracted & Pick<ParsedDocument, 'title' | 'mediaType'>
 
 /** `depth`: how many documents it is attached to. */
-async function parseAt(
-  depth: number,
-  path: string,
-  bytes: Uint8Array,
-  deadline: Deadline,
-): Promise<ParsedDocument | Refusal> {
+async function readAt(depth: number, path: string, bytes: Uint8Array, deadline: Deadline): Promise<Read | Refusal> {
   if (bytes.length > FILE_BYTES_MAX) return refuse('document_too_large', { limitBytes: FILE_BYTES_MAX, detail: '' })
   if (bytes.length === 0) return refuse('document_empty', { detail: ': the file has no bytes' })
   if (depth > ATTACHMENT_DEPTH_MAX) return unreadable(`it is attached more than ${ATTACHMENT_DEPTH_MAX} documents deep`)
@@ -39,7 +41,7 @@ async function parseAt(
     if (kind instanceof Refusal) return kind
     if (kind === 'pdf') return finish('pdf', await parsePdf(bytes, deadline), name)
     if (kind === 'email') {
-      const attached = (inner: string, content: Uint8Array) => parseAt(depth + 1, inner, content, deadline)
+      const attached = (inner: string, content: Uint8Array) => readAt(depth + 1, inner, content, deadline)
       return finish('email', await parseEmail(bytes, deadline, attached), name)
     }
     if (kind === 'zip') {
@@ -53,7 +55,7 @@ async function parseAt(
   }
 }
 
-function parseCharacters(bytes: Uint8Array, path: string, name: string, deadline: Deadline): ParsedDocument | Refusal {
+function parseCharacters(bytes: Uint8Array, path: string, name: string, deadline: Deadline): Read | Refusal {
   const text = decode(bytes)
   if (text instanceof Refusal) return text
   if (text.length > TEXT_UNITS_MAX) return tooLong()
@@ -75,15 +77,14 @@ function parseCharacters(bytes: Uint8Array, path: string, name: string, deadline
 }
 
 /** Formats whose text is the file itself, but for what cannot be seen of it. */
-function parsePlain(source: string, format: 'markdown' | 'text', path: string, name: string): ParsedDocument | Refusal {
+function parsePlain(source: string, format: 'markdown' | 'text', path: string, name: string): Read | Refusal {
   const hidden = new Hidden()
   const visible = hidden.visible(source)
   const language = format === 'text' ? languageOf(name, extensionOf(name), visible) : undefined
-  if (language !== undefined)
-    return finish('code', { ...parseCode(visible, path, language), ...noteOf(hidden.note()) }, name)
+  if (language !== undefined) return finish('code', { ...parseCode(visible, path, language), hidden }, name)
   const text = format === 'markdown' ? shownMarkdown(visible, hidden) : visible
   const parsed = format === 'markdown' ? parseMarkdown(text) : { blocks: parseText(text) }
-  return finish(format, { text, ...parsed, ...noteOf(hidden.note()) }, name)
+  return finish(format, { text, ...parsed, hidden }, name)
 }
 
 /** Files of lines are often named like files of one value. */
@@ -95,7 +96,7 @@ function parseJsonOrLines(text: string, deadline: Deadline): Extracted | Refusal
   return lines instanceof Refusal ? whole : lines
 }
 
-function finish(format: Format, extracted: Extracted | Refusal, name: string): ParsedDocument | Refusal {
+function finish(format: Format, extracted: Extracted | Refusal, name: string): Read | Refusal {
   if (extracted instanceof Refusal) return extracted
   if (!extracted.blocks.some((block) => block.end > block.start)) return refuse('document_empty', { detail: '' })
   const title = extracted.title ?? headingText(name.replace(/(?<=.)\.[^.]*$/, ''))

@@ -69,7 +69,8 @@ export class Records {
   }
 
   #flush(kind: 'paragraph' | 'table'): void {
-    if (this.#lines.length > 0) this.#extract.add('heading', this.#heading)
+    if (this.#lines.length === 0) return
+    this.#extract.add('heading', this.#heading)
     this.#heading = ''
     this.#extract.add(kind, this.#lines.join('\n'))
     this.#lines = []
@@ -93,4 +94,4 @@ const labelled = (label: string | undefined, text: string): string => (label ===
 const oneLine = (text: string): string => text.slice(0, CELL_UNITS_MAX).replace(/\s+/g, ' ').trim()
 
 /** Numbers, percentages, amounts and dates: not what a column is called. */
-export const isWords = (text: string): boolean => !/^[\s\d.,:;/%+\-()€$£¥eETZ]*$/.test(text)
+export const isWords = (text: string): boolean => !/^(?=\D*\d)[\s\d.,:;/%+\-()€$£¥eETZ]*$/.test(text)
