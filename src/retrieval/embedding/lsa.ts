@@ -4,6 +4,7 @@ import { isObject, type Json } from '../../base/json.ts'
 import type { Random } from '../../base/random.ts'
 import { type Analyzer, STOP_TERMS } from '../../base/words.ts'
 import { factorise, type SparseRows } from './factorise.ts'
+import { bytesOfVectors, floatsOf } from './floats.ts'
 
 /** Latent semantic analysis (Deerwester and others 1990) fitted on the collection's own texts: a text
  *  is where its terms lead among the leading directions of the collection. It needs no weights and
@@ -91,15 +92,13 @@ export class Lsa {
   bytes(): Uint8Array {
     const { rank, texts, terms, weights, directions } = this.#parts
     const head = new TextEncoder().encode(JSON.stringify({ rank, texts, terms }))
-    const bytes = new Uint8Array(12 + head.length + 4 * (weights.length + directions.length))
+    const floats = bytesOfVectors([weights, directions])
+    const bytes = new Uint8Array(12 + head.length + floats.length)
     const view = new DataView(bytes.buffer)
     view.setUint32(0, MAGIC)
     view.setUint32(8, head.length)
     bytes.set(head, 12)
-    const start = 12 + head.length
-    for (const [at, value] of weights.entries()) view.setFloat32(start + 4 * at, value, true)
-    const after = start + 4 * weights.length
-    for (const [at, value] of directions.entries()) view.setFloat32(after + 4 * at, value, true)
+    bytes.set(floats, 12 + head.length)
     view.setUint32(4, crc32(bytes.subarray(8)))
     return bytes
   }
@@ -166,10 +165,4 @@ function matrixOf(
     return at.length
   })
   return { columns: weights.length, rowEnds, at: Uint32Array.from(at), values: Float32Array.from(values) }
-}
-
-/** Little endian, as written; copied, since they need not begin at a multiple of four. */
-function floatsOf(bytes: Uint8Array): Float32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return Float32Array.from({ length: bytes.byteLength >> 2 }, (_, at) => view.getFloat32(4 * at, true))
 }
