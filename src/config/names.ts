@@ -32,6 +32,7 @@ export function findMisnamed(root: unknown): Finding[] {
     ...fallbacksOf(models, workflows, engines),
     ...routingsOf(models),
     ...timeoutsOf(models),
+    ...embeddingsOf(collections, models, engines),
     ...workflowsOf(workflows, models, collections, engines),
   ]
 }
@@ -146,6 +147,22 @@ function* timeoutsOf(models: Named): Generator<Finding> {
         remedy: 'Raise `totalMs` or lower this one.',
       }
     }
+  }
+}
+
+function* embeddingsOf(collections: Named, models: Named, engines: Named): Generator<Finding> {
+  for (const [name, { embedding }] of collections) {
+    if (typeof embedding !== 'string' || embedding === 'lsa' || embedding === 'none') continue
+    const path = ['collections', name, 'embedding']
+    if (!models.has(embedding))
+      yield { path, of: 'value', wrong: 'names no model', remedy: among(embedding, models, '`models:`') }
+    else if (!canServe(models.get(embedding), 'embed', engines))
+      yield {
+        path,
+        of: 'value',
+        wrong: 'names a model that cannot embed',
+        remedy: 'Name a model that serves embed, or write `lsa` or `none`.',
+      }
   }
 }
 

@@ -357,6 +357,23 @@ const COLLECTION = z.strictObject({
     .meta(
       meta('Files and folders read at every start; what has not changed is skipped. `headworks ingest` adds more.'),
     ),
+  embedding: text(127)
+    .default('lsa')
+    .meta(
+      meta(
+        'What makes vectors of its passages: the name of a model under `models` that serves embeddings; `lsa`: directions fitted on its own texts, which need no weights and are no learned embeddings; `none`: it is searched by words alone.',
+      ),
+    ),
+  passagePrefix: z
+    .string()
+    .max(1000)
+    .meta(meta('Put before every passage that is embedded, where the model was trained so: `passage: ` for E5.'))
+    .optional(),
+  questionPrefix: z
+    .string()
+    .max(1000)
+    .meta(meta('Put before every question that is embedded, likewise: `query: ` for E5.'))
+    .optional(),
   description: text(1000).meta(meta('Shown where collections are listed.')).optional(),
 })
 

@@ -12,10 +12,11 @@ import { LexicalEngine } from '../drivers/lexical/engine.ts'
 import { OpenAiEngine } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
 import { type DeploymentStatus, Health } from '../engine/health.ts'
-import type { Engine } from '../engine/port.ts'
+import type { EmbedWith, Engine } from '../engine/port.ts'
+import type { Spending } from '../meter/spending.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
-import { innerCalls, innerRerank } from '../gateway/inner.ts'
+import { innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import type { Search } from '../retrieval/search.ts'
@@ -55,6 +56,12 @@ export class Models {
   /** How the deployments fare. */
   status(): DeploymentStatus[] {
     return this.#health.status()
+  }
+
+  /** Embeds with a model in force, on the account that `account` makes. */
+  embedWith(account: (requestId: string, model: string) => Spending): EmbedWith {
+    const { clock, random } = this.#dependencies
+    return innerEmbed({ clock, random, catalogue: () => this.#catalogue }, account)
   }
 
   /** One at a time. When it rejects, what was in force stays. */
