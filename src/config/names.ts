@@ -14,8 +14,14 @@ export interface Finding {
 
 type Named = ReadonlyMap<string, { readonly [field: string]: unknown }>
 
-/** The kinds of engines that do one thing; of others it is known only by asking them. */
-const OPERATION_OF_KIND: { readonly [kind: string]: string } = { anthropic: 'chat', reader: 'chat', lexical: 'rerank' }
+/** What kinds of engines do, where that is known without asking them. */
+const OPERATIONS_OF_KIND: { readonly [kind: string]: readonly string[] } = {
+  anthropic: ['chat'],
+  reader: ['chat'],
+  lexical: ['rerank'],
+  tei: ['embed', 'rerank'],
+  ollama: ['embed'],
+}
 
 /** Whose engines are at a provider unless they have a `url`. */
 const PROVIDER_OF_KIND: { readonly [kind: string]: string } = { openai: 'OpenAI', anthropic: 'Anthropic' }
@@ -215,9 +221,9 @@ function canServe(
 ): boolean {
   const operations = listOf(model?.['deployments']).map((deployment) => {
     const kind = engines.get(String(fieldsOf(deployment)?.['engine']))?.['kind']
-    return OPERATION_OF_KIND[String(kind)]
+    return OPERATIONS_OF_KIND[String(kind)]
   })
-  return operations.length === 0 || operations.some((one) => one === undefined || one === operation)
+  return operations.length === 0 || operations.some((one) => one === undefined || one.includes(operation))
 }
 
 function among(name: string, known: Named, where: string): string {

@@ -9,8 +9,10 @@ import { type EngineConfig, isRemote } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
 import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
+import { OllamaEngine } from '../drivers/ollama/engine.ts'
 import { OpenAiEngine } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
+import { TeiEngine } from '../drivers/tei/engine.ts'
 import { type DeploymentStatus, Health } from '../engine/health.ts'
 import type { EmbedWith, Engine } from '../engine/port.ts'
 import type { Spending } from '../meter/spending.ts'
@@ -141,6 +143,8 @@ export async function openEngine(
     headers: Object.fromEntries(Object.entries(headers).map(([header, value]) => [header, revealed(value, secrets)])),
     client: await client(),
   }
+  if (engine.kind === 'tei') return new TeiEngine(connection)
+  if (engine.kind === 'ollama') return new OllamaEngine(connection)
   return engine.kind === 'anthropic'
     ? new AnthropicEngine({ ...connection, clock })
     : new OpenAiEngine({ ...connection, capField: engine.outputCap })
