@@ -16,6 +16,7 @@ import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { collectionRoutes } from '../control/collections.ts'
+import { generationRoutes } from '../control/generations.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
 import { controlPlane, type Route } from '../control/router.ts'
@@ -313,6 +314,7 @@ class RunningHouse implements House {
       ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes(library.ingest),
+      ...generationRoutes(library),
     ]
     const status = statusRoutes({
       version: this.#parts.version,

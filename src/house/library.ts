@@ -19,6 +19,10 @@ import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import type { Generations } from '../retrieval/generation/generations.ts'
+import { Questions } from '../retrieval/generation/questions.ts'
+import { storageOf } from '../retrieval/generation/row.ts'
+import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
@@ -51,6 +55,7 @@ export class Library {
   readonly search: Search
   readonly ingest: Ingest
   readonly #embeddings: Embeddings
+  readonly #questions = new Questions()
   /** Collections are mounted before there are models to call. */
   readonly #models = Promise.withResolvers<EmbedWith>()
   readonly #index: Index
@@ -71,7 +76,8 @@ export class Library {
     this.#rows = store.rows
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
     const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB, idleMs: INGEST_IDLE_MS })
-    this.search = createSearch({ index: this.#index, rows: store.rows, analyzer })
+    const search = searchLive(createSearch({ index: this.#index, rows: store.rows, analyzer }), store.rows)
+    this.search = this.#questions.listening(search)
     this.#models.promise.catch(() => {})
     this.#embeddings = new Embeddings({
       rows: store.rows,
@@ -131,6 +137,17 @@ export class Library {
     return this.#embeddings.question(collection, question, span === undefined ? {} : { span })
   }
 
+  get generations(): Generations {
+    const { generations } = this.ingest
+    if (generations === undefined) throw fault('internal', { reason: 'the ingest was made without embeddings' })
+    return generations
+  }
+
+  /** What was asked of a collection lately, newest first. */
+  recentQuestions(collection: string): readonly string[] {
+    return this.#questions.recent(collection)
+  }
+
   /** From now on there are models to embed with. */
   connect(embedWith: EmbedWith): void {
     this.#models.resolve(embedWith)
@@ -146,7 +163,7 @@ export class Library {
     const reading = (await this.ingest.list(collection)).some(({ state }) => state === 'waiting' || state === 'running')
     if (reading)
       return `The collection "${collection}" is being read right now and holds nothing about this question yet. Ask again in a moment.`
-    const stored = await this.#rows.get(COLLECTIONS, collectionKey(collection))
+    const stored = await this.#rows.get(COLLECTIONS, collectionKey(await storageOf(this.#rows, collection)))
     if (stored === undefined || stored.row.chunks === 0)
       return `The collection "${collection}" is empty. Fill it with: npx headworks ingest ${collection} <folder>`
     return `The collection "${collection}" holds nothing about this question.`

@@ -9,6 +9,7 @@ import type { EmbedWith } from '../../engine/port.ts'
 import type { Blobs } from '../../store/blobs.ts'
 import { put, type Rows, scanAll } from '../../store/rows.ts'
 import { collectionKey, COLLECTIONS, type CollectionRow, type DocumentRow } from '../document.ts'
+import { collectionOf, GENERATIONS, generationsKey, storageOf } from '../generation/row.ts'
 import type { EmbeddingCache } from './cache.ts'
 import { EngineEmbedder } from './engine.ts'
 import { GOLDEN_TEXT, GoldenChecks, goldenOf } from './golden.ts'
@@ -58,8 +59,27 @@ export class Embeddings {
     return this.#options.vectors
   }
 
-  choice(collection: string): EmbeddingChoice {
-    return this.#options.choice(collection)
+  /** What the configuration says of a collection. */
+  configured(collection: string): EmbeddingChoice {
+    return this.#options.choice(collectionOf(collection))
+  }
+
+  /** What a generation is to be embedded with: what it was made for, where there are several. */
+  async choice(storage: string): Promise<EmbeddingChoice> {
+    const collection = collectionOf(storage)
+    const all = (await this.#options.rows.get(GENERATIONS, generationsKey(collection)))?.row.all ?? []
+    const made = all.length > 1 ? all.find((one) => one.storage === storage) : undefined
+    return made?.embedding ?? this.configured(collection)
+  }
+
+  /** What a collection is embedded with, whatever the configuration says by now. */
+  async held({ name, space }: CollectionRow): Promise<EmbeddingChoice> {
+    if (space === undefined) {
+      const wanted = this.configured(name).model === 'none' ? 'none' : LSA
+      return { model: wanted, passagePrefix: '', questionPrefix: '' }
+    }
+    const { model, passagePrefix, questionPrefix } = (await this.space(name, space)).space
+    return { model, passagePrefix, questionPrefix }
   }
 
   /** After a reload: every space is checked again before it is used. */
@@ -80,7 +100,7 @@ export class Embeddings {
     if (space === undefined) return undefined
     const { space: held } = await this.space(name, space)
     if (held.model === LSA) return undefined
-    const { model, passagePrefix, questionPrefix } = this.choice(name)
+    const { model, passagePrefix, questionPrefix } = await this.choice(name)
     if (model === held.model && passagePrefix === held.passagePrefix && questionPrefix === held.questionPrefix)
       return undefined
     const wanted = model === held.model ? 'other prefixes' : `"${model}"`
@@ -91,7 +111,7 @@ export class Embeddings {
   /** A new space of the configured model, durable when resolved. */
   async begin(collection: string, signal: AbortSignal): Promise<SpaceRow> {
     const { embedWith, clock, random } = this.#options
-    const { model, passagePrefix, questionPrefix } = this.choice(collection)
+    const { model, passagePrefix, questionPrefix } = await this.choice(collection)
     const asked = await embedWith(model, { inputs: [passagePrefix + GOLDEN_TEXT], signal, describe: true })
     const dimension = asked.vectors[0]?.length ?? 0
     const { revision = '', pooling = '' } = asked.facts ?? {}
@@ -141,12 +161,13 @@ export class Embeddings {
     question: string,
     { signal = new AbortController().signal, ...rest }: Partial<EmbedOptions> = {},
   ): Promise<Float32Array | undefined> {
-    const id = (await this.#options.rows.get(COLLECTIONS, collectionKey(collection)))?.row.space
+    const storage = await storageOf(this.#options.rows, collection)
+    const id = (await this.#options.rows.get(COLLECTIONS, collectionKey(storage)))?.row.space
     if (id === undefined) return undefined
-    const row = await this.space(collection, id)
-    if (row.space.model === LSA) return (await this.#directions(collection, id)).fold(question)
+    const row = await this.space(storage, id)
+    if (row.space.model === LSA) return (await this.#directions(storage, id)).fold(question)
     const options = { ...rest, signal }
-    const [vector] = await (await this.#embedder(collection, row, options)).embed([question], 'question', options)
+    const [vector] = await (await this.#embedder(storage, row, options)).embed([question], 'question', options)
     return vector
   }
 

@@ -8,6 +8,7 @@ import {
   chunkKeys,
   CHUNKS,
   collectionKey,
+  documentKey,
   COLLECTIONS,
   type CollectionRow,
   DOCUMENTS,
@@ -161,4 +162,25 @@ function joined(
 
 export function chunkRemovals(documents: readonly DocumentRow[]): Change[] {
   return documents.flatMap(chunkKeys).map((key) => remove(CHUNKS, key))
+}
+
+/** False where none of them was there. */
+export async function removeDocuments(
+  rows: Rows,
+  collections: Collections,
+  collection: string,
+  ids: readonly string[],
+): Promise<boolean> {
+  return await collections.change(collection, async (row) => {
+    const stored = await rows.getMany(
+      DOCUMENTS,
+      ids.map((id) => documentKey(collection, id)),
+    )
+    const gone = stored.flatMap((one) => (one === undefined ? [] : [one.row]))
+    if (gone.length === 0) return undefined
+    return {
+      row: revised(row, gone, []),
+      changes: [...chunkRemovals(gone), ...gone.map(({ id }) => remove(DOCUMENTS, documentKey(collection, id)))],
+    }
+  })
 }

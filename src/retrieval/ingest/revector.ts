@@ -33,7 +33,7 @@ const ROWS_AT_ONCE = 2_000
 
 /** Whether the collection's vectors are not what the configuration asks for. */
 export async function wantsVectors(embeddings: Embeddings, row: CollectionRow): Promise<boolean> {
-  const { model } = embeddings.choice(row.name)
+  const { model } = await embeddings.choice(row.name)
   const held = row.space === undefined ? undefined : await embeddings.space(row.name, row.space)
   if (model === 'none') return false
   if (model !== LSA) return row.chunks > 0 && held?.space.model !== model
@@ -57,7 +57,7 @@ export async function revector(
   }
   const documents = await collections.documents(collection, () => true)
   const space =
-    embeddings.choice(collection).model === LSA
+    (await embeddings.choice(collection)).model === LSA
       ? await embeddings.fit(collection, await sample(options, documents, before.chunks))
       : await embeddings.begin(collection, signal)
   if (space === undefined) return undefined
