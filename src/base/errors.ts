@@ -79,6 +79,7 @@ export const ERRORS = {
   store_unavailable: { kind: 'fault', status: 503, sentence: 'The store cannot be written: {reason}.', remedy: 'Free disk space or repair the store; `npx headworks doctor` says which.' },
   disk_full: { kind: 'fault', status: 507, sentence: 'The disk under {path} is full.', remedy: 'Free some space; nothing acknowledged was lost.' },
   index_unavailable: { kind: 'fault', status: 503, sentence: 'The index process is not answering: {reason}.', remedy: 'It is restarted by itself; retry in a second.' },
+  segment_unsound: { kind: 'fault', status: 503, sentence: 'The segment {segment} was not published: {found} of {of} sampled vectors find themselves.', remedy: 'It is built again from what the store holds; report it if it happens twice.' },
   child_died: { kind: 'fault', status: 503, sentence: 'The {what} process ended ({reason}).', remedy: 'It is restarted by itself; the work is taken up again.' },
   internal: { kind: 'fault', status: 500, sentence: 'Something went wrong inside: {reason}.', remedy: 'Report it with the request id.' },
 
@@ -90,6 +91,10 @@ export const ERRORS = {
   address_invalid: { kind: 'caller', status: 400, sentence: 'The address {address} cannot be listened on: {reason}.', remedy: 'Use host:port, such as 127.0.0.1:4750.' },
   data_unusable: { kind: 'fault', status: 503, sentence: 'The data folder {path} cannot be used: {reason}.', remedy: 'Make it writable, put a backup back if it is damaged, or set HEADWORKS_DATA to another folder.' },
   server_absent: { kind: 'busy', status: 503, sentence: 'No Headworks answers at {address}.', remedy: 'Start it with `npm start`, or set HEADWORKS_LISTEN to where it runs.' },
+
+  // Embeddings
+  embedding_changed: { kind: 'caller', status: 409, sentence: 'The collection "{collection}" cannot go on with its vectors: {reason}.', remedy: 'Put the former model back, or embed the collection anew beside the present one: `npx headworks collections generations create {collection}`.' },
+  generation_not_ready: { kind: 'caller', status: 409, sentence: 'The generation {generation} of "{collection}" cannot be taken: {reason}.', remedy: 'Look at it with `npx headworks collections generations list {collection}`.' },
 
   // Reading documents
   document_unreadable: { kind: 'caller', status: 422, sentence: 'The document cannot be read: {reason}.', remedy: 'Check that it opens in its own program, then ingest again.' },
