@@ -481,7 +481,7 @@ const WORKFLOW = z.strictObject({
     .default(0.3)
     .meta(
       meta(
-        "Share of the question's words that one of the passages must hold for the model to be asked; below it the answer is that the sources do not hold one. 0: always ask. Lower it for questions in another language than the documents.",
+        "Share of the question's words that one of the passages must hold for the model to be asked; below it the answer is that the sources do not hold one. Where a passage was found by its vector, the model is asked all the same. 0: always.",
       ),
     ),
   groundedness: z

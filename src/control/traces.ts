@@ -1,6 +1,7 @@
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import { documentKey, DOCUMENTS } from '../retrieval/document.ts'
+import { storageOf } from '../retrieval/generation/row.ts'
 import type { Entry, Events } from '../store/events.ts'
 import type { Rows } from '../store/rows.ts'
 import { limitOf, ok, type Route } from './router.ts'
@@ -64,8 +65,8 @@ export function traceRoutes(events: Events, rows: Rows): Route[] {
  *  where no hash of it was kept. */
 async function sinceThen(rows: Rows, lineage: JsonObject): Promise<JsonObject[]> {
   const given = Array.isArray(lineage['passages']) ? (lineage['passages'] as readonly Json[]).filter(isObject) : []
-  const collection = String(lineage['collection'])
-  const keys = given.map(({ document }) => documentKey(collection, String(document)))
+  const storage = await storageOf(rows, String(lineage['collection']))
+  const keys = given.map(({ document }) => documentKey(storage, String(document)))
   const stored = await rows.getMany(DOCUMENTS, keys)
   return given.map((passage, at) => {
     const document = stored[at]?.row

@@ -200,6 +200,13 @@ test('where the passages do not speak of what is asked, no model is asked, and t
   }
 })
 
+test('a passage that was found by its vector may answer in other words', async () => {
+  const { inner, start } = open([{ ...KEYS, legs: { vector: { score: 0.8, rank: 1 } } }], { evidenceMin: 0.3 })
+  start(false, 'Who composed this opera in Vienna?')
+  await settled()
+  assert.equal(inner.length, 1)
+})
+
 test('who says that the sources hold no answer: the engine, a statement, missing citations', async () => {
   for (const [text, said, by] of [
     ['Keys [1].', { answered: false }, 'engine'],
@@ -300,7 +307,7 @@ test('a model rewrites where one is named; when it fails, words do', async () =>
 })
 
 test('the lineage names what was shown by its hashes, and what showed it', async () => {
-  const { engine, inner, start, trace } = open([{ ...KEYS, contentHash: 'file', segment: 'handbook/seg_1' }])
+  const { engine, inner, start, trace } = open([{ ...KEYS, contentHash: 'file', segment: 'handbook/g2/seg_1' }])
   start(true)
   await settled()
   inner[0]?.sink.frame({ ...chunk({ content: 'Make a key with `keys create` [1].' }), model: 'weights-2' })
@@ -309,8 +316,16 @@ test('the lineage names what was shown by its hashes, and what showed it', async
   // oxlint-disable-next-line typescript/no-explicit-any -- Tests read whatever shape they expect.
   const { lineage, groundedness } = trace.notes as any
   assert.deepEqual(
-    [lineage.workflow, lineage.version, lineage.collection, lineage.segments, lineage.reported, lineage.cited],
-    ['docs', engine.version, 'handbook', ['handbook/seg_1'], { model: 'weights-2' }, [1]],
+    [
+      lineage.workflow,
+      lineage.version,
+      lineage.collection,
+      lineage.generations,
+      lineage.segments,
+      lineage.reported,
+      lineage.cited,
+    ],
+    ['docs', engine.version, 'handbook', ['g2'], ['handbook/g2/seg_1'], { model: 'weights-2' }, [1]],
   )
   const [shown] = lineage.passages
   assert.deepEqual([shown.contentHash, shown.start, shown.end, shown.textHash.length], ['file', 100, 156, 64])

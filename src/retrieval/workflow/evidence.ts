@@ -22,6 +22,11 @@ export function evidenceOf(analyzer: Analyzer, question: string, passages: reado
   return most
 }
 
+/** Whether passages were found by their words alone: only then do missing words say that there is no
+ *  answer. */
+export const isLexical = (passages: readonly Passage[]): boolean =>
+  passages.every(({ legs }) => legs?.vector === undefined)
+
 /** Of an answer its beginning says whether it is one. */
 const STATEMENT_UNITS_MAX = 300
 

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../base/json.ts'
-import type { Passage } from '../passage.ts'
+import { generationOf } from '../generation/row.ts'
+import type { Legs, Passage } from '../passage.ts'
 import { hashOf, promptVersionOf, type WorkflowSpec } from './spec.ts'
 
 /** Where an answer comes from, as the journal keeps it: enough to tell, whatever becomes of the
@@ -35,6 +36,7 @@ export const lineageOf = ({
   question: { hash: hashOf(question), ...rewrite },
   search: { k: spec.topK, found, evidence, evidenceMin: spec.evidenceMin, rerank: spec.rerank ?? null },
   context,
+  generations: [...new Set(passages.flatMap(({ segment }) => (segment === undefined ? [] : generationOf(segment))))],
   segments: [...new Set(passages.flatMap(({ segment }) => segment ?? []))],
   passages: passages.map(passageJson),
 })
@@ -49,5 +51,9 @@ const passageJson = (passage: Passage, at: number): JsonObject => ({
   contentHash: passage.contentHash ?? null,
   segment: passage.segment ?? null,
   score: passage.score,
+  ...(passage.legs === undefined ? {} : { legs: legsJson(passage.legs) }),
   ...(passage.trust === undefined ? {} : { trust: passage.trust }),
 })
+
+const legsJson = (legs: Legs): JsonObject =>
+  Object.fromEntries(Object.entries(legs).map(([leg, { score, rank }]) => [leg, { score, rank }]))

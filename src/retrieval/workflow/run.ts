@@ -8,7 +8,7 @@ import { askModel } from './ask.ts'
 import { annotations, citationsIn, type Citation, quotesOf, sourcesJson } from './cite.ts'
 import { Draft, withAnnotations } from './draft.ts'
 import type { WorkflowDependencies } from './dependencies.ts'
-import { evidenceOf, saysUnanswered } from './evidence.ts'
+import { evidenceOf, isLexical, saysUnanswered } from './evidence.ts'
 import { find, type Found } from './find.ts'
 import {
   type Claim,
@@ -80,7 +80,7 @@ export class Run implements Attempt {
     this.#isShared = found.isShared
     this.#assemble(found)
     if (this.#passages.length === 0) return this.#unanswered(await explainNothing(collection))
-    if (this.#evidence < evidenceMin) return this.#unanswered(NOT_IN_SOURCES)
+    if (isLexical(this.#passages) && this.#evidence < evidenceMin) return this.#unanswered(NOT_IN_SOURCES)
     this.#generate(this.#offered)
   }
 
