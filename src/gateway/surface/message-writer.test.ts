@@ -76,7 +76,7 @@ test('citations of a workflow come as its own, whole and streamed, one for each 
   const cite = (start: number, source = 1): JsonObject => ({
     type: 'url_citation',
     url_citation: { start_index: 4, end_index: 7, title: 'Guide', url: 'docs/a.md' },
-    headworks: { source, document: 'doc_1', start, end: start + 5, text: 'Keys.' },
+    headworks: { source, document: 'doc_1', ranges: [{ start, end: start + 5, text: 'Keys.' }] },
   })
   const foreign = { type: 'url_citation', url_citation: { title: 'Elsewhere', url: 'https://x.example' } }
   const annotations = [cite(100), cite(100), cite(200, 2), foreign]

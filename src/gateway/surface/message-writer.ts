@@ -197,21 +197,24 @@ function citationsIn(part: JsonObject): JsonObject[] {
   const seen = new Set<string>()
   return listOf(part['annotations']).flatMap(({ url_citation: cited, headworks: place }) => {
     if (!isObject(cited) || !isObject(place)) return []
-    const { source, start, end, text } = place
-    const key = `${JSON.stringify(source)} ${JSON.stringify(start)}`
-    if (typeof source !== 'number' || seen.has(key)) return []
-    seen.add(key)
-    return [
-      {
-        type: 'char_location',
-        cited_text: text ?? '',
-        document_index: source - 1,
-        document_title: cited['title'] ?? null,
-        start_char_index: start ?? 0,
-        end_char_index: end ?? 0,
-        file_id: null,
-      },
-    ]
+    const { source, ranges } = place
+    if (typeof source !== 'number') return []
+    return listOf(ranges).flatMap(({ start = 0, end = 0, text = '' }) => {
+      const key = `${source} ${JSON.stringify(start)}`
+      if (seen.has(key)) return []
+      seen.add(key)
+      return [
+        {
+          type: 'char_location',
+          cited_text: text,
+          document_index: source - 1,
+          document_title: cited['title'] ?? null,
+          start_char_index: start,
+          end_char_index: end,
+          file_id: null,
+        },
+      ]
+    })
   })
 }
 

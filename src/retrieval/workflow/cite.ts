@@ -37,15 +37,16 @@ export function markersIn(answer: string, sources: number): Marker[] {
 
 /** A marker, and what of its source it stands for. */
 export interface Citation extends Marker {
-  /** Absent where no sentence of the source can be told: then the whole passage. */
-  readonly quote?: Quote
+  /** Empty where no sentence of the source can be told: then the whole passage. */
+  readonly quotes: readonly Quote[]
 }
 
 /** Share of a cited sentence's words that a passage's sentence must hold to count as its ground. */
 const OVERLAP_MIN = 0.4
 
-/** What each marker rests on: of the sentences of the cited passage, or of the quotes that an engine
- *  gave itself, the one that shares most words with the sentence before the marker. */
+/** What each marker rests on. It stands for the sentences of its paragraph since the marker before; for
+ *  each of them the sentence of the cited passage, or of the quotes that an engine gave itself, that
+ *  shares most of its words. */
 export function citationsIn(
   analyzer: Analyzer,
   answer: string,
@@ -53,18 +54,26 @@ export function citationsIn(
   given?: readonly Quote[],
 ): Citation[] {
   const said = sentences(answer)
+  let since = 0
+  let stated: readonly ReadonlySet<string>[] = []
   return markersIn(answer, passages.length).map((marker) => {
-    const { start, end } = said.findLast((one) => one.start < marker.start) ?? { start: 0, end: answer.length }
-    const terms = new Set(analyzer.terms(answer.slice(start, end).replace(MARKS, '')))
+    const before = said
+      .filter(({ start, end }) => start < marker.start && end > since)
+      .map(({ block, start, end }) => {
+        const text = answer.slice(Math.max(start, since), Math.min(end, marker.start))
+        return { block, terms: new Set(analyzer.terms(text)) }
+      })
+      .filter(({ terms }) => terms.size > 0)
+    // Of markers side by side each stands for the same.
+    if (before.length > 0)
+      stated = before.filter(({ block }) => block === before.at(-1)?.block).map(({ terms }) => terms)
+    since = marker.end
     const text = passages[marker.source - 1]?.text ?? ''
     const own = given?.filter(({ source }) => source === marker.source)
-    const quote =
-      own === undefined
-        ? bestRange(analyzer, terms, text, sentences(text))
-        : (bestRange(analyzer, terms, text, own) ?? own[0])
-    return quote === undefined
-      ? marker
-      : { ...marker, quote: { source: marker.source, start: quote.start, end: quote.end } }
+    const ranges = own ?? sentences(text)
+    const found = new Set(stated.flatMap((terms) => bestRange(analyzer, terms, text, ranges) ?? []))
+    const quotes = [...(found.size > 0 ? found : (own?.slice(0, 1) ?? []))]
+    return { ...marker, quotes: quotes.map(({ start, end }) => ({ source: marker.source, start, end })) }
   })
 }
 
@@ -79,7 +88,6 @@ function bestRange(
   text: string,
   ranges: readonly Range[],
 ): Range | undefined {
-  if (terms.size === 0) return undefined
   let best: Range | undefined
   let bestShare = OVERLAP_MIN
   for (const range of ranges) {
@@ -96,20 +104,20 @@ function bestRange(
 /** Each range once, in order. */
 export function quotesOf(citations: readonly Citation[]): Quote[] {
   const quotes = new Map<string, Quote>()
-  for (const { quote } of citations) if (quote !== undefined) quotes.set(`${quote.source}:${quote.start}`, quote)
+  for (const quote of citations.flatMap((one) => one.quotes)) quotes.set(`${quote.source}:${quote.start}`, quote)
   return [...quotes.values()]
 }
 
 /** A cited text is cut to this length; its range is whole. */
 const CITED_UNITS_MAX = 2000
 
-/** OpenAI's annotations: one per marker, ranges in the answer's text; under `headworks` the range in
- *  the source document, in UTF-16 code units, and the text there. */
+/** OpenAI's annotations: one per marker, ranges in the answer's text; under `headworks` the ranges
+ *  in the source document, in UTF-16 code units, and the texts there. */
 export const annotations = (citations: readonly Citation[], passages: readonly Passage[]): JsonObject[] =>
-  citations.flatMap(({ source, start, end, quote }) => {
+  citations.flatMap(({ source, start, end, quotes }) => {
     const passage = passages[source - 1]
     if (passage === undefined) return []
-    const range = quote ?? { start: 0, end: passage.text.length }
+    const whole = [{ start: 0, end: passage.text.length }]
     return [
       {
         type: 'url_citation',
@@ -117,9 +125,11 @@ export const annotations = (citations: readonly Citation[], passages: readonly P
         headworks: {
           source,
           document: passage.document,
-          start: passage.start + range.start,
-          end: passage.start + range.end,
-          text: passage.text.slice(range.start, Math.min(range.end, range.start + CITED_UNITS_MAX)),
+          ranges: (quotes.length > 0 ? quotes : whole).map((range) => ({
+            start: passage.start + range.start,
+            end: passage.start + range.end,
+            text: passage.text.slice(range.start, Math.min(range.end, range.start + CITED_UNITS_MAX)),
+          })),
         },
       },
     ]

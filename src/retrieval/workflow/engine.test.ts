@@ -55,7 +55,11 @@ test('a stream carries the sources with its first chunk and the citations with i
     {
       type: 'url_citation',
       url_citation: { start_index: 28, end_index: 31, title: 'Guide › Keys', url: 'docs/a.md' },
-      headworks: { source: 1, document: 'doc_1', start: 100, end: 130, text: 'Make a key with `keys create`.' },
+      headworks: {
+        source: 1,
+        document: 'doc_1',
+        ranges: [{ start: 100, end: 130, text: 'Make a key with `keys create`.' }],
+      },
     },
   ])
   assert.equal(end.headworks.answered, true)
