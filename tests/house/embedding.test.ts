@@ -93,3 +93,34 @@ test('weights that were exchanged behind its back stop the ingest with a sentenc
   assert.match(JSON.stringify(problem), /embedding_changed.*cosine/)
   assert.equal((await ask('/api/collections/notes'))['documents'], 1)
 })
+
+const generations = async (): Promise<string[]> => {
+  const { generations: all } = await ask('/api/collections/notes/generations')
+  return (all as { id: string; state: string; live: boolean; documents: number }[]).map(
+    ({ id, state, live, documents: count }) => `${id} ${state}${live ? ' live' : ''} ${count}`,
+  )
+}
+
+test('a generation is made for the new weights, compared, switched to, and left again', async () => {
+  const of = '/api/collections/notes/generations'
+  assert.deepEqual(await generations(), ['g1 ready live 1'])
+  assert.deepEqual(await ask(of, 'POST'), { generation: 'g2' })
+  for (let waited = 0; (await generations())[1] !== 'g2 ready 1' && waited < 10_000; waited += 50) await sleep(50)
+  assert.deepEqual(await generations(), ['g1 ready live 1', 'g2 ready 1'])
+  const compared = await ask(`${of}/g2/compare`, 'POST', { questions: ['Where do swallows go?'] })
+  assert.equal(compared['questions'], 1)
+  assert.match(JSON.stringify(await ask(`${of}/g2/compare`, 'POST', { questions: [''] })), /field_invalid/)
+  assert.match(JSON.stringify(await ask(`${of}/g2/compare`, 'POST', { questions: 'x' })), /field_invalid/)
+  assert.match(JSON.stringify(await ask(`${of}/g3/compare`, 'POST', {})), /not_found/)
+  assert.match(JSON.stringify(await ask('/api/collections/none/generations', 'POST')), /collection_unknown/)
+  assert.deepEqual(await ask(`${of}/g2/activate`, 'POST'), { live: 'g2' })
+  assert.deepEqual((await ask('/api/collections'))['collections'], [
+    await ask('/api/collections/handbook'),
+    await ask('/api/collections/notes'),
+  ])
+  assert.match(JSON.stringify(await ask('/api/collections/notes')), /e5@second/)
+  assert.deepEqual(await ask(`${of}/rollback`, 'POST'), { live: 'g1' })
+  assert.match(JSON.stringify(await ask('/api/collections/notes')), /e5@first/)
+  assert.deepEqual(await ask(`${of}/g2`, 'DELETE'), { generation: 'g2', removed: true })
+  assert.deepEqual(await generations(), ['g1 ready live 1'])
+})
