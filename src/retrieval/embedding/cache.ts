@@ -29,7 +29,7 @@ const TOTAL = table<TotalRow>('embedding_total')
 const TOTAL_KEY: Key = ['all']
 
 /** All vectors together, as they are kept. */
-export const CACHE_BYTES_MAX = 512 * 2 ** 20
+const CACHE_BYTES_MAX = 512 * 2 ** 20
 /** Read or forgotten at once. */
 const PAGE = 500
 /** Beside the vector itself: keys and what the store adds. */

@@ -80,7 +80,7 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   }
 
   async fit(texts: readonly string[]): Promise<Uint8Array | undefined> {
-    return (await Lsa.fit(texts, this.#analyzer, seededRandom(FIT_SEED)))?.bytes()
+    return Lsa.fit(texts, this.#analyzer, seededRandom(FIT_SEED))?.bytes()
   }
 
   async fold(
