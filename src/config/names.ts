@@ -14,8 +14,14 @@ export interface Finding {
 
 type Named = ReadonlyMap<string, { readonly [field: string]: unknown }>
 
-/** The kinds of engines that do one thing; of others it is known only by asking them. */
-const OPERATION_OF_KIND: { readonly [kind: string]: string } = { anthropic: 'chat', reader: 'chat', lexical: 'rerank' }
+/** What kinds of engines do, where that is known without asking them. */
+const OPERATIONS_OF_KIND: { readonly [kind: string]: readonly string[] } = {
+  anthropic: ['chat'],
+  reader: ['chat'],
+  lexical: ['rerank'],
+  tei: ['embed', 'rerank'],
+  ollama: ['embed'],
+}
 
 /** Whose engines are at a provider unless they have a `url`. */
 const PROVIDER_OF_KIND: { readonly [kind: string]: string } = { openai: 'OpenAI', anthropic: 'Anthropic' }
@@ -32,6 +38,7 @@ export function findMisnamed(root: unknown): Finding[] {
     ...fallbacksOf(models, workflows, engines),
     ...routingsOf(models),
     ...timeoutsOf(models),
+    ...embeddingsOf(collections, models, engines),
     ...workflowsOf(workflows, models, collections, engines),
   ]
 }
@@ -149,6 +156,22 @@ function* timeoutsOf(models: Named): Generator<Finding> {
   }
 }
 
+function* embeddingsOf(collections: Named, models: Named, engines: Named): Generator<Finding> {
+  for (const [name, { embedding }] of collections) {
+    if (typeof embedding !== 'string' || embedding === 'lsa' || embedding === 'none') continue
+    const path = ['collections', name, 'embedding']
+    if (!models.has(embedding))
+      yield { path, of: 'value', wrong: 'names no model', remedy: among(embedding, models, '`models:`') }
+    else if (!canServe(models.get(embedding), 'embed', engines))
+      yield {
+        path,
+        of: 'value',
+        wrong: 'names a model that cannot embed',
+        remedy: 'Name a model that serves embed, or write `lsa` or `none`.',
+      }
+  }
+}
+
 function* workflowsOf(workflows: Named, models: Named, collections: Named, engines: Named): Generator<Finding> {
   for (const [name, workflow] of workflows) {
     const at = (field: string): Path => ['workflows', name, field]
@@ -198,9 +221,9 @@ function canServe(
 ): boolean {
   const operations = listOf(model?.['deployments']).map((deployment) => {
     const kind = engines.get(String(fieldsOf(deployment)?.['engine']))?.['kind']
-    return OPERATION_OF_KIND[String(kind)]
+    return OPERATIONS_OF_KIND[String(kind)]
   })
-  return operations.length === 0 || operations.some((one) => one === undefined || one === operation)
+  return operations.length === 0 || operations.some((one) => one === undefined || one.includes(operation))
 }
 
 function among(name: string, known: Named, where: string): string {

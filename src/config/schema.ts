@@ -211,6 +211,41 @@ const ANTHROPIC = z.strictObject({
     .meta(meta('Whose list prices apply to models without a `price`, as for `openai`.')),
 })
 
+/** A server of embeddings with an interface of its own. */
+const embeddingServer = <Kind extends string>(kind: Kind, what: string, url: string) =>
+  z.strictObject({
+    kind: z.literal(kind).meta(meta(what)),
+    url: engineUrl.meta(meta(`Where it listens, without a path: \`${url}\`.`, { shown: 'URL' })),
+    key: secret
+      .meta(
+        meta('Key sent as `Authorization: Bearer`. Only as a reference: `env:NAME` or `file:PATH`.', {
+          shown: 'secret reference',
+          hidden: true,
+        }),
+      )
+      .optional(),
+    headers: headers
+      .meta(
+        meta('More headers to send with every request. Values that are secrets must be references.', {
+          shown: 'header name → text or secret reference',
+          hidden: true,
+        }),
+      )
+      .optional(),
+    provider: text(64).meta(meta('Whose list prices apply to models without a `price`, as for `openai`.')).optional(),
+  })
+
+const TEI = embeddingServer(
+  'tei',
+  "Hugging Face's Text Embeddings Inference, for embeddings and reranking: it says which weights it runs.",
+  'http://127.0.0.1:8080',
+)
+const OLLAMA = embeddingServer(
+  'ollama',
+  'Ollama by its own interface, for embeddings: it says which weights it runs. For chat, `openai` with its `/v1`.',
+  'http://127.0.0.1:11434',
+)
+
 const READER = z.strictObject({
   kind: z
     .literal('reader')
@@ -357,6 +392,23 @@ const COLLECTION = z.strictObject({
     .meta(
       meta('Files and folders read at every start; what has not changed is skipped. `headworks ingest` adds more.'),
     ),
+  embedding: text(127)
+    .default('lsa')
+    .meta(
+      meta(
+        'What makes vectors of its passages: the name of a model under `models` that serves embeddings; `lsa`: directions fitted on its own texts, which need no weights and are no learned embeddings; `none`: it is searched by words alone.',
+      ),
+    ),
+  passagePrefix: z
+    .string()
+    .max(1000)
+    .meta(meta('Put before every passage that is embedded, where the model was trained so: `passage: ` for E5.'))
+    .optional(),
+  questionPrefix: z
+    .string()
+    .max(1000)
+    .meta(meta('Put before every question that is embedded, likewise: `query: ` for E5.'))
+    .optional(),
   description: text(1000).meta(meta('Shown where collections are listed.')).optional(),
 })
 
@@ -586,7 +638,7 @@ export const CONFIG = z
           { reload: 'restart' },
         ),
       ),
-    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, READER, LEXICAL]))
+    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, TEI, OLLAMA, READER, LEXICAL]))
       .prefault({})
       .meta(meta('Where models run, by name.', { reload: 'live' })),
     models: named(MODEL_NAME, MODEL)

@@ -12,6 +12,7 @@ import {
   DOCUMENTS,
   type DocumentRow,
 } from '../retrieval/document.ts'
+import { SPACES, spaceKey } from '../retrieval/embedding/port.ts'
 import type { Search } from '../retrieval/search.ts'
 import { getAll, scanAll, type Rows } from '../store/rows.ts'
 import { Trace } from '../trace/trace.ts'
@@ -38,7 +39,7 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
       role: 'user',
       async answer() {
         const collections: Json[] = []
-        for await (const { row } of scanAll(rows, COLLECTIONS)) collections.push(shownCollection(row))
+        for await (const { row } of scanAll(rows, COLLECTIONS)) collections.push(await shownCollection(rows, row))
         return ok({ collections })
       },
     },
@@ -49,7 +50,7 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
       role: 'user',
       async answer({ params }) {
         const stored = await find(rows, params['collection'] ?? '')
-        return stored instanceof Refusal ? stored : ok(shownCollection(stored))
+        return stored instanceof Refusal ? stored : ok(await shownCollection(rows, stored))
       },
     },
     {
@@ -133,7 +134,13 @@ async function search(
   return ok({ passages: passages.map((passage): JsonObject => ({ ...passage })), stages: stagesJson(trace.spans()) })
 }
 
-const shownCollection = ({ name, documents: count, chunks, bytes, segments, updatedAtMs }: CollectionRow): Json => ({
+/** A model's name, or `lsa` for directions fitted on its own texts; null: it is searched by words alone. */
+async function shownCollection(rows: Rows, row: CollectionRow): Promise<Json> {
+  const stored = row.space === undefined ? undefined : await rows.get(SPACES, spaceKey(row.name, row.space))
+  return { ...countsOf(row), embedding: stored === undefined ? null : { ...stored.row.space } }
+}
+
+const countsOf = ({ name, documents: count, chunks, bytes, segments, updatedAtMs }: CollectionRow): JsonObject => ({
   name,
   documents: count,
   chunks,

@@ -7,6 +7,7 @@ import type { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { DistantStore } from '../drivers/sqlite/distant.ts'
 import type { DeploymentStatus } from '../engine/health.ts'
+import type { EmbedWith } from '../engine/port.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Accounting, type BudgetWarning } from '../meter/accounting.ts'
@@ -92,6 +93,11 @@ export class HouseGateway {
 
   get handle(): Handler {
     return this.#gateway.handle
+  }
+
+  /** Embeds with a model of the configuration in force, on the account of the house. */
+  get embedWith(): EmbedWith {
+    return this.#models.embedWith((requestId, model) => this.#accounting.spending(requestId, { model }))
   }
 
   get inFlight(): number {

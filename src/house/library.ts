@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import { reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
+import { fault, reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -12,11 +12,18 @@ import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import type { EmbedWith } from '../engine/port.ts'
+import { EmbeddingCache } from '../retrieval/embedding/cache.ts'
+import { Embeddings } from '../retrieval/embedding/embeddings.ts'
+import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
+import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
+import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
+import type { OpenSpan } from '../trace/trace.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
  *  documents in another, truth in the store. */
@@ -25,6 +32,9 @@ export interface LibraryParts {
   readonly data: string
   readonly entry: string
   readonly store: SqliteStore
+  readonly blobs: Blobs
+  /** Of the configuration in force. */
+  readonly collections: () => Config['collections']
   readonly analyzer: Analyzer
   readonly clock: Clock
   readonly random: Random
@@ -40,6 +50,9 @@ const INGEST_IDLE_MS = 30_000
 export class Library {
   readonly search: Search
   readonly ingest: Ingest
+  readonly #embeddings: Embeddings
+  /** Collections are mounted before there are models to call. */
+  readonly #models = Promise.withResolvers<EmbedWith>()
   readonly #index: Index
   readonly #rows: Rows
   readonly #log: Log
@@ -50,7 +63,7 @@ export class Library {
   #turn = 0
   #reading: Promise<void> = Promise.resolve()
 
-  private constructor({ data, entry, store, analyzer, clock, random, log, onEvent }: LibraryParts) {
+  private constructor({ data, entry, store, blobs, collections, analyzer, clock, random, log, onEvent }: LibraryParts) {
     const segments = join(data, 'index')
     const child = { entry, arguments: [segments], clock, log }
     this.#log = log
@@ -59,7 +72,22 @@ export class Library {
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
     const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB, idleMs: INGEST_IDLE_MS })
     this.search = createSearch({ index: this.#index, rows: store.rows, analyzer })
+    this.#models.promise.catch(() => {})
+    this.#embeddings = new Embeddings({
+      rows: store.rows,
+      blobs,
+      vectors: new Vectors(blobs),
+      cache: new EmbeddingCache(store.rows),
+      folding: worker,
+      embedWith: async (model, call) => await (await this.#models.promise)(model, call),
+      analyzer,
+      clock,
+      random,
+      log,
+      choice: (collection) => choiceOf(collections()[collection]),
+    })
     this.ingest = createIngest({
+      embeddings: this.#embeddings,
       rows: store.rows,
       queue: store.queue,
       index: this.#index,
@@ -98,6 +126,21 @@ export class Library {
     return this.#index.search(collection, query)
   }
 
+  /** As `Embeddings.question`. */
+  questionVector(collection: string, question: string, span?: OpenSpan): Promise<Float32Array | undefined> {
+    return this.#embeddings.question(collection, question, span === undefined ? {} : { span })
+  }
+
+  /** From now on there are models to embed with. */
+  connect(embedWith: EmbedWith): void {
+    this.#models.resolve(embedWith)
+  }
+
+  /** A configuration was put in force: whether models are what they were is looked at anew. */
+  reconfigured(): void {
+    this.#embeddings.forget()
+  }
+
   /** Why a search of the collection found nothing, as a sentence for who asked. */
   async explainNothing(collection: string): Promise<string> {
     const reading = (await this.ingest.list(collection)).some(({ state }) => state === 'waiting' || state === 'running')
@@ -127,6 +170,7 @@ export class Library {
   /** Ends the reading of documents; the run it was at goes on at the next start. */
   stop(): Promise<void> {
     this.#isStopped = true
+    this.#models.reject(fault('stopping', {}))
     this.#stopped.resolve()
     return this.ingest.stop()
   }
@@ -172,3 +216,10 @@ export class Library {
     }
   }
 }
+
+/** One that the configuration does not name is as one that says nothing. */
+const choiceOf = (collection: Config['collections'][string] | undefined): EmbeddingChoice => ({
+  model: collection?.embedding ?? LSA,
+  passagePrefix: collection?.passagePrefix ?? '',
+  questionPrefix: collection?.questionPrefix ?? '',
+})

@@ -52,6 +52,8 @@ export interface CollectionRow {
   /** Bytes of the source files of the documents that answer. */
   readonly bytes: number
   readonly updatedAtMs: number
+  /** The space of its vectors. Absent: it has none. */
+  readonly space?: string
 }
 
 export interface DocumentRow {

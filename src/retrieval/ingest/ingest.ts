@@ -9,6 +9,7 @@ import type { Index } from '../../store/index.ts'
 import type { Job, Queue } from '../../store/queue.ts'
 import { put, remove, scanAll, type Rows } from '../../store/rows.ts'
 import { collectionKey, COLLECTIONS, type CollectionRow, DOCUMENTS } from '../document.ts'
+import type { Embeddings } from '../embedding/embeddings.ts'
 import { type Folders, SOURCES } from '../sources.ts'
 import { Collections, type Segment, segmentPrefix } from './collections.ts'
 import { removeChunkRows, rewrite } from './compact.ts'
@@ -27,6 +28,8 @@ export interface IngestOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Without it collections are searched by words alone. */
+  readonly embeddings?: Embeddings
   /** Of one file, in milliseconds. */
   readonly fileTimeoutMs?: number
   /** Text of one batch, in UTF-16 units. */
@@ -84,6 +87,7 @@ class Runs implements Ingest {
     { readonly progress: Progress; readonly abort: AbortController; readonly ended: Promise<void> }
   >()
   #stopped = false
+  readonly #stop = new AbortController()
   #looping: Promise<void> | undefined
   #again = false
   #wake: () => void = () => {}
@@ -91,7 +95,10 @@ class Runs implements Ingest {
   constructor(options: IngestOptions) {
     this.#options = options
     this.#leaseMs = options.leaseMs ?? LEASE_MS
-    this.#collections = new Collections(options)
+    const { embeddings } = options
+    this.#collections = new Collections(
+      embeddings === undefined ? options : { ...options, vectors: embeddings.vectors },
+    )
     this.#run = {
       ...options,
       collections: this.#collections,
@@ -154,6 +161,7 @@ class Runs implements Ingest {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#stop.abort(fault('stopping', {}))
     for (const { abort } of this.#live.values()) abort.abort()
     this.#wake()
     await this.#options.worker.close()
@@ -181,6 +189,7 @@ class Runs implements Ingest {
     if (!(await rows.commit(changes))) return await this.dropCollection(collection)
     await this.#collections.publish(collection)
     for (const { segment } of stored.row.segments) await this.#discard(segment)
+    await this.#options.embeddings?.sweep(collection, new Set())
     return undefined
   }
 
@@ -206,7 +215,7 @@ class Runs implements Ingest {
         log.write('warn', 'segment is built again', { segment, reason: reasonOf(error) })
         const lost = (row: CollectionRow): Segment[] => row.segments.filter((one) => one.segment === segment)
         // The collection cannot be mounted before the last of them is there.
-        await rewrite(this.#run, collection, lost).catch(unavailable)
+        await rewrite(this.#run, collection, lost, this.#stop.signal).catch(unavailable)
       }
     }
     await index.mount(TRIAL, [])
@@ -214,10 +223,14 @@ class Runs implements Ingest {
   }
 
   async #sweep(): Promise<void> {
-    const { index, rows, log } = this.#options
+    const { index, rows, log, embeddings } = this.#options
     const used = new Set<string>()
-    for await (const { row } of scanAll(rows, COLLECTIONS)) for (const { segment } of row.segments) used.add(segment)
-    for (const segment of await index.segments()) {
+    for await (const { row } of scanAll(rows, COLLECTIONS)) {
+      for (const { segment } of row.segments) used.add(segment)
+      await embeddings?.sweep(row.name, new Set(row.space === undefined ? [] : [row.space]))
+    }
+    const left = new Set([...(await index.segments()), ...((await embeddings?.vectors.segments()) ?? [])])
+    for (const segment of left) {
       if (used.has(segment)) continue
       log.write('info', 'segment of an interrupted ingest removed', { segment })
       await this.#discard(segment)

@@ -3,14 +3,28 @@ import type { Clock } from '../../base/clock.ts'
 import { fault, Refusal } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { put, remove, scanAll, type Change, type Rows } from '../../store/rows.ts'
-import { chunkKey, CHUNKS, collectionKey, documentKey, DOCUMENTS, type DocumentRow } from '../document.ts'
+import {
+  chunkKey,
+  type ChunkRow,
+  CHUNKS,
+  collectionKey,
+  COLLECTIONS,
+  type CollectionRow,
+  documentKey,
+  DOCUMENTS,
+  type DocumentRow,
+} from '../document.ts'
+import type { Embeddings } from '../embedding/embeddings.ts'
+import { LSA } from '../embedding/port.ts'
 import { PARSE_MS_MAX } from '../parse/limits.ts'
 import { documentId, type Folders, placeSource, type Source, type SourceRow, SOURCES, uriOf } from '../sources.ts'
-import { chunkRemovals, type Collections, revised } from './collections.ts'
+import { chunkRemovals, type Collections, revised, type Segment } from './collections.ts'
 import { rewrite, segmentsToMerge } from './compact.ts'
 import { type Added, type IngestFile, type IngestWorker, type SealedDocument } from './port.ts'
 import { isDeath, QUARANTINE, QUARANTINE_MS, quarantineKey, reasonForDeath, type QuarantineRow } from './quarantine.ts'
+import { revector } from './revector.ts'
 import { ingestKey, INGESTS, type Progress } from './state.ts'
+import { searchedText } from './worker.ts'
 
 export interface RunOptions {
   readonly rows: Rows
@@ -26,6 +40,8 @@ export interface RunOptions {
   /** Of text; the worker's own bound is the same. */
   readonly batchUnitsMax: number
   readonly batchDocumentsMax: number
+  /** Without it collections are searched by words alone. */
+  readonly embeddings?: Embeddings
 }
 
 export const FILE_TIMEOUT_MS = PARSE_MS_MAX + 15_000
@@ -55,6 +71,8 @@ export class Run {
   /** In the worker's batch and not committed. */
   #batch: Listed[] = []
   #units = 0
+  /** A space that no commit refers to yet. */
+  #begun: string | undefined
 
   constructor(options: RunOptions, progress: Progress, signal: AbortSignal) {
     this.#options = options
@@ -69,18 +87,25 @@ export class Run {
     const { folders, worker } = this.#options
     const source = await folders.open(this.#progress.row.path)
     if (source instanceof Refusal) return source
+    const refused = await this.#admit()
+    if (refused !== undefined) return refused
     const root = await this.#place(source)
     const { files, hidden } = await this.#list(source, root)
     await worker.discard()
     await this.#read(files)
     if (source.kind === 'folder')
       await this.#removeVanished(root, new Set(files.map(({ document }) => document)), hidden)
-    const { rows, collections, newSegment } = this.#options
-    while (
-      await rewrite({ rows, collections, worker, newSegment }, this.#collection, (row) => segmentsToMerge(row.segments))
-    )
-      this.#check()
-    return undefined
+    const merge = (row: CollectionRow): Segment[] => segmentsToMerge(row.segments)
+    while (await rewrite(this.#options, this.#collection, merge, this.#signal)) this.#check()
+    const { embeddings } = this.#options
+    return embeddings && (await revector({ ...this.#options, embeddings }, this.#collection, this.#signal))
+  }
+
+  /** Before anything is read: vectors of two models are not mixed. */
+  async #admit(): Promise<Refusal | undefined> {
+    const { embeddings, rows } = this.#options
+    const row = (await rows.get(COLLECTIONS, collectionKey(this.#collection)))?.row
+    return row === undefined ? undefined : await embeddings?.admit(row)
   }
 
   #check(): void {
@@ -236,18 +261,43 @@ export class Run {
     this.#batch = []
     this.#units = 0
     try {
-      const { documents, chunks } = await worker.seal(segment)
+      const { documents, chunks } = await worker.batch()
       // A worker that was started anew in between knows nothing of the batch.
       if (documents.length !== batch.length) throw fault('child_died', { what: 'ingest', reason: 'it lost the batch' })
+      const embedded = await this.#embed(segment, documents, chunks)
+      await worker.seal(segment, chunks.length, embedded?.vectors)
       await this.#keep(
         segment,
         documents,
         chunks.map((row, at) => put(CHUNKS, chunkKey(segment, at), row)),
+        embedded?.space,
       )
     } catch (thrown) {
       if (!isDeath(thrown) || this.#signal.aborted) throw thrown
       await this.#sealApart(batch, thrown)
     }
+  }
+
+  /** Vectors of the batch, kept. Undefined where the collection has none, or gets its first ones when
+   *  all is read. */
+  async #embed(
+    segment: string,
+    documents: readonly SealedDocument[],
+    chunks: readonly ChunkRow[],
+  ): Promise<{ readonly space: string; readonly vectors: readonly Float32Array[] } | undefined> {
+    const { embeddings, rows } = this.#options
+    if (embeddings === undefined || chunks.length === 0) return undefined
+    const row = (await rows.get(COLLECTIONS, collectionKey(this.#collection)))?.row
+    const { model } = embeddings.choice(this.#collection)
+    const begins = row?.space === undefined && (row?.segments.length ?? 0) === 0 && model !== LSA && model !== 'none'
+    if (begins && this.#begun === undefined) this.#begun = (await embeddings.begin(this.#collection, this.#signal)).id
+    const space = row?.space ?? (begins ? this.#begun : undefined)
+    if (space === undefined) return undefined
+    const titles = new Map(documents.map(({ id, title }) => [id, title]))
+    const texts = chunks.map((chunk) => searchedText(titles.get(chunk.document) ?? '', chunk))
+    const vectors = await embeddings.passages(this.#collection, space, texts, this.#signal)
+    await embeddings.vectors.keep(segment, vectors)
+    return { space, vectors }
   }
 
   /** Building the segment ended the process: half as much each time, down to the one document. */
@@ -263,18 +313,28 @@ export class Run {
     }
   }
 
-  async #keep(segment: string, sealed: readonly SealedDocument[], chunkPuts: readonly Change[]): Promise<void> {
+  async #keep(
+    segment: string,
+    sealed: readonly SealedDocument[],
+    chunkPuts: readonly Change[],
+    space: string | undefined,
+  ): Promise<void> {
     const { rows, collections, clock } = this.#options
     const documents = sealed.map((document): DocumentRow => ({ ...document, segment, ingestedAtMs: clock.wallMs() }))
     const chunkSum = documents.reduce((sum, { chunkCount }) => sum + chunkCount, 0)
     await collections.change(this.#collection, async (row) => {
+      if (row.space !== space && row.segments.length > 0)
+        throw fault('store_unavailable', { reason: `the collection ${this.#collection} was embedded anew meanwhile` })
       const former = await rows.getMany(
         DOCUMENTS,
         documents.map(({ id }) => documentKey(this.#collection, id)),
       )
       const replaced = former.flatMap((stored) => (stored === undefined ? [] : [stored.row]))
       return {
-        row: revised(row, replaced, documents, { segment, chunks: chunkSum, removed: [] }),
+        row: {
+          ...revised(row, replaced, documents, { segment, chunks: chunkSum, removed: [] }),
+          ...(space === undefined ? {} : { space }),
+        },
         changes: [
           ...chunkRemovals(replaced),
           ...chunkPuts,
