@@ -15,7 +15,7 @@ export interface ParsedDocument {
   readonly mediaType: string
   /** In reading order, not overlapping. */
   readonly blocks: readonly Block[]
-  /** What was left out, as a sentence for people: pages past a limit. */
+  /** What was left out, in sentences for people: pages past a limit, hidden text, attachments. */
   readonly note?: string
 }
 
@@ -29,6 +29,8 @@ export interface Block {
   /** Headings: how they read without markup. A heading of an empty range marks a place that has
    *  no text of its own, such as the beginning of a page. */
   readonly text?: string
+  /** Tables whose first row names the columns: where that row ends. */
+  readonly headerEnd?: number
 }
 
 /** A piece of a document of a size to be searched and shown to a model. */
@@ -36,7 +38,8 @@ export interface Chunk {
   readonly start: number
   readonly end: number
   readonly text: string
-  /** The headings above it, outermost first. */
+  /** The headings above it, outermost first; last the header row of the table that it begins inside
+   *  of. */
   readonly headings: readonly string[]
 }
 

@@ -110,7 +110,7 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
     if (bytes instanceof Refusal) return refused(bytes)
     const contentHash = hashOf(bytes)
     if (contentHash === file.knownHash) return { status: 'unchanged' }
-    const document = await parse(file.name, bytes, deadline(this.#options.clock))
+    const document = await parse(pathOf(file), bytes, deadline(this.#options.clock))
     if (document instanceof Refusal) return refused(document)
     return { document, contentHash, bytes: bytes.length, chunks: chunk(document.text, document.blocks) }
   }
@@ -144,6 +144,16 @@ interface Read {
   readonly contentHash: string
   readonly bytes: number
   readonly chunks: readonly Chunk[]
+}
+
+/** Source code is known by its path inside of the source. */
+function pathOf({ uri, name }: IngestFile): string {
+  try {
+    const path = decodeURIComponent(uri)
+    return path.endsWith(name) ? path : name
+  } catch {
+    return name
+  }
 }
 
 const refused = ({ code, details }: Refusal): Added => ({ status: 'refused', code, details })
