@@ -64,6 +64,10 @@ models: { minilm: { deployments: [{ engine: o, model: m }] }, chat: { deployment
 collections: { c: { embedding: ${embedding} } }
 `
   matches(await problemsOf(file('minilmm')), /embedding = "minilmm" names no model \| Did you mean "minilm"/)
+  matches(
+    await problemsOf(file('minilm, context: minilm')),
+    /context = "minilm" names a model that cannot answer \| Name a model that serves chat, or write `none`/,
+  )
   matches(await problemsOf(file('chat')), /embedding = "chat" names a model that cannot embed/)
   matches(await problemsOf(file('7')), /embedding = 7 is not a text/)
 })

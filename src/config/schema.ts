@@ -409,6 +409,13 @@ const COLLECTION = z.strictObject({
     .max(1000)
     .meta(meta('Put before every question that is embedded, likewise: `query: ` for E5.'))
     .optional(),
+  context: text(127)
+    .default('none')
+    .meta(
+      meta(
+        'Name of a chat model that writes one sentence for every passage, about where in its document it stands; it is searched with the passage. One call for each passage that is new. `none`: nobody does.',
+      ),
+    ),
   description: text(1000).meta(meta('Shown where collections are listed.')).optional(),
 })
 

@@ -14,11 +14,11 @@ import { OpenAiEngine } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
 import { TeiEngine } from '../drivers/tei/engine.ts'
 import { type DeploymentStatus, Health } from '../engine/health.ts'
-import type { EmbedWith, Engine } from '../engine/port.ts'
+import type { AskWith, EmbedWith, Engine } from '../engine/port.ts'
 import type { Spending } from '../meter/spending.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
-import { innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
+import { innerAsk, innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import type { Search } from '../retrieval/search.ts'
@@ -64,6 +64,12 @@ export class Models {
   embedWith(account: (requestId: string, model: string) => Spending): EmbedWith {
     const { clock, random } = this.#dependencies
     return innerEmbed({ clock, random, catalogue: () => this.#catalogue }, account)
+  }
+
+  /** Has a model in force answer, likewise. */
+  askWith(account: (requestId: string, model: string) => Spending): AskWith {
+    const { clock, random } = this.#dependencies
+    return innerAsk({ clock, random, catalogue: () => this.#catalogue }, account)
   }
 
   /** One at a time. When it rejects, what was in force stays. */

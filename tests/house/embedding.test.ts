@@ -22,18 +22,24 @@ const vectorOf = (text: string): number[] => {
 before(async () => {
   documents = mkdtempSync(join(tmpdir(), 'headworks-embedded-'))
   writeFileSync(join(documents, 'a.txt'), 'Swallows migrate to the south.')
+  const said = { message: { role: 'assistant', content: 'A note about birds.' }, finish_reason: 'stop', index: 0 }
   server = await scriptedServer(({ path, body }) => ({
     body:
-      path === '/info'
-        ? { model_id: 'e5', model_sha: sha, model_type: { embedding: { pooling: 'mean' } } }
-        : (body['inputs'] as string[]).map(vectorOf),
+      path === '/v1/chat/completions'
+        ? { id: 'c', object: 'chat.completion', choices: [said], usage: { prompt_tokens: 9, completion_tokens: 5 } }
+        : path === '/info'
+          ? { model_id: 'e5', model_sha: sha, model_type: { embedding: { pooling: 'mean' } } }
+          : (body['inputs'] as string[]).map(vectorOf),
   }))
   house = await startHouse({
     config: {
-      engines: { local: { kind: 'tei', url: server.url } },
-      models: { e5: { deployments: [{ engine: 'local', model: 'e5' }] } },
+      engines: { local: { kind: 'tei', url: server.url }, writer: { kind: 'openai', url: `${server.url}/v1` } },
+      models: {
+        e5: { deployments: [{ engine: 'local', model: 'e5' }] },
+        small: { deployments: [{ engine: 'writer', model: 'w' }] },
+      },
       collections: {
-        notes: { sources: [{ path: documents }], embedding: 'e5', passagePrefix: 'passage: ' },
+        notes: { sources: [{ path: documents }], embedding: 'e5', passagePrefix: 'passage: ', context: 'small' },
       },
     },
   })
@@ -76,7 +82,11 @@ test('a configured collection is embedded by its model, and says with what', asy
     normalised: true,
   })
   const inputs = server.asked.flatMap(({ body }) => (body['inputs'] ?? []) as string[])
-  assert.ok(inputs.some((text) => text.startsWith('passage: ') && text.includes('Swallows')))
+  // With the sentence that a chat model wrote about it.
+  assert.ok(
+    inputs.some((text) => /^passage: .*A note about birds\..*Swallows/s.test(text)),
+    JSON.stringify(inputs),
+  )
 })
 
 test('weights that were exchanged behind its back stop the ingest with a sentence', async () => {

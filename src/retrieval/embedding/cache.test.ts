@@ -63,7 +63,7 @@ test('the oldest go when it is full', async () => {
   for (let at = 0; at < 60; at++) await over().embed([`text ${at}`], 'passage', options)
   const kept = (await rows.scan({ name: 'embeddings' }, { limit: 100 })).length
   assert.ok(kept > 10 && kept < 25, `${kept} are kept`)
-  assert.equal((await rows.scan({ name: 'embedding_arrivals' }, { limit: 100 })).length, kept)
+  assert.equal((await rows.scan({ name: 'embeddings_arrivals' }, { limit: 100 })).length, kept)
   asked.length = 0
   await over().embed(['text 59', 'text 0'], 'passage', options)
   assert.deepEqual(asked, ['text 0'])
