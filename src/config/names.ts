@@ -21,6 +21,7 @@ const OPERATIONS_OF_KIND: { readonly [kind: string]: readonly string[] } = {
   lexical: ['rerank'],
   tei: ['embed', 'rerank'],
   ollama: ['embed'],
+  onnx: ['embed'],
 }
 
 /** Whose engines are at a provider unless they have a `url`. */

@@ -10,6 +10,7 @@ import type { Secrets } from '../config/secret.ts'
 import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
 import { OllamaEngine } from '../drivers/ollama/engine.ts'
+import { OnnxEngine } from '../drivers/onnx/engine.ts'
 import { OpenAiEngine } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
 import { TeiEngine } from '../drivers/tei/engine.ts'
@@ -140,6 +141,10 @@ export async function openEngine(
 ): Promise<Engine> {
   if (engine.kind === 'reader') return new ReaderEngine({ name, clock, analyzer })
   if (engine.kind === 'lexical') return new LexicalEngine({ name, analyzer })
+  if (engine.kind === 'onnx') {
+    const { folder, runtime = '', pooling, threads } = engine
+    return new OnnxEngine({ name, folder, runtime, threads, clock, ...(pooling === undefined ? {} : { pooling }) })
+  }
   const { url, key, headers = {} } = engine
   const secret = key === undefined ? undefined : secrets.get(key)
   const connection = {
