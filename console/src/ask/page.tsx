@@ -150,7 +150,7 @@ function NoCollection() {
   return (
     <EmptyState title="No collection yet">
       <p>
-        Answers come from documents. Put a folder of Markdown, text, HTML, PDF or DOCX files into the collection that
+        Answers come from documents. Put a folder of documents into the collection that
         the workflow reads:
       </p>
       <Command>npx headworks ingest handbook ./docs</Command>
