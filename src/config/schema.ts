@@ -246,6 +246,34 @@ const OLLAMA = embeddingServer(
   'http://127.0.0.1:11434',
 )
 
+const ONNX = z.strictObject({
+  kind: z
+    .literal('onnx')
+    .meta(
+      meta(
+        'A model for embeddings from a local folder, run by ONNX Runtime in this process. Needs the package `onnxruntime-node`, which you install.',
+      ),
+    ),
+  folder: text(4096).meta(
+    meta(
+      'A model in the Hugging Face layout: `tokenizer.json`, and `model.onnx` or `onnx/model.onnx`. A relative path starts at the folder of this file.',
+      { shown: 'path' },
+    ),
+  ),
+  pooling: z
+    .enum(['mean', 'cls'])
+    .meta(
+      meta(
+        "How one vector is made of those of the tokens. Without it what the folder's `1_Pooling/config.json` says, else `mean`.",
+      ),
+    )
+    .optional(),
+  threads: integer(1, 64).default(1).meta(meta('Cores that one pass may use.')),
+  runtime: text(4096)
+    .meta(meta('Where the package `onnxruntime-node` is, if not beside this file.', { shown: 'path' }))
+    .optional(),
+})
+
 const READER = z.strictObject({
   kind: z
     .literal('reader')
@@ -409,6 +437,13 @@ const COLLECTION = z.strictObject({
     .max(1000)
     .meta(meta('Put before every question that is embedded, likewise: `query: ` for E5.'))
     .optional(),
+  context: text(127)
+    .default('none')
+    .meta(
+      meta(
+        'Name of a chat model that writes one sentence for every passage, about where in its document it stands; it is searched with the passage. One call for each passage that is new. `none`: nobody does.',
+      ),
+    ),
   description: text(1000).meta(meta('Shown where collections are listed.')).optional(),
 })
 
@@ -705,7 +740,7 @@ export const CONFIG = z
           { reload: 'restart' },
         ),
       ),
-    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, TEI, OLLAMA, READER, LEXICAL]))
+    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, TEI, OLLAMA, ONNX, READER, LEXICAL]))
       .prefault({})
       .meta(meta('Where models run, by name.', { reload: 'live' })),
     models: named(MODEL_NAME, MODEL)

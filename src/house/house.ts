@@ -164,7 +164,7 @@ class RunningHouse implements House {
       loadTokenizers: this.#parts.loadTokenizers,
       loaded: this.#loaded,
     }))
-    library.connect(gateway.embedWith)
+    library.connect(gateway.ownCalls)
     const running = new Set([MAIN_NODE, ...gatewayNodes(config.gateways)])
     const left = await gateway.accounting.takeOver(running)
     if (left.length > 0)

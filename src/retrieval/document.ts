@@ -85,6 +85,8 @@ export interface DocumentRow {
 
 export interface ChunkRow extends Chunk {
   readonly document: string
+  /** A sentence by a model about where it stands; searched with it and never shown as its text. */
+  readonly context?: string
 }
 
 export const COLLECTIONS = table<CollectionRow>('collections')
