@@ -36,7 +36,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'ingest',
     summary: 'Read a file or folder into a collection.',
     details:
-      'Markdown, text, HTML, PDF and DOCX are read. Doing it again reads only what has changed and removes what is gone. What could not be read is listed with the reason.',
+      'Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON, EPUB, e-mail and source code are read. Doing it again reads only what has changed and removes what is gone. What could not be read is listed with the reason.',
     arguments: [
       { name: 'collection', summary: 'Name of the collection; made if it does not exist.' },
       { name: 'path', summary: 'File or folder.' },

@@ -310,7 +310,7 @@ class RunningHouse implements House {
       ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
-      ...traceRoutes(store.events),
+      ...traceRoutes(store.events, store.rows),
       ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes(library.ingest),
