@@ -320,7 +320,11 @@ class RunningHouse implements House {
       version: this.#parts.version,
       startedAtMs: this.#startedAtMs,
       isReady: () => this.#ready,
-      figures: async () => ({ ...(await this.#figures(gateway)), damage: await library.damage() }),
+      figures: async () => ({
+        ...(await this.#figures(gateway)),
+        damage: await library.damage(),
+        embeddingCache: { ...library.embeddingCache },
+      }),
       routes,
     })
     const control = controlPlane({
