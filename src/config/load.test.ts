@@ -89,8 +89,8 @@ test('HEADWORKS_CONFIG names the file, and relative paths start at its folder', 
     { '/house/etc/hw.yaml': 'data: d\ncollections: { c: { sources: [{ path: p }] } }' },
   )
   assert.deepEqual(
-    [result.config.data, result.config.collections['c']?.sources[0]?.path],
-    ['/house/etc/d', '/house/etc/p'],
+    [result.config.data, result.config.collections['c']?.sources[0]],
+    ['/house/etc/d', { kind: 'folder', path: '/house/etc/p' }],
   )
   matches(await problemsOf(undefined, { HEADWORKS_CONFIG: 'nope.yaml' }), /^- {2}does not exist \| HEADWORKS_CONFIG/)
 })

@@ -16,6 +16,7 @@ import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { collectionRoutes } from '../control/collections.ts'
+import { documentRoutes } from '../control/documents.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
 import { controlPlane, type Route } from '../control/router.ts'
@@ -141,6 +142,8 @@ class RunningHouse implements House {
       data: config.data,
       entry,
       store,
+      reading: config.ingest,
+      secrets: () => this.#loaded.secrets,
       analyzer,
       clock,
       random,
@@ -306,7 +309,8 @@ class RunningHouse implements House {
       ...traceRoutes(store.events),
       ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
-      ...ingestRoutes(library.ingest),
+      ...ingestRoutes({ ingest: library.ingest, again: (name) => library.again(name) }),
+      ...documentRoutes({ rows: store.rows, ingest: library.ingest }),
     ]
     const status = statusRoutes({
       version: this.#parts.version,

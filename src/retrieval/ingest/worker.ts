@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import { Refusal } from '../../base/errors.ts'
 import type { Index, IndexChunk } from '../../store/index.ts'
 import { chunk } from '../chunk.ts'
-import type { Chunk, ChunkRow, ParsedDocument } from '../document.ts'
+import type { Chunk, ChunkRow, DocumentRow, ParsedDocument } from '../document.ts'
 import { deadline, FILE_BYTES_MAX } from '../parse/limits.ts'
 import { parse } from '../parse/parse.ts'
 import type { Files } from '../sources.ts'
@@ -29,7 +29,8 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   readonly #options: WorkerOptions
   #documents: SealedDocument[] = []
   #chunks: ChunkRow[] = []
-  #titles: string[] = []
+  /** Of each chunk, the document it is of. */
+  #owners: SealedDocument[] = []
   #units = 0
 
   constructor(options: WorkerOptions) {
@@ -59,7 +60,7 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
 
   async seal(segment: string): Promise<Sealed> {
     const [documents, chunks] = [this.#documents, this.#chunks]
-    const indexed = chunks.map((row, at) => indexChunk(this.#titles[at] ?? '', row))
+    const indexed = chunks.map((row, at) => indexChunk(row, this.#owners[at]))
     await this.discard()
     await this.#options.index.build(segment, indexed)
     return { documents, chunks }
@@ -68,7 +69,7 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   async discard(): Promise<void> {
     this.#documents = []
     this.#chunks = []
-    this.#titles = []
+    this.#owners = []
     this.#units = 0
   }
 
@@ -77,7 +78,7 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   }
 
   async #read(file: IngestFile): Promise<Added | Read> {
-    const bytes = await this.#options.files.read(file.path, FILE_BYTES_MAX)
+    const bytes = file.bytes ?? (await this.#options.files.read(file.path ?? '', FILE_BYTES_MAX))
     if (bytes instanceof Refusal) return refused(bytes)
     const contentHash = hashOf(bytes)
     if (contentHash === file.knownHash) return { status: 'unchanged' }
@@ -87,10 +88,11 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   }
 
   #keep(file: IngestFile, { document, contentHash, bytes, chunks }: Read): Added {
-    const { title, mediaType, note, text } = document
+    const { mediaType, note, text } = document
+    const { title = document.title, ...about } = file.about ?? {}
     const noted = note === undefined ? {} : { note }
     const firstChunk = this.#chunks.length
-    this.#documents.push({
+    const sealed: SealedDocument = {
       id: file.document,
       uri: file.uri,
       title,
@@ -100,10 +102,12 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
       firstChunk,
       chunkCount: chunks.length,
       ...noted,
-    })
+      ...about,
+    }
+    this.#documents.push(sealed)
     for (const one of chunks) {
       this.#chunks.push({ document: file.document, ...one })
-      this.#titles.push(title)
+      this.#owners.push(sealed)
     }
     this.#units += text.length
     return { status: 'added', units: text.length, ...noted }
@@ -118,11 +122,20 @@ interface Read {
 }
 
 const refused = ({ code, details }: Refusal): Added => ({ status: 'refused', code, details })
-const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+export const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /** What full-text search reads of a chunk: the document's title and the headings above it help to
- *  find it, unless they stand in it. */
-export function indexChunk(title: string, { headings, text, document }: ChunkRow): IndexChunk {
+ *  find it, unless they stand in it. What filters compare are the document's attributes, and what
+ *  we know of it under names of our own. */
+export function indexChunk(
+  { headings, text, document }: ChunkRow,
+  owner: Pick<DocumentRow, 'title' | 'metadata' | 'trust'> = { title: '' },
+): IndexChunk {
+  const { title, metadata = {}, trust = 'internal' } = owner
+  const attributes = Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, String(value)]))
   const above = [title, ...headings.filter((heading) => heading !== title)].filter((heading) => !text.includes(heading))
-  return { text: above.length === 0 ? text : `${above.join('\n')}\n\n${text}`, attributes: { document } }
+  return {
+    text: above.length === 0 ? text : `${above.join('\n')}\n\n${text}`,
+    attributes: { ...attributes, document, trust },
+  }
 }
