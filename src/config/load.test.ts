@@ -19,7 +19,7 @@ test('without a file the embedded engines, the handbook and its workflow are the
   assert.equal(file, '/house/headworks.yaml')
   assert.deepEqual(Object.keys(config.engines), ['reader', 'lexical'])
   assert.deepEqual(Object.keys(config.models), ['reader', 'lexical'])
-  assert.deepEqual(config.collections['handbook']?.sources, [{ path: '/app/docs' }])
+  assert.deepEqual(config.collections['handbook']?.sources, [{ kind: 'folder', path: '/app/docs' }])
   const docs = config.workflows['docs']
   assert.deepEqual([docs?.collection, docs?.topK, docs?.model, docs?.rerank], ['handbook', 8, 'reader', 'none'])
   assert.equal(config.listen, '127.0.0.1:4750')
@@ -42,7 +42,7 @@ test('five lines put a real model behind the workflow', async () => {
 
 test('a name given by the user replaces the default of that name', async () => {
   const { config } = await loaded('collections: { handbook: { sources: [{ path: ./mine }] } }')
-  assert.deepEqual(config.collections['handbook'], { sources: [{ path: '/house/mine' }] })
+  assert.deepEqual(config.collections['handbook'], { sources: [{ kind: 'folder', path: '/house/mine' }] })
 })
 
 test('the result is frozen all the way down and has no inherited names', async () => {

@@ -51,7 +51,7 @@ async function open() {
     ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
     ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
     ...ingestRoutes({
-      again: async (collection) => (collection === 'a' ? ['ing_2', 'ing_3'] : []),
+      again: async (collection) => (collection === 'b' ? ['ing_2', 'ing_3'] : []),
       ingest: {
         start: async (collection, path) => {
           if (collection === 'Bad')

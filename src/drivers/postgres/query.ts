@@ -1,4 +1,4 @@
-import pg, { type Client } from 'pg'
+import pg, { type Client, type QueryConfig } from 'pg'
 import { fault, reasonOf, type Refusal, refuse } from '../../base/errors.ts'
 import type { Database, Row } from '../../retrieval/queries.ts'
 
@@ -29,6 +29,9 @@ export async function openPostgres(name: string, url: string): Promise<Database>
     throw fault('source_unavailable', { source, reason: reasonOf(thrown) }, thrown)
   }
 }
+
+/** One statement and no more, which is all that the extended protocol takes. */
+const single = (text: string): QueryConfig => ({ text, queryMode: 'extended' }) as QueryConfig
 
 /** Object ids of types, from pg_type.dat. */
 const INT8 = 20
@@ -67,7 +70,7 @@ class PostgresDatabase implements Database {
 
   async columns(query: string): Promise<readonly string[] | Refusal> {
     try {
-      return (await this.#finder.query(query)).fields.map(({ name }) => name)
+      return (await this.#finder.query(single(query))).fields.map(({ name }) => name)
     } catch (thrown) {
       return refuse('source_unreadable', { source: this.#source, reason: reasonOf(thrown) })
     }
@@ -76,7 +79,7 @@ class PostgresDatabase implements Database {
   async *pages(query: string, signal: AbortSignal): AsyncGenerator<readonly Row[]> {
     await this.#run(() => this.#reader.query('BEGIN READ ONLY'))
     try {
-      await this.#run(() => this.#reader.query(`DECLARE documents_cursor NO SCROLL CURSOR FOR ${query}`))
+      await this.#run(() => this.#reader.query(single(`DECLARE documents_cursor NO SCROLL CURSOR FOR ${query}`)))
       for (;;) {
         if (signal.aborted) throw fault('stopping', {})
         const { rows } = await this.#run(() => this.#reader.query<Row>(`FETCH ${PAGE_ROWS} FROM documents_cursor`))

@@ -152,6 +152,7 @@ function readPage(xml: string): Page | undefined {
   const objects: { key: string; etag?: string }[] = []
   let next = ''
   let isList = false
+  let isEncoded = false
   let text = ''
   const parser = new Parser(
     {
@@ -165,15 +166,18 @@ function readPage(xml: string): Page | undefined {
       },
       onclosetag(name) {
         const last = objects.at(-1)
-        if (name === 'Key' && last !== undefined) last.key = decodeURIComponent(text.replaceAll('+', ' '))
+        if (name === 'Key' && last !== undefined) last.key = text
         else if (name === 'ETag' && last !== undefined) last.etag = text
         else if (name === 'NextContinuationToken') next = text
+        else if (name === 'EncodingType') isEncoded = text === 'url'
       },
     },
     { xmlMode: true, decodeEntities: true },
   )
   try {
     parser.end(xml)
+    // Not every server does what was asked.
+    if (isEncoded) for (const object of objects) object.key = decodeURIComponent(object.key.replaceAll('+', ' '))
   } catch {
     return undefined
   }

@@ -246,6 +246,12 @@ export const isSameAbout = (former: DocumentRow, { title, metadata, trust }: Abo
   (title === undefined || title === former.title) &&
   JSON.stringify(sorted(former.metadata)) === JSON.stringify(sorted(metadata))
 
+/** The same, while only what its source was declared with is known of the document: its own title and
+ *  attributes come with its content. */
+export const mayBeSameAbout = (former: DocumentRow, { trust, metadata = {} }: About): boolean =>
+  (former.trust ?? 'internal') === trust &&
+  Object.entries(metadata).every(([name, value]) => former.metadata?.[name] === value)
+
 const sorted = (metadata: About['metadata'] = {}): unknown => Object.entries(metadata).toSorted()
 
 /** What tells whether the source has changed since: the hint, or the revision itself. */

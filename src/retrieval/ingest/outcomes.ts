@@ -36,7 +36,8 @@ export class Outcomes {
 
   unchanged({ former, formerVersion, about, document }: Listed): void {
     if (!this.#progress.isKept) this.#left.set(document, undefined)
-    if (former === undefined || hintOf(former.provenance) === hintOf(about.provenance)) return
+    const hint = hintOf(about.provenance)
+    if (former === undefined || hint === undefined || hint === hintOf(former.provenance)) return
     // The same content under a new mark: it need not be fetched next time.
     const row = { ...former, provenance: about.provenance }
     const key = documentKey(this.#progress.row.collection, document)

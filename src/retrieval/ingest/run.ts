@@ -9,7 +9,7 @@ import { chunkRemovals, type Collections, revised } from './collections.ts'
 import { rewrite, segmentsToMerge } from './compact.ts'
 import { DEAD_LETTERS, letterKey } from './dead-letters.ts'
 import { fetchAll, grouped, sent } from './fetch.ts'
-import { isSameAbout, type Listed, Lister, type ListingOptions } from './listing.ts'
+import { isSameAbout, type Listed, Lister, mayBeSameAbout, type ListingOptions } from './listing.ts'
 import { Outcomes } from './outcomes.ts'
 import { type Added, type IngestWorker, type SealedDocument } from './port.ts'
 import { isDeath, QUARANTINE, QUARANTINE_MS, quarantineKey, reasonForDeath } from './quarantine.ts'
@@ -138,7 +138,8 @@ export class Run {
         return { ...file, isDead, quarantined, knownHash: quarantined.contentHash }
       if (former === undefined) return { ...file, isDead }
       const formerVersion = documents[at]?.version ?? 0
-      const same = isSameAbout(former, file.about) ? { knownHash: former.contentHash } : {}
+      const isSame = (file.read === undefined ? isSameAbout : mayBeSameAbout)(former, file.about)
+      const same = isSame ? { knownHash: former.contentHash } : {}
       return { ...file, isDead, former, formerVersion, ...same }
     })
     if (replay === undefined) return known
