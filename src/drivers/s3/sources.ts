@@ -145,7 +145,11 @@ class Bucket {
 const codeOf = (status: number, text: string): string =>
   `${status} ${(/<Code>([^<]{1,80})<\/Code>/.exec(text)?.[1] ?? text.slice(0, 80)).trim()}`
 
-const encoded = (key: string): string => key.split('/').map(encodeURIComponent).join('/')
+/** By RFC 3986, as requests are signed: `encodeURIComponent` leaves five characters more. */
+const encoded = (key: string): string => key.split('/').map(strict).join('/')
+
+const strict = (text: string): string =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`)
 
 /** The answer to `ListObjectsV2`; undefined where it is none. */
 function readPage(xml: string): Page | undefined {
