@@ -1,5 +1,6 @@
-import pg, { type Client, type QueryConfig } from 'pg'
+import pg, { type Client, type QueryConfig, type QueryResult } from 'pg'
 import { fault, reasonOf, type Refusal, refuse } from '../../base/errors.ts'
+import { Turns } from '../../base/turns.ts'
 import type { Database, Row } from '../../retrieval/queries.ts'
 
 /** A PostgreSQL database, read in transactions that cannot write. */
@@ -52,6 +53,8 @@ class PostgresDatabase implements Database {
   readonly #reader: Client
   /** Reads single ones meanwhile. */
   readonly #finder: Client
+  /** A connection answers one question at a time. */
+  readonly #turns = new Turns()
 
   constructor(source: string, reader: Client, finder: Client) {
     this.#source = source
@@ -92,7 +95,8 @@ class PostgresDatabase implements Database {
   }
 
   async row(query: string, value: unknown): Promise<Row | undefined> {
-    return (await this.#run(() => this.#finder.query<Row>(query, [value]))).rows[0]
+    const found = (): Promise<QueryResult<Row>> => this.#run(() => this.#finder.query<Row>(query, [value]))
+    return (await this.#turns.take('finder', found)).rows[0]
   }
 
   async close(): Promise<void> {
