@@ -144,8 +144,8 @@ test('ingest follows the run to its end and says what was skipped and why', asyn
 test('ingest names sources by what is typed, reads the configured ones again, and lists failures', async () => {
   for (const [word, sent] of [
     [undefined, {}],
-    ['docs', { path: '/work/docs' }],
-    ['docs/**/*.md', { source: { kind: 'glob', pattern: '/work/docs/**/*.md' } }],
+    ['docs', { path: '/srv/docs' }],
+    ['docs/**/*.md', { source: { kind: 'glob', pattern: '/srv/docs/**/*.md' } }],
     ['s3://bucket/a/b', { source: { kind: 's3', bucket: 'bucket', prefix: 'a/b' } }],
     ['git+https://example.com/a.git', { source: { kind: 'git', repository: 'https://example.com/a.git' } }],
     ['https://example.com/sitemap.xml', { source: { kind: 'sitemap', url: 'https://example.com/sitemap.xml' } }],
@@ -154,7 +154,7 @@ test('ingest names sources by what is typed, reads the configured ones again, an
       { source: { kind: 'urls', name: 'example.com-a-b', urls: ['https://Example.com/a?b'] } },
     ],
   ] as const)
-    assert.deepEqual(sourceOf(word, '/work'), sent)
+    assert.deepEqual(sourceOf(word, '/srv'), sent)
   const api = new ToldApi({
     'POST /api/collections/c/ingest': { status: 202, body: { run: 'r', runs: ['r', 'q'] } },
     'POST /api/collections/c/dead-letters/replay': { status: 202, body: { runs: [] } },

@@ -20,5 +20,5 @@ export const INGEST = z.strictObject({
     .array(text(256))
     .max(1000)
     .default([])
-    .meta(meta('Hosts that sources may call although their addresses are not public: `wiki.internal`, `10.0.0.7`.')),
+    .meta(meta('Hosts that sources may call although their addresses are not public: `wiki.example.com`, `10.0.0.7`.')),
 })

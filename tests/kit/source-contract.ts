@@ -37,7 +37,7 @@ export interface Stock {
 export function sourceContract(
   name: string,
   open: () => Promise<Stock>,
-  { revised = true, skip = false as string | false } = {},
+  { revised = true, skip = false }: { readonly revised?: boolean; readonly skip?: string | false } = {},
 ): void {
   describe(`source: ${name}`, { skip }, () => {
     let stock: Stock

@@ -38,14 +38,17 @@ export function git(folder: string, words: readonly string[], { signal, isRemote
   })
 }
 
+const ALWAYS = [
+  'core.hooksPath=/dev/null',
+  'core.fsmonitor=false',
+  'submodule.recurse=false',
+  'http.followRedirects=false',
+  'protocol.allow=never',
+] as const
+const REMOTE = ['https', 'http', 'ssh', 'git'].map((one) => `protocol.${one}.allow=always`)
+
 const settings = (isRemote: boolean): string[] =>
-  [
-    ...['core.hooksPath=/dev/null', 'core.fsmonitor=false', 'submodule.recurse=false', 'http.followRedirects=false'],
-    ...[
-      'protocol.allow=never',
-      ...(isRemote ? ['https', 'http', 'ssh', 'git'].map((one) => `protocol.${one}.allow=always`) : []),
-    ],
-  ].flatMap((one) => ['-c', one])
+  (isRemote ? [...ALWAYS, ...REMOTE] : ALWAYS).flatMap((one) => ['-c', one])
 
 const environment = (): NodeJS.ProcessEnv => ({
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => KEPT.test(name))),

@@ -43,7 +43,7 @@ const TIMES: readonly number[] = [1082, 1114, 1184]
 function parserOf(type: number, format?: 'text' | 'binary'): (text: string) => unknown {
   if (TIMES.includes(type)) return (text) => text
   if (type === INT8) return (text) => (Number.isSafeInteger(Number(text)) ? Number(text) : text)
-  return pg.types.getTypeParser(type, format as 'text') as (text: string) => unknown
+  return pg.types.getTypeParser(type as Parameters<typeof pg.types.getTypeParser>[0], format)
 }
 
 class PostgresDatabase implements Database {

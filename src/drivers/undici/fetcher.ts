@@ -93,7 +93,7 @@ export class GuardedFetcher implements Fetcher {
       answer.body.destroy()
       answer.body.on('error', () => {}) // Of the body that nobody reads.
       if (redirects >= REDIRECTS_MAX) return unreadable(first, `it leads through more than ${REDIRECTS_MAX} redirects`)
-      const next = URL.parse(String(location), url)
+      const next = URL.parse(location, url)
       if (next === null) return unreadable(first, 'it leads to what is no URL')
       if (options.mayFollow !== undefined && !(await options.mayFollow(next)))
         return unreadable(first, 'it leads to where robots.txt does not allow us')

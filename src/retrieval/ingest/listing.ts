@@ -252,7 +252,8 @@ export const mayBeSameAbout = (former: DocumentRow, { trust, metadata = {} }: Ab
   (former.trust ?? 'internal') === trust &&
   Object.entries(metadata).every(([name, value]) => former.metadata?.[name] === value)
 
-const sorted = (metadata: About['metadata'] = {}): unknown => Object.entries(metadata).toSorted()
+const sorted = (metadata: About['metadata'] = {}): unknown =>
+  Object.entries(metadata).toSorted(([a], [b]) => (a < b ? -1 : 1))
 
 /** What tells whether the source has changed since: the hint, or the revision itself. */
 export const hintOf = (provenance: About['provenance'] | undefined): string | undefined =>

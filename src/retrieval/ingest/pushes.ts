@@ -1,5 +1,5 @@
 import { sleep } from '../../base/clock.ts'
-import { fault, type Problem, reasonOf, Refusal, refuse } from '../../base/errors.ts'
+import { fault, type Problem, reasonOf, type Refusal, refuse } from '../../base/errors.ts'
 import type { Provenance } from '../document.ts'
 import { hintedName } from '../media.ts'
 import { LETTER_UNITS_MAX, post } from './dead-letters.ts'
