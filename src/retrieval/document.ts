@@ -1,6 +1,6 @@
 import { table, type Key } from '../store/rows.ts'
 import type { TRUST } from '../config/sources.ts'
-import type { MountedSegment } from '../store/index.ts'
+import type { Held, MountedSegment, SegmentName } from '../store/index.ts'
 
 /** What retrieval keeps as truth. The index is derived from it.
  *
@@ -44,6 +44,8 @@ export interface Chunk {
 export interface CollectionRow {
   readonly name: string
   readonly segments: readonly (MountedSegment & { readonly chunks: number })[]
+  /** What the segments are searched in, where there are many. Absent: in themselves. */
+  readonly parts?: readonly IndexPart[]
   readonly documents: number
   /** Chunks that answer. */
   readonly chunks: number
@@ -79,6 +81,13 @@ export interface Provenance {
   /** What the source says of the present state: the same again need not be read. The revision,
    *  where absent. */
   readonly hint?: string
+}
+
+/** An index over several segments: derived, and built again when it is lost. */
+export interface IndexPart {
+  readonly segment: SegmentName
+  readonly chunks: number
+  readonly holds: readonly Held[]
 }
 
 /** Without `metadata`, `trust` and `provenance` it was read before these were kept. */

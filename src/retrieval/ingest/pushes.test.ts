@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { openCollection } from '../../../tests/kit/source-contract.ts'
 import { NO_SOURCES } from '../../../tests/kit/sources.ts'
 import { fault, Fault, Refusal } from '../../base/errors.ts'
+import type { Filter } from '../../store/filter.ts'
 import { collectionKey, COLLECTIONS } from '../document.ts'
 import type { Kept } from './pushes.ts'
 import { readSent, type SentDocument, sentText } from './sent.ts'
@@ -53,19 +54,20 @@ test('what is sent is searchable once it is answered, sent again it is the same 
 test('attributes are what searches filter by', async () => {
   const house = openCollection(NO_SOURCES)
   await house.ingest.push('shelf', [
-    document('a', 'A red apple.', { metadata: { team: 'fruit' }, trust: 'trusted' }),
-    document('b', 'Another apple.', { metadata: { team: 'tech' } }),
+    document('a', 'A red apple.', { metadata: { team: 'fruit', year: 2026 }, trust: 'trusted' }),
+    document('b', 'Another apple.', { metadata: { team: 'tech', year: 2025 } }),
   ])
-  const found = async (where: { [name: string]: string[] }): Promise<number> =>
-    (await house.index.search('shelf', { terms: [{ word: 'apple', weight: 1 }], k: 10, where })).length
+  const found = async (filter: Filter): Promise<number> =>
+    (await house.index.search('shelf', { terms: [{ word: 'apple', weight: 1 }], k: 10, filter })).length
   assert.deepEqual(
     [
-      await found({ team: ['fruit'] }),
-      await found({ team: ['fruit', 'tech'] }),
-      await found({ trust: ['trusted'] }),
-      await found({ document: ['b'] }),
+      await found({ op: 'in', name: 'team', values: ['fruit'] }),
+      await found({ op: 'in', name: 'team', values: ['fruit', 'tech'] }),
+      await found({ op: 'range', name: 'year', atLeast: 2026 }),
+      await found({ op: 'in', name: 'trust', values: ['trusted'] }),
+      await found({ op: 'in', name: 'document', values: ['b'] }),
     ],
-    [1, 2, 1, 1],
+    [1, 2, 1, 1, 1],
   )
   await house.ingest.stop()
 })

@@ -132,10 +132,9 @@ export function indexChunk(
   owner: Pick<DocumentRow, 'title' | 'metadata' | 'trust'> = { title: '' },
 ): IndexChunk {
   const { title, metadata = {}, trust = 'internal' } = owner
-  const attributes = Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, String(value)]))
   const above = [title, ...headings.filter((heading) => heading !== title)].filter((heading) => !text.includes(heading))
   return {
     text: above.length === 0 ? text : `${above.join('\n')}\n\n${text}`,
-    attributes: { ...attributes, document, trust },
+    attributes: { ...metadata, document, trust },
   }
 }
