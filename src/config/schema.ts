@@ -4,7 +4,7 @@ import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
 import { INGEST } from './ingest.ts'
 import { integer, meta, MS_MAX, named, secret, SECRET_REMEDY, text, wrong } from './scalars.ts'
 import { isReference } from './secret.ts'
-import { SOURCE } from './sources.ts'
+import { findTwin, SOURCE } from './sources.ts'
 
 /** The one schema of `headworks.yaml`: types, validation, the reference page and the editor's
  *  JSON schema all come from here. `reload` says what a change needs: `live` is applied to the
@@ -312,6 +312,12 @@ const COLLECTION = z.strictObject({
   sources: z
     .array(SOURCE)
     .max(100)
+    .check((context) => {
+      const at = findTwin(context.value)
+      if (at === undefined) return
+      const issue = wrong('has the kind and the name of another', 'Give one of the two another `name`.', undefined)
+      context.issues.push({ ...issue, path: [at] })
+    })
     .default([])
     .meta(
       meta(

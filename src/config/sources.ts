@@ -9,6 +9,9 @@ export const ATTRIBUTES_MAX = 16
 export const ATTRIBUTE_NAME_UNITS_MAX = 64
 export const ATTRIBUTE_UNITS_MAX = 512
 
+/** Names of attributes that are ours. */
+export const RESERVED_ATTRIBUTES: readonly string[] = ['document', 'trust']
+
 export const TRUST = ['trusted', 'internal', 'untrusted'] as const
 
 const attribute = z.union([z.string().max(ATTRIBUTE_UNITS_MAX), z.number(), z.boolean()])
@@ -25,6 +28,9 @@ const of = {
   metadata: z
     .record(z.string().min(1).max(ATTRIBUTE_NAME_UNITS_MAX), attribute)
     .check((context) => {
+      const ours = Object.keys(context.value).find((name) => RESERVED_ATTRIBUTES.includes(name))
+      if (ours !== undefined)
+        context.issues.push(wrong(`has an entry "${ours}", a name that is ours`, 'Rename it.', undefined))
       if (Object.keys(context.value).length > ATTRIBUTES_MAX)
         context.issues.push(
           wrong(`has more than ${ATTRIBUTES_MAX} entries`, `Keep it to ${ATTRIBUTES_MAX}.`, undefined),
@@ -203,3 +209,14 @@ export const SOURCE = z.discriminatedUnion('kind', [FOLDER, GLOB, S3, URLS, SITE
 
 /** Fields of sources that refer to secrets, or may. */
 export const SOURCE_SECRETS: readonly string[] = ['accessKeyId', 'secretAccessKey', 'sessionToken', 'url', 'token']
+
+/** Of several sources the second one that would take the place of the first. */
+export function findTwin(sources: readonly z.output<typeof SOURCE>[]): number | undefined {
+  const seen = new Set<string>()
+  const at = sources.findIndex((source) => {
+    if (!('name' in source)) return false
+    const name = `${source.kind} ${source.name}`
+    return seen.has(name) || !seen.add(name)
+  })
+  return at === -1 ? undefined : at
+}

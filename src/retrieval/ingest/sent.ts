@@ -1,6 +1,12 @@
 import { refuse, Refusal } from '../../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
-import { ATTRIBUTE_NAME_UNITS_MAX, ATTRIBUTE_UNITS_MAX, ATTRIBUTES_MAX, TRUST } from '../../config/sources.ts'
+import {
+  ATTRIBUTE_NAME_UNITS_MAX,
+  ATTRIBUTE_UNITS_MAX,
+  ATTRIBUTES_MAX,
+  RESERVED_ATTRIBUTES,
+  TRUST,
+} from '../../config/sources.ts'
 import type { Metadata, Trust } from '../document.ts'
 import { FILE_BYTES_MAX } from '../parse/limits.ts'
 import { documentId, uriOf } from '../sources.ts'
@@ -20,9 +26,6 @@ const ID_UNITS_MAX = 256
 const URI_UNITS_MAX = 4_096
 const TITLE_UNITS_MAX = 1_000
 const MEDIA_TYPE_UNITS_MAX = 200
-
-/** Names of attributes that are ours. */
-const RESERVED: readonly string[] = ['document', 'trust']
 
 /** What documents say of themselves, from a body or a query. */
 export function readFields(fields: { readonly [name: string]: unknown }): Omit<SentDocument, 'bytes'> | Refusal {
@@ -88,7 +91,7 @@ function readMetadata(value: unknown): Metadata | undefined | Refusal {
     const field = `metadata.${name.slice(0, ATTRIBUTE_NAME_UNITS_MAX)}`
     if (name === '' || name.length > ATTRIBUTE_NAME_UNITS_MAX || name.includes('\0'))
       return invalid(field, `has a name that is not 1 to ${ATTRIBUTE_NAME_UNITS_MAX} characters`, 'Rename it.')
-    if (RESERVED.includes(name)) return invalid(field, 'has a name that is ours', 'Rename it.')
+    if (RESERVED_ATTRIBUTES.includes(name)) return invalid(field, 'has a name that is ours', 'Rename it.')
     if (typeof one === 'string' ? one.length > ATTRIBUTE_UNITS_MAX : !['number', 'boolean'].includes(typeof one))
       return invalid(field, `is no text of at most ${ATTRIBUTE_UNITS_MAX} characters, number or boolean`, 'Change it.')
   }
