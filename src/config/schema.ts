@@ -176,6 +176,69 @@ const ANTHROPIC = z.strictObject({
     .meta(meta('Whose list prices apply to models without a `price`, as for `openai`.')),
 })
 
+/** A server of embeddings with an interface of its own. */
+const embeddingServer = <Kind extends string>(kind: Kind, what: string, url: string) =>
+  z.strictObject({
+    kind: z.literal(kind).meta(meta(what)),
+    url: engineUrl.meta(meta(`Where it listens, without a path: \`${url}\`.`, { shown: 'URL' })),
+    key: secret
+      .meta(
+        meta('Key sent as `Authorization: Bearer`. Only as a reference: `env:NAME` or `file:PATH`.', {
+          shown: 'secret reference',
+          hidden: true,
+        }),
+      )
+      .optional(),
+    headers: headers
+      .meta(
+        meta('More headers to send with every request. Values that are secrets must be references.', {
+          shown: 'header name → text or secret reference',
+          hidden: true,
+        }),
+      )
+      .optional(),
+    provider: text(64).meta(meta('Whose list prices apply to models without a `price`, as for `openai`.')).optional(),
+  })
+
+const TEI = embeddingServer(
+  'tei',
+  "Hugging Face's Text Embeddings Inference, for embeddings and reranking: it says which weights it runs.",
+  'http://127.0.0.1:8080',
+)
+const OLLAMA = embeddingServer(
+  'ollama',
+  'Ollama by its own interface, for embeddings: it says which weights it runs. For chat, `openai` with its `/v1`.',
+  'http://127.0.0.1:11434',
+)
+
+const ONNX = z.strictObject({
+  kind: z
+    .literal('onnx')
+    .meta(
+      meta(
+        'A model for embeddings from a local folder, run by ONNX Runtime in this process. Needs the package `onnxruntime-node`, which you install.',
+      ),
+    ),
+  folder: text(4096).meta(
+    meta(
+      'A model in the Hugging Face layout: `tokenizer.json`, and `model.onnx` or `onnx/model.onnx`. A relative path starts at the folder of this file.',
+      { shown: 'path' },
+    ),
+  ),
+  pooling: z
+    .enum(['mean', 'cls'])
+    .meta(
+      meta(
+        "How one vector is made of those of the tokens. Without it what the folder's `1_Pooling/config.json` says, else `mean`.",
+      ),
+    )
+    .optional(),
+  threads: integer(1, 64).default(1).meta(meta('Cores that one pass may use.')),
+  runtime: text(4096)
+    .meta(meta('Where the package `onnxruntime-node` is, if not beside this file.', { shown: 'path' }))
+    .optional(),
+})
+
 const READER = z.strictObject({
   kind: z
     .literal('reader')
@@ -322,6 +385,30 @@ const COLLECTION = z.strictObject({
     .meta(
       meta(
         'Where its documents come from. Everything is read at every start, and what has not changed is skipped; streams are listened to. `headworks ingest` adds more.',
+      ),
+    ),
+  embedding: text(127)
+    .default('lsa')
+    .meta(
+      meta(
+        'What makes vectors of its passages: the name of a model under `models` that serves embeddings; `lsa`: directions fitted on its own texts, which need no weights and are no learned embeddings; `none`: it is searched by words alone.',
+      ),
+    ),
+  passagePrefix: z
+    .string()
+    .max(1000)
+    .meta(meta('Put before every passage that is embedded, where the model was trained so: `passage: ` for E5.'))
+    .optional(),
+  questionPrefix: z
+    .string()
+    .max(1000)
+    .meta(meta('Put before every question that is embedded, likewise: `query: ` for E5.'))
+    .optional(),
+  context: text(127)
+    .default('none')
+    .meta(
+      meta(
+        'Name of a chat model that writes one sentence for every passage, about where in its document it stands; it is searched with the passage. One call for each passage that is new. `none`: nobody does.',
       ),
     ),
   description: text(1000).meta(meta('Shown where collections are listed.')).optional(),
@@ -553,7 +640,7 @@ export const CONFIG = z
           { reload: 'restart' },
         ),
       ),
-    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, READER, LEXICAL]))
+    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, TEI, OLLAMA, ONNX, READER, LEXICAL]))
       .prefault({})
       .meta(meta('Where models run, by name.', { reload: 'live' })),
     models: named(MODEL_NAME, MODEL)

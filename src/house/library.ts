@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import { reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
+import { fault, reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -13,6 +13,11 @@ import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import { Contexts } from '../retrieval/embedding/context.ts'
+import { EmbeddingCache } from '../retrieval/embedding/cache.ts'
+import { Embeddings } from '../retrieval/embedding/embeddings.ts'
+import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
+import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { listen } from '../retrieval/ingest/listen.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
@@ -21,9 +26,17 @@ import { sourceText } from '../retrieval/sources.ts'
 import { isStream, type Streams } from '../retrieval/streams.ts'
 import { openSources, openStreams } from './sources.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import type { Generations } from '../retrieval/generation/generations.ts'
+import { Questions } from '../retrieval/generation/questions.ts'
+import { storageOf } from '../retrieval/generation/row.ts'
+import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
+import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
+import type { OpenSpan } from '../trace/trace.ts'
+
+import type { OwnCalls } from './gateway.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
  *  documents in another, truth in the store. */
@@ -35,6 +48,9 @@ export interface LibraryParts {
   /** In force at the start. */
   readonly reading: Config['ingest']
   readonly secrets: () => Secrets
+  readonly blobs: Blobs
+  /** Of the configuration in force. */
+  readonly collections: () => Config['collections']
   readonly analyzer: Analyzer
   readonly clock: Clock
   readonly random: Random
@@ -49,6 +65,10 @@ const INGEST_IDLE_MS = 30_000
 export class Library {
   readonly search: Search
   readonly ingest: Ingest
+  readonly #embeddings: Embeddings
+  readonly #questions = new Questions()
+  /** Collections are mounted before there are models to call. */
+  readonly #models = Promise.withResolvers<OwnCalls>()
   readonly #index: Index
   readonly #rows: Rows
   readonly #log: Log
@@ -67,7 +87,7 @@ export class Library {
   #reading: Promise<void> = Promise.resolve()
 
   private constructor(parts: LibraryParts) {
-    const { data, entry, store, reading, secrets, analyzer, clock, random, log, onEvent } = parts
+    const { data, entry, store, blobs, collections, reading, secrets, analyzer, clock, random, log, onEvent } = parts
     const segments = join(data, 'index')
     const child = { entry, arguments: [segments], clock, log }
     this.#log = log
@@ -76,6 +96,7 @@ export class Library {
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
     const worker = (name: string): IngestWorker =>
       openProcessIngest({ ...child, role: 'ingest', name, heapMb: reading.heapMb, idleMs: INGEST_IDLE_MS })
+    const first = worker('ingest')
     this.#clock = clock
     this.#streams = openStreams(secrets)
     this.#sources = openSources({
@@ -85,12 +106,37 @@ export class Library {
       secrets,
       bytesMax: FILE_BYTES_MAX,
     })
-    this.search = createSearch({ index: this.#index, rows: store.rows, analyzer })
+    const search = searchLive(createSearch({ index: this.#index, rows: store.rows, analyzer }), store.rows)
+    this.search = this.#questions.listening(search)
+    this.#models.promise.catch(() => {})
+    this.#embeddings = new Embeddings({
+      rows: store.rows,
+      blobs,
+      vectors: new Vectors(blobs),
+      cache: new EmbeddingCache(store.rows),
+      folding: first,
+      embedWith: async (model, call) => await (await this.#models.promise).embedWith(model, call),
+      analyzer,
+      clock,
+      random,
+      log,
+      choice: (collection) => choiceOf(collections()[collection]),
+    })
     this.ingest = createIngest({
+      embeddings: this.#embeddings,
+      contexts: new Contexts({
+        rows: store.rows,
+        clock,
+        askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
+        model: (collection) => {
+          const { context = 'none' } = collections()[collection] ?? {}
+          return context === 'none' ? undefined : context
+        },
+      }),
       rows: store.rows,
       queue: store.queue,
       index: this.#index,
-      worker: worker('ingest'),
+      worker: first,
       moreWorkers: Array.from({ length: reading.parallel - 1 }, (_, at) => worker(`ingest-${at + 2}`)),
       pushWorker: worker('ingest-push'),
       push: {
@@ -134,12 +180,38 @@ export class Library {
     return this.#index.search(collection, query)
   }
 
+  /** As `Embeddings.question`. */
+  questionVector(collection: string, question: string, span?: OpenSpan): Promise<Float32Array | undefined> {
+    return this.#embeddings.question(collection, question, span === undefined ? {} : { span })
+  }
+
+  get generations(): Generations {
+    const { generations } = this.ingest
+    if (generations === undefined) throw fault('internal', { reason: 'the ingest was made without embeddings' })
+    return generations
+  }
+
+  /** What was asked of a collection lately, newest first. */
+  recentQuestions(collection: string): readonly string[] {
+    return this.#questions.recent(collection)
+  }
+
+  /** From now on there are models to embed with. */
+  connect(calls: OwnCalls): void {
+    this.#models.resolve(calls)
+  }
+
+  /** A configuration was put in force: whether models are what they were is looked at anew. */
+  reconfigured(): void {
+    this.#embeddings.forget()
+  }
+
   /** Why a search of the collection found nothing, as a sentence for who asked. */
   async explainNothing(collection: string): Promise<string> {
     const reading = (await this.ingest.list(collection)).some(({ state }) => state === 'waiting' || state === 'running')
     if (reading)
       return `The collection "${collection}" is being read right now and holds nothing about this question yet. Ask again in a moment.`
-    const stored = await this.#rows.get(COLLECTIONS, collectionKey(collection))
+    const stored = await this.#rows.get(COLLECTIONS, collectionKey(await storageOf(this.#rows, collection)))
     if (stored === undefined || stored.row.chunks === 0)
       return `The collection "${collection}" is empty. Fill it with: npx headworks ingest ${collection} <folder>`
     return `The collection "${collection}" holds nothing about this question.`
@@ -163,6 +235,7 @@ export class Library {
   /** Ends the reading of documents; the run it was at goes on at the next start. */
   stop(): Promise<void> {
     this.#isStopped = true
+    this.#models.reject(fault('stopping', {}))
     this.#stopped.resolve()
     this.#deaf.abort()
     return this.ingest.stop()
@@ -253,3 +326,10 @@ export class Library {
     }
   }
 }
+
+/** One that the configuration does not name is as one that says nothing. */
+const choiceOf = (collection: Config['collections'][string] | undefined): EmbeddingChoice => ({
+  model: collection?.embedding ?? LSA,
+  passagePrefix: collection?.passagePrefix ?? '',
+  questionPrefix: collection?.questionPrefix ?? '',
+})

@@ -9,13 +9,17 @@ import { type EngineConfig, isRemote } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
 import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
+import { OllamaEngine } from '../drivers/ollama/engine.ts'
+import { OnnxEngine } from '../drivers/onnx/engine.ts'
 import { OpenAiEngine } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
+import { TeiEngine } from '../drivers/tei/engine.ts'
 import { type DeploymentStatus, Health } from '../engine/health.ts'
-import type { Engine } from '../engine/port.ts'
+import type { AskWith, EmbedWith, Engine } from '../engine/port.ts'
+import type { Spending } from '../meter/spending.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
-import { innerCalls, innerRerank } from '../gateway/inner.ts'
+import { innerAsk, innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import type { Search } from '../retrieval/search.ts'
@@ -55,6 +59,18 @@ export class Models {
   /** How the deployments fare. */
   status(): DeploymentStatus[] {
     return this.#health.status()
+  }
+
+  /** Embeds with a model in force, on the account that `account` makes. */
+  embedWith(account: (requestId: string, model: string) => Spending): EmbedWith {
+    const { clock, random } = this.#dependencies
+    return innerEmbed({ clock, random, catalogue: () => this.#catalogue }, account)
+  }
+
+  /** Has a model in force answer, likewise. */
+  askWith(account: (requestId: string, model: string) => Spending): AskWith {
+    const { clock, random } = this.#dependencies
+    return innerAsk({ clock, random, catalogue: () => this.#catalogue }, account)
   }
 
   /** One at a time. When it rejects, what was in force stays. */
@@ -125,6 +141,10 @@ export async function openEngine(
 ): Promise<Engine> {
   if (engine.kind === 'reader') return new ReaderEngine({ name, clock, analyzer })
   if (engine.kind === 'lexical') return new LexicalEngine({ name, analyzer })
+  if (engine.kind === 'onnx') {
+    const { folder, runtime = '', pooling, threads } = engine
+    return new OnnxEngine({ name, folder, runtime, threads, clock, ...(pooling === undefined ? {} : { pooling }) })
+  }
   const { url, key, headers = {} } = engine
   const secret = key === undefined ? undefined : secrets.get(key)
   const connection = {
@@ -134,6 +154,8 @@ export async function openEngine(
     headers: Object.fromEntries(Object.entries(headers).map(([header, value]) => [header, revealed(value, secrets)])),
     client: await client(),
   }
+  if (engine.kind === 'tei') return new TeiEngine(connection)
+  if (engine.kind === 'ollama') return new OllamaEngine(connection)
   return engine.kind === 'anthropic'
     ? new AnthropicEngine({ ...connection, clock })
     : new OpenAiEngine({ ...connection, capField: engine.outputCap })

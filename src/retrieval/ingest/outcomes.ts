@@ -12,15 +12,17 @@ export class Outcomes {
   readonly #rows: Rows
   readonly #clock: Clock
   readonly #progress: Progress
+  readonly #storage: string
   readonly #letters: Letter[] = []
   readonly #cleared: string[] = []
   readonly #touched: Change[] = []
   readonly #left = new Map<string, Problem | undefined>()
 
-  constructor({ rows, clock }: { readonly rows: Rows; readonly clock: Clock }, progress: Progress) {
+  constructor({ rows, clock }: { readonly rows: Rows; readonly clock: Clock }, progress: Progress, storage: string) {
     this.#rows = rows
     this.#clock = clock
     this.#progress = progress
+    this.#storage = storage
   }
 
   /** Of runs that are not kept: what was not kept, and why; undefined where it is there as it is. */
@@ -40,7 +42,7 @@ export class Outcomes {
     if (former === undefined || hint === undefined || hint === hintOf(former.provenance)) return
     // The same content under a new mark: it need not be fetched next time.
     const row = { ...former, provenance: about.provenance }
-    const key = documentKey(this.#progress.row.collection, document)
+    const key = documentKey(this.#storage, document)
     this.#touched.push(put(DOCUMENTS, key, row, formerVersion ?? 0))
   }
 

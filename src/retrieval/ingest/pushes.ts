@@ -1,6 +1,7 @@
 import { sleep } from '../../base/clock.ts'
-import { fault, type Problem, reasonOf, type Refusal, refuse } from '../../base/errors.ts'
+import { Fault, fault, type Problem, reasonOf, Refusal, refuse } from '../../base/errors.ts'
 import type { Provenance } from '../document.ts'
+import { storageOf } from '../generation/row.ts'
 import { hintedName } from '../media.ts'
 import { LETTER_UNITS_MAX, post } from './dead-letters.ts'
 import type { Listed } from './listing.ts'
@@ -22,6 +23,8 @@ export interface PushOptions {
   readonly bytesMax: number
   /** A document waits this long for others to come, unless as many are there as one commit takes. */
   readonly waitMs: number
+  /** A collection has more than it had. */
+  readonly onKept: (collection: string) => void
 }
 
 /** Documents of one commit: about half a second of reading. */
@@ -149,8 +152,13 @@ export class Pushes {
   async #keep(collection: string, group: readonly Waiting[]): Promise<void> {
     const { run: options } = this.#options
     const row = newRow({ run: 'push', collection, path: 'push' }, options.clock.wallMs())
-    const run = new Run(options, new Progress(row, () => {}, false), this.#stop.signal)
+    const progress = new Progress(row, () => {}, false)
+    const storage = await storageOf(options.rows, collection)
+    const run = new Run(options, progress, storage, this.#stop.signal)
     const left = await run.take(group.map(listed))
+    if (left instanceof Refusal) throw new Fault(left.code, left.details)
+    // Another generation answers by now, which knows nothing of what was kept.
+    if ((await storageOf(options.rows, collection)) !== storage) return await this.#keep(collection, group)
     const letters = group.flatMap(({ document }) => {
       const problem = left.get(document.id)
       if (problem === undefined) return []
@@ -166,8 +174,9 @@ export class Pushes {
     })
     if (letters.length > 0) await post(options.rows, collection, letters, [], options.clock.wallMs())
     for (const { document, kept } of group) kept(outcomeOf(document.id, left))
+    this.#options.onKept(collection)
     try {
-      await run.compact()
+      await run.tidy()
     } catch (thrown) {
       options.log.write('warn', 'small segments were not merged', { collection, reason: reasonOf(thrown) })
     }

@@ -1,18 +1,31 @@
 import type { Clock } from '../../base/clock.ts'
 import { fault, type Problem, Refusal } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import { put, remove, type Change, type Key, type Rows } from '../../store/rows.ts'
-import { chunkKey, CHUNKS, documentKey, DOCUMENTS, type DocumentRow } from '../document.ts'
+import { put, type Change } from '../../store/rows.ts'
+import {
+  chunkKey,
+  CHUNKS,
+  collectionKey,
+  COLLECTIONS,
+  type CollectionRow,
+  documentKey,
+  DOCUMENTS,
+  type DocumentRow,
+} from '../document.ts'
+import type { Contexts } from '../embedding/context.ts'
+import type { Embeddings } from '../embedding/embeddings.ts'
 import { PARSE_MS_MAX } from '../parse/limits.ts'
 import { documentId } from '../sources.ts'
-import { chunkRemovals, type Collections, revised } from './collections.ts'
+import { chunkRemovals, type Collections, removeDocuments, revised, type Segment } from './collections.ts'
 import { rewrite, segmentsToMerge } from './compact.ts'
 import { DEAD_LETTERS, letterKey } from './dead-letters.ts'
+import { Enrich } from './enrich.ts'
 import { fetchAll, grouped, sent } from './fetch.ts'
 import { isSameAbout, type Listed, Lister, mayBeSameAbout, type ListingOptions } from './listing.ts'
 import { Outcomes } from './outcomes.ts'
 import { type Added, type IngestWorker, type SealedDocument } from './port.ts'
 import { isDeath, QUARANTINE, QUARANTINE_MS, quarantineKey, reasonForDeath } from './quarantine.ts'
+import { revector } from './revector.ts'
 import { ingestKey, INGESTS, type Progress } from './state.ts'
 
 export interface RunOptions extends ListingOptions {
@@ -27,6 +40,10 @@ export interface RunOptions extends ListingOptions {
   /** Of text; the worker's own bound is the same. */
   readonly batchUnitsMax: number
   readonly batchDocumentsMax: number
+  /** Without it collections are searched by words alone. */
+  readonly embeddings?: Embeddings
+  /** Without it chunks are searched as they stand. */
+  readonly contexts?: Contexts
 }
 
 export const FILE_TIMEOUT_MS = PARSE_MS_MAX + 15_000
@@ -41,24 +58,31 @@ const REMOVED_CHUNKS_MAX = 20_000
 export class Run {
   readonly #options: RunOptions
   readonly #collection: string
+  /** Where its live generation is held. */
+  readonly #storage: string
   readonly #progress: Progress
   readonly #signal: AbortSignal
   /** In the worker's batch and not committed. */
   #batch: Listed[] = []
   #units = 0
   readonly #outcomes: Outcomes
+  readonly #enrich: Enrich
 
-  constructor(options: RunOptions, progress: Progress, signal: AbortSignal) {
+  constructor(options: RunOptions, progress: Progress, storage: string, signal: AbortSignal) {
     this.#options = options
+    this.#storage = storage
+    this.#enrich = new Enrich(options, storage, signal)
     this.#collection = progress.row.collection
     this.#progress = progress
     this.#signal = signal
-    this.#outcomes = new Outcomes(options, progress)
+    this.#outcomes = new Outcomes(options, progress, storage)
   }
 
   /** Resolves to a refusal where the source cannot be read at all. Rejects with a `Fault` of the
    *  store, the index or the source, and when the signal aborts (`stopping`). */
   async go(): Promise<Refusal | undefined> {
+    const refused = await this.#admit()
+    if (refused !== undefined) return refused
     const listing = await new Lister(this.#options, this.#progress, this.#signal, (uri, problem) =>
       this.#outcomes.refuse({ document: documentId(uri), uri }, problem),
     ).open()
@@ -74,25 +98,32 @@ export class Run {
     } finally {
       await listing.close()
     }
-    await this.compact()
-    return undefined
+    return await this.tidy()
   }
 
   /** Reads what was sent, and makes it durable. Resolves to what was not kept, and why: by document,
-   *  undefined where it is there as it is. */
-  async take(files: readonly Listed[]): Promise<ReadonlyMap<string, Problem | undefined>> {
+   *  undefined where it is there as it is; or to why nothing can be taken. */
+  async take(files: readonly Listed[]): Promise<ReadonlyMap<string, Problem | undefined> | Refusal> {
+    const refused = await this.#admit()
+    if (refused !== undefined) return refused
     await this.#options.worker.discard()
     await this.#read(files)
     return this.#outcomes.left
   }
 
-  /** Merges small segments until none are left to merge. */
-  async compact(): Promise<void> {
-    const { rows, collections, worker, newSegment } = this.#options
-    while (
-      await rewrite({ rows, collections, worker, newSegment }, this.#collection, (row) => segmentsToMerge(row.segments))
-    )
-      this.#check()
+  /** Merges small segments until none are left to merge, and sees to vectors that the collection lacks. */
+  async tidy(): Promise<Refusal | undefined> {
+    const merge = (row: CollectionRow): Segment[] => segmentsToMerge(row.segments)
+    while (await rewrite(this.#options, this.#storage, merge, this.#signal)) this.#check()
+    const { embeddings } = this.#options
+    return embeddings && (await revector({ ...this.#options, embeddings }, this.#storage, this.#signal))
+  }
+
+  /** Before anything is read: vectors of two models are not mixed. */
+  async #admit(): Promise<Refusal | undefined> {
+    const { embeddings, rows } = this.#options
+    const row = (await rows.get(COLLECTIONS, collectionKey(this.#storage)))?.row
+    return row === undefined ? undefined : await embeddings?.admit(row)
   }
 
   #check(): void {
@@ -124,11 +155,19 @@ export class Run {
   async #known(files: readonly Listed[]): Promise<Listed[]> {
     const { rows, clock } = this.#options
     const { replay } = this.#progress.row
-    const of = (key: typeof documentKey): Key[] => files.map(({ document }) => key(this.#collection, document))
     const [documents, quarantines, letters] = await Promise.all([
-      rows.getMany(DOCUMENTS, of(documentKey)),
-      rows.getMany(QUARANTINE, of(quarantineKey)),
-      rows.getMany(DEAD_LETTERS, of(letterKey)),
+      rows.getMany(
+        DOCUMENTS,
+        files.map(({ document }) => documentKey(this.#storage, document)),
+      ),
+      rows.getMany(
+        QUARANTINE,
+        files.map(({ document }) => quarantineKey(this.#collection, document)),
+      ),
+      rows.getMany(
+        DEAD_LETTERS,
+        files.map(({ document }) => letterKey(this.#collection, document)),
+      ),
     ])
     const known = files.map((file, at): Listed => {
       const former = documents[at]?.row
@@ -235,18 +274,21 @@ export class Run {
     if (this.#batch.length === 0) return
     this.#check()
     const { worker, newSegment } = this.#options
-    const segment = newSegment(this.#collection)
+    const segment = newSegment(this.#storage)
     const batch = this.#batch
     this.#batch = []
     this.#units = 0
     try {
-      const { documents, chunks } = await worker.seal(segment)
+      const { documents, chunks: plain } = await worker.batch()
       // A worker that was started anew in between knows nothing of the batch.
       if (documents.length !== batch.length) throw fault('child_died', { what: 'ingest', reason: 'it lost the batch' })
+      const { chunks, sealing, space } = await this.#enrich.batch(segment, documents, plain)
+      await worker.seal(segment, sealing)
       await this.#keep(
         segment,
         documents,
         chunks.map((row, at) => put(CHUNKS, chunkKey(segment, at), row)),
+        space,
       )
     } catch (thrown) {
       if (!isDeath(thrown) || this.#signal.aborted) throw thrown
@@ -267,22 +309,32 @@ export class Run {
     }
   }
 
-  async #keep(segment: string, sealed: readonly SealedDocument[], chunkPuts: readonly Change[]): Promise<void> {
+  async #keep(
+    segment: string,
+    sealed: readonly SealedDocument[],
+    chunkPuts: readonly Change[],
+    space: string | undefined,
+  ): Promise<void> {
     const { rows, collections, clock } = this.#options
     const documents = sealed.map((document): DocumentRow => ({ ...document, segment, ingestedAtMs: clock.wallMs() }))
     const chunkSum = documents.reduce((sum, { chunkCount }) => sum + chunkCount, 0)
-    await collections.change(this.#collection, async (row) => {
+    await collections.change(this.#storage, async (row) => {
+      if (row.space !== space && row.segments.length > 0)
+        throw fault('store_unavailable', { reason: `the collection ${this.#collection} was embedded anew meanwhile` })
       const former = await rows.getMany(
         DOCUMENTS,
-        documents.map(({ id }) => documentKey(this.#collection, id)),
+        documents.map(({ id }) => documentKey(this.#storage, id)),
       )
       const replaced = former.flatMap((stored) => (stored === undefined ? [] : [stored.row]))
       return {
-        row: revised(row, replaced, documents, { segment, chunks: chunkSum, removed: [] }),
+        row: {
+          ...revised(row, replaced, documents, { segment, chunks: chunkSum, removed: [] }),
+          ...(space === undefined ? {} : { space }),
+        },
         changes: [
           ...chunkRemovals(replaced),
           ...chunkPuts,
-          ...documents.map((document) => put(DOCUMENTS, documentKey(this.#collection, document.id), document)),
+          ...documents.map((document) => put(DOCUMENTS, documentKey(this.#storage, document.id), document)),
           ...(this.#progress.isKept ? [put(INGESTS, ingestKey(this.#progress.row.run), this.#progress.row)] : []),
         ],
       }
@@ -293,7 +345,7 @@ export class Run {
 
   async #removeVanished(isGone: (row: DocumentRow) => boolean): Promise<void> {
     const { collections, rows } = this.#options
-    const vanished = await collections.documents(this.#collection, isGone)
+    const vanished = await collections.documents(this.#storage, isGone)
     for (let at = 0; at < vanished.length;) {
       this.#check()
       const page: DocumentRow[] = []
@@ -306,31 +358,10 @@ export class Run {
       await removeDocuments(
         rows,
         collections,
-        this.#collection,
+        this.#storage,
         page.map(({ id }) => id),
       )
       this.#progress.count({ removed: page.length })
     }
   }
-}
-
-/** False where none of them was there. */
-export async function removeDocuments(
-  rows: Rows,
-  collections: Collections,
-  collection: string,
-  ids: readonly string[],
-): Promise<boolean> {
-  return await collections.change(collection, async (row) => {
-    const stored = await rows.getMany(
-      DOCUMENTS,
-      ids.map((id) => documentKey(collection, id)),
-    )
-    const gone = stored.flatMap((one) => (one === undefined ? [] : [one.row]))
-    if (gone.length === 0) return undefined
-    return {
-      row: revised(row, gone, []),
-      changes: [...chunkRemovals(gone), ...gone.map(({ id }) => remove(DOCUMENTS, documentKey(collection, id)))],
-    }
-  })
 }
