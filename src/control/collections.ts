@@ -168,6 +168,10 @@ const shownDocument = ({
   bytes,
   chunkCount,
   ingestedAtMs,
+  note,
+  metadata,
+  trust,
+  provenance,
 }: DocumentRow): JsonObject => ({
   id,
   uri,
@@ -177,4 +181,8 @@ const shownDocument = ({
   bytes,
   chunks: chunkCount,
   ingestedAt: new Date(ingestedAtMs).toISOString(),
+  ...(note === undefined ? {} : { note }),
+  metadata: { ...metadata },
+  trust: trust ?? 'internal',
+  provenance: provenance === undefined ? null : { ...provenance },
 })

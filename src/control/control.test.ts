@@ -51,16 +51,19 @@ async function open() {
     ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
     ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
     ...ingestRoutes({
-      start: async (collection, path) => {
-        if (collection === 'Bad')
-          return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
-        started.push(path)
-        return 'ing_1'
+      again: async (collection) => (collection === 'b' ? ['ing_2', 'ing_3'] : []),
+      ingest: {
+        start: async (collection, path) => {
+          if (collection === 'Bad')
+            return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
+          started.push(typeof path === 'string' ? path : path.kind)
+          return 'ing_1'
+        },
+        status: async (run) => (run === 'ing_1' ? { run } : undefined),
+        removeDocument: async (_, id) => (id === 'doc_1' ? undefined : refuse('not_found', { what: 'document', id })),
+        dropCollection: async (collection) =>
+          collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
       },
-      status: async (run) => (run === 'ing_1' ? { run } : undefined),
-      removeDocument: async (_, id) => (id === 'doc_1' ? undefined : refuse('not_found', { what: 'document', id })),
-      dropCollection: async (collection) =>
-        collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
     }),
   ]
   const status = statusRoutes({

@@ -16,6 +16,7 @@ import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { collectionRoutes } from '../control/collections.ts'
+import { documentRoutes } from '../control/documents.ts'
 import { generationRoutes } from '../control/generations.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
@@ -143,6 +144,8 @@ class RunningHouse implements House {
       data: config.data,
       entry,
       store,
+      reading: config.ingest,
+      secrets: () => this.#loaded.secrets,
       blobs: await openBlobs({ folder: join(config.data, 'blobs'), sweep: true }),
       collections: () => this.#loaded.config.collections,
       analyzer,
@@ -313,7 +316,8 @@ class RunningHouse implements House {
       ...traceRoutes(store.events, store.rows),
       ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
-      ...ingestRoutes(library.ingest),
+      ...ingestRoutes({ ingest: library.ingest, again: (name) => library.again(name) }),
+      ...documentRoutes({ rows: store.rows, ingest: library.ingest }),
       ...generationRoutes(library),
     ]
     const status = statusRoutes({
