@@ -71,6 +71,8 @@ export class Library {
   /** Collections are mounted before there are models to call. */
   readonly #models = Promise.withResolvers<OwnCalls>()
   readonly #index: Index
+  /** Makes parts of many segments, so that neither a search nor the reading of a file waits for it. */
+  readonly #builder: Index
   readonly #rows: Rows
   readonly #log: Log
   readonly #onEvent: LibraryParts['onEvent']
@@ -94,6 +96,14 @@ export class Library {
     this.#log = log
     this.#onEvent = onEvent
     this.#rows = store.rows
+    const builder = openProcessIndex({
+      ...child,
+      role: 'search',
+      name: 'build',
+      heapMb: SEARCH_HEAP_MB,
+      idleMs: INGEST_IDLE_MS,
+    })
+    this.#builder = builder
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
     const worker = (name: string): IngestWorker =>
       openProcessIngest({ ...child, role: 'ingest', name, heapMb: reading.heapMb, idleMs: INGEST_IDLE_MS })
@@ -138,6 +148,7 @@ export class Library {
       rows: store.rows,
       queue: store.queue,
       index: this.#index,
+      builder,
       worker: first,
       moreWorkers: Array.from({ length: reading.parallel - 1 }, (_, at) => worker(`ingest-${at + 2}`)),
       pushWorker: worker('ingest-push'),
@@ -245,7 +256,8 @@ export class Library {
     this.#models.reject(fault('stopping', {}))
     this.#stopped.resolve()
     this.#deaf.abort()
-    return this.ingest.stop()
+    // What it was building is built by the next start; waiting for it could take minutes.
+    return Promise.all([this.ingest.stop(), this.#builder.close()]).then(() => {})
   }
 
   async close(): Promise<void> {
