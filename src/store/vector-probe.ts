@@ -1,0 +1,162 @@
+import { fault } from '../base/errors.ts'
+import { intervalOfMean } from '../base/statistics.ts'
+import type { Attributes, AttributeValue, Filter } from './filter.ts'
+import type { SegmentName } from './index.ts'
+import type { Near, RecallAt, SearchTarget, VectorProbe } from './vectors.ts'
+
+/** What is measured of a segment before it is published: whether vectors find themselves, and what
+ *  share of the true nearest a search finds for what it costs. */
+
+/** Vectors sampled to be asked with. */
+const SAMPLES_MAX = 200
+/** Of them, how many are asked with under a filter. */
+const FILTERED_MAX = 64
+const SHARES = [0.01, 0.1]
+/** Different attributes that are counted, to find some to filter by. */
+const ATTRIBUTES_MAX = 20_000
+const NEAREST = 10
+/** Efforts that every index of this kind can be asked with: candidates kept during a search. */
+export const EFFORTS: readonly number[] = [24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
+
+/** A sample of the vectors as they are written, spread over all of them by their number alone, and
+ *  how common attributes are. */
+export class Samples {
+  readonly #dimension: number
+  readonly #attributes = new Map<string, { readonly filter: Filter; count: number }>()
+  #kept: Sample[] = []
+  #step = 1
+  #written = 0
+
+  constructor(dimension: number) {
+    this.#dimension = dimension
+  }
+
+  get written(): number {
+    return this.#written
+  }
+
+  add(rows: Float32Array, attributes: readonly Attributes[]): void {
+    for (const [at, one] of attributes.entries()) {
+      for (const name of Object.keys(one)) this.#count(name, one[name] ?? '')
+      const chunk = this.#written++
+      if (chunk % this.#step !== 0) continue
+      this.#kept.push({ chunk, vector: rows.slice(at * this.#dimension, (at + 1) * this.#dimension) })
+      if (this.#kept.length < 2 * SAMPLES_MAX) continue
+      // Twice as many as wanted: every other one goes, and from here on fewer come.
+      this.#step *= 2
+      this.#kept = this.#kept.filter((sample) => sample.chunk % this.#step === 0)
+    }
+  }
+
+  /** Evenly spread. */
+  take(): Sample[] {
+    const stride = Math.max(1, Math.ceil(this.#kept.length / SAMPLES_MAX))
+    return this.#kept.filter((_, at) => at % stride === 0)
+  }
+
+  /** The attribute whose share comes nearest to this one, where there is one within a factor of
+   *  three. */
+  filterOf(share: number): { readonly filter: Filter; readonly share: number } | undefined {
+    let best: { filter: Filter; share: number } | undefined
+    const distance = (one: number): number => Math.abs(Math.log(one / share))
+    for (const { filter, count } of this.#attributes.values()) {
+      const found = count / this.#written
+      if (distance(found) < (best === undefined ? Math.log(3) : distance(best.share))) best = { filter, share: found }
+    }
+    return best
+  }
+
+  #count(name: string, value: AttributeValue): void {
+    const key = JSON.stringify([name, typeof value, String(value)])
+    const counted = this.#attributes.get(key)
+    if (counted !== undefined) counted.count++
+    else if (this.#attributes.size < ATTRIBUTES_MAX)
+      this.#attributes.set(key, { filter: { op: 'in', name, values: [value] }, count: 1 })
+  }
+}
+
+interface Sample {
+  readonly chunk: number
+  readonly vector: Float32Array
+}
+
+export interface ProbeQuery {
+  readonly k: number
+  /** `all`: every vector is compared, at full precision. */
+  readonly effort: number | 'all'
+  readonly filter?: Filter
+}
+
+export type Ask = (vector: Float32Array, query: ProbeQuery) => Promise<readonly Near[]>
+
+/** Every sample's true neighbours are found once, then compared with what each effort finds. A
+ *  segment without a graph has no efforts: it finds all. */
+export async function probeVectors(samples: Samples, efforts: readonly number[], ask: Ask): Promise<VectorProbe> {
+  const taken = samples.take()
+  const own: VectorProbe = {
+    vectors: samples.written,
+    found: { of: taken.length, found: taken.length },
+    recall: [],
+    filtered: [],
+  }
+  if (efforts.length === 0) return own
+  const truth: ReadonlySet<number>[] = []
+  for (const { vector, chunk } of taken) truth.push(others(await ask(vector, { k: NEAREST + 1, effort: 'all' }), chunk))
+  const recall: RecallAt[] = []
+  let found = 0
+  for (const effort of efforts) {
+    const shares: number[] = []
+    found = 0
+    for (const [at, { vector, chunk }] of taken.entries()) {
+      const near = await ask(vector, { k: NEAREST + 1, effort })
+      // One that equals it may stand in its place.
+      if (near.some((one) => one.chunk === chunk || one.score > 1 - 1e-6)) found++
+      shares.push(share(near, truth[at] ?? new Set()))
+    }
+    const { mean, halfWidth } = intervalOfMean(shares)
+    recall.push({ effort, recall: mean, halfWidth, n: shares.length })
+    if (mean === 1) break
+  }
+  const filtered: VectorProbe['filtered'][number][] = []
+  const effort = chooseEffort({ ...own, recall }, DEFAULT_TARGET)
+  for (const wanted of SHARES) {
+    const chosen = samples.filterOf(wanted)
+    if (chosen === undefined) continue
+    const { filter } = chosen
+    const shares: number[] = []
+    for (const { vector } of taken.slice(0, FILTERED_MAX)) {
+      const exact = new Set((await ask(vector, { k: NEAREST, effort: 'all', filter })).map(({ chunk }) => chunk))
+      shares.push(share(await ask(vector, { k: NEAREST, effort, filter }), exact))
+    }
+    filtered.push({ share: chosen.share, recall: intervalOfMean(shares).mean, n: shares.length })
+  }
+  return { ...own, found: { of: taken.length, found }, recall, filtered }
+}
+
+const DEFAULT_TARGET: SearchTarget = { recallAt10: 0.95 }
+
+/** The least effort whose recall, with its doubt taken off, reaches the target; the greatest tried
+ *  where none does. */
+export function chooseEffort({ recall }: VectorProbe, { recallAt10 }: SearchTarget): number {
+  const reached = recall.find((one) => one.recall - one.halfWidth >= recallAt10)
+  return (reached ?? recall.at(-1))?.effort ?? EFFORTS.at(-1) ?? NEAREST
+}
+
+/** A graph may miss a few; one that misses more has lost them. */
+const FOUND_SHARE_MIN = 0.95
+
+/** Throws a `Fault` (`segment_unsound`). */
+export function checkProbe(segment: SegmentName, { found: { of, found } }: VectorProbe): void {
+  if (found < FOUND_SHARE_MIN * of) throw fault('segment_unsound', { segment, found, of })
+}
+
+const others = (near: readonly Near[], self: number): ReadonlySet<number> =>
+  new Set(
+    near
+      .map(({ chunk }) => chunk)
+      .filter((chunk) => chunk !== self)
+      .slice(0, NEAREST),
+  )
+
+const share = (near: readonly Near[], truth: ReadonlySet<number>): number =>
+  truth.size === 0 ? 1 : near.filter(({ chunk }) => truth.has(chunk)).length / truth.size
