@@ -1,18 +1,13 @@
 import type pg from 'pg'
 import type { Filter } from '../../store/filter.ts'
 import type { Near } from '../../store/vectors.ts'
-import type { Connections, Effort } from './connections.ts'
+import type { Ask, ProbeQuery } from '../../store/vector-probe.ts'
+import type { Connections } from './connections.ts'
 import { vectorParameter } from './copy.ts'
 import { conditionOf } from './filter.ts'
 
 /** The graph compares at half precision: of this many times `k` the best at full precision answer. */
 const CANDIDATES_PER_HIT = 2
-
-export interface TableQuery {
-  readonly k: number
-  readonly filter?: Filter
-  readonly effort: Effort
-}
 
 /** Searches the table of one segment. */
 export class Table {
@@ -26,25 +21,21 @@ export class Table {
     this.#dimension = dimension
   }
 
-  search(vector: Float32Array, query: TableQuery): Promise<readonly Near[]> {
-    return this.#connections.use(query.effort, async (client) => {
-      const found = query.effort === 'all' ? [] : await this.#near(client, vector, query)
-      // A scan ends early where it runs out of memory; what fits must be found all the same.
-      return found.length >= query.k ? found : this.#exact(client, vector, query)
-    })
-  }
+  readonly search: Ask = (vector, query) =>
+    this.#connections.use(query.effort, (client) =>
+      query.effort === 'all' ? this.#exact(client, vector, query) : this.#near(client, vector, query),
+    )
 
   /** How many fit, up to `most`. */
-  count(filter: Filter, most: number): Promise<number> {
-    return this.#connections.use('all', async (client) => {
+  readonly count = (filter: Filter, most: number): Promise<number> =>
+    this.#connections.use('all', async (client) => {
       const values: unknown[] = [most]
       const fitting = `SELECT 1 FROM ${this.#name} WHERE ${conditionOf(filter, values)} LIMIT $1`
       const { rows } = await client.query<{ count: string }>(`SELECT count(*) FROM (${fitting}) AS fitting`, values)
       return Number(rows[0]?.count)
     })
-  }
 
-  async #near(client: pg.ClientBase, vector: Float32Array, { k, filter }: TableQuery): Promise<readonly Near[]> {
+  async #near(client: pg.ClientBase, vector: Float32Array, { k, filter }: ProbeQuery): Promise<readonly Near[]> {
     const values: unknown[] = [vectorParameter(vector), k, k * CANDIDATES_PER_HIT]
     const half = `halfvec(${this.#dimension})`
     const { rows } = await client.query<Near>(
@@ -58,7 +49,7 @@ export class Table {
   }
 
   /** No index knows the order by a sum. */
-  async #exact(client: pg.ClientBase, vector: Float32Array, { k, filter }: TableQuery): Promise<readonly Near[]> {
+  async #exact(client: pg.ClientBase, vector: Float32Array, { k, filter }: ProbeQuery): Promise<readonly Near[]> {
     const values: unknown[] = [vectorParameter(vector), k]
     const { rows } = await client.query<Near>(
       `SELECT chunk, -(vector <#> $1::vector) AS score FROM ${this.#name} ${where(filter, values)}

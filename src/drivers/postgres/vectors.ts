@@ -1,10 +1,11 @@
 import type pg from 'pg'
 import { fault } from '../../base/errors.ts'
+import { GraphReader } from '../../store/graph-reader.ts'
 import type { SegmentName } from '../../store/index.ts'
+import { Readers } from '../../store/readers.ts'
 import type { SearchTarget, VectorProbe, VectorReader, Vectors, VectorWriter } from '../../store/vectors.ts'
 import { Connections } from './connections.ts'
 import { isMissing, postgresFault, unavailable, unwritable } from './failure.ts'
-import { PostgresReader } from './reader.ts'
 import { Table } from './table.ts'
 import { PostgresWriter } from './writer.ts'
 
@@ -84,9 +85,7 @@ class PostgresVectors implements Vectors {
   readonly #searching: pg.Pool
   readonly #writing: pg.Pool
   readonly #connections: Connections
-  /** By table, how many read it; a table that goes while it is read goes with its last reader. */
-  readonly #readers = new Map<string, number>()
-  readonly #leaving = new Set<string>()
+  readonly #readers = new Readers((table) => this.#remove(table))
 
   constructor(schema: string, searching: pg.Pool, writing: pg.Pool) {
     this.#schema = schema
@@ -140,9 +139,10 @@ class PostgresVectors implements Vectors {
       const { rows: counted } = await this.#searching.query<{ count: string }>(`SELECT count(*) FROM ${table}`)
       const count = Number(counted[0]?.count)
       if (count !== row.chunks) throw refuse(`are damaged: ${count} of ${row.chunks} are there`)
-      this.#readers.set(table, (this.#readers.get(table) ?? 0) + 1)
-      const search = new Table(this.#connections, table, row.dimension)
-      return new PostgresReader(search, row.probe, target, () => this.#left(table))
+      this.#readers.enter(table)
+      const { search, count: fitting } = new Table(this.#connections, table, row.dimension)
+      const source = { ask: search, count: fitting, faultOf: postgresFault, onClose: () => this.#readers.leave(table) }
+      return new GraphReader(source, row.probe, target)
     } catch (thrown) {
       throw isMissing(thrown) ? refuse('are damaged: their table is gone', thrown) : postgresFault(thrown)
     }
@@ -166,29 +166,15 @@ class PostgresVectors implements Vectors {
         `UPDATE ${this.#schema}.segments SET name = NULL, dropped_at = now() WHERE name = $1 RETURNING id`,
         [segment],
       )
-      for (const { id } of rows) {
-        const table = this.#table(id)
-        if (this.#readers.has(table)) this.#leaving.add(table)
-        else await this.#remove(table)
-      }
+      for (const { id } of rows) await this.#readers.drop(this.#table(id))
     } catch (thrown) {
       throw unwritable(thrown)
     }
   }
 
   async close(): Promise<void> {
-    await this.#removals
+    await this.#readers.settled()
     await Promise.all([this.#searching.end(), this.#writing.end()])
-  }
-
-  #removals: Promise<unknown> = Promise.resolve()
-
-  #left(table: string): void {
-    const others = (this.#readers.get(table) ?? 1) - 1
-    if (others > 0) return void this.#readers.set(table, others)
-    this.#readers.delete(table)
-    // Where it fails now, the next start does it.
-    if (this.#leaving.delete(table)) this.#removals = this.#removals.then(() => this.#remove(table)).catch(() => {})
   }
 
   #remove(table: string): Promise<void> {
