@@ -129,7 +129,7 @@ describe('passages', () => {
 
   test('match the filter, k of them whenever k match', async () => {
     const { ask } = await library(Array.from({ length: 12 }, (_, at) => `apples number${at} ${'filler '.repeat(at)}`))
-    const answer = await ask('apples', { k: 4, where: { parity: ['odd'] } })
+    const answer = await ask('apples', { k: 4, filter: { op: 'in', name: 'parity', values: ['odd'] } })
     assert.deepEqual(documents(answer).toSorted(), ['d1', 'd3', 'd5', 'd7'])
   })
 

@@ -1,5 +1,6 @@
 import { expandQuestion, FEEDBACK_TEXTS_MAX } from '../base/feedback.ts'
 import { type Analyzer, STOP_TERMS } from '../base/words.ts'
+import type { Filter } from '../store/filter.ts'
 import type { Hit, Index } from '../store/index.ts'
 import { HITS_MAX } from '../store/index-input.ts'
 import type { Rows, Stored } from '../store/rows.ts'
@@ -18,7 +19,7 @@ export interface Search {
 
 export interface SearchOptions {
   readonly k: number
-  readonly where?: { readonly [name: string]: readonly string[] }
+  readonly filter?: Filter
   /** Where the stages are recorded: `match`, `feedback`, `match`, `read`. */
   readonly span?: OpenSpan
 }
@@ -112,8 +113,8 @@ class Searching {
 
   async #match(terms: ReadonlyMap<string, number>, k: number): Promise<Hit[]> {
     const span = this.#options.span?.child('match')
-    const { where } = this.#options
-    const query = { terms: this.#weighed(terms), k, ...(where === undefined ? {} : { where }) }
+    const { filter } = this.#options
+    const query = { terms: this.#weighed(terms), k, ...(filter === undefined ? {} : { filter }) }
     const hits = await this.#dependencies.index.search(this.#collection, query)
     span?.end({ terms: terms.size, hits: hits.length })
     return hits

@@ -15,6 +15,10 @@ const SHARES = [0.01, 0.1]
 /** Different attributes that are counted, to find some to filter by. */
 const ATTRIBUTES_MAX = 20_000
 const NEAREST = 10
+/** How far a question lies from the vector it was made of, towards another. */
+const OTHER_SHARE = 0.15
+/** Of vectors that 8-bit numbers hardly tell apart. */
+const EQUAL_SCORE = 0.999
 /** Efforts that every index of this kind can be asked with: candidates kept during a search. */
 export const EFFORTS: readonly number[] = [24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
 
@@ -89,48 +93,63 @@ export interface ProbeQuery {
 
 export type Ask = (vector: Float32Array, query: ProbeQuery) => Promise<readonly Near[]>
 
-/** Every sample's true neighbours are found once, then compared with what each effort finds. A
+/** Every question's true neighbours are found once, then compared with what each effort finds. A
  *  segment without a graph has no efforts: it finds all. */
 export async function probeVectors(samples: Samples, efforts: readonly number[], ask: Ask): Promise<VectorProbe> {
   const taken = samples.take()
-  const own: VectorProbe = {
-    vectors: samples.written,
-    found: { of: taken.length, found: taken.length },
-    recall: [],
-    filtered: [],
-  }
-  if (efforts.length === 0) return own
-  const truth: ReadonlySet<number>[] = []
-  for (const { vector, chunk } of taken) truth.push(others(await ask(vector, { k: NEAREST + 1, effort: 'all' }), chunk))
-  const recall: RecallAt[] = []
+  const of = taken.length
+  if (efforts.length === 0) return { vectors: samples.written, found: { of, found: of }, recall: [], filtered: [] }
+  const questions = taken.map(({ vector }, at) => between(vector, taken[(at + 1) % of]?.vector ?? vector))
+  const recall = await probeEfforts(questions, efforts, ask)
   let found = 0
+  for (const { vector, chunk } of taken) {
+    const near = await ask(vector, { k: NEAREST, effort: efforts.at(-1) ?? 'all' })
+    // Among ten others that equal it, it need not be.
+    const isCrowded = near.length === NEAREST && near.every(({ score }) => score > EQUAL_SCORE)
+    if (isCrowded || near.some((one) => one.chunk === chunk)) found++
+  }
+  const probe = { vectors: samples.written, found: { of, found }, recall, filtered: [] }
+  return { ...probe, filtered: await probeFilters(samples, questions, chooseEffort(probe, DEFAULT_TARGET), ask) }
+}
+
+async function probeEfforts(
+  questions: readonly Float32Array[],
+  efforts: readonly number[],
+  ask: Ask,
+): Promise<RecallAt[]> {
+  const truth: ReadonlySet<number>[] = []
+  for (const question of questions) truth.push(chunksOf(await ask(question, { k: NEAREST, effort: 'all' })))
+  const recall: RecallAt[] = []
   for (const effort of efforts) {
     const shares: number[] = []
-    found = 0
-    for (const [at, { vector, chunk }] of taken.entries()) {
-      const near = await ask(vector, { k: NEAREST + 1, effort })
-      // One that equals it may stand in its place.
-      if (near.some((one) => one.chunk === chunk || one.score > 1 - 1e-6)) found++
-      shares.push(share(near, truth[at] ?? new Set()))
-    }
+    for (const [at, question] of questions.entries())
+      shares.push(share(await ask(question, { k: NEAREST, effort }), truth[at] ?? new Set()))
     const { mean, halfWidth } = intervalOfMean(shares)
     recall.push({ effort, recall: mean, halfWidth, n: shares.length })
     if (mean === 1) break
   }
+  return recall
+}
+
+async function probeFilters(
+  samples: Samples,
+  questions: readonly Float32Array[],
+  effort: number,
+  ask: Ask,
+): Promise<VectorProbe['filtered']> {
   const filtered: VectorProbe['filtered'][number][] = []
-  const effort = chooseEffort({ ...own, recall }, DEFAULT_TARGET)
   for (const wanted of SHARES) {
     const chosen = samples.filterOf(wanted)
     if (chosen === undefined) continue
     const { filter } = chosen
     const shares: number[] = []
-    for (const { vector } of taken.slice(0, FILTERED_MAX)) {
-      const exact = new Set((await ask(vector, { k: NEAREST, effort: 'all', filter })).map(({ chunk }) => chunk))
-      shares.push(share(await ask(vector, { k: NEAREST, effort, filter }), exact))
+    for (const question of questions.slice(0, FILTERED_MAX)) {
+      const exact = chunksOf(await ask(question, { k: NEAREST, effort: 'all', filter }))
+      shares.push(share(await ask(question, { k: NEAREST, effort, filter }), exact))
     }
     filtered.push({ share: chosen.share, recall: intervalOfMean(shares).mean, n: shares.length })
   }
-  return { ...own, found: { of: taken.length, found }, recall, filtered }
+  return filtered
 }
 
 const DEFAULT_TARGET: SearchTarget = { recallAt10: 0.95 }
@@ -142,21 +161,20 @@ export function chooseEffort({ recall }: VectorProbe, { recallAt10 }: SearchTarg
   return (reached ?? recall.at(-1))?.effort ?? EFFORTS.at(-1) ?? NEAREST
 }
 
-/** A graph may miss a few; one that misses more has lost them. */
-const FOUND_SHARE_MIN = 0.95
+/** A graph may leave a few of a million out of reach; one that misses more has lost them. */
+const FOUND_SHARE_MIN = 0.99
 
 /** Throws a `Fault` (`segment_unsound`). */
 export function checkProbe(segment: SegmentName, { found: { of, found } }: VectorProbe): void {
   if (found < FOUND_SHARE_MIN * of) throw fault('segment_unsound', { segment, found, of })
 }
 
-const others = (near: readonly Near[], self: number): ReadonlySet<number> =>
-  new Set(
-    near
-      .map(({ chunk }) => chunk)
-      .filter((chunk) => chunk !== self)
-      .slice(0, NEAREST),
-  )
+/** Near a vector that is there, and none that is: the graph was built around those. */
+function between(vector: Float32Array, other: Float32Array): Float32Array {
+  return vector.map((component, at) => component * (1 - OTHER_SHARE) + (other[at] ?? 0) * OTHER_SHARE)
+}
+
+const chunksOf = (near: readonly Near[]): ReadonlySet<number> => new Set(near.map(({ chunk }) => chunk))
 
 const share = (near: readonly Near[], truth: ReadonlySet<number>): number =>
   truth.size === 0 ? 1 : near.filter(({ chunk }) => truth.has(chunk)).length / truth.size

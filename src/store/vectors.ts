@@ -1,16 +1,15 @@
 import type { Attributes, Filter } from './filter.ts'
-import type { SegmentName } from './index.ts'
 
 /** The vectors of segments too large to look at every one of them: searched approximately, written
- *  once. An index keeps them beside a segment's words and attributes; truth lives elsewhere. */
+ *  once, by the segment's name. An index keeps them beside a segment's words and attributes; truth lives elsewhere. */
 export interface Vectors {
   /** Begins a segment's vectors; a name is used once. Nothing is there before `finish`. */
-  write(segment: SegmentName, dimension: number): Promise<VectorWriter>
+  write(segment: string, dimension: number): Promise<VectorWriter>
   /** Rejects with a `Fault` (`index_unavailable`) where they are missing, unfinished or damaged. */
-  open(segment: SegmentName, target: SearchTarget): Promise<VectorReader>
+  open(segment: string, target: SearchTarget): Promise<VectorReader>
   /** Everything stored, unfinished ones too. */
-  segments(): Promise<SegmentName[]>
-  drop(segment: SegmentName): Promise<void>
+  segments(): Promise<string[]>
+  drop(segment: string): Promise<void>
 }
 
 export interface VectorWriter {

@@ -190,7 +190,7 @@ const listed = (conditions: Condition | readonly Condition[] | null | undefined)
 /** A clause that is absent or empty asks for nothing. */
 function fits(condition: Condition, point: Point): boolean {
   if ('key' in condition) {
-    const { match } = condition as Schemas['FieldCondition']
+    const { match } = condition
     const values = (point.payload[condition.key] ?? []) as readonly unknown[]
     if (match != null && 'any' in match) return (match.any as unknown[]).some((value) => values.includes(value))
     if (match != null && 'value' in match) return values.includes(match.value)

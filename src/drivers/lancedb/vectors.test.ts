@@ -3,7 +3,12 @@ import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { damageFile } from '../../../tests/kit/damage.ts'
+import { Analyzer } from '../../base/words.ts'
+import { type DurableIndexFixture, durableIndexContract, indexContract } from '../../store/contract/index.ts'
 import { vectorsContract } from '../../store/contract/vectors.ts'
+import type { Index } from '../../store/index.ts'
+import { openFilesystemIndex } from '../filesystem/index.ts'
 import { segmentOf, tableOf } from './name.ts'
 import { openLanceVectors } from './vectors.ts'
 
@@ -38,6 +43,34 @@ vectorsContract(
   },
   missing,
 )
+
+describe('filesystem with lancedb', { skip: missing }, () => {
+  indexContract('filesystem with lancedb', () => indexFixture())
+  durableIndexContract('filesystem with lancedb', () => indexFixture())
+})
+
+async function indexFixture(): Promise<DurableIndexFixture> {
+  const folder = await folderOf()
+  const opened: { readonly index: Index; readonly vectors: { close(): Promise<void> } }[] = []
+  const open = async (): Promise<Index> => {
+    const vectors = await openLanceVectors({ uri: join(folder, 'lance') })
+    const index = openFilesystemIndex(join(folder, 'index'), new Analyzer(), { apart: vectors, comparedMax: 0 })
+    opened.push({ index, vectors })
+    return index
+  }
+  return {
+    index: await open(),
+    reopen: open,
+    damage: (segment, how) => damageFile(join(folder, 'index', `${segment}.segment`), how),
+    close: async () => {
+      for (const { index, vectors } of opened) {
+        await index.close()
+        await vectors.close()
+      }
+      await rm(folder, { recursive: true })
+    },
+  }
+}
 
 describe('lancedb', { skip: missing }, () => {
   test('what a crash left unfinished is listed, cannot be opened and can be dropped', async () => {

@@ -127,14 +127,15 @@ class LanceVectors implements Vectors {
 
   async #tables(): Promise<string[]> {
     const names: string[] = []
-    for (;;) {
-      const after = names.at(-1)
-      const page = await this.#connection.tableNames({
+    let pageToken: string | undefined
+    do {
+      const page = await this.#connection.listTables({
         limit: TABLES_PER_PAGE,
-        ...(after === undefined ? {} : { startAfter: after }),
+        ...(pageToken === undefined ? {} : { pageToken }),
       })
-      names.push(...page)
-      if (page.length < TABLES_PER_PAGE) return names
-    }
+      names.push(...page.tables)
+      pageToken = page.pageToken ?? undefined
+    } while (pageToken !== undefined)
+    return names
   }
 }

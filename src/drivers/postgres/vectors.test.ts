@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Client } from 'pg'
 import { PostgresServer, withoutPostgres } from '../../../tests/kit/postgres.ts'
+import { Analyzer } from '../../base/words.ts'
+import { damageFile } from '../../../tests/kit/damage.ts'
+import { type DurableIndexFixture, durableIndexContract, indexContract } from '../../store/contract/index.ts'
 import { type VectorsFixture, vectorsContract } from '../../store/contract/vectors.ts'
 import type { Filter } from '../../store/filter.ts'
+import type { Index } from '../../store/index.ts'
+import { openFilesystemIndex } from '../filesystem/index.ts'
 import { openPostgresVectors } from './vectors.ts'
 
 const TARGET = { recallAt10: 0.95 }
@@ -46,6 +54,33 @@ describe('with a Postgres', { skip: withoutPostgres }, () => {
       },
     }
   })
+
+  indexContract('filesystem with postgres', () => indexFixture())
+  durableIndexContract('filesystem with postgres', () => indexFixture())
+
+  async function indexFixture(): Promise<DurableIndexFixture> {
+    const folder = await mkdtemp(join(tmpdir(), 'headworks-postgres-index-'))
+    const schema = `s${schemas++}`
+    const opened: { readonly index: Index; readonly vectors: { close(): Promise<void> } }[] = []
+    const open = async (): Promise<Index> => {
+      const vectors = await openPostgresVectors({ url: server.url, schema })
+      const index = openFilesystemIndex(folder, new Analyzer(), { apart: vectors, comparedMax: 0 })
+      opened.push({ index, vectors })
+      return index
+    }
+    return {
+      index: await open(),
+      reopen: open,
+      damage: (segment, how) => damageFile(join(folder, `${segment}.segment`), how),
+      close: async () => {
+        for (const { index, vectors } of opened) {
+          await index.close()
+          await vectors.close()
+        }
+        await rm(folder, { recursive: true })
+      },
+    }
+  }
 
   test('ranges are compared in the server', async () => {
     const vectors = await openPostgresVectors({ url: server.url, schema: 'ranges' })

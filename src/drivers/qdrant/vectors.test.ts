@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { DocumentedQdrant } from '../../../tests/kit/qdrant.ts'
 import { systemClock as clock } from '../../base/clock.ts'
+import { Analyzer } from '../../base/words.ts'
+import { indexContract } from '../../store/contract/index.ts'
 import { vectorsContract } from '../../store/contract/vectors.ts'
+import { openFilesystemIndex } from '../filesystem/index.ts'
 import { UndiciClient } from '../undici/client.ts'
 import { openQdrantVectors } from './vectors.ts'
 
@@ -42,6 +48,20 @@ describe('with a Qdrant', () => {
       close: async () => {
         for (const segment of await vectors.segments()) await vectors.drop(segment)
         await fetch(`${url}/collections/${prefix}-segments`, { method: 'DELETE' })
+      },
+    }
+  })
+
+  indexContract('filesystem with qdrant', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'headworks-qdrant-'))
+    const vectors = await open(`index-${fixtures++}`)
+    const index = openFilesystemIndex(folder, new Analyzer(), { apart: vectors, comparedMax: 0 })
+    return {
+      index,
+      close: async () => {
+        await index.close()
+        await vectors.close()
+        await rm(folder, { recursive: true })
       },
     }
   })
