@@ -17,12 +17,15 @@ import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
+import { VECTORS_VARIABLE } from './vectors.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
  *  documents in another, truth in the store. */
 
 export interface LibraryParts {
   readonly data: string
+  /** As `vectorsFor` tells it. */
+  readonly vectors: string
   readonly entry: string
   readonly store: SqliteStore
   readonly analyzer: Analyzer
@@ -50,9 +53,9 @@ export class Library {
   #turn = 0
   #reading: Promise<void> = Promise.resolve()
 
-  private constructor({ data, entry, store, analyzer, clock, random, log, onEvent }: LibraryParts) {
+  private constructor({ data, vectors, entry, store, analyzer, clock, random, log, onEvent }: LibraryParts) {
     const segments = join(data, 'index')
-    const child = { entry, arguments: [segments], clock, log }
+    const child = { entry, arguments: [segments], environment: { [VECTORS_VARIABLE]: vectors }, clock, log }
     this.#log = log
     this.#onEvent = onEvent
     this.#rows = store.rows

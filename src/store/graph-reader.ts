@@ -9,6 +9,9 @@ export interface GraphSource {
   readonly ask: Ask
   /** How many fit; may stop at `most`. */
   readonly count: (filter: Filter, most: number) => Promise<number>
+  /** Where this few fit a filter, comparing each of them is cheaper than a graph in which they are
+   *  far between, and misses none. */
+  readonly comparedMax: number
   readonly faultOf: (thrown: unknown) => Fault
   readonly onClose: () => void
 }
@@ -25,7 +28,7 @@ export class GraphReader implements VectorReader {
     this.probe = probe
     this.#source = source
     this.#effort = chooseEffort(probe, target)
-    this.#selectivity = new Selectivity(source.count)
+    this.#selectivity = new Selectivity(source.count, source.comparedMax)
   }
 
   async search(vector: Float32Array, { k, filter, exact = false }: VectorQuery): Promise<readonly Near[]> {

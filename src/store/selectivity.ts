@@ -1,8 +1,5 @@
 import type { Filter } from './filter.ts'
 
-/** Where this few fit a filter, looking at each of them is cheaper than a graph in which they are
- *  far between, and misses none. */
-const EXACT_FITTING_MAX = 10_000
 /** Filters of which it is remembered whether few fit. */
 const FILTERS_KEPT_MAX = 256
 
@@ -10,18 +7,20 @@ const FILTERS_KEPT_MAX = 256
  *  segment never changes, so each filter is counted once. */
 export class Selectivity {
   readonly #count: (filter: Filter, most: number) => Promise<number>
+  readonly #comparedMax: number
   readonly #known = new Map<string, boolean>()
 
-  /** `count` may stop at `most`. */
-  constructor(count: (filter: Filter, most: number) => Promise<number>) {
+  /** `count` may stop at `most`. Up to `comparedMax` that fit are few. */
+  constructor(count: (filter: Filter, most: number) => Promise<number>, comparedMax: number) {
     this.#count = count
+    this.#comparedMax = comparedMax
   }
 
   async isSelective(filter: Filter): Promise<boolean> {
     const key = JSON.stringify(filter)
     const known = this.#known.get(key)
     if (known !== undefined) return known
-    const isSelective = (await this.#count(filter, EXACT_FITTING_MAX + 1)) <= EXACT_FITTING_MAX
+    const isSelective = (await this.#count(filter, this.#comparedMax + 1)) <= this.#comparedMax
     const [oldest] = this.#known.keys()
     if (this.#known.size >= FILTERS_KEPT_MAX && oldest !== undefined) this.#known.delete(oldest)
     this.#known.set(key, isSelective)

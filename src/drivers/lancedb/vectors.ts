@@ -25,6 +25,8 @@ export interface LanceVectorsOptions {
 
 const CACHE_BYTES_MAX = 4 * 2 ** 30
 const METADATA_BYTES_MAX = 256 * 2 ** 20
+/** Few enough that fit a filter to compare each: each row is fetched by itself. */
+const COMPARED_MAX = 200
 const TABLES_PER_PAGE = 1_000
 
 /** Rejects with a `Fault` (`index_unavailable`) where a package is missing or there is no way to the
@@ -94,7 +96,11 @@ class LanceVectors implements Vectors {
         table.close()
         this.#readers.leave(name)
       }
-      return new GraphReader({ ask, count: countOf(table), faultOf: lanceFault, onClose }, probe, target)
+      return new GraphReader(
+        { ask, count: countOf(table), comparedMax: COMPARED_MAX, faultOf: lanceFault, onClose },
+        probe,
+        target,
+      )
     } catch (thrown) {
       throw thrown instanceof Fault ? thrown : refuse(`cannot be read: ${lanceReason(thrown)}`, thrown)
     }

@@ -27,6 +27,8 @@ const CONNECT_TIMEOUT_MS = 5_000
 const SEARCH_TIMEOUT_MS = 10_000
 /** Iterative scans, without which a filter leaves fewer hits than fit. */
 const PGVECTOR_MIN = [0, 8] as const
+/** Few enough that fit a filter to compare each: a table's rows lie close together. */
+const COMPARED_MAX = 2_000
 /** A table dropped while it was read outlives its name, but not by this much. */
 const LEAVING_HOURS_MAX = 1
 /** Any number: locks the making of a schema against another that makes it. */
@@ -141,7 +143,13 @@ class PostgresVectors implements Vectors {
       if (count !== row.chunks) throw refuse(`are damaged: ${count} of ${row.chunks} are there`)
       this.#readers.enter(table)
       const { search, count: fitting } = new Table(this.#connections, table, row.dimension)
-      const source = { ask: search, count: fitting, faultOf: postgresFault, onClose: () => this.#readers.leave(table) }
+      const source = {
+        ask: search,
+        count: fitting,
+        comparedMax: COMPARED_MAX,
+        faultOf: postgresFault,
+        onClose: () => this.#readers.leave(table),
+      }
       return new GraphReader(source, row.probe, target)
     } catch (thrown) {
       throw isMissing(thrown) ? refuse('are damaged: their table is gone', thrown) : postgresFault(thrown)

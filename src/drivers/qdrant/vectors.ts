@@ -16,6 +16,9 @@ export interface QdrantVectorsOptions extends RestOptions {
   readonly prefix: string
 }
 
+/** Below its `full_scan_threshold` Qdrant compares by itself. */
+const COMPARED_MAX = 200
+
 /** Rejects with a `Fault` (`index_unavailable`) where the server does not answer. */
 export async function openQdrantVectors(options: QdrantVectorsOptions): Promise<Vectors & { close(): Promise<void> }> {
   const rest = new Rest(options)
@@ -63,7 +66,11 @@ class QdrantVectors implements Vectors {
     this.#readers.enter(segment)
     const { ask, count: fitting } = collection
     const onClose = (): void => this.#readers.leave(segment)
-    return new GraphReader({ ask, count: fitting, faultOf: asFault, onClose }, entry.probe, target)
+    return new GraphReader(
+      { ask, count: fitting, comparedMax: COMPARED_MAX, faultOf: asFault, onClose },
+      entry.probe,
+      target,
+    )
   }
 
   async segments(): Promise<SegmentName[]> {
