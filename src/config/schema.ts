@@ -556,6 +556,13 @@ const ALERTS = z.strictObject({
     .meta(meta('Who is told of alerts. What cannot be delivered is tried again for some days.')),
 })
 
+/** What reaches an object store. */
+const storage = z.record(z.string().regex(/^[a-z][a-z0-9_]{0,63}$/), text(1024)).check((context) => {
+  for (const [name, value] of Object.entries(context.value))
+    if (!isReference(value) && CREDENTIAL_HEADER.test(name))
+      context.issues.push({ ...wrong('is a literal secret', SECRET_REMEDY, value), path: [name] })
+})
+
 const EMBEDDED_INDEX = z.strictObject({
   kind: z.literal('embedded').meta(meta('In the data folder, searched in a process of Headworks. The default.')),
 })
@@ -580,8 +587,7 @@ const LANCEDB_INDEX = z.strictObject({
   uri: text(2048)
     .default('lance')
     .meta(meta('A folder, from the data folder on, or `s3://bucket/prefix`, `gs://...`, `az://...`.')),
-  storage: z
-    .record(z.string().regex(/^[a-z][a-z0-9_]{0,63}$/), text(1024))
+  storage: storage
     .meta(
       meta(
         'Settings of the object store as LanceDB names them: `aws_access_key_id`, `aws_secret_access_key`, `aws_endpoint`, `aws_region` and others. Values that are secrets must be references.',
