@@ -167,7 +167,10 @@ const compared = async (): Promise<Place> => ({ name: 'compared', cpuMs: () => 0
 async function inZvec(folder: string, print: BenchOptions['print']): Promise<Place | undefined> {
   const threads = availableParallelism()
   const zvec = loadZvec(threads)
-  if (typeof zvec === 'string') return void print(`skipped: zvec (${zvec})`)
+  if (typeof zvec === 'string') {
+    print(`skipped: zvec (${zvec})`)
+    return undefined
+  }
   const vectors = openZvecVectors({ folder: join(folder, 'zvec-vectors'), zvec, threads })
   return { name: 'zvec', vectors, cpuMs: () => 0, close: nothing }
 }
@@ -178,7 +181,10 @@ async function inLance(folder: string): Promise<Place> {
 }
 
 async function inPostgres(_: string, print: BenchOptions['print']): Promise<Place | undefined> {
-  if (withoutPostgres !== false) return void print(`skipped: postgres (${withoutPostgres})`)
+  if (withoutPostgres !== false) {
+    print(`skipped: postgres (${withoutPostgres})`)
+    return undefined
+  }
   const server = await PostgresServer.start({ shared_buffers: '1GB', max_parallel_maintenance_workers: '2' })
   const vectors = await openPostgresVectors({ url: server.url, schema: 'bench' })
   return {

@@ -1,6 +1,7 @@
 import type { Table } from 'apache-arrow'
+import { tokensOf } from '../../store/attribute-tokens.ts'
 import type { Attributes } from '../../store/filter.ts'
-import { TOKENS, tokensOf } from './filter.ts'
+import { TOKENS } from './filter.ts'
 
 /** The library `apache-arrow`, handed over since it is loaded only where it is needed. */
 export type Arrow = typeof import('apache-arrow')

@@ -1,16 +1,11 @@
-import type { Attributes, AttributeValue, Filter } from '../../store/filter.ts'
+import { tokenOf } from '../../store/attribute-tokens.ts'
+import type { Filter } from '../../store/filter.ts'
 
 /** Filters as conditions of LanceDB's SQL over one list of texts, each an attribute with its value,
  *  so that a segment need not know the names of its attributes before it is written. */
 
 /** The column of the list. */
 export const TOKENS = 'tokens'
-
-/** Name, type and value, so that 1 and "1" differ. */
-const token = (name: string, value: AttributeValue): string => JSON.stringify([name, typeof value, String(value)])
-
-export const tokensOf = (attributes: Attributes): string[] =>
-  Object.keys(attributes).map((name) => token(name, attributes[name] ?? ''))
 
 /** Ranges are not for a list of texts: the index names the values that lie in them instead. */
 export function conditionOf(filter: Filter): string {
@@ -23,7 +18,7 @@ export function conditionOf(filter: Filter): string {
       return `(NOT ${conditionOf(filter.filter)})`
     case 'in': {
       if (filter.values.length === 0) return 'false'
-      const list = filter.values.map((value) => `'${token(filter.name, value).replaceAll("'", "''")}'`)
+      const list = filter.values.map((value) => `'${tokenOf(filter.name, value).replaceAll("'", "''")}'`)
       return `array_has_any(${TOKENS}, [${list.join(', ')}])`
     }
     case 'range':

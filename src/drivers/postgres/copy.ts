@@ -1,5 +1,6 @@
+import { tokensOf } from '../../store/attribute-tokens.ts'
 import type { Attributes } from '../../store/filter.ts'
-import { numbersOf, tokensOf } from './filter.ts'
+import { numbersOf } from './filter.ts'
 
 /** Rows in the binary format of COPY (postgresql.org/docs/current/sql-copy.html, "Binary Format"):
  *  a text of a vector is four times as long, and both sides would spend their time on digits. */

@@ -1,18 +1,11 @@
-import type { Attributes, AttributeValue, Filter } from '../../store/filter.ts'
+import { tokenOf } from '../../store/attribute-tokens.ts'
+import type { Attributes, Filter } from '../../store/filter.ts'
 
 /** Filters as conditions of SQL over two columns: `tokens`, one text for each attribute with its
  *  value, which an inverted index serves; and `numbers`, what ranges compare. */
 
-/** Name, type and value, so that 1 and "1" differ. JSON leaves nothing that Postgres' text cannot
- *  hold: no U+0000, no half surrogate pair. */
-const token = (name: string, value: AttributeValue): string => JSON.stringify([name, typeof value, String(value)])
-
 /** How a name stands in `numbers`. */
 const numberKey = (name: string): string => JSON.stringify(name)
-
-export function tokensOf(attributes: Attributes): string[] {
-  return Object.keys(attributes).map((name) => token(name, attributes[name] ?? ''))
-}
 
 /** JSON of what ranges compare, undefined where there is nothing. Numbers stand as text, which also
  *  says Infinity. */
@@ -35,7 +28,7 @@ export function conditionOf(filter: Filter, values: unknown[]): string {
     case 'not':
       return `NOT ${conditionOf(filter.filter, values)}`
     case 'in':
-      return `(tokens && ${parameter(filter.values.map((value) => token(filter.name, value)))}::text[])`
+      return `(tokens && ${parameter(filter.values.map((value) => tokenOf(filter.name, value)))}::text[])`
     case 'range': {
       const number = `(numbers ->> ${parameter(numberKey(filter.name))}::text)::float8`
       const bounds = [

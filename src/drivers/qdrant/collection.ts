@@ -1,7 +1,8 @@
 import type { Schemas } from '@qdrant/js-client-rest'
+import { tokensOf } from '../../store/attribute-tokens.ts'
 import type { Attributes, Filter } from '../../store/filter.ts'
 import type { Ask } from '../../store/vector-probe.ts'
-import { conditionOf, TOKENS, tokensOf } from './filter.ts'
+import { conditionOf, TOKENS } from './filter.ts'
 import { type Rest, unavailable } from './rest.ts'
 
 /** The collection of one segment. */
