@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemClock } from '../src/base/clock.ts'
 import { intervalOfMean } from '../src/base/statistics.ts'
 import { formatCount } from '../src/base/units.ts'
 import { Analyzer } from '../src/base/words.ts'
@@ -171,7 +172,7 @@ async function inZvec(folder: string, print: BenchOptions['print']): Promise<Pla
     print(`skipped: zvec (${zvec})`)
     return undefined
   }
-  const vectors = openZvecVectors({ folder: join(folder, 'zvec-vectors'), zvec, threads })
+  const vectors = openZvecVectors({ clock: systemClock, folder: join(folder, 'zvec-vectors'), zvec, threads })
   return { name: 'zvec', vectors, cpuMs: () => 0, close: nothing }
 }
 

@@ -12,6 +12,9 @@ import {
   DOCUMENTS,
   type DocumentRow,
 } from '../retrieval/document.ts'
+import { SPACES, spaceKey } from '../retrieval/embedding/port.ts'
+import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
+import type { Passage } from '../retrieval/passage.ts'
 import type { Search } from '../retrieval/search.ts'
 import { getAll, scanAll, type Rows } from '../store/rows.ts'
 import { Trace } from '../trace/trace.ts'
@@ -38,7 +41,10 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
       role: 'user',
       async answer() {
         const collections: Json[] = []
-        for await (const { row } of scanAll(rows, COLLECTIONS)) collections.push(shownCollection(row))
+        for await (const { row } of scanAll(rows, COLLECTIONS)) {
+          const name = collectionOf(row.name)
+          if ((await storageOf(rows, name)) === row.name) collections.push(await shownCollection(rows, name, row))
+        }
         return ok({ collections })
       },
     },
@@ -48,8 +54,9 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
       summary: 'One collection.',
       role: 'user',
       async answer({ params }) {
-        const stored = await find(rows, params['collection'] ?? '')
-        return stored instanceof Refusal ? stored : ok(shownCollection(stored))
+        const { collection = '' } = params
+        const stored = await find(rows, collection)
+        return stored instanceof Refusal ? stored : ok(await shownCollection(rows, collection, stored))
       },
     },
     {
@@ -77,7 +84,7 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
 }
 
 async function find(rows: Rows, collection: string): Promise<CollectionRow | Refusal> {
-  const stored = await rows.get(COLLECTIONS, collectionKey(collection))
+  const stored = await rows.get(COLLECTIONS, collectionKey(await storageOf(rows, collection)))
   return stored?.row ?? refuse('collection_unknown', { collection })
 }
 
@@ -99,7 +106,7 @@ async function documents(rows: Rows, { params, query }: Context): Promise<Answer
 async function document(rows: Rows, { params }: Context): Promise<Answer | Refusal> {
   const collection = params['collection'] ?? ''
   const id = params['document'] ?? ''
-  const stored = await rows.get(DOCUMENTS, documentKey(collection, id))
+  const stored = await rows.get(DOCUMENTS, documentKey(await storageOf(rows, collection), id))
   if (stored === undefined) return refuse('not_found', { what: 'document', id })
   const chunks = await getAll(rows, CHUNKS, chunkKeys(stored.row))
   // Between chunks lies only white space, which is put back so that ranges keep their meaning.
@@ -128,13 +135,23 @@ async function search(
   }
   const trace = new Trace(clock)
   const span = trace.open('search')
-  const { passages } = await searchIn.search(collection.name, query, { k, span })
+  const { passages } = await searchIn.search(params['collection'] ?? '', query, { k, span })
   span.end({ found: passages.length })
-  return ok({ passages: passages.map((passage): JsonObject => ({ ...passage })), stages: stagesJson(trace.spans()) })
+  return ok({ passages: passages.map(passageJson), stages: stagesJson(trace.spans()) })
 }
 
-const shownCollection = ({ name, documents: count, chunks, bytes, segments, updatedAtMs }: CollectionRow): Json => ({
-  name,
+const passageJson = ({ legs = {}, ...passage }: Passage): JsonObject => ({
+  ...passage,
+  legs: Object.fromEntries(Object.entries(legs).map(([leg, had]) => [leg, { ...had }])),
+})
+
+/** A model's name, or `lsa` for directions fitted on its own texts; null: it is searched by words alone. */
+async function shownCollection(rows: Rows, name: string, row: CollectionRow): Promise<Json> {
+  const stored = row.space === undefined ? undefined : await rows.get(SPACES, spaceKey(row.name, row.space))
+  return { name, ...countsOf(row), embedding: stored === undefined ? null : { ...stored.row.space } }
+}
+
+const countsOf = ({ documents: count, chunks, bytes, segments, updatedAtMs }: CollectionRow): JsonObject => ({
   documents: count,
   chunks,
   bytes,

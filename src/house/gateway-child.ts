@@ -17,6 +17,7 @@ import { Keyring } from '../guard/keyring.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Pepper } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
+import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch } from '../retrieval/search.ts'
 import { HouseGateway } from './gateway.ts'
 import { inPackage } from './package.ts'
@@ -98,11 +99,14 @@ class RunningGateway {
       log,
       analyzer,
       store,
-      search: createSearch({
-        index: { search: (collection, query) => channel.call('match', { collection, query }) },
-        rows: store.rows,
-        analyzer,
-      }),
+      search: searchLive(
+        createSearch({
+          index: { search: (collection, query) => channel.call('match', { collection, query }) },
+          rows: store.rows,
+          analyzer,
+        }),
+        store.rows,
+      ),
       explainNothing: (collection) => channel.call('explainNothing', collection),
       authenticate: (request) => known.principalOf(request),
       loadPrices: priceLoader(inPackage('catalogue/prices.json'), readFile),

@@ -16,12 +16,14 @@ import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { collectionRoutes } from '../control/collections.ts'
+import { generationRoutes } from '../control/generations.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
+import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
@@ -143,6 +145,8 @@ class RunningHouse implements House {
       vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
       entry,
       store,
+      blobs: await openBlobs({ folder: join(config.data, 'blobs'), sweep: true }),
+      collections: () => this.#loaded.config.collections,
       analyzer,
       clock,
       random,
@@ -162,6 +166,7 @@ class RunningHouse implements House {
       loadTokenizers: this.#parts.loadTokenizers,
       loaded: this.#loaded,
     }))
+    library.connect(gateway.ownCalls)
     const running = new Set([MAIN_NODE, ...gatewayNodes(config.gateways)])
     const left = await gateway.accounting.takeOver(running)
     if (left.length > 0)
@@ -267,6 +272,8 @@ class RunningHouse implements House {
         store: store.answer,
         match: ({ collection, query }: { readonly collection: string; readonly query: IndexQuery }) =>
           library.match(collection, query),
+        questionVector: ({ collection, question }: { readonly collection: string; readonly question: string }) =>
+          library.questionVector(collection, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
       },
       recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,
@@ -305,10 +312,11 @@ class RunningHouse implements House {
       ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
-      ...traceRoutes(store.events),
+      ...traceRoutes(store.events, store.rows),
       ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes(library.ingest),
+      ...generationRoutes(library),
     ]
     const status = statusRoutes({
       version: this.#parts.version,
@@ -347,6 +355,7 @@ class RunningHouse implements House {
       const loaded = applyReload(this.#loaded, after)
       await this.#gateway?.load(loaded)
       this.#loaded = loaded
+      this.#library?.reconfigured()
       await this.#gateways?.configure()
       onEvent({ step: 'reloaded', ...plan })
       if (plan.applied.some((path) => path.startsWith('collections')))

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import { reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
+import { fault, reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -12,11 +12,23 @@ import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import { Contexts } from '../retrieval/embedding/context.ts'
+import { EmbeddingCache } from '../retrieval/embedding/cache.ts'
+import { Embeddings } from '../retrieval/embedding/embeddings.ts'
+import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
+import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import type { Generations } from '../retrieval/generation/generations.ts'
+import { Questions } from '../retrieval/generation/questions.ts'
+import { storageOf } from '../retrieval/generation/row.ts'
+import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
+import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
+import type { OpenSpan } from '../trace/trace.ts'
+import type { OwnCalls } from './gateway.ts'
 import { VECTORS_VARIABLE } from './vectors.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
@@ -28,6 +40,9 @@ export interface LibraryParts {
   readonly vectors: string
   readonly entry: string
   readonly store: SqliteStore
+  readonly blobs: Blobs
+  /** Of the configuration in force. */
+  readonly collections: () => Config['collections']
   readonly analyzer: Analyzer
   readonly clock: Clock
   readonly random: Random
@@ -43,6 +58,10 @@ const INGEST_IDLE_MS = 30_000
 export class Library {
   readonly search: Search
   readonly ingest: Ingest
+  readonly #embeddings: Embeddings
+  readonly #questions = new Questions()
+  /** Collections are mounted before there are models to call. */
+  readonly #models = Promise.withResolvers<OwnCalls>()
   readonly #index: Index
   readonly #rows: Rows
   readonly #log: Log
@@ -53,16 +72,42 @@ export class Library {
   #turn = 0
   #reading: Promise<void> = Promise.resolve()
 
-  private constructor({ data, vectors, entry, store, analyzer, clock, random, log, onEvent }: LibraryParts) {
+  private constructor(parts: LibraryParts) {
+    const { data, entry, store, blobs, collections, analyzer, clock, random, log, onEvent } = parts
     const segments = join(data, 'index')
-    const child = { entry, arguments: [segments], environment: { [VECTORS_VARIABLE]: vectors }, clock, log }
+    const child = { entry, arguments: [segments], environment: { [VECTORS_VARIABLE]: parts.vectors }, clock, log }
     this.#log = log
     this.#onEvent = onEvent
     this.#rows = store.rows
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
     const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB, idleMs: INGEST_IDLE_MS })
-    this.search = createSearch({ index: this.#index, rows: store.rows, analyzer })
+    const search = searchLive(createSearch({ index: this.#index, rows: store.rows, analyzer }), store.rows)
+    this.search = this.#questions.listening(search)
+    this.#models.promise.catch(() => {})
+    this.#embeddings = new Embeddings({
+      rows: store.rows,
+      blobs,
+      vectors: new Vectors(blobs),
+      cache: new EmbeddingCache(store.rows),
+      folding: worker,
+      embedWith: async (model, call) => await (await this.#models.promise).embedWith(model, call),
+      analyzer,
+      clock,
+      random,
+      log,
+      choice: (collection) => choiceOf(collections()[collection]),
+    })
     this.ingest = createIngest({
+      embeddings: this.#embeddings,
+      contexts: new Contexts({
+        rows: store.rows,
+        clock,
+        askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
+        model: (collection) => {
+          const { context = 'none' } = collections()[collection] ?? {}
+          return context === 'none' ? undefined : context
+        },
+      }),
       rows: store.rows,
       queue: store.queue,
       index: this.#index,
@@ -101,12 +146,38 @@ export class Library {
     return this.#index.search(collection, query)
   }
 
+  /** As `Embeddings.question`. */
+  questionVector(collection: string, question: string, span?: OpenSpan): Promise<Float32Array | undefined> {
+    return this.#embeddings.question(collection, question, span === undefined ? {} : { span })
+  }
+
+  get generations(): Generations {
+    const { generations } = this.ingest
+    if (generations === undefined) throw fault('internal', { reason: 'the ingest was made without embeddings' })
+    return generations
+  }
+
+  /** What was asked of a collection lately, newest first. */
+  recentQuestions(collection: string): readonly string[] {
+    return this.#questions.recent(collection)
+  }
+
+  /** From now on there are models to embed with. */
+  connect(calls: OwnCalls): void {
+    this.#models.resolve(calls)
+  }
+
+  /** A configuration was put in force: whether models are what they were is looked at anew. */
+  reconfigured(): void {
+    this.#embeddings.forget()
+  }
+
   /** Why a search of the collection found nothing, as a sentence for who asked. */
   async explainNothing(collection: string): Promise<string> {
     const reading = (await this.ingest.list(collection)).some(({ state }) => state === 'waiting' || state === 'running')
     if (reading)
       return `The collection "${collection}" is being read right now and holds nothing about this question yet. Ask again in a moment.`
-    const stored = await this.#rows.get(COLLECTIONS, collectionKey(collection))
+    const stored = await this.#rows.get(COLLECTIONS, collectionKey(await storageOf(this.#rows, collection)))
     if (stored === undefined || stored.row.chunks === 0)
       return `The collection "${collection}" is empty. Fill it with: npx headworks ingest ${collection} <folder>`
     return `The collection "${collection}" holds nothing about this question.`
@@ -130,6 +201,7 @@ export class Library {
   /** Ends the reading of documents; the run it was at goes on at the next start. */
   stop(): Promise<void> {
     this.#isStopped = true
+    this.#models.reject(fault('stopping', {}))
     this.#stopped.resolve()
     return this.ingest.stop()
   }
@@ -175,3 +247,10 @@ export class Library {
     }
   }
 }
+
+/** One that the configuration does not name is as one that says nothing. */
+const choiceOf = (collection: Config['collections'][string] | undefined): EmbeddingChoice => ({
+  model: collection?.embedding ?? LSA,
+  passagePrefix: collection?.passagePrefix ?? '',
+  questionPrefix: collection?.questionPrefix ?? '',
+})

@@ -38,7 +38,7 @@ export async function openVectors(told: string, folder: string): Promise<Vectors
       const { openZvecVectors } = await import('../drivers/zvec/vectors.ts')
       const threads = availableParallelism()
       const zvec = loadZvec(threads)
-      return typeof zvec === 'string' ? undefined : openZvecVectors({ folder, zvec, threads })
+      return typeof zvec === 'string' ? undefined : openZvecVectors({ clock, folder, zvec, threads })
     }
     case 'postgres':
       return new LateVectors(async () => (await import('../drivers/postgres/vectors.ts')).openPostgresVectors(vectors))

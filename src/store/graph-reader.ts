@@ -21,23 +21,25 @@ export interface GraphSource {
 export class GraphReader implements VectorReader {
   readonly probe: VectorProbe
   readonly #source: GraphSource
-  readonly #effort: number
+  readonly #target: SearchTarget
   readonly #selectivity: Selectivity
 
   constructor(source: GraphSource, probe: VectorProbe, target: SearchTarget) {
     this.probe = probe
     this.#source = source
-    this.#effort = chooseEffort(probe, target)
+    this.#target = target
     this.#selectivity = new Selectivity(source.count, source.comparedMax)
   }
 
-  async search(vector: Float32Array, { k, filter, exact = false }: VectorQuery): Promise<readonly Near[]> {
+  async search(vector: Float32Array, { k, filter, exact = false, share = 1 }: VectorQuery): Promise<readonly Near[]> {
     const query = filter === undefined ? { k } : { k, filter }
     try {
       // Where no effort was probed there is no graph.
       const isFlat = this.probe.recall.length === 0
       const all = exact || isFlat || (filter !== undefined && (await this.#selectivity.isSelective(filter)))
-      const found = all ? [] : await this.#source.ask(vector, { ...query, effort: this.#effort })
+      const found = all
+        ? []
+        : await this.#source.ask(vector, { ...query, effort: chooseEffort(this.probe, this.#target, { k, share }) })
       // A search of a graph may end before enough fit; what fits must be found all the same.
       return found.length >= k ? found : await this.#source.ask(vector, { ...query, effort: 'all' })
     } catch (thrown) {

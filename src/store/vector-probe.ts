@@ -15,12 +15,17 @@ const SHARES = [0.01, 0.1]
 /** Different attributes that are counted, to find some to filter by. */
 const ATTRIBUTES_MAX = 20_000
 const NEAREST = 10
+/** Of how many nearest the recall is measured. */
+const DEPTHS = [1, 2, 3, 5, NEAREST]
 /** How far a question lies from the vector it was made of, towards another. */
-const OTHER_SHARE = 0.15
+const OTHER_SHARE = 0.35
 /** Of vectors that 8-bit numbers hardly tell apart. */
 const EQUAL_SCORE = 0.999
 /** Efforts that every index of this kind can be asked with: candidates kept during a search. */
-export const EFFORTS: readonly number[] = [24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
+export const EFFORTS: readonly number[] = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
+
+/** What every one of them can be asked with: pgvector's bound. */
+const EFFORT_MAX = 1_000
 
 /** A sample of the vectors as they are written, spread over all of them by their number alone, and
  *  how common attributes are. */
@@ -117,16 +122,23 @@ async function probeEfforts(
   efforts: readonly number[],
   ask: Ask,
 ): Promise<RecallAt[]> {
-  const truth: ReadonlySet<number>[] = []
+  const truth: (readonly number[])[] = []
   for (const question of questions) truth.push(chunksOf(await ask(question, { k: NEAREST, effort: 'all' })))
   const recall: RecallAt[] = []
   for (const effort of efforts) {
-    const shares: number[] = []
-    for (const [at, question] of questions.entries())
-      shares.push(share(await ask(question, { k: NEAREST, effort }), truth[at] ?? new Set()))
-    const { mean, halfWidth } = intervalOfMean(shares)
-    recall.push({ effort, recall: mean, halfWidth, n: shares.length })
-    if (mean === 1) break
+    const answers: (readonly Near[])[] = []
+    for (const question of questions) answers.push(await ask(question, { k: NEAREST, effort }))
+    for (const nearest of DEPTHS) {
+      const shares = answers.map((near, at) => share(near, new Set(truth[at]?.slice(0, nearest))))
+      recall.push({
+        effort,
+        nearest,
+        recall: intervalOfMean(shares).mean,
+        halfWidth: doubtOf(shares),
+        n: shares.length,
+      })
+    }
+    if (recall.at(-1)?.recall === 1) break
   }
   return recall
 }
@@ -144,7 +156,7 @@ async function probeFilters(
     const { filter } = chosen
     const shares: number[] = []
     for (const question of questions.slice(0, FILTERED_MAX)) {
-      const exact = chunksOf(await ask(question, { k: NEAREST, effort: 'all', filter }))
+      const exact = new Set(chunksOf(await ask(question, { k: NEAREST, effort: 'all', filter })))
       shares.push(share(await ask(question, { k: NEAREST, effort, filter }), exact))
     }
     filtered.push({ share: chosen.share, recall: intervalOfMean(shares).mean, n: shares.length })
@@ -155,10 +167,25 @@ async function probeFilters(
 const DEFAULT_TARGET: SearchTarget = { recallAt10: 0.95 }
 
 /** The least effort whose recall, with its doubt taken off, reaches the target; the greatest tried
- *  where none does. */
-export function chooseEffort({ recall }: VectorProbe, { recallAt10 }: SearchTarget): number {
-  const reached = recall.find((one) => one.recall - one.halfWidth >= recallAt10)
-  return (reached ?? recall.at(-1))?.effort ?? EFFORTS.at(-1) ?? NEAREST
+ *  where none does. Of the nearest of all vectors, a segment that holds a share of these holds a
+ *  number that is distributed binomially: as many as two standard deviations above its mean are
+ *  looked for, with more effort where more than ten are. */
+export function chooseEffort(
+  { recall }: VectorProbe,
+  { recallAt10 }: SearchTarget,
+  { k = NEAREST, share: held = 1 }: { readonly k?: number; readonly share?: number } = {},
+): number {
+  const sought = NEAREST * held + 2 * Math.sqrt(NEAREST * held * (1 - held))
+  const depth = DEPTHS.find((one) => one >= sought) ?? NEAREST
+  const reached = recall.find((one) => one.nearest === depth && one.recall - one.halfWidth >= recallAt10)
+  const effort = (reached ?? recall.at(-1))?.effort ?? EFFORTS.at(-1) ?? NEAREST
+  return Math.min(EFFORT_MAX, Math.ceil(effort * Math.max(1, k / NEAREST)))
+}
+
+/** With every question answered in full there is no spread to estimate by: then the rule of three. */
+function doubtOf(shares: readonly number[]): number {
+  const { mean, halfWidth, n } = intervalOfMean(shares)
+  return mean === 1 ? Math.min(1, 3 / n) : halfWidth
 }
 
 /** A graph may leave a few of a million out of reach; one that misses more has lost them. */
@@ -174,7 +201,7 @@ function between(vector: Float32Array, other: Float32Array): Float32Array {
   return vector.map((component, at) => component * (1 - OTHER_SHARE) + (other[at] ?? 0) * OTHER_SHARE)
 }
 
-const chunksOf = (near: readonly Near[]): ReadonlySet<number> => new Set(near.map(({ chunk }) => chunk))
+const chunksOf = (near: readonly Near[]): number[] => near.map(({ chunk }) => chunk)
 
 const share = (near: readonly Near[], truth: ReadonlySet<number>): number =>
   truth.size === 0 ? 1 : near.filter(({ chunk }) => truth.has(chunk)).length / truth.size

@@ -1,10 +1,11 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
+import { type Clock, sleep } from '../../base/clock.ts'
 import { Fault, fault, reasonOf } from '../../base/errors.ts'
 import { isBlobName } from '../../store/blobs.ts'
 import type { Attributes } from '../../store/filter.ts'
-import { type Ask, checkProbe, chooseEffort, EFFORTS, probeVectors, Samples } from '../../store/vector-probe.ts'
 import type {
+  Near,
   SearchTarget,
   VectorProbe,
   VectorQuery,
@@ -14,7 +15,8 @@ import type {
 } from '../../store/vectors.ts'
 import { FULL, isCode, syncFolder, writeDurably } from '../../base/durable.ts'
 import { type Collection, INDEX, METRIC, QUANTIZE, TYPE, type Zvec } from './binding.ts'
-import { describe, readDescription, type Kind, syncFiles } from './seal.ts'
+import { effortFor, probe, Samples } from './probe.ts'
+import { describe, readDescription, type Kind, sumFiles, syncFiles } from './seal.ts'
 import { ALL, expressionOf, NONE, tokensOf } from './tokens.ts'
 
 /** Vectors of large segments, one zvec collection each: rows are only ever appended, optimised once,
@@ -27,12 +29,24 @@ const UNFINISHED = '.unfinished'
 
 /** With fewer, comparing all of them costs less than keeping a graph. */
 const GRAPH_VECTORS_MIN = 16_384
+/** What the probe measured: more are looked for with as much more effort. */
+const NEAREST = 10
 /** Candidates that a search keeps at most. */
 const EFFORT_MAX = 4_096
 const LINKS = 16
 const BUILD_CANDIDATES = 100
 const INSERTED_AT_ONCE = 1_024
+/** A graph may leave a few of a million out of reach; zvec 0.7.0, misused, loses most. */
+const FOUND_SHARE_MIN = 0.99
+
+/** What effort is chosen by where the probe tells of filters. */
+const PROBE_TARGET = 0.95
+
+const READ_ONLY = { readOnly: true, enableMMAP: true }
+const REOPEN_MS = 1_100
+
 export interface ZvecOptions {
+  readonly clock: Clock
   readonly folder: string
   readonly zvec: Zvec
   /** Threads that optimise. */
@@ -66,7 +80,7 @@ class Writer implements VectorWriter {
   readonly #segment: string
   readonly #path: string
   readonly #dimension: number
-  readonly #samples: Samples
+  readonly #samples = new Samples()
   /** Held until it is known whether they are many. */
   #held: { readonly vector: Float32Array; readonly tokens: string[] }[] = []
   #collection: Collection | undefined
@@ -77,13 +91,12 @@ class Writer implements VectorWriter {
     this.#segment = segment
     this.#path = path
     this.#dimension = dimension
-    this.#samples = new Samples(dimension)
   }
 
   async add(rows: Float32Array, attributes: readonly Attributes[]): Promise<void> {
-    this.#samples.add(rows, attributes)
     for (const [at, one] of attributes.entries()) {
       const vector = rows.slice(at * this.#dimension, (at + 1) * this.#dimension)
+      this.#samples.add(vector, one)
       this.#held.push({ vector, tokens: tokensOf(one) })
     }
     if (this.#isGraph) this.#insert(INSERTED_AT_ONCE)
@@ -95,11 +108,10 @@ class Writer implements VectorWriter {
       this.#insert(0)
       const collection = this.#open()
       await collection.optimize({ concurrency: this.#options.threads })
-      const measured = await probeVectors(this.#samples, kind === 'graph' ? EFFORTS : [], askerOf(collection, kind))
-      checkProbe(this.#segment, measured)
-      const found = collection.stats.docCount
-      if (found !== this.#inserted)
-        throw fault('segment_unsound', { segment: this.#segment, found, of: this.#inserted })
+      const measured = await probe(this.#samples, askerOf(collection, kind), PROBE_TARGET)
+      const { found, of } = measured.found
+      if (found < of * FOUND_SHARE_MIN || collection.stats.docCount !== this.#inserted)
+        throw fault('segment_unsound', { segment: this.#segment, found, of })
       collection.closeSync()
       this.#collection = undefined
       await this.#publish(kind, measured)
@@ -123,7 +135,12 @@ class Writer implements VectorWriter {
   async #publish(kind: Kind, measured: VectorProbe): Promise<void> {
     const unfinished = this.#path + UNFINISHED
     await syncFiles(unfinished)
-    const description = await describe(unfinished, { kind, dimension: this.#dimension, probe: measured })
+    const before = await sumFiles(unfinished)
+    // What zvec changes whenever it has had files open shows once its clock of seconds has moved on.
+    await sleep(this.#options.clock, REOPEN_MS)
+    this.#options.zvec.open(unfinished, READ_ONLY).closeSync()
+    const after = await sumFiles(unfinished)
+    const description = describe({ kind, dimension: this.#dimension, probe: measured }, before, after)
     await writeDurably(join(unfinished, 'description.json'), Buffer.from(description), 'wx')
     await syncFolder(unfinished)
     await rename(unfinished, this.#path)
@@ -183,43 +200,52 @@ async function openReader(zvec: Zvec, segment: string, path: string, target: Sea
     throw fault('index_unavailable', { reason: `the vectors of the segment ${segment} are damaged: ${description}` })
   let collection: Collection
   try {
-    collection = zvec.open(path, { readOnly: true, enableMMAP: true })
+    collection = zvec.open(path, READ_ONLY)
   } catch (thrown) {
     const reason = `the vectors of the segment ${segment} cannot be opened: ${reasonOf(thrown)}`
     throw fault('index_unavailable', { reason }, thrown)
   }
   const ask = askerOf(collection, description.kind)
-  const effort = chooseEffort(description.probe, target)
+  const { recall } = description.probe
+  /** By the share in hundredths. */
+  const efforts = new Map<number, number>()
+  const effortOf = (share: number): number => {
+    const hundredths = Math.ceil(share * 100)
+    const effort = efforts.get(hundredths) ?? effortFor(recall, target.recallAt10, hundredths / 100)
+    efforts.set(hundredths, effort)
+    return effort
+  }
   return {
     probe: description.probe,
-    async search(vector, { k, filter, exact = false }: VectorQuery) {
+    async search(vector, { k, filter, exact = false, share = 1 }: VectorQuery) {
+      const expression = filter === undefined ? ALL : expressionOf(filter)
+      if (expression === NONE) return []
       // Beyond what a graph is good for, looking at everything is faster.
-      const isExact = exact || k > EFFORT_MAX
-      return await ask(vector, {
+      const isExact = exact || k > EFFORT_MAX / 2
+      return await ask(
+        vector,
         k,
-        effort: isExact ? 'all' : Math.max(effort, k),
-        ...(filter === undefined ? {} : { filter }),
-      })
+        isExact ? undefined : Math.ceil(effortOf(share) * Math.max(1, k / NEAREST)),
+        expression === ALL ? undefined : expression,
+      )
     },
     close: () => collection.closeSync(),
   }
 }
 
-const askerOf =
-  (collection: Collection, kind: Kind): Ask =>
-  async (vector, { k, effort, filter }) => {
-    const expression = filter === undefined ? ALL : expressionOf(filter)
-    if (expression === NONE) return []
+function askerOf(collection: Collection, kind: Kind) {
+  return async (vector: Float32Array, k: number, effort?: number, expression?: string): Promise<Near[]> => {
     const near = await collection.query({
       fieldName: 'v',
       vector,
       topk: k,
       outputFields: [],
-      ...(expression === ALL ? {} : { filter: expression }),
-      ...(kind === 'flat' ? {} : { params: effort === 'all' ? EXACT : { indexType: INDEX.hnsw, ef: effort } }),
+      ...(expression === undefined ? {} : { filter: expression }),
+      ...(kind === 'flat' ? {} : { params: effort === undefined ? EXACT : { indexType: INDEX.hnsw, ef: effort } }),
     })
     return near.map(({ id, score }) => ({ chunk: Number(id), score: 1 - score }))
   }
+}
 
 const EXACT = { indexType: INDEX.hnsw, isLinear: true, isUsingRefiner: true }
 
