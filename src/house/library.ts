@@ -35,14 +35,16 @@ import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
 import type { OpenSpan } from '../trace/trace.ts'
-
 import type { OwnCalls } from './gateway.ts'
+import { VECTORS_VARIABLE } from './vectors.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
  *  documents in another, truth in the store. */
 
 export interface LibraryParts {
   readonly data: string
+  /** As `vectorsFor` tells it. */
+  readonly vectors: string
   readonly entry: string
   readonly store: SqliteStore
   /** In force at the start. */
@@ -92,7 +94,7 @@ export class Library {
   private constructor(parts: LibraryParts) {
     const { data, entry, store, blobs, collections, reading, secrets, analyzer, clock, random, log, onEvent } = parts
     const segments = join(data, 'index')
-    const child = { entry, arguments: [segments], clock, log }
+    const child = { entry, arguments: [segments], environment: { [VECTORS_VARIABLE]: parts.vectors }, clock, log }
     this.#log = log
     this.#onEvent = onEvent
     this.#rows = store.rows
