@@ -157,6 +157,14 @@ function* timeoutsOf(models: Named): Generator<Finding> {
   }
 }
 
+/** Fields that name a model, what it must serve, and what they may say instead. */
+const CALLED_BY_WORKFLOWS: readonly (readonly [field: string, operation: string, ...others: string[]])[] = [
+  ['model', 'chat'],
+  ['rerank', 'rerank', 'none'],
+  ['rewrite', 'chat', 'none', 'terms'],
+  ['groundedness', 'chat', 'none', 'lexical'],
+]
+
 function* embeddingsOf(collections: Named, models: Named, engines: Named): Generator<Finding> {
   for (const [name, collection] of collections) {
     for (const [field, operation, others] of [
@@ -199,12 +207,9 @@ function* workflowsOf(workflows: Named, models: Named, collections: Named, engin
         remedy: among(collection, collections, '`collections:`'),
       }
     }
-    for (const [field, operation] of [
-      ['model', 'chat'],
-      ['rerank', 'rerank'],
-    ] as const) {
+    for (const [field, operation, ...others] of CALLED_BY_WORKFLOWS) {
       const model = workflow[field]
-      if (typeof model !== 'string' || (field === 'rerank' && model === 'none')) continue
+      if (typeof model !== 'string' || others.includes(model)) continue
       const path = at(field)
       if (!models.has(model)) {
         const wrong = workflows.has(model) ? 'names a workflow' : 'names no model'

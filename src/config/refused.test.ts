@@ -152,6 +152,14 @@ test('names that must exist, circles, clashes and unfit models are found', async
   )
   matches(await problemsOf('workflows: { w: { collection: handbook, model: lexical } }'), /cannot answer/)
   matches(await problemsOf('workflows: { w: { collection: handbook, rerank: reader } }'), /cannot rerank/)
+  for (const field of ['rewrite', 'groundedness']) {
+    matches(await problemsOf(`workflows: { w: { collection: handbook, ${field}: reder } }`), /Did you mean "reader"/)
+    matches(await problemsOf(`workflows: { w: { collection: handbook, ${field}: lexical2 } }`), /names no model/)
+  }
+  matches(await problemsOf('workflows: { w: { collection: handbook, rewrite: lexical } }'), /cannot answer/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, evidenceMin: 2 } }'), /evidenceMin = 2/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, policy: { tools: all } } }'), /policy\.tools/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, policy: { hosts: ["https://x"] } } }'), /hosts/)
   matches(
     await problemsOf('workflows: { reader: { collection: handbook } }'),
     /1:14 workflows\.reader has the name of a model/,

@@ -313,7 +313,7 @@ class RunningHouse implements House {
       ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
-      ...traceRoutes(store.events),
+      ...traceRoutes(store.events, store.rows),
       ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes({ ingest: library.ingest, again: (name) => library.again(name) }),
@@ -324,7 +324,11 @@ class RunningHouse implements House {
       version: this.#parts.version,
       startedAtMs: this.#startedAtMs,
       isReady: () => this.#ready,
-      figures: async () => ({ ...(await this.#figures(gateway)), damage: await library.damage() }),
+      figures: async () => ({
+        ...(await this.#figures(gateway)),
+        damage: await library.damage(),
+        embeddingCache: { ...library.embeddingCache },
+      }),
       routes,
     })
     const control = controlPlane({

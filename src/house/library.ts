@@ -14,7 +14,7 @@ import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { Contexts } from '../retrieval/embedding/context.ts'
-import { EmbeddingCache } from '../retrieval/embedding/cache.ts'
+import { type CacheFigures, EmbeddingCache } from '../retrieval/embedding/cache.ts'
 import { Embeddings } from '../retrieval/embedding/embeddings.ts'
 import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
@@ -66,6 +66,7 @@ export class Library {
   readonly search: Search
   readonly ingest: Ingest
   readonly #embeddings: Embeddings
+  readonly #cache: EmbeddingCache
   readonly #questions = new Questions()
   /** Collections are mounted before there are models to call. */
   readonly #models = Promise.withResolvers<OwnCalls>()
@@ -109,11 +110,12 @@ export class Library {
     const search = searchLive(createSearch({ index: this.#index, rows: store.rows, analyzer }), store.rows)
     this.search = this.#questions.listening(search)
     this.#models.promise.catch(() => {})
+    this.#cache = new EmbeddingCache(store.rows)
     this.#embeddings = new Embeddings({
       rows: store.rows,
       blobs,
       vectors: new Vectors(blobs),
-      cache: new EmbeddingCache(store.rows),
+      cache: this.#cache,
       folding: first,
       embedWith: async (model, call) => await (await this.#models.promise).embedWith(model, call),
       analyzer,
@@ -194,6 +196,11 @@ export class Library {
   /** What was asked of a collection lately, newest first. */
   recentQuestions(collection: string): readonly string[] {
     return this.#questions.recent(collection)
+  }
+
+  /** Of the cache of embeddings, since the start. */
+  get embeddingCache(): CacheFigures {
+    return this.#cache.figures
   }
 
   /** From now on there are models to embed with. */

@@ -1,11 +1,12 @@
 import type { Clock } from '../base/clock.ts'
 import type { HttpClient } from '../base/http.ts'
+import type { Json } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
 import { Fault, Refusal } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { revealed } from '../config/references.ts'
-import { type EngineConfig, isRemote } from '../config/schema.ts'
+import { type Config, type EngineConfig, isRemote } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
 import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
@@ -20,10 +21,13 @@ import type { Spending } from '../meter/spending.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
 import { innerAsk, innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
+import { BYTES } from '../meter/tokenizer/tokenizer.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import type { Search } from '../retrieval/search.ts'
-import { WorkflowEngine, type WorkflowDependencies } from '../retrieval/workflow.ts'
+import type { WorkflowDependencies } from '../retrieval/workflow/dependencies.ts'
+import { WorkflowEngine } from '../retrieval/workflow/engine.ts'
+import type { WorkflowSpec } from '../retrieval/workflow/spec.ts'
 
 /** The engines and models of the configuration in force, replaced as a whole by a reload.
  *  Requests that run keep the engines they began with. */
@@ -83,13 +87,14 @@ export class Models {
     // A workflow calls the models of its own configuration, also when a reload comes in between.
     let catalogue: Catalogue = new Map()
     const inside = this.#inside(() => catalogue)
-    const workflows = new Map<string, Engine>()
-    for (const [name, { rerank, instructions, ...spec }] of Object.entries(config.workflows)) {
+    const workflows = new Map<string, WorkflowEngine>()
+    for (const [name, { rerank, instructions, description: _, ...declared }] of Object.entries(config.workflows)) {
       const optional = {
         ...(rerank === 'none' ? {} : { rerank }),
         ...(instructions === undefined ? {} : { instructions }),
       }
-      workflows.set(name, new WorkflowEngine({ name, ...spec, ...optional }, inside))
+      const spec = { name, ...declared, ...optional }
+      workflows.set(name, new WorkflowEngine(spec, inside, behind(spec, config)))
     }
     // A house of embedded engines needs no prices and no tokenizers.
     const remote = Object.values(config.engines).some(isRemote)
@@ -119,12 +124,26 @@ export class Models {
       clock,
       analyzer,
       search,
+      random,
       explainNothing,
+      tokenizersOf: (model) => {
+        const known = (catalogue().get(model)?.deployments ?? []).map(({ tokenizer }) => tokenizer ?? BYTES)
+        return known.length > 0 ? known : [BYTES]
+      },
       callModel: innerCalls({ clock, random, catalogue }),
       rerank: innerRerank({ clock, random, catalogue }),
     }
   }
 }
+
+/** What shapes the answers of the models that a workflow names: part of its version. */
+const behind = ({ model, rerank, rewrite, groundedness }: WorkflowSpec, { models }: Config): Json =>
+  [model, rerank ?? 'none', rewrite, groundedness].flatMap((name) => {
+    const of = models[name]
+    if (of === undefined) return []
+    const deployments = of.deployments.map((one) => `${one.engine}/${one.model}`)
+    return [{ name, deployments, fallback: of.fallback, outputTokensMax: of.outputTokensMax }]
+  })
 
 export interface EngineDependencies {
   readonly clock: Clock

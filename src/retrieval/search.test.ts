@@ -72,6 +72,8 @@ test('a passage carries all it takes to cite it', async () => {
     start: 10,
     end: 25,
     text: 'Apples are red.',
+    contentHash: '',
+    segment: 's',
   })
 })
 
