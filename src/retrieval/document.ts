@@ -1,3 +1,4 @@
+import type { Attributes } from '../store/filter.ts'
 import { table, type Key } from '../store/rows.ts'
 import type { MountedSegment } from '../store/index.ts'
 
@@ -67,6 +68,8 @@ export interface DocumentRow {
   readonly ingestedAtMs: number
   /** What of it was left out. */
   readonly note?: string
+  /** What filters compare; `tenant` names whose it is. */
+  readonly metadata?: Attributes
 }
 
 export interface ChunkRow extends Chunk {

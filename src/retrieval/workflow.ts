@@ -161,7 +161,8 @@ class Run implements Attempt {
     const { collection, topK, rerank } = this.#spec
     const span = this.#call.span.child('search')
     const k = rerank === undefined ? topK : topK * RERANK_POOL
-    const { passages } = await this.#dependencies.search.search(collection, question, { k, span })
+    const access = { tenant: this.#call.spending.tenant }
+    const { passages } = await this.#dependencies.search.search(collection, question, { k, access, span })
     span.end({ collection, k, found: passages.length })
     return passages
   }

@@ -1,3 +1,5 @@
+import type { Filter } from './filter.ts'
+
 /** The index: immutable segments of chunks, searched by words, by vector, or both. Truth lives
  *  in rows; a segment can always be built again from it.
  *
@@ -59,6 +61,9 @@ export interface IndexQuery {
   /** Every name must match one of its values. Applied inside the search: `k` hits come back
    *  whenever `k` chunks match. */
   readonly where?: { readonly [name: string]: readonly string[] }
+  readonly filter?: Filter
+  /** Looks at every vector: no approximation. */
+  readonly exact?: boolean
   /** 1 to 1,000. */
   readonly k: number
 }
