@@ -357,6 +357,25 @@ const COLLECTION = z.strictObject({
     .meta(
       meta('Files and folders read at every start; what has not changed is skipped. `headworks ingest` adds more.'),
     ),
+  tenant: text(256)
+    .meta(
+      meta(
+        'The tenant it belongs to: for keys of other tenants, and of none, it is not there. Without it everybody may search it, and documents with a `tenant` of their own answer that one alone.',
+      ),
+    )
+    .optional(),
+  recallSample: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.01)
+    .meta(meta('Share of live vector queries that are asked again by looking at every vector, to measure recall.')),
+  recallTarget: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.95)
+    .meta(meta('Recall@10 below which an alert is raised, once the whole interval lies below it.')),
   description: text(1000).meta(meta('Shown where collections are listed.')).optional(),
 })
 

@@ -25,6 +25,7 @@ import { collectionRoutes } from './collections.ts'
 import { ingestRoutes } from './ingests.ts'
 import { keyRoutes } from './keys.ts'
 import { controlPlane } from './router.ts'
+import { searchRoutes } from './search.ts'
 import { sessionRoutes } from './session.ts'
 import { statusRoutes } from './status.ts'
 import { traceRoutes } from './traces.ts'
@@ -49,7 +50,14 @@ async function open() {
     ...traceRoutes(events),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
     ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
-    ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
+    ...collectionRoutes({ rows, ownerOf: () => undefined }),
+    ...searchRoutes({
+      clock,
+      rows,
+      ownerOf: () => undefined,
+      search: { search: async () => ({ passages: [], terms: [] }) },
+      rerank: async () => [],
+    }),
     ...ingestRoutes({
       start: async (collection, path) => {
         if (collection === 'Bad')
@@ -157,6 +165,7 @@ test('a key is made with everything it is bound to, and listed so', async () => 
     tags: ['eu'],
     models: ['chat-*'],
     workflows: ['docs'],
+    collections: null,
     budgets: [],
     mayName: { workflow: 'accept', tags: 'refuse' },
   }

@@ -7,6 +7,7 @@ import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { type PackedConfig, unpackConfig } from '../config/transfer.ts'
+import { isOfCollections } from '../control/vector-stores.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import type { Channel } from '../drivers/process/channel.ts'
 import { serve } from '../drivers/process/child.ts'
@@ -102,6 +103,7 @@ class RunningGateway {
         index: { search: (collection, query) => channel.call('match', { collection, query }) },
         rows: store.rows,
         analyzer,
+        ownerOf: (collection) => inForce.loaded.config.collections[collection]?.tenant,
       }),
       explainNothing: (collection) => channel.call('explainNothing', collection),
       authenticate: (request) => known.principalOf(request),
@@ -159,7 +161,7 @@ class Known {
   }
 
   recognises(request: Request): boolean {
-    if (!request.target.startsWith('/v1/')) return false
+    if (!request.target.startsWith('/v1/') || isOfCollections(request.target)) return false
     const principal = authenticate(request, this.#keyring, this.#sessions)
     if (principal instanceof Refusal) return false
     this.#principals.set(request, principal)

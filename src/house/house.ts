@@ -19,9 +19,12 @@ import { collectionRoutes } from '../control/collections.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
 import { controlPlane, type Route } from '../control/router.ts'
+import { searchRoutes } from '../control/search.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
+import { vectorStoreFileRoutes } from '../control/vector-store-files.ts'
+import { isOfCollections, vectorStoreRoutes } from '../control/vector-stores.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
@@ -146,6 +149,7 @@ class RunningHouse implements House {
       random,
       log,
       onEvent,
+      ownerOf: this.#ownerOf,
     }))
     const sessions = new Sessions(clock, random)
     const gateway = (this.#gateway = await HouseGateway.open({
@@ -281,6 +285,9 @@ class RunningHouse implements House {
     return { inFlight, gateways: (others ?? [own]).map(gatewayJson) }
   }
 
+  /** The tenant a collection belongs to. */
+  readonly #ownerOf = (collection: string): string | undefined => this.#loaded.config.collections[collection]?.tenant
+
   /** Where a browser on this machine finds the console. */
   #consoleUrl(): string | undefined {
     return this.address === '' ? undefined : `http://${reachable(this.address)}`
@@ -297,6 +304,8 @@ class RunningHouse implements House {
       declared: () => gateway.accounting.declared,
     })
     const audit = new Audit({ events: store.events, clock, random })
+    const ownerOf = this.#ownerOf
+    const { ingest } = library
     const routes: Route[] = [
       ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
       ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
@@ -305,8 +314,11 @@ class RunningHouse implements House {
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
       ...usage.routes,
-      ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
+      ...collectionRoutes({ rows: store.rows, ownerOf }),
+      ...searchRoutes({ clock, rows: store.rows, search: library.search, ownerOf, rerank: gateway.rerank }),
       ...ingestRoutes(library.ingest),
+      ...vectorStoreRoutes({ clock, random, rows: store.rows, search: library.search, ownerOf, audit, ingest }),
+      ...vectorStoreFileRoutes({ rows: store.rows, ownerOf, audit, ingest }),
     ]
     const status = statusRoutes({
       version: this.#parts.version,
@@ -322,7 +334,7 @@ class RunningHouse implements House {
     })
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
-      if (request.target.startsWith('/v1/')) return gateway.handle(request, reply)
+      if (request.target.startsWith('/v1/') && !isOfCollections(request.target)) return gateway.handle(request, reply)
       if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
         return control(request, reply)
       const asset = assets(request.target, request.headers)
@@ -362,7 +374,7 @@ const gatewayJson = ({ pid, deployments, ...rest }: GatewayStatus): JsonObject =
 })
 
 /** What the control plane answers; every other path is the console's. */
-const CONTROL = /^\/(?:api\/|(?:login|healthz|readyz)(?:\?|$))/
+const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz)(?:\?|$))/
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -30,6 +30,8 @@ export interface LibraryParts {
   readonly random: Random
   readonly log: Log
   readonly onEvent: (event: HouseEvent) => void
+  /** The tenant a collection belongs to, by the configuration in force. */
+  readonly ownerOf: (collection: string) => string | undefined
 }
 
 const SEARCH_HEAP_MB = 4096
@@ -50,7 +52,7 @@ export class Library {
   #turn = 0
   #reading: Promise<void> = Promise.resolve()
 
-  private constructor({ data, entry, store, analyzer, clock, random, log, onEvent }: LibraryParts) {
+  private constructor({ data, entry, store, analyzer, clock, random, log, onEvent, ownerOf }: LibraryParts) {
     const segments = join(data, 'index')
     const child = { entry, arguments: [segments], clock, log }
     this.#log = log
@@ -58,7 +60,7 @@ export class Library {
     this.#rows = store.rows
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
     const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB, idleMs: INGEST_IDLE_MS })
-    this.search = createSearch({ index: this.#index, rows: store.rows, analyzer })
+    this.search = createSearch({ index: this.#index, rows: store.rows, analyzer, ownerOf })
     this.ingest = createIngest({
       rows: store.rows,
       queue: store.queue,
