@@ -105,7 +105,7 @@ test('arguments fill from the right when optional ones are left out', () => {
   assert.deepEqual(read('ask', 'chat', 'why?').words, { model: 'chat', question: 'why?' })
   assert.deepEqual(read('ask', '--stages', 'chat', '--', '--why').words, { model: 'chat', question: '--why' })
   assert.deepEqual(read('search', 'q').flags, { count: 5, mode: 'hybrid' })
-  assert.deepEqual(read('search', 'q', '--count=7').flags, { count: 7 })
+  assert.deepEqual(read('search', 'q', '--count=7').flags, { count: 7, mode: 'hybrid' })
   assert.equal(read('keys', 'list', '--json').json, true)
   assert.equal(read('ask', '-').words['question'], '-')
 })

@@ -18,13 +18,15 @@ import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
 export interface CollectionDependencies {
   readonly rows: Rows
   readonly ownerOf: OwnerOf
+  /** How well a collection answers, by what was measured. */
+  readonly quality: (collection: string) => Promise<JsonObject>
 }
 
 const PAGE_MAX = 500
 const PAGE_DEFAULT = 100
 
 export function collectionRoutes(dependencies: CollectionDependencies): Route[] {
-  const { rows, ownerOf } = dependencies
+  const { rows, ownerOf, quality } = dependencies
   return [
     {
       method: 'GET',
@@ -41,11 +43,13 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
     {
       method: 'GET',
       path: '/api/collections/{collection}',
-      summary: 'One collection.',
+      summary: 'One collection, with what was measured of it: recall, freshness, completeness.',
       role: 'user',
       async answer({ params, principal }) {
         const stored = await findCollection(rows, principal, params['collection'] ?? '', ownerOf)
-        return stored instanceof Refusal ? stored : ok(shownCollection(stored))
+        return stored instanceof Refusal
+          ? stored
+          : ok({ ...shownCollection(stored), quality: await quality(stored.name) })
       },
     },
     {
@@ -104,7 +108,14 @@ async function document(
   return ok({ ...shownDocument(stored.row), text })
 }
 
-const shownCollection = ({ name, documents: count, chunks, bytes, segments, updatedAtMs }: CollectionRow): Json => ({
+const shownCollection = ({
+  name,
+  documents: count,
+  chunks,
+  bytes,
+  segments,
+  updatedAtMs,
+}: CollectionRow): JsonObject => ({
   name,
   documents: count,
   chunks,

@@ -50,7 +50,7 @@ async function open() {
     ...traceRoutes(events),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
     ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
-    ...collectionRoutes({ rows, ownerOf: () => undefined }),
+    ...collectionRoutes({ rows, ownerOf: () => undefined, quality: async () => ({}) }),
     ...searchRoutes({
       clock,
       rows,

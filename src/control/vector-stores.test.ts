@@ -50,7 +50,7 @@ async function open({ owner }: { owner?: string } = {}) {
     routes: [
       ...vectorStoreRoutes(shared),
       ...vectorStoreFileRoutes(shared),
-      ...collectionRoutes(shared),
+      ...collectionRoutes({ ...shared, quality: async () => ({}) }),
       ...searchRoutes({
         ...shared,
         rerank: async (_, model, __, documents) => {

@@ -149,7 +149,7 @@ class RunningHouse implements House {
       random,
       log,
       onEvent,
-      ownerOf: this.#ownerOf,
+      settingsOf: (collection) => this.#loaded.config.collections[collection],
     }))
     const sessions = new Sessions(clock, random)
     const gateway = (this.#gateway = await HouseGateway.open({
@@ -314,7 +314,7 @@ class RunningHouse implements House {
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
       ...usage.routes,
-      ...collectionRoutes({ rows: store.rows, ownerOf }),
+      ...collectionRoutes({ rows: store.rows, ownerOf, quality: (name) => library.quality(name) }),
       ...searchRoutes({ clock, rows: store.rows, search: library.search, ownerOf, rerank: gateway.rerank }),
       ...ingestRoutes(library.ingest),
       ...vectorStoreRoutes({ clock, random, rows: store.rows, search: library.search, ownerOf, audit, ingest }),

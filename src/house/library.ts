@@ -12,8 +12,12 @@ import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import { Alerts } from '../meter/alerts/alerts.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import { QualityBook } from '../retrieval/recall/book.ts'
+import { FreshnessWatch } from '../retrieval/recall/progress.ts'
+import { RecallSampler } from '../retrieval/recall/sampler.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
@@ -30,9 +34,15 @@ export interface LibraryParts {
   readonly random: Random
   readonly log: Log
   readonly onEvent: (event: HouseEvent) => void
-  /** The tenant a collection belongs to, by the configuration in force. */
-  readonly ownerOf: (collection: string) => string | undefined
+  /** What the configuration in force says of a collection. */
+  readonly settingsOf: (collection: string) => CollectionSettings | undefined
 }
+
+type CollectionSettings = Config['collections'][string]
+
+/** Of collections that the configuration does not name. */
+const RECALL_SAMPLE = 0.01
+const RECALL_TARGET = 0.95
 
 const SEARCH_HEAP_MB = 4096
 const INGEST_HEAP_MB = 768
@@ -43,6 +53,8 @@ export class Library {
   readonly search: Search
   readonly ingest: Ingest
   readonly #index: Index
+  readonly #book: QualityBook
+  readonly #sampler: RecallSampler
   readonly #rows: Rows
   readonly #log: Log
   readonly #onEvent: LibraryParts['onEvent']
@@ -52,7 +64,7 @@ export class Library {
   #turn = 0
   #reading: Promise<void> = Promise.resolve()
 
-  private constructor({ data, entry, store, analyzer, clock, random, log, onEvent, ownerOf }: LibraryParts) {
+  private constructor({ data, entry, store, analyzer, clock, random, log, onEvent, settingsOf }: LibraryParts) {
     const segments = join(data, 'index')
     const child = { entry, arguments: [segments], clock, log }
     this.#log = log
@@ -60,7 +72,26 @@ export class Library {
     this.#rows = store.rows
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
     const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB, idleMs: INGEST_IDLE_MS })
-    this.search = createSearch({ index: this.#index, rows: store.rows, analyzer, ownerOf })
+    const onTrouble = (cause: unknown): void =>
+      log.write('warn', 'what searches find cannot be measured', { reason: reasonOf(cause) })
+    this.#book = new QualityBook({
+      clock,
+      rows: store.rows,
+      alerts: new Alerts({ clock, random, rows: store.rows }),
+      targetOf: (collection) => settingsOf(collection)?.recallTarget ?? RECALL_TARGET,
+      onTrouble,
+    })
+    this.#sampler = new RecallSampler({
+      clock,
+      random,
+      index: this.#index,
+      rows: store.rows,
+      book: this.#book,
+      shareOf: (collection) => settingsOf(collection)?.recallSample ?? RECALL_SAMPLE,
+      onTrouble,
+    })
+    const ownerOf = (collection: string): string | undefined => settingsOf(collection)?.tenant
+    this.search = createSearch({ index: this.#sampler, rows: store.rows, analyzer, ownerOf })
     this.ingest = createIngest({
       rows: store.rows,
       queue: store.queue,
@@ -71,6 +102,7 @@ export class Library {
       random,
       log,
     })
+    this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }
 
   /** Mounts the collections and takes up what the last stop interrupted. */
@@ -78,12 +110,20 @@ export class Library {
     const library = new Library(parts)
     try {
       await library.ingest.resume()
+      await library.#forget()
       return library
     } catch (cause) {
       // Its processes are known to nobody else, and would keep ours alive.
       await Promise.allSettled([library.stop(), library.close()])
       throw cause
     }
+  }
+
+  /** What was measured of collections that are gone, or long ago. */
+  async #forget(): Promise<void> {
+    const known = new Set<string>()
+    for await (const { row } of scanAll(this.#rows, COLLECTIONS)) known.add(row.name)
+    await this.#book.prune((collection) => known.has(collection))
   }
 
   /** Reads the configured sources, one after the other, and tells how it goes. Resolves when all
@@ -97,7 +137,21 @@ export class Library {
 
   /** As `Index.search`: what a gateway in another process cannot ask the index itself. */
   match(collection: string, query: IndexQuery): ReturnType<Index['search']> {
-    return this.#index.search(collection, query)
+    return this.#sampler.search(collection, query)
+  }
+
+  /** How well a collection answers, by what was measured, and whether it answers from all it holds. */
+  async quality(collection: string): Promise<JsonObject> {
+    const [figures, stored, searchable] = await Promise.all([
+      this.#book.figures(collection),
+      this.#rows.get(COLLECTIONS, collectionKey(collection)),
+      this.#index.statistics(collection, []).then(
+        ({ chunks }) => chunks,
+        () => 0,
+      ),
+    ])
+    const { documents = 0, chunks = 0 } = stored?.row ?? {}
+    return { ...figures, completeness: { documents, chunks, searchableChunks: searchable } }
   }
 
   /** Why a search of the collection found nothing, as a sentence for who asked. */
@@ -133,8 +187,10 @@ export class Library {
     return this.ingest.stop()
   }
 
-  close(): Promise<void> {
-    return this.#index.close()
+  async close(): Promise<void> {
+    await this.#sampler.stop()
+    await this.#book.save()
+    await this.#index.close()
   }
 
   async #read(collections: Config['collections'], turn: number): Promise<void> {

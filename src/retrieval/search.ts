@@ -55,14 +55,6 @@ export interface SearchAnswer {
   readonly fusion?: Fusion
 }
 
-/** A vector query that was answered, for whoever checks such answers. */
-export interface VectorQuery {
-  readonly collection: string
-  readonly vector: Float32Array
-  readonly filter: Filter | undefined
-  readonly hits: readonly Hit[]
-}
-
 export interface SearchDependencies {
   readonly index: Pick<Index, 'search'>
   readonly rows: Rows
@@ -71,8 +63,6 @@ export interface SearchDependencies {
   readonly questionVector?: (collection: string, question: string, span?: OpenSpan) => Promise<Float32Array | undefined>
   /** The tenant a collection belongs to, by the configuration in force. */
   readonly ownerOf?: (collection: string) => string | undefined
-  /** Told of every vector query; returns at once. */
-  readonly onVectorQuery?: (query: VectorQuery) => void
 }
 
 /** How many hits are read beyond `k`, so that `k` are left when duplicates and chunks that were
@@ -200,7 +190,6 @@ class Searching {
     const span = this.#options.span?.child('nearest')
     const hits = await this.#ask({ vector, k })
     span?.end({ hits: hits.length })
-    this.#dependencies.onVectorQuery?.({ collection: this.#collection, vector, filter: this.#filter, hits })
     return hits
   }
 
