@@ -79,6 +79,7 @@ export const ERRORS = {
   store_unavailable: { kind: 'fault', status: 503, sentence: 'The store cannot be written: {reason}.', remedy: 'Free disk space or repair the store; `npx headworks doctor` says which.' },
   disk_full: { kind: 'fault', status: 507, sentence: 'The disk under {path} is full.', remedy: 'Free some space; nothing acknowledged was lost.' },
   index_unavailable: { kind: 'fault', status: 503, sentence: 'The index process is not answering: {reason}.', remedy: 'It is restarted by itself; retry in a second.' },
+  segment_unsound: { kind: 'fault', status: 503, sentence: 'The segment {segment} was not published: {found} of {of} sampled vectors find themselves.', remedy: 'It is built again from what the store holds; report it if it happens twice.' },
   child_died: { kind: 'fault', status: 503, sentence: 'The {what} process ended ({reason}).', remedy: 'It is restarted by itself; the work is taken up again.' },
   internal: { kind: 'fault', status: 500, sentence: 'Something went wrong inside: {reason}.', remedy: 'Report it with the request id.' },
 

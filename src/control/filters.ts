@@ -1,10 +1,12 @@
 import { type Fault, Refusal, refuse } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
-import { type AttributeValue, checkFilter, type Filter, FILTER_DEPTH_MAX, FILTER_VALUES_MAX } from '../store/filter.ts'
+import { type AttributeValue, checkFilter, type Filter } from '../store/filter.ts'
 
 /** Filters as OpenAI's vector stores take them: `{type: "eq", key, value}` and
  *  `{type: "and", filters: [...]}`. */
 
+const FILTER_DEPTH_MAX = 16
+const FILTER_VALUES_MAX = 1_000
 const NAME_UNITS_MAX = 64
 const VALUE_UNITS_MAX = 512
 

@@ -1,15 +1,30 @@
+import { availableParallelism } from 'node:os'
 import { systemClock as clock } from '../base/clock.ts'
+import type { Index } from '../store/index.ts'
 
 /** What a child process of the house does. Each role loads what it needs and no more. */
-export async function serveRole(role: string, [indexFolder = '']: readonly string[]): Promise<void> {
+export async function serveRole(role: string, [indexFolder = '', recallAt10 = '']: readonly string[]): Promise<void> {
   if (role === 'gateway') return (await import('./gateway-child.ts')).serveGateway()
   if (role !== 'search' && role !== 'ingest') throw new Error(`There is no role "${role}".`)
-  const { Analyzer } = await import('../base/words.ts')
-  const { openFilesystemIndex } = await import('../drivers/filesystem/index.ts')
-  const index = openFilesystemIndex(indexFolder, new Analyzer())
+  const index = await openIndex(indexFolder, recallAt10 === '' ? undefined : Number(recallAt10))
   if (role === 'search') return (await import('../drivers/process/index.ts')).serveIndex(index)
   const { files } = await import('../drivers/filesystem/folder.ts')
   const { serveIngest } = await import('../drivers/process/ingest.ts')
   const { LocalWorker } = await import('../retrieval/ingest/worker.ts')
   serveIngest(new LocalWorker({ index, files, clock }))
+}
+
+/** Words and few vectors in files of our own; many vectors in zvec, where it runs. Elsewhere they
+ *  are all compared, which is exact and slow. */
+async function openIndex(folder: string, recallAt10: number | undefined): Promise<Index> {
+  const { Analyzer } = await import('../base/words.ts')
+  const { openFilesystemIndex } = await import('../drivers/filesystem/index.ts')
+  const { loadZvec } = await import('../drivers/zvec/binding.ts')
+  const { openZvecVectors } = await import('../drivers/zvec/vectors.ts')
+  const threads = availableParallelism()
+  const zvec = loadZvec(threads)
+  return openFilesystemIndex(folder, new Analyzer(), {
+    ...(typeof zvec === 'string' ? {} : { apart: openZvecVectors({ folder, zvec, threads }) }),
+    ...(recallAt10 === undefined ? {} : { target: { recallAt10 } }),
+  })
 }

@@ -24,10 +24,10 @@ export interface Range {
 }
 
 /** Parts of one filter, with `and`, `or` and `not` counted. */
-export const FILTER_PARTS_MAX = 256
+const FILTER_PARTS_MAX = 256
 /** Values of all `in` together. */
-export const FILTER_VALUES_MAX = 4096
-export const FILTER_DEPTH_MAX = 16
+const FILTER_VALUES_MAX = 4096
+const FILTER_DEPTH_MAX = 16
 
 /** Throws a `Fault` (`field_invalid`) where a filter passes a bound or makes no sense. */
 export function checkFilter(filter: Filter): void {

@@ -1,7 +1,8 @@
 import { fault, type Fault } from '../base/errors.ts'
 import type { Analyzer } from '../base/words.ts'
 import { isBlobName } from './blobs.ts'
-import type { IndexChunk, IndexQuery, MountedSegment } from './index.ts'
+import { checkFilter } from './filter.ts'
+import type { IndexChunk, IndexChunks, IndexQuery, MountedSegment } from './index.ts'
 
 /** What every index driver refuses alike. All throw a `Fault`, which the driver's promise rejects
  *  with. */
@@ -10,27 +11,42 @@ import type { IndexChunk, IndexQuery, MountedSegment } from './index.ts'
 export const HITS_MAX = 1000
 
 /** Chunks in one segment; keeps its arrays and its building within one process's memory. */
-const SEGMENT_CHUNKS_MAX = 1_000_000
+const SEGMENT_CHUNKS_MAX = 2_000_000
 
-/** Checks a segment to be built; returns the dimension of its vectors, 0 where it has none. */
-export function checkChunks(segment: string, chunks: readonly IndexChunk[]): number {
-  if (!isBlobName(segment))
-    throw invalid('segment', `is no segment name: ${segment.slice(0, 80)}`, 'Use a-z, 0-9, _, -, . and /.')
-  if (chunks.length > SEGMENT_CHUNKS_MAX) {
-    throw invalid('chunks', `has more than ${SEGMENT_CHUNKS_MAX} entries`, 'Build several segments.')
+/** Checks a segment to be built, part by part. */
+export class ChunkCheck {
+  /** Of the vectors; 0 where there are none, undefined before the first chunk. */
+  dimension: number | undefined
+  chunks = 0
+
+  constructor(segment: string) {
+    if (!isBlobName(segment))
+      throw invalid('segment', `is no segment name: ${segment.slice(0, 80)}`, 'Use a-z, 0-9, _, -, . and /.')
   }
-  const dimension = chunks[0]?.vector?.length ?? 0
-  for (const [at, { vector }] of chunks.entries()) {
-    if ((vector?.length ?? 0) !== dimension) {
-      throw invalid(
-        `chunks[${at}].vector`,
-        `has ${vector?.length ?? 0} dimensions, not ${dimension}`,
-        'Embed all chunks with one model.',
-      )
+
+  add(part: readonly IndexChunk[]): void {
+    for (const { vector } of part) {
+      const at = this.chunks++
+      const found = vector?.length ?? 0
+      this.dimension ??= found
+      if (found !== this.dimension) {
+        throw invalid(
+          `chunks[${at}].vector`,
+          `has ${found} dimensions, not ${this.dimension}`,
+          'Embed all chunks with one model.',
+        )
+      }
+      if (vector !== undefined) checkVector(`chunks[${at}].vector`, vector)
     }
-    if (vector !== undefined) checkVector(`chunks[${at}].vector`, vector)
+    if (this.chunks > SEGMENT_CHUNKS_MAX)
+      throw invalid('chunks', `has more than ${SEGMENT_CHUNKS_MAX} entries`, 'Build several segments.')
   }
-  return dimension
+}
+
+/** The parts of what is to be built, whichever way it is given. */
+export async function* partsOf(chunks: IndexChunks): AsyncGenerator<readonly IndexChunk[]> {
+  if (Symbol.asyncIterator in chunks) yield* chunks
+  else yield chunks
 }
 
 /** Checks what is to be mounted: one segment twice would answer twice. */
@@ -58,6 +74,7 @@ export function checkQuery(query: IndexQuery, dimension: number | undefined): vo
     if (!Number.isFinite(weight) || weight < 0)
       throw invalid('terms', `weighs "${word.slice(0, 80)}" ${weight}`, 'Use weights of 0 or more.')
   }
+  if (query.filter !== undefined) checkFilter(query.filter)
   if (vector === undefined) return
   checkVector('vector', vector)
   if (dimension !== undefined && dimension !== vector.length) {

@@ -1,4 +1,5 @@
-import type { Filter } from './filter.ts'
+import type { Attributes, Filter } from './filter.ts'
+import type { VectorProbe } from './vectors.ts'
 
 /** The index: immutable segments of chunks, searched by words, by vector, or both. Truth lives
  *  in rows; a segment can always be built again from it.
@@ -6,9 +7,9 @@ import type { Filter } from './filter.ts'
  *  A collection answers from its *mount*: the list of segments, and what of them was removed.
  *  Mounting is atomic, so a search sees the collection before or after a change, never between. */
 export interface Index {
-  /** Builds one segment; durable when resolved. Chunks are numbered 0.. in the order given.
-   *  A segment name is used once. */
-  build(segment: SegmentName, chunks: readonly IndexChunk[]): Promise<SegmentSummary>
+  /** Builds one segment; durable when resolved. Chunks are numbered 0.. in the order given; more
+   *  than fit a message or the memory come in parts. A segment name is used once. */
+  build(segment: SegmentName, chunks: IndexChunks): Promise<SegmentSummary>
   /** Replaces what a collection answers from. Rejects with a `Fault` (`index_unavailable`) naming
    *  the segment when one is missing or damaged; the former mount then stays. */
   mount(collection: string, parts: readonly MountedSegment[]): Promise<void>
@@ -36,15 +37,15 @@ export interface IndexChunk {
   readonly attributes?: Attributes
 }
 
-export interface Attributes {
-  readonly [name: string]: string
-}
+export type IndexChunks = readonly IndexChunk[] | AsyncIterable<readonly IndexChunk[]>
 
 export interface SegmentSummary {
   readonly segment: SegmentName
   readonly chunks: number
   readonly terms: number
   readonly bytes: number
+  /** What was measured of its vectors, where they are searched approximately. */
+  readonly probe?: VectorProbe
 }
 
 export interface MountedSegment {
@@ -58,11 +59,10 @@ export interface IndexQuery {
   readonly terms?: readonly { readonly word: string; readonly weight: number }[]
   /** Cosine similarity, as an alternative to `terms`; exactly one of the two is given. */
   readonly vector?: Float32Array
-  /** Every name must match one of its values. Applied inside the search: `k` hits come back
-   *  whenever `k` chunks match. */
-  readonly where?: { readonly [name: string]: readonly string[] }
+  /** Applied inside the search: `k` hits come back whenever `k` chunks match. */
   readonly filter?: Filter
-  /** Looks at every vector: no approximation. */
+  /** Compares a vector with every chunk, as the judge of faster ways. Default false: the index may
+   *  look where the nearest probably are. */
   readonly exact?: boolean
   /** 1 to 1,000. */
   readonly k: number

@@ -3,6 +3,7 @@ import { MemoryIndex } from '../../src/drivers/memory/index.ts'
 import { MemoryRows } from '../../src/drivers/memory/rows.ts'
 import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../../src/retrieval/document.ts'
 import { createSearch, type Search, type SearchDependencies } from '../../src/retrieval/search.ts'
+import { attributesOf } from '../../src/retrieval/search/access.ts'
 import type { Attributes } from '../../src/store/filter.ts'
 import { put } from '../../src/store/rows.ts'
 
@@ -41,11 +42,14 @@ export async function openLibrary(
 ): Promise<OpenLibrary> {
   const analyzer = new Analyzer()
   const [rows, index] = [new MemoryRows(), new MemoryIndex(analyzer)]
-  const chunks = documents.flatMap(({ texts }) => texts)
-  await index.build(
-    's',
-    chunks.map((text) => ({ text, ...(vectors ? { vector: meaningOf(text) } : {}) })),
+  const chunks = documents.flatMap(({ id, texts, metadata }) =>
+    texts.map((text) => ({
+      text,
+      attributes: attributesOf({ id, ...(metadata === undefined ? {} : { metadata }) }),
+      ...(vectors ? { vector: meaningOf(text) } : {}),
+    })),
   )
+  await index.build('s', chunks)
   await index.mount('c', [{ segment: 's', removed: [] }])
   let next = 0
   for (const { id, texts, metadata, headings = [] } of documents) {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { fault, reasonOf, type Fault } from '../../base/errors.ts'
 import type { BlobName, Blobs } from '../../store/blobs.ts'
 import { checkBlobName, checkBlobPrefix, checkBlobSize } from '../../store/bounds.ts'
-import { FULL, isCode, syncFolder, writeDurably } from './durable.ts'
+import { FULL, isCode, syncFolder, writeDurably } from '../../base/durable.ts'
 
 export interface BlobsOptions {
   /** Made when it is missing. Blobs are files below it under their own names. */

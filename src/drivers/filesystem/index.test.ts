@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Analyzer } from '../../base/words.ts'
 import { type DurableIndexFixture, durableIndexContract, indexContract } from '../../store/contract/index.ts'
+import type { Filter } from '../../store/filter.ts'
 import type { Hit, Index, IndexChunk, IndexQuery, MountedSegment } from '../../store/index.ts'
 import { MemoryIndex } from '../memory/index.ts'
 import { openFilesystemIndex } from './index.ts'
@@ -54,7 +55,7 @@ const word = fc.constantFrom(
   '7',
 )
 const attributes = fc.record(
-  { kind: fc.constantFrom('a', 'b', 'c'), shelf: fc.constantFrom('1', '2') },
+  { kind: fc.constantFrom('a', 'b', 'c'), shelf: fc.constantFrom(1, 2) },
   { requiredKeys: [] },
 )
 const segments = fc.array(
@@ -75,10 +76,26 @@ const segments = fc.array(
   }),
   { maxLength: 4 },
 )
+const filter = fc.letrec<{ filter: Filter }>((tie) => ({
+  filter: fc.oneof(
+    { depthSize: 'small' },
+    fc.record({
+      op: fc.constant('in' as const),
+      name: fc.constantFrom('kind', 'shelf'),
+      values: fc.subarray(['a', 'b', 1, 2, 'none']),
+    }),
+    fc.record({ op: fc.constant('range' as const), name: fc.constantFrom('kind', 'shelf'), atLeast: fc.nat(3) }),
+    fc.record({
+      op: fc.constantFrom('and' as const, 'or' as const),
+      filters: fc.array(tie('filter'), { maxLength: 3 }),
+    }),
+    fc.record({ op: fc.constant('not' as const), filter: tie('filter') }),
+  ),
+})).filter
 const query = fc.record(
   {
     terms: fc.array(fc.record({ word, weight: fc.constantFrom(0, 0.25, 1, 3) }), { maxLength: 6 }),
-    where: fc.dictionary(fc.constantFrom('kind', 'shelf'), fc.subarray(['a', 'b', '1', '2', 'none'])),
+    filter,
     k: fc.integer({ min: 1, max: 20 }),
   },
   { requiredKeys: ['terms', 'k'] },
@@ -123,8 +140,8 @@ test('ranks exactly like the naive index', async () => {
 })
 
 /** The stored vectors are rounded once more than the given ones: chunks may swap within 1e-6. */
-async function sameByVector(fast: Index, naive: Index, { where, k }: IndexQuery): Promise<void> {
-  const query: IndexQuery = { vector: Float32Array.of(1, 2, -1), k, ...(where === undefined ? {} : { where }) }
+async function sameByVector(fast: Index, naive: Index, { filter, k }: IndexQuery): Promise<void> {
+  const query: IndexQuery = { vector: Float32Array.of(1, 2, -1), k, ...(filter === undefined ? {} : { filter }) }
   if ((await naive.statistics('c', [])).chunks === 0) return
   const [found, expected] = [await fast.search('c', query), await naive.search('c', query)]
   const scores = (hits: readonly Hit[]): number[] => hits.map(({ score }) => Math.round(score * 1e5))

@@ -4,40 +4,73 @@ import { Fault, fault, reasonOf } from '../../base/errors.ts'
 import type { Analyzer } from '../../base/words.ts'
 import type { Index, MountedSegment } from '../../store/index.ts'
 import { isBlobName } from '../../store/blobs.ts'
-import { checkChunks, checkParts, checkQuery, queryTerms } from '../../store/index-input.ts'
-import { FULL, isCode, syncFolder, writeDurably } from './durable.ts'
+import { checkParts, checkQuery, ChunkCheck, partsOf, queryTerms } from '../../store/index-input.ts'
+import type { SearchTarget, VectorReader, Vectors } from '../../store/vectors.ts'
+import { FULL, isCode, syncFolder, writeDurably } from '../../base/durable.ts'
 import { Mount } from './mount.ts'
 import { Segment } from './segment.ts'
-import { buildSegment } from './segment-build.ts'
-import { decodeSegment, encodeSegment } from './segment-format.ts'
+import { SegmentBuilder } from './segment-build.ts'
+import { decodeSegment, encodeSegment, type SegmentSections } from './segment-format.ts'
+import { VectorRows } from './vector-rows.ts'
 
 const SUFFIX = '.segment'
 const UNFINISHED = '.unfinished'
 
+export interface FilesystemIndexOptions {
+  /** Where the vectors of large segments lie; absent: they are all held in memory and compared. */
+  readonly apart?: Vectors
+  /** Vectors of a segment that are held in memory and compared one by one. */
+  readonly comparedMax?: number
+  /** What searches of vectors that lie apart aim at. */
+  readonly target?: SearchTarget
+}
+
+/** Comparing so many takes less than a third of a millisecond. */
+const COMPARED_MAX = 1_024
+const TARGET: SearchTarget = { recallAt10: 0.95 }
+
 /** The embedded index: one immutable file per segment under `folder`, held in memory while it is
  *  mounted. Several processes may share the folder: one builds, another mounts what was built. */
-export function openFilesystemIndex(folder: string, analyzer: Analyzer): Index {
-  return new FilesystemIndex(folder, analyzer)
+export function openFilesystemIndex(folder: string, analyzer: Analyzer, options: FilesystemIndexOptions = {}): Index {
+  return new FilesystemIndex(folder, analyzer, options)
 }
 
 class FilesystemIndex implements Index {
   readonly #folder: string
   readonly #analyzer: Analyzer
+  readonly #options: FilesystemIndexOptions
   readonly #mounts = new Map<string, { readonly mount: Mount; readonly segments: readonly Segment[] }>()
   /** Mounts take effect in the order they were asked for. */
   #lastMount: Promise<void> = Promise.resolve()
 
-  constructor(folder: string, analyzer: Analyzer) {
+  constructor(folder: string, analyzer: Analyzer, options: FilesystemIndexOptions) {
     this.#folder = folder
     this.#analyzer = analyzer
+    this.#options = options
   }
 
   build: Index['build'] = async (segment, chunks) => {
-    const dimension = checkChunks(segment, chunks)
-    const sections = buildSegment(this.#analyzer, chunks, dimension)
-    const file = encodeSegment(sections)
-    await writeOnce(this.#folder, this.#path(segment), file)
-    return { segment, chunks: chunks.length, terms: sections.meta.terms, bytes: file.length }
+    const { apart, comparedMax = COMPARED_MAX } = this.#options
+    const check = new ChunkCheck(segment)
+    const builder = new SegmentBuilder(this.#analyzer)
+    const rows = new VectorRows(segment, apart, comparedMax)
+    try {
+      for await (const part of partsOf(chunks)) {
+        check.add(part)
+        builder.add(part)
+        await rows.add(part, check.dimension ?? 0)
+      }
+      // The file comes last: a segment without it was never built.
+      const { vectors, probe } = await rows.finish()
+      const sections = builder.finish(check.dimension ?? 0, vectors)
+      const file = encodeSegment(sections)
+      await writeOnce(this.#folder, this.#path(segment), file)
+      const { chunks: count, terms } = sections.meta
+      return { segment, chunks: count, terms, bytes: file.length, ...(probe === undefined ? {} : { probe }) }
+    } catch (thrown) {
+      await rows.abandon()
+      throw thrown
+    }
   }
 
   mount: Index['mount'] = (collection, parts) => {
@@ -66,6 +99,7 @@ class FilesystemIndex implements Index {
       const name = /^(.*)\.segment(?:\.unfinished)?$/.exec(relative(this.#folder, path))?.[1]
       if (name !== undefined) names.add(name.split(sep).join('/'))
     }
+    for (const name of (await this.#options.apart?.segments()) ?? []) names.add(name)
     return [...names].sort()
   }
 
@@ -77,10 +111,12 @@ class FilesystemIndex implements Index {
     } catch (error) {
       throw fault('store_unavailable', { reason: reasonOf(error) }, error)
     }
+    await this.#options.apart?.drop(segment)
   }
 
   close: Index['close'] = async () => {
     await this.#lastMount
+    for (const { segments } of this.#mounts.values()) for (const segment of segments) segment.retire()
     this.#mounts.clear()
   }
 
@@ -102,6 +138,8 @@ class FilesystemIndex implements Index {
     }
     if (mounted.length === 0) this.#mounts.delete(collection)
     else this.#mounts.set(collection, { mount: new Mount(mounted), segments: mounted.map(({ segment }) => segment) })
+    const kept = new Set([...this.#mounts.values()].flatMap(({ segments }) => segments))
+    for (const segment of held.values()) if (!kept.has(segment)) segment.retire()
   }
 
   async #load(name: string): Promise<Segment> {
@@ -119,7 +157,20 @@ class FilesystemIndex implements Index {
     }
     if (typeof decoded === 'string')
       throw fault('index_unavailable', { reason: `the segment ${name} is damaged: ${decoded}` })
-    return new Segment(name, decoded)
+    return new Segment(name, decoded, await this.#openApart(name, decoded))
+  }
+
+  async #openApart(name: string, { meta }: SegmentSections): Promise<VectorReader | undefined> {
+    if (meta.vectorsApart !== true) return undefined
+    const { apart, target = TARGET } = this.#options
+    if (apart === undefined)
+      throw fault('index_unavailable', { reason: `the vectors of the segment ${name} need the zvec driver` })
+    const reader = await apart.open(name, target)
+    if (reader.probe.vectors === meta.chunks) return reader
+    reader.close()
+    throw fault('index_unavailable', {
+      reason: `the segment ${name} is damaged: ${reader.probe.vectors} of ${meta.chunks} vectors are there`,
+    })
   }
 
   #path(segment: string): string {

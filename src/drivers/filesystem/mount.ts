@@ -1,7 +1,12 @@
 import { inverseDocumentFrequency, lengthNorm, saturation } from '../../base/bm25.ts'
 import type { Hit, IndexQuery, MountedSegment, TermStatistics } from '../../store/index.ts'
+import type { Near } from '../../store/vectors.ts'
 import type { Postings, Segment } from './segment.ts'
+import { writeUnit } from './segment-build.ts'
 import { Top } from './top.ts'
+
+/** Asked for beyond what removals are likely to take. */
+const SPARE_NEAR = 8
 
 /** What a collection answers from: its segments one after the other, so that every chunk has one
  *  number, and of each segment which chunks still answer. Holds the arrays that searches work in;
@@ -22,7 +27,13 @@ export class Mount {
     let live = 0
     let length = 0
     for (const { segment, removed } of segments) {
-      const part = { segment, base: chunks, live: liveChunks(segment, removed) }
+      const answering = liveChunks(segment, removed)
+      const part = {
+        segment,
+        base: chunks,
+        live: answering,
+        removed: answering?.filter((one) => one === 0).length ?? 0,
+      }
       parts.push(part)
       chunks += segment.chunks
       for (const [chunk, terms] of segment.sections.lengths.entries()) {
@@ -45,7 +56,7 @@ export class Mount {
     this.#postings = { chunks: new Uint32Array(chunks), counts: new Uint32Array(chunks) }
   }
 
-  searchWords(weights: ReadonlyMap<string, number>, { where, k }: IndexQuery): Hit[] {
+  searchWords(weights: ReadonlyMap<string, number>, { filter, k }: IndexQuery): Hit[] {
     const { chunks, counts } = this.#postings
     const [scores, norms] = [this.#scores, this.#norms]
     for (const [term, weight] of weights) {
@@ -58,7 +69,7 @@ export class Mount {
     }
     const top = new Top(k)
     for (const part of this.#parts) {
-      const matching = where === undefined ? undefined : part.segment.matching(where)
+      const matching = filter === undefined ? undefined : part.segment.matching(filter)
       for (let chunk = 0; chunk < part.segment.chunks; chunk++) {
         const score = scores[part.base + chunk] ?? 0
         if (score > 0 && matching?.[chunk] !== 0) top.offer(part.base + chunk, score)
@@ -68,19 +79,58 @@ export class Mount {
     return this.#hits(top)
   }
 
-  searchVector(vector: Float32Array, { where, k }: IndexQuery): Hit[] {
-    const size = Math.sqrt(vector.reduce((sum, component) => sum + component * component, 0))
-    const top = new Top(k)
-    for (const { segment, base, live } of this.#parts) {
-      const { meta, vectors } = segment.sections
-      if (meta.dimension === 0) continue
-      const matching = where === undefined ? undefined : segment.matching(where)
-      for (let chunk = 0; chunk < meta.chunks; chunk++) {
-        if (live?.[chunk] === 0 || matching?.[chunk] === 0) continue
-        top.offer(base + chunk, dot(vector, vectors, chunk * meta.dimension) / size)
-      }
+  async searchVector(vector: Float32Array, query: IndexQuery): Promise<Hit[]> {
+    const unit = new Float32Array(vector.length)
+    writeUnit(vector, unit, 0)
+    for (const { segment } of this.#parts) segment.borrow()
+    try {
+      // Asked all at once, so that they are searched beside one another.
+      const apart = await Promise.all(this.#parts.map((part) => this.#near(part, unit, query)))
+      return this.#merged(unit, query, apart)
+    } finally {
+      for (const { segment } of this.#parts) segment.giveBack()
+    }
+  }
+
+  #merged(unit: Float32Array, query: IndexQuery, apart: readonly (readonly Near[] | undefined)[]): Hit[] {
+    const top = new Top(query.k)
+    for (const [at, part] of this.#parts.entries()) {
+      const near = apart[at]
+      if (near === undefined) this.#compare(part, unit, query, top)
+      else
+        for (const { chunk, score } of near.toSorted((a, b) => a.chunk - b.chunk)) top.offer(part.base + chunk, score)
     }
     return this.#hits(top)
+  }
+
+  /** The nearest that answer, of vectors that lie apart. More than `k` are asked for where some were
+   *  removed, and ever more while too many of those found were. */
+  async #near({ segment, live, removed }: Part, vector: Float32Array, query: IndexQuery): Promise<Near[] | undefined> {
+    if (!segment.isApart) return undefined
+    const { k, filter, exact = false } = query
+    const named = filter === undefined ? undefined : segment.named(filter)
+    // A filter that names too much is applied to what was found.
+    const fitting = filter !== undefined && named === undefined ? segment.matching(filter) : undefined
+    const share = fitting === undefined ? 1 : fitting.reduce((sum, fits) => sum + fits, 0) / segment.chunks
+    if (share === 0) return []
+    const left = share * (1 - removed / segment.chunks)
+    let asked = left === 1 ? k : Math.min(segment.chunks, Math.ceil((k / left) * 1.2) + SPARE_NEAR)
+    for (;;) {
+      const found = await segment.near(vector, { k: asked, exact, ...(named === undefined ? {} : { filter: named }) })
+      const near = found.filter(({ chunk }) => live?.[chunk] !== 0 && fitting?.[chunk] !== 0)
+      if (near.length >= k || found.length < asked || asked >= segment.chunks) return near.slice(0, k)
+      asked = Math.min(segment.chunks, asked * 4)
+    }
+  }
+
+  #compare({ segment, base, live }: Part, vector: Float32Array, { filter }: IndexQuery, top: Top): void {
+    const { meta, vectors } = segment.sections
+    if (meta.dimension === 0) return
+    const matching = filter === undefined ? undefined : segment.matching(filter)
+    for (let chunk = 0; chunk < meta.chunks; chunk++) {
+      if (live?.[chunk] === 0 || matching?.[chunk] === 0) continue
+      top.offer(base + chunk, dot(vector, vectors, chunk * meta.dimension))
+    }
   }
 
   statistics(terms: readonly string[]): TermStatistics {
@@ -109,6 +159,8 @@ interface Part {
   readonly base: number
   /** One byte per chunk, 0 where it was removed; undefined where all answer. */
   readonly live: Uint8Array | undefined
+  /** How many were. */
+  readonly removed: number
 }
 
 function liveChunks(segment: Segment, removed: MountedSegment['removed']): Uint8Array | undefined {

@@ -1,6 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { syncFolder } from './durable.ts'
+import { syncFolder } from '../../base/durable.ts'
 
 /** Saves what comes piece by piece: beside its place first, so that the file is there whole or not at
  *  all. Resolves to its bytes. */

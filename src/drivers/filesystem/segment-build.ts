@@ -1,20 +1,116 @@
 import type { Analyzer } from '../../base/words.ts'
+import type { Attributes, AttributeValue } from '../../store/filter.ts'
 import type { IndexChunk } from '../../store/index.ts'
-import type { SegmentSections } from './segment-format.ts'
+import type { SegmentMeta, SegmentSections } from './segment-format.ts'
 
-/** Turns chunks into the sections of a segment. Occurrences are collected chunk by chunk into flat
+/** Turns chunks into the sections of a segment, part by part. Occurrences are collected into flat
  *  arrays and brought into term order once at the end: no object per posting, no list per term. */
-export function buildSegment(analyzer: Analyzer, chunks: readonly IndexChunk[], dimension: number): SegmentSections {
-  const { terms, lengths, occurrences } = collect(analyzer, chunks)
-  const ranks = rankTerms(terms)
-  const { attributes, attributeValues } = encodeAttributes(chunks)
-  return {
-    meta: { chunks: chunks.length, terms: terms.length, dimension, attributes },
-    ...encodeTerms(terms, ranks),
-    ...encodePostings(occurrences, ranks),
-    lengths,
-    attributeValues,
-    vectors: encodeVectors(chunks, dimension),
+export class SegmentBuilder {
+  readonly #analyzer: Analyzer
+  readonly #columns = new Columns()
+  readonly #numbers = new Map<string, number>()
+  #chunks = 0
+  #lengths = new Uint32Array(1 << 10)
+  #ends = new Uint32Array(1 << 10)
+  #term = new Uint32Array(1 << 14)
+  #count = new Uint32Array(1 << 14)
+  /** Of each term, the place of its occurrence in the present chunk; older places lie below `begin`. */
+  #place = new Int32Array(1 << 12).fill(-1)
+  #end = 0
+
+  constructor(analyzer: Analyzer) {
+    this.#analyzer = analyzer
+  }
+
+  add(chunks: readonly IndexChunk[]): void {
+    for (const { text, attributes = {} } of chunks) {
+      const chunk = this.#chunks++
+      if (chunk >= this.#ends.length) {
+        this.#ends = grown(this.#ends, chunk + 1)
+        this.#lengths = grown(this.#lengths, chunk + 1)
+      }
+      this.#columns.add(chunk, attributes)
+      this.#lengths[chunk] = this.#read(text)
+      this.#ends[chunk] = this.#end
+    }
+  }
+
+  /** `vectors` holds one row per chunk, or nothing where there are none or they are kept apart. */
+  finish(dimension: number, vectors: Float32Array): SegmentSections {
+    const chunks = this.#chunks
+    const terms = [...this.#numbers.keys()]
+    const ranks = rankTerms(terms)
+    const isApart = dimension > 0 && chunks > 0 && vectors.length === 0
+    const occurrences = {
+      term: this.#term.subarray(0, this.#end),
+      count: this.#count.subarray(0, this.#end),
+      ends: this.#ends.subarray(0, chunks),
+    }
+    const { attributes, attributeValues } = this.#columns.finish(chunks)
+    return {
+      meta: { chunks, terms: terms.length, dimension, attributes, ...(isApart ? { vectorsApart: true } : {}) },
+      ...encodeTerms(terms, ranks),
+      ...encodePostings(occurrences, ranks),
+      lengths: this.#lengths.slice(0, chunks),
+      attributeValues,
+      vectors,
+    }
+  }
+
+  /** Takes the terms of the next chunk in; how many there are. */
+  #read(text: string): number {
+    const begin = this.#end
+    const words = this.#analyzer.terms(text)
+    if (begin + words.length > this.#term.length) {
+      this.#term = grown(this.#term, begin + words.length)
+      this.#count = grown(this.#count, begin + words.length)
+    }
+    for (const word of words) {
+      let number = this.#numbers.get(word)
+      if (number === undefined) {
+        number = this.#numbers.size
+        this.#numbers.set(word, number)
+        if (number >= this.#place.length) this.#place = grown(this.#place, number + 1).fill(-1, number)
+      }
+      const seen = this.#place[number] ?? -1
+      if (seen >= begin) {
+        this.#count[seen] = (this.#count[seen] ?? 0) + 1
+      } else {
+        this.#place[number] = this.#end
+        this.#term[this.#end] = number
+        this.#count[this.#end++] = 1
+      }
+    }
+    return words.length
+  }
+}
+
+/** Per attribute name, for every chunk the number of its value. */
+class Columns {
+  readonly #columns = new Map<string, { numbers: Map<AttributeValue, number>; values: Uint32Array<ArrayBuffer> }>()
+
+  add(chunk: number, attributes: Attributes): void {
+    for (const name of Object.keys(attributes)) {
+      const value = attributes[name]
+      if (value === undefined) continue
+      let column = this.#columns.get(name)
+      if (column === undefined) {
+        column = { numbers: new Map(), values: new Uint32Array(1 << 10) }
+        this.#columns.set(name, column)
+      }
+      if (chunk >= column.values.length) column.values = grown(column.values, chunk + 1)
+      const number = column.numbers.get(value) ?? column.numbers.size + 1
+      column.numbers.set(value, number)
+      column.values[chunk] = number
+    }
+  }
+
+  finish(chunks: number): { attributes: SegmentMeta['attributes']; attributeValues: Uint32Array } {
+    const attributeValues = new Uint32Array(this.#columns.size * chunks)
+    let row = 0
+    for (const { values } of this.#columns.values()) attributeValues.set(values.subarray(0, chunks), row++ * chunks)
+    const attributes = [...this.#columns].map(([name, { numbers }]) => ({ name, values: [...numbers.keys()] }))
+    return { attributes, attributeValues }
   }
 }
 
@@ -24,51 +120,6 @@ interface Occurrences {
   readonly count: Uint32Array
   /** Where each chunk's occurrences end. */
   readonly ends: Uint32Array
-}
-
-function collect(
-  analyzer: Analyzer,
-  chunks: readonly IndexChunk[],
-): { terms: string[]; lengths: Uint32Array; occurrences: Occurrences } {
-  const numbers = new Map<string, number>()
-  const lengths = new Uint32Array(chunks.length)
-  const ends = new Uint32Array(chunks.length)
-  let term = new Uint32Array(1 << 14)
-  let count = new Uint32Array(1 << 14)
-  /** Of each term, the place of its occurrence in the present chunk; older places lie below `begin`. */
-  let place = new Int32Array(1 << 12).fill(-1)
-  let end = 0
-  for (const [chunk, { text }] of chunks.entries()) {
-    const begin = end
-    const words = analyzer.terms(text)
-    lengths[chunk] = words.length
-    if (end + words.length > term.length) {
-      term = grown(term, end + words.length)
-      count = grown(count, end + words.length)
-    }
-    for (const word of words) {
-      let number = numbers.get(word)
-      if (number === undefined) {
-        number = numbers.size
-        numbers.set(word, number)
-        if (number >= place.length) place = grown(place, number + 1).fill(-1, number)
-      }
-      const seen = place[number] ?? -1
-      if (seen >= begin) {
-        count[seen] = (count[seen] ?? 0) + 1
-      } else {
-        place[number] = end
-        term[end] = number
-        count[end++] = 1
-      }
-    }
-    ends[chunk] = end
-  }
-  return {
-    terms: [...numbers.keys()],
-    lengths,
-    occurrences: { term: term.subarray(0, end), count: count.subarray(0, end), ends },
-  }
 }
 
 /** The numbers of the terms in the order of their UTF-8 bytes. */
@@ -92,8 +143,8 @@ function encodeTerms(terms: readonly string[], ranks: Uint32Array): Pick<Segment
   return { termEnds, termBytes }
 }
 
-/** A doubled distance stays below 2 ** 21: `SEGMENT_CHUNKS_MAX` is a million. */
-const DISTANCE_BYTES_MAX = 3
+/** A doubled distance stays below 2 ** 28: `SEGMENT_CHUNKS_MAX` is two million. */
+const DISTANCE_BYTES_MAX = 4
 const COUNT_BYTES_MAX = 5
 
 function encodePostings(
@@ -145,35 +196,12 @@ function writeNumber(bytes: Uint8Array, at: number, value: number): number {
   return end
 }
 
-function encodeAttributes(chunks: readonly IndexChunk[]): {
-  attributes: SegmentSections['meta']['attributes']
-  attributeValues: Uint32Array
-} {
-  const values = new Map<string, Map<string, number>>()
-  for (const { attributes = {} } of chunks) for (const name of Object.keys(attributes)) values.set(name, new Map())
-  const attributeValues = new Uint32Array(values.size * chunks.length)
-  let row = 0
-  for (const [name, numbers] of values) {
-    for (const [chunk, { attributes = {} }] of chunks.entries()) {
-      const value = Object.hasOwn(attributes, name) ? attributes[name] : undefined
-      if (value === undefined) continue
-      const number = numbers.get(value) ?? numbers.size + 1
-      numbers.set(value, number)
-      attributeValues[row * chunks.length + chunk] = number
-    }
-    row++
-  }
-  return { attributes: [...values].map(([name, numbers]) => ({ name, values: [...numbers.keys()] })), attributeValues }
-}
-
-function encodeVectors(chunks: readonly IndexChunk[], dimension: number): Float32Array {
-  const vectors = new Float32Array(chunks.length * dimension)
-  for (const [chunk, { vector }] of chunks.entries()) {
-    if (vector === undefined) continue
-    const length = Math.sqrt(vector.reduce((sum, component) => sum + component * component, 0))
-    for (const [at, component] of vector.entries()) vectors[chunk * dimension + at] = component / length
-  }
-  return vectors
+/** The vector at unit length, from `at` on. */
+export function writeUnit(vector: Float32Array, rows: Float32Array, at: number): void {
+  let squares = 0
+  for (const component of vector) squares += component * component
+  const length = Math.sqrt(squares)
+  for (let i = 0; i < vector.length; i++) rows[at + i] = (vector[i] ?? 0) / length
 }
 
 function grown<Numbers extends Uint32Array<ArrayBuffer> | Int32Array<ArrayBuffer>>(

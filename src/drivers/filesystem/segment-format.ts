@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { isObject } from '../../base/json.ts'
+import type { AttributeValue } from '../../store/filter.ts'
 
 /** The file of one segment: a header, a table with the length and checksum of each section, then
  *  the sections, each at a multiple of eight bytes so that it can be viewed as a typed array
@@ -33,7 +34,9 @@ export interface SegmentMeta {
   readonly terms: number
   /** 0 where the segment has no vectors. */
   readonly dimension: number
-  readonly attributes: readonly { readonly name: string; readonly values: readonly string[] }[]
+  /** The vectors are not in this file: they are searched elsewhere, by the segment's name. */
+  readonly vectorsApart?: boolean
+  readonly attributes: readonly { readonly name: string; readonly values: readonly AttributeValue[] }[]
 }
 
 const SECTIONS = 8
@@ -132,7 +135,7 @@ const fits = ({ meta, ...sections }: SegmentSections): boolean =>
   (sections.postingEnds.at(-1) ?? 0) === sections.postings.length &&
   sections.lengths.length === meta.chunks &&
   sections.attributeValues.length === meta.chunks * meta.attributes.length &&
-  sections.vectors.length === meta.chunks * meta.dimension
+  sections.vectors.length === (meta.vectorsApart === true ? 0 : meta.chunks * meta.dimension)
 
 const bytesOf = (array: Uint32Array | Float32Array): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength)

@@ -1,13 +1,74 @@
+import { accepts, type Filter } from '../../store/filter.ts'
+import type { Near, VectorQuery, VectorReader } from '../../store/vectors.ts'
 import type { SegmentSections } from './segment-format.ts'
 
-/** One segment in memory, as it lies in its file. */
+/** One segment in memory, as it lies in its file, with the reader of its vectors where they lie
+ *  apart. */
 export class Segment {
   readonly name: string
   readonly sections: SegmentSections
+  readonly #apart: VectorReader | undefined
+  #searches = 0
+  #isRetired = false
 
-  constructor(name: string, sections: SegmentSections) {
+  constructor(name: string, sections: SegmentSections, apart?: VectorReader) {
     this.name = name
     this.sections = sections
+    this.#apart = apart
+  }
+
+  /** Whether its vectors lie apart. */
+  get isApart(): boolean {
+    return this.#apart !== undefined
+  }
+
+  /** Of vectors that lie apart. */
+  async near(vector: Float32Array, query: VectorQuery): Promise<readonly Near[]> {
+    return (await this.#apart?.search(vector, query)) ?? []
+  }
+
+  /** The filter with the values that are there named one by one, ranges too, as whoever keeps the
+   *  vectors understands it. Undefined where they are too many. */
+  named(filter: Filter): Filter | undefined {
+    let values = 0
+    const name = (one: Filter): Filter => {
+      switch (one.op) {
+        case 'and':
+        case 'or':
+          return { op: one.op, filters: one.filters.map(name) }
+        case 'not':
+          return { op: 'not', filter: name(one.filter) }
+        case 'in':
+        case 'range': {
+          const known = this.sections.meta.attributes.find((attribute) => attribute.name === one.name)?.values ?? []
+          const fitting = known.filter((value) => accepts(one, value))
+          values += fitting.length
+          return { op: 'in', name: one.name, values: fitting }
+        }
+      }
+    }
+    const named = name(filter)
+    return values > NAMED_VALUES_MAX ? undefined : named
+  }
+
+  /** Keeps what it has open until it is given back. */
+  borrow(): void {
+    this.#searches++
+  }
+
+  giveBack(): void {
+    this.#searches--
+    this.#closeUnused()
+  }
+
+  /** No mount holds it any more: what it has open is closed once no search needs it. */
+  retire(): void {
+    this.#isRetired = true
+    this.#closeUnused()
+  }
+
+  #closeUnused(): void {
+    if (this.#isRetired && this.#searches === 0) this.#apart?.close()
   }
 
   get chunks(): number {
@@ -49,20 +110,45 @@ export class Segment {
     return end
   }
 
-  /** One byte per chunk: 1 where every name has one of its values. */
-  matching(where: { readonly [name: string]: readonly string[] }): Uint8Array {
-    const { meta, attributeValues } = this.sections
-    const matching = new Uint8Array(meta.chunks).fill(1)
-    for (const [name, wanted] of Object.entries(where)) {
-      const row = meta.attributes.findIndex((attribute) => attribute.name === name)
-      const accepted = new Uint8Array((meta.attributes[row]?.values.length ?? 0) + 1)
-      for (const value of wanted) accepted[(meta.attributes[row]?.values.indexOf(value) ?? -1) + 1] = 1
-      accepted[0] = 0
-      for (let chunk = 0; chunk < meta.chunks; chunk++) {
-        if (row < 0 || accepted[attributeValues[row * meta.chunks + chunk] ?? 0] === 0) matching[chunk] = 0
+  /** One byte per chunk: 1 where it fits. */
+  matching(filter: Filter): Uint8Array {
+    const { chunks } = this
+    switch (filter.op) {
+      case 'and': {
+        const all = new Uint8Array(chunks).fill(1)
+        for (const one of filter.filters) {
+          const fits = this.matching(one)
+          for (let chunk = 0; chunk < chunks; chunk++) all[chunk] = (all[chunk] ?? 0) & (fits[chunk] ?? 0)
+        }
+        return all
       }
+      case 'or': {
+        const any = new Uint8Array(chunks)
+        for (const one of filter.filters) {
+          const fits = this.matching(one)
+          for (let chunk = 0; chunk < chunks; chunk++) any[chunk] = (any[chunk] ?? 0) | (fits[chunk] ?? 0)
+        }
+        return any
+      }
+      case 'not':
+        return this.matching(filter.filter).map((fits) => 1 - fits)
+      default:
+        return this.#fitting(filter)
     }
-    return matching
+  }
+
+  /** Each value is looked at once, then each chunk's number of it. */
+  #fitting(leaf: Leaf): Uint8Array {
+    const { meta, attributeValues } = this.sections
+    const fitting = new Uint8Array(meta.chunks)
+    const row = meta.attributes.findIndex(({ name }) => name === leaf.name)
+    const values = meta.attributes[row]?.values ?? []
+    const accepted = Uint8Array.from([0, ...values.map((value) => Number(accepts(leaf, value)))])
+    if (!accepted.includes(1)) return fitting
+    const first = row * meta.chunks
+    for (let chunk = 0; chunk < meta.chunks; chunk++)
+      fitting[chunk] = accepted[attributeValues[first + chunk] ?? 0] ?? 0
+    return fitting
   }
 
   /** The rank of a term given as UTF-8, or -1. */
@@ -92,6 +178,11 @@ export class Segment {
     return length - term.length
   }
 }
+
+/** Taking a longer filter apart takes longer than the search. */
+const NAMED_VALUES_MAX = 512
+
+type Leaf = Extract<Filter, { op: 'in' | 'range' }>
 
 /** Room for the postings of one term over a whole mount. */
 export interface Postings {

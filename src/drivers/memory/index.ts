@@ -1,17 +1,18 @@
 import { inverseDocumentFrequency, lengthNorm, saturation } from '../../base/bm25.ts'
 import { fault } from '../../base/errors.ts'
 import type { Analyzer } from '../../base/words.ts'
+import { type Attributes, matches } from '../../store/filter.ts'
 import type {
-  Attributes,
   Hit,
   Index,
   IndexChunk,
+  IndexChunks,
   IndexQuery,
   MountedSegment,
   SegmentSummary,
   TermStatistics,
 } from '../../store/index.ts'
-import { checkChunks, checkParts, checkQuery, queryTerms } from '../../store/index-input.ts'
+import { checkParts, checkQuery, ChunkCheck, partsOf, queryTerms } from '../../store/index-input.ts'
 
 interface StoredChunk {
   readonly terms: readonly string[]
@@ -45,8 +46,14 @@ export class MemoryIndex implements Index {
     this.#analyzer = analyzer
   }
 
-  async build(name: string, chunks: readonly IndexChunk[]): Promise<SegmentSummary> {
-    const dimension = checkChunks(name, chunks)
+  async build(name: string, given: IndexChunks): Promise<SegmentSummary> {
+    const check = new ChunkCheck(name)
+    const chunks: IndexChunk[] = []
+    for await (const part of partsOf(given)) {
+      check.add(part)
+      chunks.push(...part)
+    }
+    const { dimension = 0 } = check
     if (this.#stored.has(name)) throw fault('internal', { reason: `the segment ${name} was built before` })
     const kept = chunks.map(({ text, vector, attributes }) => ({
       terms: this.#analyzer.terms(text),
@@ -78,11 +85,11 @@ export class MemoryIndex implements Index {
     const mount = this.#mounts.get(collection)
     checkQuery(query, mount?.dimension)
     if (mount === undefined) return []
-    const { vector, terms = [], where, k } = query
+    const { vector, terms = [], filter, k } = query
     const score = vector === undefined ? byWords(mount, queryTerms(this.#analyzer, terms)) : byVector(vector)
     const hits: Hit[] = []
     for (const chunk of mount.chunks) {
-      if (!matches(chunk.attributes, where)) continue
+      if (filter !== undefined && !matches(filter, chunk.attributes)) continue
       const value = score(chunk)
       if (value !== undefined) hits.push({ segment: chunk.segment, chunk: chunk.chunk, score: value })
     }
@@ -122,12 +129,6 @@ export class MemoryIndex implements Index {
 
 const countWith = (chunks: readonly StoredChunk[], term: string): number =>
   chunks.filter((chunk) => chunk.terms.includes(term)).length
-
-const matches = (attributes: Attributes, where: IndexQuery['where'] = {}): boolean =>
-  Object.entries(where).every(([name, values]) => {
-    const value = attributes[name]
-    return value !== undefined && values.includes(value)
-  })
 
 function byWords({ chunks }: Mount, weights: ReadonlyMap<string, number>): (chunk: LiveChunk) => number | undefined {
   const lengthMean = chunks.reduce((sum, chunk) => sum + chunk.terms.length, 0) / chunks.length

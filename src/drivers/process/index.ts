@@ -1,6 +1,8 @@
-import { Fault, fault } from '../../base/errors.ts'
-import type { Index, IndexChunk, IndexQuery, MountedSegment } from '../../store/index.ts'
+import { Fault, fault, reasonOf, toFault } from '../../base/errors.ts'
+import type { Index, IndexChunk, IndexQuery, MountedSegment, SegmentSummary } from '../../store/index.ts'
+import { partsOf } from '../../store/index-input.ts'
 import { Child, type ChildOptions, serve } from './child.ts'
+import { Inflow } from './inflow.ts'
 
 /** The index in a process of its own, so that neither loading segments nor a search over many of
  *  them delays a stream. */
@@ -9,10 +11,14 @@ import { Child, type ChildOptions, serve } from './child.ts'
 const SEARCH_TIMEOUT_MS = 10_000
 /** Loading a large collection from a cold disk. */
 const MOUNT_TIMEOUT_MS = 120_000
-const BUILD_TIMEOUT_MS = 600_000
+/** Of a segment of two million vectors: about twenty minutes on two cores. */
+const BUILD_TIMEOUT_MS = 4 * 3_600_000
+const PART_TIMEOUT_MS = 600_000
 
 interface Arguments {
-  build: { readonly segment: string; readonly chunks: readonly IndexChunk[] }
+  begin: { readonly build: number; readonly segment: string }
+  part: { readonly build: number; readonly chunks: readonly IndexChunk[] }
+  end: { readonly build: number; readonly reason?: string }
   mount: { readonly collection: string; readonly parts: readonly MountedSegment[] }
   search: { readonly collection: string; readonly query: IndexQuery }
   statistics: { readonly collection: string; readonly terms: readonly string[] }
@@ -33,6 +39,7 @@ class ProcessIndex implements Index {
   readonly #mounts = new Map<string, readonly MountedSegment[]>()
   /** Collections that a restarted child could not mount again: they must not answer as if empty. */
   readonly #broken = new Map<string, Fault>()
+  #builds = 0
 
   constructor(options: Omit<ChildOptions, 'prepare'>) {
     this.#log = options.log
@@ -43,7 +50,17 @@ class ProcessIndex implements Index {
     return this.#child.pid
   }
 
-  build: Index['build'] = (segment, chunks) => this.#ask('build', { segment, chunks }, BUILD_TIMEOUT_MS, 1)
+  build: Index['build'] = async (segment, chunks) => {
+    const build = ++this.#builds
+    await this.#ask('begin', { build, segment }, PART_TIMEOUT_MS, 1)
+    try {
+      for await (const part of partsOf(chunks)) await this.#ask('part', { build, chunks: part }, PART_TIMEOUT_MS, 1)
+    } catch (thrown) {
+      await this.#ask('end', { build, reason: reasonOf(thrown) }, PART_TIMEOUT_MS, 1).catch(() => {})
+      throw thrown
+    }
+    return await this.#ask<'end', SegmentSummary>('end', { build }, BUILD_TIMEOUT_MS, 1)
+  }
 
   mount: Index['mount'] = async (collection, parts) => {
     await this.#ask('mount', { collection, parts }, MOUNT_TIMEOUT_MS)
@@ -109,12 +126,36 @@ class ProcessIndex implements Index {
 
 /** The child's side: answers for `index` until the parent is gone. */
 export function serveIndex(index: Index): void {
+  const builds = new Map<
+    number,
+    { readonly inflow: Inflow<readonly IndexChunk[]>; readonly built: Promise<SegmentSummary> }
+  >()
   serve({
-    build: ({ segment, chunks }: Arguments['build']) => index.build(segment, chunks),
+    begin: async ({ build, segment }: Arguments['begin']) => {
+      const inflow = new Inflow<readonly IndexChunk[]>()
+      const built = index.build(segment, inflow)
+      // Its end is waited for below; until then a failure shows at the next part.
+      built.catch((thrown: unknown) => inflow.refuse(toFault(thrown)))
+      builds.set(build, { inflow, built })
+    },
+    part: ({ build, chunks }: Arguments['part']) => running(builds, build).inflow.push(chunks),
+    end: async ({ build, reason }: Arguments['end']) => {
+      const { inflow, built } = running(builds, build)
+      builds.delete(build)
+      inflow.end(reason === undefined ? undefined : new Error(reason))
+      return await built
+    },
     mount: ({ collection, parts }: Arguments['mount']) => index.mount(collection, parts),
     search: ({ collection, query }: Arguments['search']) => index.search(collection, query),
     statistics: ({ collection, terms }: Arguments['statistics']) => index.statistics(collection, terms),
     segments: () => index.segments(),
     drop: ({ segment }: Arguments['drop']) => index.drop(segment),
   })
+}
+
+/** A child that was started anew knows nothing of a build that its predecessor began. */
+function running<Build>(builds: ReadonlyMap<number, Build>, number: number): Build {
+  const build = builds.get(number)
+  if (build === undefined) throw fault('child_died', { what: 'index', reason: 'it lost the build' })
+  return build
 }

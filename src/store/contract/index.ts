@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { inverseDocumentFrequency, lengthNorm, saturation } from '../../base/bm25.ts'
 import { Fault, type ErrorCode } from '../../base/errors.ts'
+import { type Attributes, type AttributeValue, type Filter, matches } from '../filter.ts'
 import type { Hit, Index, IndexChunk, IndexQuery } from '../index.ts'
 
 /** What every index driver must do. */
@@ -22,6 +23,8 @@ export interface DurableIndexFixture extends IndexFixture {
 const words = (...list: string[]): NonNullable<IndexQuery['terms']> => list.map((word) => ({ word, weight: 1 }))
 const places = (hits: readonly Hit[]): string[] => hits.map(({ segment, chunk }) => `${segment}:${chunk}`)
 const texts = (...list: string[]): IndexChunk[] => list.map((text) => ({ text }))
+const oneOf = (name: string, ...values: readonly AttributeValue[]): Filter => ({ op: 'in', name, values })
+const range = (atLeast: number): Filter => ({ op: 'range', name: 'x', atLeast })
 const all = (segment: string): { segment: string; removed: [] } => ({ segment, removed: [] })
 
 const rejects = (promise: Promise<unknown>, code: ErrorCode, naming = ''): Promise<void> =>
@@ -179,7 +182,7 @@ function filtering(use: Use): void {
       chunk('apple pie', 'de'),
     ])
     await index.mount('c', [all('a')])
-    const hits = await index.search('c', { terms: words('apple'), where: { language: ['de'] }, k: 2 })
+    const hits = await index.search('c', { terms: words('apple'), filter: oneOf('language', 'de'), k: 2 })
     assert.deepEqual(places(hits), ['a:51', 'a:50'])
   })
 
@@ -192,14 +195,68 @@ function filtering(use: Use): void {
       chunk('apple', 'fr', 'api'),
     ])
     await index.mount('c', [all('a')])
-    const ask = async (where: NonNullable<IndexQuery['where']>): Promise<string[]> =>
-      places(await index.search('c', { terms: words('apple'), where, k: 9 }))
-    assert.deepEqual(await ask({ language: ['de', 'fr'] }), ['a:1', 'a:2', 'a:3'])
-    assert.deepEqual(await ask({ language: ['de', 'fr'], kind: ['guide', 'api'] }), ['a:1', 'a:3'])
-    assert.deepEqual(await ask({ language: [] }), [])
-    assert.deepEqual(await ask({ language: ['xx'] }), [])
-    assert.deepEqual(await ask({ constructor: ['de'] }), [])
-    assert.deepEqual(await ask({}), ['a:0', 'a:1', 'a:2', 'a:3'])
+    const ask = async (...filters: Filter[]): Promise<string[]> =>
+      places(await index.search('c', { terms: words('apple'), filter: { op: 'and', filters }, k: 9 }))
+    assert.deepEqual(await ask(oneOf('language', 'de', 'fr')), ['a:1', 'a:2', 'a:3'])
+    assert.deepEqual(await ask(oneOf('language', 'de', 'fr'), oneOf('kind', 'guide', 'api')), ['a:1', 'a:3'])
+    assert.deepEqual(await ask(oneOf('language')), [])
+    assert.deepEqual(await ask(oneOf('language', 'xx')), [])
+    assert.deepEqual(await ask(oneOf('constructor', 'de')), [])
+    assert.deepEqual(await ask(), ['a:0', 'a:1', 'a:2', 'a:3'])
+  })
+
+  test('filters compare texts, numbers and truth, joined and turned round', async () => {
+    const { index } = use()
+    const given: Attributes[] = [
+      { year: 1999, 'open access': true, "it's": 'a\'b"c\\d(e)' },
+      { year: 2004.5, 'open access': false },
+      { year: '2004.5', 'open access': 'true' },
+      { year: -3 },
+      {},
+    ]
+    await index.build(
+      'a',
+      given.map((attributes) => ({ text: 'apple', vector: Float32Array.of(1, 2), attributes })),
+    )
+    await index.mount('c', [all('a')])
+    const filters: { readonly [name: string]: Filter } = {
+      number: oneOf('year', 2004.5),
+      text: oneOf('year', '2004.5'),
+      truth: oneOf('open access', true),
+      either: { op: 'or', filters: [oneOf('open access', false), oneOf('year', -3)] },
+      range: { op: 'range', name: 'year', atLeast: -3, below: 2004.5 },
+      above: { op: 'range', name: 'year', above: 1999 },
+      none: { op: 'range', name: 'year', above: 5, atMost: 4 },
+      not: { op: 'not', filter: oneOf('year', 1999, -3) },
+      'not range': { op: 'not', filter: { op: 'range', name: 'year', atMost: 1999 } },
+      'not both': {
+        op: 'not',
+        filter: { op: 'and', filters: [oneOf('year', 1999), { op: 'not', filter: oneOf('open access', 'no') }] },
+      },
+      'nobody is in nothing': { op: 'not', filter: { op: 'or', filters: [] } },
+      quotes: oneOf("it's", 'a\'b"c\\d(e)'),
+    }
+    for (const [name, filter] of Object.entries(filters)) {
+      const expected = given.flatMap((attributes, at) => (matches(filter, attributes) ? [`a:${at}`] : []))
+      const byWords = await index.search('c', { terms: words('apple'), filter, k: 9 })
+      assert.deepEqual(places(byWords), expected, name)
+      for (const exact of [true, false]) {
+        const byVector = await index.search('c', { vector: Float32Array.of(2, 1), filter, exact, k: 9 })
+        assert.deepEqual(places(byVector).toSorted(), expected, `${name}, by vector`)
+      }
+    }
+  })
+
+  test('a filter beyond its bounds is refused', async () => {
+    const { index } = use()
+    await index.build('a', texts('apple'))
+    await index.mount('c', [all('a')])
+    let deep: Filter = oneOf('x', 1)
+    for (let level = 0; level < 20; level++) deep = { op: 'not', filter: deep }
+    const wide: Filter = { op: 'or', filters: Array.from({ length: 300 }, () => oneOf('x', 1)) }
+    const long = oneOf('x', ...Array.from({ length: 5000 }, (_, at) => at))
+    for (const filter of [deep, wide, long, oneOf('x', Number.NaN), range(Number.NaN), range(Number.POSITIVE_INFINITY)])
+      await rejects(index.search('c', { terms: words('apple'), filter, k: 1 }), 'field_invalid', 'filter')
   })
 }
 
@@ -228,7 +285,7 @@ function vectors(use: Use): void {
     await index.mount('c', [{ segment: 'a', removed: [{ first: 0, count: 1 }] }])
     const vector = Float32Array.of(1, 0)
     assert.deepEqual(places(await index.search('c', { vector, k: 1 })), ['a:1'])
-    assert.deepEqual(places(await index.search('c', { vector, where: { side: ['left'] }, k: 2 })), ['a:2', 'a:3'])
+    assert.deepEqual(places(await index.search('c', { vector, filter: oneOf('side', 'left'), k: 2 })), ['a:2', 'a:3'])
   })
 
   test('what is no direction, or of another space, is refused', async () => {

@@ -1,0 +1,255 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join, relative, sep } from 'node:path'
+import { Fault, fault, reasonOf } from '../../base/errors.ts'
+import { isBlobName } from '../../store/blobs.ts'
+import type { Attributes } from '../../store/filter.ts'
+import type {
+  Near,
+  SearchTarget,
+  VectorProbe,
+  VectorQuery,
+  VectorReader,
+  Vectors,
+  VectorWriter,
+} from '../../store/vectors.ts'
+import { FULL, isCode, syncFolder, writeDurably } from '../../base/durable.ts'
+import { type Collection, INDEX, METRIC, QUANTIZE, TYPE, type Zvec } from './binding.ts'
+import { effortFor, probe, Samples } from './probe.ts'
+import { describe, readDescription, type Kind, syncFiles } from './seal.ts'
+import { ALL, expressionOf, NONE, tokensOf } from './tokens.ts'
+
+/** Vectors of large segments, one zvec collection each: rows are only ever appended, optimised once,
+ *  probed, and published under their name by a rename. So nothing that zvec 0.7.0 loses rows by
+ *  (alibaba/zvec#724: changes before the first optimisation) ever happens, and the probe would
+ *  show it. */
+
+const SUFFIX = '.zvec'
+const UNFINISHED = '.unfinished'
+
+/** With fewer, comparing all of them costs less than keeping a graph. */
+const GRAPH_VECTORS_MIN = 16_384
+/** Candidates that a search keeps at most. */
+const EFFORT_MAX = 4_096
+const LINKS = 16
+const BUILD_CANDIDATES = 100
+const INSERTED_AT_ONCE = 1_024
+/** A graph may leave a few of a million out of reach; zvec 0.7.0, misused, loses most. */
+const FOUND_SHARE_MIN = 0.99
+
+/** What effort is chosen by where the probe tells of filters. */
+const PROBE_TARGET = 0.95
+
+export interface ZvecOptions {
+  readonly folder: string
+  readonly zvec: Zvec
+  /** Threads that optimise. */
+  readonly threads: number
+  /** Vectors of a segment that are worth a graph. */
+  readonly graphVectorsMin?: number
+}
+
+export function openZvecVectors(options: ZvecOptions): Vectors {
+  const pathOf = (segment: string): string => join(options.folder, ...`${segment}${SUFFIX}`.split('/'))
+  return {
+    async write(segment, dimension) {
+      if (!isBlobName(segment)) throw fault('internal', { reason: `${segment} is no segment name` })
+      const path = pathOf(segment)
+      await rm(path + UNFINISHED, { recursive: true, force: true })
+      await mkdir(dirname(path), { recursive: true })
+      return new Writer(options, segment, path, dimension)
+    },
+    open: (segment, target) => openReader(options.zvec, segment, pathOf(segment), target),
+    segments: () => listSegments(options.folder),
+    async drop(segment) {
+      if (!isBlobName(segment)) return
+      await rm(pathOf(segment), { recursive: true, force: true })
+      await rm(pathOf(segment) + UNFINISHED, { recursive: true, force: true })
+    },
+  }
+}
+
+class Writer implements VectorWriter {
+  readonly #options: ZvecOptions
+  readonly #segment: string
+  readonly #path: string
+  readonly #dimension: number
+  readonly #samples = new Samples()
+  /** Held until it is known whether they are many. */
+  #held: { readonly vector: Float32Array; readonly tokens: string[] }[] = []
+  #collection: Collection | undefined
+  #inserted = 0
+
+  constructor(options: ZvecOptions, segment: string, path: string, dimension: number) {
+    this.#options = options
+    this.#segment = segment
+    this.#path = path
+    this.#dimension = dimension
+  }
+
+  async add(rows: Float32Array, attributes: readonly Attributes[]): Promise<void> {
+    for (const [at, one] of attributes.entries()) {
+      const vector = rows.slice(at * this.#dimension, (at + 1) * this.#dimension)
+      this.#samples.add(vector, one)
+      this.#held.push({ vector, tokens: tokensOf(one) })
+    }
+    if (this.#isGraph) this.#insert(INSERTED_AT_ONCE)
+  }
+
+  async finish(): Promise<VectorProbe> {
+    const kind: Kind = this.#isGraph ? 'graph' : 'flat'
+    try {
+      this.#insert(0)
+      const collection = this.#open()
+      await collection.optimize({ concurrency: this.#options.threads })
+      const measured = await probe(this.#samples, askerOf(collection, kind), PROBE_TARGET)
+      const { found, of } = measured.found
+      if (found < of * FOUND_SHARE_MIN || collection.stats.docCount !== this.#inserted)
+        throw fault('segment_unsound', { segment: this.#segment, found, of })
+      collection.closeSync()
+      this.#collection = undefined
+      await this.#publish(kind, measured)
+      return measured
+    } catch (thrown) {
+      throw asFault(thrown, this.#path)
+    }
+  }
+
+  get #isGraph(): boolean {
+    return this.#samples.written >= (this.#options.graphVectorsMin ?? GRAPH_VECTORS_MIN)
+  }
+
+  async abandon(): Promise<void> {
+    this.#collection?.closeSync()
+    this.#collection = undefined
+    this.#held = []
+    await rm(this.#path + UNFINISHED, { recursive: true, force: true }).catch(() => {})
+  }
+
+  async #publish(kind: Kind, measured: VectorProbe): Promise<void> {
+    const unfinished = this.#path + UNFINISHED
+    await syncFiles(unfinished)
+    const description = await describe(unfinished, { kind, dimension: this.#dimension, probe: measured })
+    await writeDurably(join(unfinished, 'description.json'), Buffer.from(description), 'wx')
+    await syncFolder(unfinished)
+    await rename(unfinished, this.#path)
+    for (let at = dirname(this.#path); ; at = dirname(at)) {
+      await syncFolder(at)
+      if (at.length <= this.#options.folder.length) break
+    }
+  }
+
+  /** All that is held, in lots, but the last that are fewer than `lot`. */
+  #insert(lot: number): void {
+    const collection = this.#open()
+    let at = 0
+    for (; at < this.#held.length && this.#held.length - at >= lot; at += INSERTED_AT_ONCE) {
+      const docs = this.#held.slice(at, at + INSERTED_AT_ONCE).map(({ vector, tokens }) => ({
+        id: String(this.#inserted++),
+        vectors: { v: vector },
+        fields: { a: tokens },
+      }))
+      const refused = collection.insertSync(docs).find(({ ok }) => !ok)
+      if (refused !== undefined) throw new Error(refused.message)
+    }
+    this.#held = this.#held.slice(at)
+  }
+
+  #open(): Collection {
+    if (this.#collection !== undefined) return this.#collection
+    const { zvec } = this.#options
+    const schema = new zvec.CollectionSchema({
+      name: 'segment',
+      vectors: [
+        {
+          name: 'v',
+          dataType: TYPE.vectorFp32,
+          dimension: this.#dimension,
+          indexParams: this.#isGraph
+            ? {
+                indexType: INDEX.hnsw,
+                metricType: METRIC.cosine,
+                quantizeType: QUANTIZE.int8,
+                m: LINKS,
+                efConstruction: BUILD_CANDIDATES,
+              }
+            : { indexType: INDEX.flat, metricType: METRIC.cosine },
+        },
+      ],
+      fields: [{ name: 'a', dataType: TYPE.arrayString, nullable: true, indexParams: { indexType: INDEX.invert } }],
+    })
+    this.#collection = zvec.createAndOpen(this.#path + UNFINISHED, schema, { readOnly: false, enableMMAP: true })
+    return this.#collection
+  }
+}
+
+async function openReader(zvec: Zvec, segment: string, path: string, target: SearchTarget): Promise<VectorReader> {
+  const description = await readDescription(path)
+  if (typeof description === 'string')
+    throw fault('index_unavailable', { reason: `the vectors of the segment ${segment} are damaged: ${description}` })
+  let collection: Collection
+  try {
+    collection = zvec.open(path, { readOnly: true, enableMMAP: true })
+  } catch (thrown) {
+    const reason = `the vectors of the segment ${segment} cannot be opened: ${reasonOf(thrown)}`
+    throw fault('index_unavailable', { reason }, thrown)
+  }
+  const ask = askerOf(collection, description.kind)
+  const effort = effortFor(description.probe.recall, target.recallAt10)
+  return {
+    probe: description.probe,
+    async search(vector, { k, filter, exact = false }: VectorQuery) {
+      const expression = filter === undefined ? ALL : expressionOf(filter)
+      if (expression === NONE) return []
+      // Beyond what a graph is good for, looking at everything is faster.
+      const isExact = exact || k > EFFORT_MAX
+      return await ask(
+        vector,
+        k,
+        isExact ? undefined : Math.max(effort, k),
+        expression === ALL ? undefined : expression,
+      )
+    },
+    close: () => collection.closeSync(),
+  }
+}
+
+function askerOf(collection: Collection, kind: Kind) {
+  return async (vector: Float32Array, k: number, effort?: number, expression?: string): Promise<Near[]> => {
+    const near = await collection.query({
+      fieldName: 'v',
+      vector,
+      topk: k,
+      outputFields: [],
+      ...(expression === undefined ? {} : { filter: expression }),
+      ...(kind === 'flat' ? {} : { params: effort === undefined ? EXACT : { indexType: INDEX.hnsw, ef: effort } }),
+    })
+    return near.map(({ id, score }) => ({ chunk: Number(id), score: 1 - score }))
+  }
+}
+
+const EXACT = { indexType: INDEX.hnsw, isLinear: true, isUsingRefiner: true }
+
+async function listSegments(folder: string): Promise<string[]> {
+  const names = new Set<string>()
+  const visit = async (at: string): Promise<void> => {
+    for (const entry of await readdir(at, { withFileTypes: true })) {
+      if (!entry.isDirectory()) continue
+      const name = /^(.*)\.zvec(?:\.unfinished)?$/.exec(entry.name)?.[1]
+      const path = join(at, entry.name)
+      if (name === undefined) await visit(path)
+      else names.add(relative(folder, join(at, name)).split(sep).join('/'))
+    }
+  }
+  try {
+    await visit(folder)
+  } catch (thrown) {
+    if (!isCode(thrown, 'ENOENT')) throw fault('store_unavailable', { reason: reasonOf(thrown) }, thrown)
+  }
+  return [...names].sort()
+}
+
+function asFault(thrown: unknown, path: string): Fault {
+  if (thrown instanceof Fault) return thrown
+  if (isCode(thrown, ...FULL)) return fault('disk_full', { path }, thrown)
+  return fault('store_unavailable', { reason: reasonOf(thrown) }, thrown)
+}
