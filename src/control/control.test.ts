@@ -66,7 +66,6 @@ async function open() {
         return 'ing_1'
       },
       status: async (run) => (run === 'ing_1' ? { run } : undefined),
-      removeDocument: async (_, id) => (id === 'doc_1' ? undefined : refuse('not_found', { what: 'document', id })),
       dropCollection: async (collection) =>
         collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
     }),
@@ -460,8 +459,6 @@ test('an ingest is started and looked at', async () => {
   assert.deepEqual([begun.status, begun.json().run, started], [202, 'ing_1', ['/srv/docs']])
   assert.equal((await call('GET', '/api/ingests/ing_1', { key: admin })).status, 200)
   assert.equal((await call('GET', '/api/ingests/ing_2', { key: admin })).status, 404)
-  assert.equal((await call('DELETE', '/api/collections/a/documents/doc_1', { key: admin })).json().removed, true)
-  assert.equal((await call('DELETE', '/api/collections/a/documents/doc_2', { key: admin })).status, 404)
   assert.equal((await call('DELETE', '/api/collections/a', { key: admin })).json().removed, true)
   assert.equal((await call('DELETE', '/api/collections/b', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/collections/Bad/ingest', { key: admin, body: { path: '/x' } })).status, 400)

@@ -7,7 +7,6 @@ export interface IngestRuns {
   /** Starts reading a file or folder; resolves to the run's id once the run is durable. */
   start(collection: string, path: string): Promise<string | Refusal>
   status(run: string): Promise<Json | undefined>
-  removeDocument(collection: string, document: string): Promise<Refusal | undefined>
   dropCollection(collection: string): Promise<Refusal | undefined>
 }
 
@@ -15,16 +14,6 @@ const PATH_UNITS_MAX = 4096
 
 export function ingestRoutes(ingest: IngestRuns): Route[] {
   return [
-    {
-      method: 'DELETE',
-      path: '/api/collections/{collection}/documents/{document}',
-      summary: 'Removes a document; it stops answering at once. A later ingest of its source reads it again.',
-      role: 'admin',
-      async answer({ params }) {
-        const { collection = '', document = '' } = params
-        return (await ingest.removeDocument(collection, document)) ?? ok({ collection, document, removed: true })
-      },
-    },
     {
       method: 'DELETE',
       path: '/api/collections/{collection}',

@@ -1,6 +1,7 @@
 import { refuse, Refusal } from '../base/errors.ts'
 import type { Json, JsonObject } from '../base/json.ts'
 import type { Audit } from '../guard/audit.ts'
+import type { Deletions } from '../retrieval/deletion/receipts.ts'
 import {
   CHUNKS,
   chunkKeys,
@@ -13,7 +14,6 @@ import {
 import { maySeeDocument } from '../retrieval/search/access.ts'
 import { getAll, type Rows } from '../store/rows.ts'
 import { accessOf, findCollection, type OwnerOf } from './access.ts'
-import type { IngestRuns } from './ingests.ts'
 import { cursorOf, pageOf } from './openai-list.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
 
@@ -23,7 +23,7 @@ export interface VectorStoreFileDependencies {
   readonly rows: Rows
   readonly ownerOf: OwnerOf
   readonly audit: Audit
-  readonly ingest: Pick<IngestRuns, 'removeDocument'>
+  readonly deletions: Pick<Deletions, 'remove'>
 }
 
 export function vectorStoreFileRoutes(dependencies: VectorStoreFileDependencies): Route[] {
@@ -112,10 +112,10 @@ async function remove(dependencies: VectorStoreFileDependencies, context: Contex
   const { collection, document } = found
   const act = { action: 'document.remove', object: document.id, details: { collection: collection.name } }
   const removed = await dependencies.audit.record(context.principal, act, () =>
-    dependencies.ingest.removeDocument(collection.name, document.id),
+    dependencies.deletions.remove(collection.name, document.id),
   )
   if (removed instanceof Refusal) return removed
-  return ok({ id: document.id, object: 'vector_store.file.deleted', deleted: true })
+  return ok({ id: document.id, object: 'vector_store.file.deleted', deleted: true, headworks: { receipt: removed.id } })
 }
 
 async function findFile(

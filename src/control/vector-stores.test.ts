@@ -6,13 +6,16 @@ import { openLibrary, type Written } from '../../tests/kit/library.ts'
 import { Refusal, refuse } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
 import { seededRandom } from '../base/random.ts'
+import { Analyzer } from '../base/words.ts'
 import { MemoryEvents } from '../drivers/memory/events.ts'
 import { Audit } from '../guard/audit.ts'
 import { readBindings } from '../guard/bindings.ts'
 import type { Principal, Role } from '../guard/principal.ts'
+import { Deletions } from '../retrieval/deletion/receipts.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { put } from '../store/rows.ts'
 import { collectionRoutes } from './collections.ts'
+import { deletionRoutes } from './deletions.ts'
 import { controlPlane } from './router.ts'
 import { searchRoutes } from './search.ts'
 import { vectorStoreFileRoutes } from './vector-store-files.ts'
@@ -40,16 +43,32 @@ async function open({ owner }: { owner?: string } = {}) {
   const audit = new Audit({ events: new MemoryEvents(), clock, random: seededRandom(1) })
   const dropped: string[] = []
   const ingest = {
-    removeDocument: async (_: string, id: string) => void dropped.push(id),
     dropCollection: async (name: string) => void dropped.push(name),
   }
-  const shared = { clock, random: seededRandom(2), rows, search: { search }, ownerOf: () => owner, audit, ingest }
+  const deletions = new Deletions({
+    ...library,
+    clock,
+    random: seededRandom(3),
+    analyzer: new Analyzer(),
+    removeDocument: async (_, id) => void dropped.push(id),
+  })
+  const shared = {
+    deletions,
+    clock,
+    random: seededRandom(2),
+    rows,
+    search: { search },
+    ownerOf: () => owner,
+    audit,
+    ingest,
+  }
   const reranked: string[] = []
   let principal: Principal = USER
   const handle = controlPlane({
     routes: [
       ...vectorStoreRoutes(shared),
       ...vectorStoreFileRoutes(shared),
+      ...deletionRoutes(shared),
       ...collectionRoutes({ ...shared, quality: async () => ({}) }),
       ...searchRoutes({
         ...shared,
@@ -384,4 +403,30 @@ describe('our own search', () => {
       const { call } = await open()
       assert.deepEqual((await call('POST', OWN, body)).status, 400)
     })
+})
+
+describe('deleting a document', () => {
+  test('gives a receipt, which says what could not be erased', async () => {
+    const { call, dropped } = await open()
+    const gone = await call('DELETE', '/api/collections/c/documents/d1', '', ADMIN)
+    assert.deepEqual([gone.json.removed, dropped], [true, ['d1']])
+    const { json } = await call('GET', `/api/collections/c/deletions/${gone.json.receipt.id}`, '', ADMIN)
+    assert.deepEqual([json.document, json.uri, json.final], ['d1', 'file/d1.md', false])
+    assert.ok(json.notErased.some(({ where }: { where: string }) => where === 'backups'))
+    assert.equal((await call('GET', '/api/collections/c/deletions/del_no', '', ADMIN)).status, 404)
+    assert.equal((await call('DELETE', '/api/collections/c/documents/no', '', ADMIN)).status, 404)
+    assert.equal((await call('DELETE', '/api/collections/no/documents/d1', '', ADMIN)).status, 404)
+  })
+
+  test('is for administrators, and for those of its tenant where they are bound to one', async () => {
+    const { call, dropped } = await open()
+    const acme = principalOf('admin', { tenant: 'acme' })
+    assert.equal((await call('DELETE', '/api/collections/c/documents/d1')).status, 403)
+    assert.equal((await call('DELETE', '/api/collections/c/documents/d4', '', acme)).status, 404)
+    assert.deepEqual(dropped, [])
+    const { json } = await call('DELETE', '/api/collections/c/documents/d4', '', ADMIN)
+    const receipt = `/api/collections/c/deletions/${json.receipt.id}`
+    assert.equal((await call('GET', receipt, '', acme)).status, 404)
+    assert.equal((await call('GET', receipt, '', principalOf('admin', { tenant: 'globex' }))).status, 200)
+  })
 })

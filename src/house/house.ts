@@ -16,6 +16,7 @@ import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { collectionRoutes } from '../control/collections.ts'
+import { deletionRoutes } from '../control/deletions.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
 import { controlPlane, type Route } from '../control/router.ts'
@@ -302,6 +303,7 @@ class RunningHouse implements House {
       alerts: usage.alerts,
       book: usage.book,
       declared: () => gateway.accounting.declared,
+      settleDeletions: () => library.deletions.settleAll(),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const ownerOf = this.#ownerOf
@@ -316,9 +318,10 @@ class RunningHouse implements House {
       ...usage.routes,
       ...collectionRoutes({ rows: store.rows, ownerOf, quality: (name) => library.quality(name) }),
       ...searchRoutes({ clock, rows: store.rows, search: library.search, ownerOf, rerank: gateway.rerank }),
-      ...ingestRoutes(library.ingest),
+      ...ingestRoutes(ingest),
+      ...deletionRoutes({ deletions: library.deletions, rows: store.rows, ownerOf }),
       ...vectorStoreRoutes({ clock, random, rows: store.rows, search: library.search, ownerOf, audit, ingest }),
-      ...vectorStoreFileRoutes({ rows: store.rows, ownerOf, audit, ingest }),
+      ...vectorStoreFileRoutes({ rows: store.rows, ownerOf, audit, deletions: library.deletions }),
     ]
     const status = statusRoutes({
       version: this.#parts.version,

@@ -15,6 +15,7 @@ import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import { Deletions } from '../retrieval/deletion/receipts.ts'
 import { QualityBook } from '../retrieval/recall/book.ts'
 import { FreshnessWatch } from '../retrieval/recall/progress.ts'
 import { RecallSampler } from '../retrieval/recall/sampler.ts'
@@ -52,6 +53,7 @@ const INGEST_IDLE_MS = 30_000
 export class Library {
   readonly search: Search
   readonly ingest: Ingest
+  readonly deletions: Deletions
   readonly #index: Index
   readonly #book: QualityBook
   readonly #sampler: RecallSampler
@@ -101,6 +103,14 @@ export class Library {
       clock,
       random,
       log,
+    })
+    this.deletions = new Deletions({
+      clock,
+      random,
+      rows: store.rows,
+      index: this.#index,
+      analyzer,
+      removeDocument: (collection, document) => this.ingest.removeDocument(collection, document),
     })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }

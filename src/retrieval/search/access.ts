@@ -13,7 +13,7 @@ export type Access = 'all' | { readonly tenant: string | undefined }
 export const NOBODY: Access = Object.freeze({ tenant: undefined })
 
 /** The attribute that says whose a document is. */
-const TENANT = 'tenant'
+export const TENANT = 'tenant'
 /** Whether it has one: a filter cannot ask for what is missing. */
 const TENANTED = 'tenanted'
 
