@@ -95,7 +95,7 @@ const resultJson = ({ passage, relevance }: Found, document: DocumentRow | undef
 })
 
 /** Of a document's URI, whose parts are encoded. */
-export function filenameOf(uri: string): string {
+function filenameOf(uri: string): string {
   const last = uri.split('/').at(-1) ?? ''
   try {
     return decodeURIComponent(last)

@@ -15,17 +15,12 @@ import { applyReload, planReload } from '../config/reload.ts'
 import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
-import { collectionRoutes } from '../control/collections.ts'
-import { deletionRoutes } from '../control/deletions.ts'
-import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
 import { controlPlane, type Route } from '../control/router.ts'
-import { searchRoutes } from '../control/search.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
-import { vectorStoreFileRoutes } from '../control/vector-store-files.ts'
-import { isOfCollections, vectorStoreRoutes } from '../control/vector-stores.ts'
+import { isOfCollections } from '../control/vector-stores.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
@@ -43,6 +38,7 @@ import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
+import { retrievalRoutes } from './retrieval-routes.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import { keepUp } from './upkeep.ts'
 import { type UsageWatch, watchUsage } from './watch-usage.ts'
@@ -306,8 +302,6 @@ class RunningHouse implements House {
       settleDeletions: () => library.deletions.settleAll(),
     })
     const audit = new Audit({ events: store.events, clock, random })
-    const ownerOf = this.#ownerOf
-    const { ingest } = library
     const routes: Route[] = [
       ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
       ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
@@ -316,12 +310,7 @@ class RunningHouse implements House {
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events),
       ...usage.routes,
-      ...collectionRoutes({ rows: store.rows, ownerOf, quality: (name) => library.quality(name) }),
-      ...searchRoutes({ clock, rows: store.rows, search: library.search, ownerOf, rerank: gateway.rerank }),
-      ...ingestRoutes(ingest),
-      ...deletionRoutes({ deletions: library.deletions, rows: store.rows, ownerOf }),
-      ...vectorStoreRoutes({ clock, random, rows: store.rows, search: library.search, ownerOf, audit, ingest }),
-      ...vectorStoreFileRoutes({ rows: store.rows, ownerOf, audit, deletions: library.deletions }),
+      ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
     const status = statusRoutes({
       version: this.#parts.version,

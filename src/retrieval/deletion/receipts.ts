@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { refuse, Refusal } from '../../base/errors.ts'
+import { refuse, type Refusal } from '../../base/errors.ts'
 import { newId } from '../../base/ids.ts'
 import type { Random } from '../../base/random.ts'
 import type { Analyzer } from '../../base/words.ts'

@@ -9,7 +9,7 @@ import { type Random, seededRandom, uniform } from '../../base/random.ts'
 import { Analyzer } from '../../base/words.ts'
 import { MemoryIndex } from '../../drivers/memory/index.ts'
 import { MemoryRows } from '../../drivers/memory/rows.ts'
-import type { Index } from '../../store/index.ts'
+import type { Index, IndexChunk } from '../../store/index.ts'
 import { put, type Rows } from '../../store/rows.ts'
 import { Deletions } from '../deletion/receipts.ts'
 import { chunkKey, CHUNKS, documentKey, DOCUMENTS, type DocumentRow } from '../document.ts'
@@ -169,8 +169,11 @@ class World {
   async compact(): Promise<void> {
     const { rows, collections } = this
     const worker = {
-      build: async (segment: string, chunks: Parameters<Index['build']>[1]) =>
-        void (await this.#built.build(segment, chunks)),
+      build: async (segment: string, chunks: readonly IndexChunk[]) =>
+        void (await this.#built.build(
+          segment,
+          chunks.map((chunk) => ({ ...chunk, vector: meaningOf(chunk.text) })),
+        )),
     }
     const newSegment = (): string => `s${++this.#segments}`
     await rewrite({ rows, collections, worker, newSegment }, 'c', (row) => row.segments.slice(0, 3))
