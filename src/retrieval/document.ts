@@ -1,6 +1,6 @@
 import type { Attributes } from '../store/filter.ts'
 import { table, type Key } from '../store/rows.ts'
-import type { MountedSegment } from '../store/index.ts'
+import type { Held, MountedSegment, SegmentName } from '../store/index.ts'
 
 /** What retrieval keeps as truth. The index is derived from it.
  *
@@ -44,12 +44,21 @@ export interface Chunk {
 export interface CollectionRow {
   readonly name: string
   readonly segments: readonly (MountedSegment & { readonly chunks: number })[]
+  /** What the segments are searched in, where there are many. Absent: in themselves. */
+  readonly parts?: readonly IndexPart[]
   readonly documents: number
   /** Chunks that answer. */
   readonly chunks: number
   /** Bytes of the source files of the documents that answer. */
   readonly bytes: number
   readonly updatedAtMs: number
+}
+
+/** An index over several segments: derived, and built again when it is lost. */
+export interface IndexPart {
+  readonly segment: SegmentName
+  readonly chunks: number
+  readonly holds: readonly Held[]
 }
 
 export interface DocumentRow {

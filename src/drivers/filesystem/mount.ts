@@ -1,5 +1,6 @@
 import { inverseDocumentFrequency, lengthNorm, saturation } from '../../base/bm25.ts'
 import type { Hit, IndexQuery, MountedSegment, TermStatistics } from '../../store/index.ts'
+import type { Origins } from '../../store/origins.ts'
 import type { Near } from '../../store/vectors.ts'
 import type { Postings, Segment } from './segment.ts'
 import { writeUnit } from './segment-build.ts'
@@ -21,18 +22,19 @@ export class Mount {
   readonly #scores: Float64Array
   readonly #postings: Postings
 
-  constructor(segments: readonly { readonly segment: Segment; readonly removed: MountedSegment['removed'] }[]) {
+  constructor(segments: readonly Mounted[]) {
     const parts: Part[] = []
     let chunks = 0
     let live = 0
     let length = 0
-    for (const { segment, removed } of segments) {
+    for (const { segment, removed, origins } of segments) {
       const answering = liveChunks(segment, removed)
       const part = {
         segment,
         base: chunks,
         live: answering,
         removed: answering?.filter((one) => one === 0).length ?? 0,
+        origins,
       }
       parts.push(part)
       chunks += segment.chunks
@@ -148,9 +150,17 @@ export class Mount {
   #hits(top: Top): Hit[] {
     return top.sorted().map(({ number, score }) => {
       const part = this.#parts.findLast(({ base, segment }) => base <= number && number < base + segment.chunks)
-      return { segment: part?.segment.name ?? '', chunk: number - (part?.base ?? 0), score }
+      const chunk = number - (part?.base ?? 0)
+      return { ...(part?.origins?.of(chunk) ?? { segment: part?.segment.name ?? '', chunk }), score }
     })
   }
+}
+
+export interface Mounted {
+  readonly segment: Segment
+  readonly removed: MountedSegment['removed']
+  /** Where its chunks stand for those of others. */
+  readonly origins: Origins | undefined
 }
 
 interface Part {
@@ -161,6 +171,7 @@ interface Part {
   readonly live: Uint8Array | undefined
   /** How many were. */
   readonly removed: number
+  readonly origins: Origins | undefined
 }
 
 function liveChunks(segment: Segment, removed: MountedSegment['removed']): Uint8Array | undefined {
