@@ -1,7 +1,7 @@
 /** The OpenAI client for Node asks vector stores. */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
-import OpenAI, { BadRequestError, NotFoundError, PermissionDeniedError } from 'openai'
+import OpenAI, { AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError } from 'openai'
 import { ADMIN_KEY, startHouse, type RunningHouse } from '../kit/house.ts'
 import { DOCUMENTS, QUESTION } from './material.ts'
 
@@ -65,4 +65,19 @@ suite('OpenAI for Node: vector stores', () => {
     assert.ok((await reader.vectorStores.search('handbook', { query: QUESTION })).data.length > 0)
     await assert.rejects(reader.vectorStores.delete('handbook'), PermissionDeniedError)
   })
+})
+
+test('of several gateways each passes vector stores on to the process that keeps them', async () => {
+  const house = await startHouse({ documents: DOCUMENTS, config: { gateways: 2 } })
+  try {
+    const client = new OpenAI({ baseURL: `${house.url}/v1`, apiKey: ADMIN_KEY, maxRetries: 0 })
+    for (let time = 0; time < 4; time++) {
+      const page = await client.vectorStores.search('handbook', { query: QUESTION })
+      assert.match(page.data[0]?.content[0]?.text ?? '', /Maren Holt/)
+    }
+    const stranger = new OpenAI({ baseURL: `${house.url}/v1`, apiKey: 'hw_wrong', maxRetries: 0 })
+    await assert.rejects(stranger.vectorStores.search('handbook', { query: QUESTION }), AuthenticationError)
+  } finally {
+    await house.stop()
+  }
 })

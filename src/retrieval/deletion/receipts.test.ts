@@ -7,6 +7,7 @@ import { silentLog } from '../../base/log.ts'
 import { seededRandom } from '../../base/random.ts'
 import { Analyzer } from '../../base/words.ts'
 import type { Index } from '../../store/index.ts'
+import { put } from '../../store/rows.ts'
 import { collectionKey, COLLECTIONS } from '../document.ts'
 import { Collections } from '../ingest/collections.ts'
 import { rewrite } from '../ingest/compact.ts'
@@ -129,4 +130,24 @@ test('a document read again is another one: the receipt becomes final all the sa
   ])
   assert.ok((await rows.get(COLLECTIONS, collectionKey('c'))) !== undefined)
   assert.ok(isReceipt(await deletions.status('c', receipt.id)).finalAtMs !== undefined)
+})
+
+test('bytes are gone once no part made of its segment holds them', async () => {
+  const { deletions, rows, compact } = await open()
+  const receipt = isReceipt(await deletions.remove('c', 'gone'))
+  const partOf = async (holds: readonly { segment: string; first: number; count: number }[]): Promise<void> => {
+    const stored = await rows.get(COLLECTIONS, collectionKey('c'))
+    assert.ok(stored !== undefined)
+    await rows.commit([
+      put(COLLECTIONS, collectionKey('c'), { ...stored.row, parts: [{ segment: 'part', chunks: 1, holds }] }),
+    ])
+  }
+  await compact()
+  await partOf([{ segment: receipt.segment, first: 0, count: 2 }])
+  assert.equal(isReceipt(await deletions.status('c', receipt.id)).finalAtMs, undefined)
+  await partOf([{ segment: receipt.segment, first: 0, count: 1 }])
+  assert.ok(
+    isReceipt(await deletions.status('c', receipt.id)).finalAtMs !== undefined,
+    'those of another document may stay',
+  )
 })

@@ -130,7 +130,7 @@ export class Deletions {
       gone.add('fullText')
       gone.add('vectors')
     }
-    if (!(await this.#hasSegment(row))) gone.add('bytes')
+    if (!(await this.#hasBytes(row))) gone.add('bytes')
     const nowMs = clock.wallMs()
     const goneAtMs: { [P in Place]?: number } = { ...row.goneAtMs }
     for (const place of gone) goneAtMs[place] ??= nowMs
@@ -165,8 +165,16 @@ export class Deletions {
     return !mounted.removed.some(({ first, count }) => first <= firstChunk && first + count >= firstChunk + chunkCount)
   }
 
-  async #hasSegment({ segment }: DeletionRow): Promise<boolean> {
-    return (await this.#dependencies.index.segments()).includes(segment)
+  /** A file of the index holds its words and vectors: its segment's own, or a part made of it. */
+  async #hasBytes({ collection, segment, firstChunk, chunkCount }: DeletionRow): Promise<boolean> {
+    const { rows, index } = this.#dependencies
+    if ((await index.segments()).includes(segment)) return true
+    const { parts = [] } = (await rows.get(COLLECTIONS, collectionKey(collection)))?.row ?? {}
+    return parts
+      .flatMap(({ holds }) => holds)
+      .some(
+        (run) => run.segment === segment && run.first < firstChunk + chunkCount && firstChunk < run.first + run.count,
+      )
   }
 
   /** Whether the index still finds it by its own words. */
