@@ -92,10 +92,14 @@ export const ERRORS = {
   data_unusable: { kind: 'fault', status: 503, sentence: 'The data folder {path} cannot be used: {reason}.', remedy: 'Make it writable, put a backup back if it is damaged, or set HEADWORKS_DATA to another folder.' },
   server_absent: { kind: 'busy', status: 503, sentence: 'No Headworks answers at {address}.', remedy: 'Start it with `npm start`, or set HEADWORKS_LISTEN to where it runs.' },
 
+  // Embeddings
+  embedding_changed: { kind: 'caller', status: 409, sentence: 'The collection "{collection}" cannot go on with its vectors: {reason}.', remedy: 'Put the former model back, or embed the collection anew beside the present one: `npx headworks collections generations create {collection}`.' },
+  generation_not_ready: { kind: 'caller', status: 409, sentence: 'The generation {generation} of "{collection}" cannot be taken: {reason}.', remedy: 'Look at it with `npx headworks collections generations list {collection}`.' },
+
   // Reading documents
   document_unreadable: { kind: 'caller', status: 422, sentence: 'The document cannot be read: {reason}.', remedy: 'Check that it opens in its own program, then ingest again.' },
   document_too_large: { kind: 'caller', status: 422, sentence: 'The document is larger than {limitBytes} bytes{detail}.', remedy: 'Split it.' },
-  document_unsupported: { kind: 'caller', status: 422, sentence: 'Files of the type {type} cannot be read.', remedy: 'Markdown, text, HTML, PDF and DOCX can.' },
+  document_unsupported: { kind: 'caller', status: 422, sentence: 'Files of the type {type} cannot be read.', remedy: 'Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON, EPUB, e-mail and source code can.' },
   document_empty: { kind: 'caller', status: 422, sentence: 'The document has no text{detail}.', remedy: 'A scanned document needs text recognition first.' },
   document_timeout: { kind: 'caller', status: 422, sentence: 'Reading the document took longer than {limitMs} ms.', remedy: 'Split it.' },
 } as const satisfies Record<string, Entry>

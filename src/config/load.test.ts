@@ -46,6 +46,8 @@ test('a name given by the user replaces the default of that name', async () => {
     sources: [{ path: '/house/mine' }],
     recallSample: 0.01,
     recallTarget: 0.95,
+    embedding: 'lsa',
+    context: 'none',
   })
 })
 

@@ -14,8 +14,15 @@ export interface Finding {
 
 type Named = ReadonlyMap<string, { readonly [field: string]: unknown }>
 
-/** The kinds of engines that do one thing; of others it is known only by asking them. */
-const OPERATION_OF_KIND: { readonly [kind: string]: string } = { anthropic: 'chat', reader: 'chat', lexical: 'rerank' }
+/** What kinds of engines do, where that is known without asking them. */
+const OPERATIONS_OF_KIND: { readonly [kind: string]: readonly string[] } = {
+  anthropic: ['chat'],
+  reader: ['chat'],
+  lexical: ['rerank'],
+  tei: ['embed', 'rerank'],
+  ollama: ['embed'],
+  onnx: ['embed'],
+}
 
 /** Whose engines are at a provider unless they have a `url`. */
 const PROVIDER_OF_KIND: { readonly [kind: string]: string } = { openai: 'OpenAI', anthropic: 'Anthropic' }
@@ -32,6 +39,7 @@ export function findMisnamed(root: unknown): Finding[] {
     ...fallbacksOf(models, workflows, engines),
     ...routingsOf(models),
     ...timeoutsOf(models),
+    ...embeddingsOf(collections, models, engines),
     ...workflowsOf(workflows, models, collections, engines),
   ]
 }
@@ -149,6 +157,36 @@ function* timeoutsOf(models: Named): Generator<Finding> {
   }
 }
 
+/** Fields that name a model, what it must serve, and what they may say instead. */
+const CALLED_BY_WORKFLOWS: readonly (readonly [field: string, operation: string, ...others: string[]])[] = [
+  ['model', 'chat'],
+  ['rerank', 'rerank', 'none'],
+  ['rewrite', 'chat', 'none', 'terms'],
+  ['groundedness', 'chat', 'none', 'lexical'],
+]
+
+function* embeddingsOf(collections: Named, models: Named, engines: Named): Generator<Finding> {
+  for (const [name, collection] of collections) {
+    for (const [field, operation, others] of [
+      ['embedding', 'embed', ['lsa', 'none']],
+      ['context', 'chat', ['none']],
+    ] as const) {
+      const model = collection[field]
+      if (typeof model !== 'string' || others.some((other) => other === model)) continue
+      const path = ['collections', name, field]
+      if (!models.has(model))
+        yield { path, of: 'value', wrong: 'names no model', remedy: among(model, models, '`models:`') }
+      else if (!canServe(models.get(model), operation, engines))
+        yield {
+          path,
+          of: 'value',
+          wrong: operation === 'embed' ? 'names a model that cannot embed' : 'names a model that cannot answer',
+          remedy: `Name a model that serves ${operation}, or write ${others.map((other) => `\`${other}\``).join(' or ')}.`,
+        }
+    }
+  }
+}
+
 function* workflowsOf(workflows: Named, models: Named, collections: Named, engines: Named): Generator<Finding> {
   for (const [name, workflow] of workflows) {
     const at = (field: string): Path => ['workflows', name, field]
@@ -169,12 +207,9 @@ function* workflowsOf(workflows: Named, models: Named, collections: Named, engin
         remedy: among(collection, collections, '`collections:`'),
       }
     }
-    for (const [field, operation] of [
-      ['model', 'chat'],
-      ['rerank', 'rerank'],
-    ] as const) {
+    for (const [field, operation, ...others] of CALLED_BY_WORKFLOWS) {
       const model = workflow[field]
-      if (typeof model !== 'string' || (field === 'rerank' && model === 'none')) continue
+      if (typeof model !== 'string' || others.includes(model)) continue
       const path = at(field)
       if (!models.has(model)) {
         const wrong = workflows.has(model) ? 'names a workflow' : 'names no model'
@@ -198,9 +233,9 @@ function canServe(
 ): boolean {
   const operations = listOf(model?.['deployments']).map((deployment) => {
     const kind = engines.get(String(fieldsOf(deployment)?.['engine']))?.['kind']
-    return OPERATION_OF_KIND[String(kind)]
+    return OPERATIONS_OF_KIND[String(kind)]
   })
-  return operations.length === 0 || operations.some((one) => one === undefined || one === operation)
+  return operations.length === 0 || operations.some((one) => one === undefined || one.includes(operation))
 }
 
 function among(name: string, known: Named, where: string): string {

@@ -50,11 +50,26 @@ test('fields of later versions are refused, not ignored', async () => {
 store: { kind: sqlite }
 blobs: { kind: filesystem }
 engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: bedrock } }
-collections: { c: { embedding: embed, targets: { recallAt10: 0.9 } } }
+collections: { c: { targets: { recallAt10: 0.9 } } }
 workflows: { w: { collection: c, prompt: answer@production } }
 `)
-  assert.equal(lines.length, 8, lines.join('\n'))
+  assert.equal(lines.length, 7, lines.join('\n'))
   for (const line of lines) assert.match(line, /is not available in this version/)
+})
+
+test('a collection is embedded by a model that can', async () => {
+  const file = (embedding: string): string =>
+    `engines: { o: { kind: ollama, url: 'http://h' }, a: { kind: reader } }
+models: { minilm: { deployments: [{ engine: o, model: m }] }, chat: { deployments: [{ engine: a, model: c }] } }
+collections: { c: { embedding: ${embedding} } }
+`
+  matches(await problemsOf(file('minilmm')), /embedding = "minilmm" names no model \| Did you mean "minilm"/)
+  matches(
+    await problemsOf(file('minilm, context: minilm')),
+    /context = "minilm" names a model that cannot answer \| Name a model that serves chat, or write `none`/,
+  )
+  matches(await problemsOf(file('chat')), /embedding = "chat" names a model that cannot embed/)
+  matches(await problemsOf(file('7')), /embedding = 7 is not a text/)
 })
 
 test('a number of gateways that makes no sense is refused', async () => {
@@ -80,7 +95,7 @@ test('missing fields say what to add', async () => {
     await problemsOf(
       'engines: { e: { url: x } }\nmodels: { m: {} }\nworkflows: { w: {} }\ncollections: { c: { sources: [{}] } }',
     ),
-    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, reader, lexical/,
+    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, tei, ollama, onnx, reader, lexical/,
     /models\.m\.deployments is missing \| Add it: a list/,
     /collections\.c\.sources\[0\]\.path is missing/,
     /workflows\.w\.collection is missing \| Add it: a text\. Name of the collection/,
@@ -137,6 +152,14 @@ test('names that must exist, circles, clashes and unfit models are found', async
   )
   matches(await problemsOf('workflows: { w: { collection: handbook, model: lexical } }'), /cannot answer/)
   matches(await problemsOf('workflows: { w: { collection: handbook, rerank: reader } }'), /cannot rerank/)
+  for (const field of ['rewrite', 'groundedness']) {
+    matches(await problemsOf(`workflows: { w: { collection: handbook, ${field}: reder } }`), /Did you mean "reader"/)
+    matches(await problemsOf(`workflows: { w: { collection: handbook, ${field}: lexical2 } }`), /names no model/)
+  }
+  matches(await problemsOf('workflows: { w: { collection: handbook, rewrite: lexical } }'), /cannot answer/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, evidenceMin: 2 } }'), /evidenceMin = 2/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, policy: { tools: all } } }'), /policy\.tools/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, policy: { hosts: ["https://x"] } } }'), /hosts/)
   matches(
     await problemsOf('workflows: { reader: { collection: handbook } }'),
     /1:14 workflows\.reader has the name of a model/,

@@ -2,6 +2,7 @@ import { refuse, type Refusal } from '../base/errors.ts'
 import { mayRead } from '../guard/bindings.ts'
 import type { Principal } from '../guard/principal.ts'
 import { collectionKey, COLLECTIONS, type CollectionRow } from '../retrieval/document.ts'
+import { storageOf } from '../retrieval/generation/row.ts'
 import { type Access, maySeeCollection } from '../retrieval/search/access.ts'
 import type { Rows } from '../store/rows.ts'
 
@@ -17,12 +18,19 @@ export function accessOf(principal: Principal | undefined): Access {
   return principal?.role === 'admin' && tenant === undefined ? 'all' : { tenant }
 }
 
-export const maySee = (principal: Principal | undefined, collection: string, ownerOf: OwnerOf): boolean =>
-  principal !== undefined &&
-  (principal.role === 'admin' || mayRead(principal.bindings, collection)) &&
-  maySeeCollection(accessOf(principal), ownerOf(collection))
+/** By the collection's name; `name@g2` is one of its generations. What stands in the store under a name
+ *  with a slash is nobody's to ask for. */
+export function maySee(principal: Principal | undefined, name: string, ownerOf: OwnerOf): boolean {
+  const [collection = ''] = name.split('@', 1)
+  return (
+    principal !== undefined &&
+    !name.includes('/') &&
+    (principal.role === 'admin' || mayRead(principal.bindings, collection)) &&
+    maySeeCollection(accessOf(principal), ownerOf(collection))
+  )
+}
 
-/** `collection_unknown`. */
+/** As it is stored: the row's name is that of the generation. `collection_unknown`. */
 export async function findCollection(
   rows: Rows,
   principal: Principal | undefined,
@@ -30,7 +38,7 @@ export async function findCollection(
   ownerOf: OwnerOf,
 ): Promise<CollectionRow | Refusal> {
   const stored = maySee(principal, collection, ownerOf)
-    ? await rows.get(COLLECTIONS, collectionKey(collection))
+    ? await rows.get(COLLECTIONS, collectionKey(await storageOf(rows, collection)))
     : undefined
   return stored?.row ?? refuse('collection_unknown', { collection })
 }

@@ -10,6 +10,8 @@ import {
   DOCUMENTS,
   type DocumentRow,
 } from '../retrieval/document.ts'
+import { SPACES, spaceKey } from '../retrieval/embedding/port.ts'
+import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
 import { maySeeDocument } from '../retrieval/search/access.ts'
 import { getAll, scanAll, type Rows } from '../store/rows.ts'
 import { accessOf, findCollection, maySee, type OwnerOf } from './access.ts'
@@ -35,8 +37,11 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
       role: 'user',
       async answer({ principal }) {
         const collections: Json[] = []
-        for await (const { row } of scanAll(rows, COLLECTIONS))
-          if (maySee(principal, row.name, ownerOf)) collections.push(shownCollection(row))
+        for await (const { row } of scanAll(rows, COLLECTIONS)) {
+          const name = collectionOf(row.name)
+          if (maySee(principal, name, ownerOf) && (await storageOf(rows, name)) === row.name)
+            collections.push(await shownCollection(rows, name, row))
+        }
         return ok({ collections })
       },
     },
@@ -46,10 +51,11 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
       summary: 'One collection, with what was measured of it: recall, freshness, completeness.',
       role: 'user',
       async answer({ params, principal }) {
-        const stored = await findCollection(rows, principal, params['collection'] ?? '', ownerOf)
+        const { collection = '' } = params
+        const stored = await findCollection(rows, principal, collection, ownerOf)
         return stored instanceof Refusal
           ? stored
-          : ok({ ...shownCollection(stored), quality: await quality(stored.name) })
+          : ok({ ...(await shownCollection(rows, collection, stored)), quality: await quality(collection) })
       },
     },
     {
@@ -94,12 +100,10 @@ async function document(
 ): Promise<Answer | Refusal> {
   const collection = params['collection'] ?? ''
   const id = params['document'] ?? ''
-  const stored = await rows.get(DOCUMENTS, documentKey(collection, id))
-  if (
-    stored === undefined ||
-    !maySee(principal, collection, ownerOf) ||
-    !maySeeDocument(accessOf(principal), stored.row)
-  )
+  const stored = maySee(principal, collection, ownerOf)
+    ? await rows.get(DOCUMENTS, documentKey(await storageOf(rows, collection), id))
+    : undefined
+  if (stored === undefined || !maySeeDocument(accessOf(principal), stored.row))
     return refuse('not_found', { what: 'document', id })
   const chunks = await getAll(rows, CHUNKS, chunkKeys(stored.row))
   // Between chunks lies only white space, which is put back so that ranges keep their meaning.
@@ -108,15 +112,13 @@ async function document(
   return ok({ ...shownDocument(stored.row), text })
 }
 
-const shownCollection = ({
-  name,
-  documents: count,
-  chunks,
-  bytes,
-  segments,
-  updatedAtMs,
-}: CollectionRow): JsonObject => ({
-  name,
+/** A model's name, or `lsa` for directions fitted on its own texts; null: it is searched by words alone. */
+async function shownCollection(rows: Rows, name: string, row: CollectionRow): Promise<JsonObject> {
+  const stored = row.space === undefined ? undefined : await rows.get(SPACES, spaceKey(row.name, row.space))
+  return { name, ...countsOf(row), embedding: stored === undefined ? null : { ...stored.row.space } }
+}
+
+const countsOf = ({ documents: count, chunks, bytes, segments, updatedAtMs }: CollectionRow): JsonObject => ({
   documents: count,
   chunks,
   bytes,

@@ -27,7 +27,7 @@ export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDepend
         const { collection = '', document = '' } = params
         const found = await findCollection(rows, principal, collection, ownerOf)
         if (found instanceof Refusal) return found
-        const stored = await rows.get(DOCUMENTS, documentKey(collection, document))
+        const stored = await rows.get(DOCUMENTS, documentKey(found.name, document))
         if (stored === undefined || !maySeeDocument(accessOf(principal), stored.row))
           return refuse('not_found', { what: 'document', id: document })
         const receipt = await deletions.remove(collection, document)
@@ -59,12 +59,17 @@ export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDepend
 /** What a receipt says of places that are out of reach, or do not exist. */
 const BEYOND: readonly JsonObject[] = [
   { where: 'answerCache', why: 'There is none: answers are not kept.' },
+  {
+    where: 'embeddingCache',
+    why: 'Vectors and sentences made of its passages stay under a hash of the text until others take their place.',
+  },
   { where: 'store', why: 'Pages of the database that held its text are free, and are overwritten by what comes.' },
   { where: 'backups', why: 'Copies of the data folder made before the deletion still hold it.' },
 ]
 
 function receiptJson({ id, collection, document, uri, contentHash, ...row }: DeletionRow): JsonObject {
-  const { requestedAtMs, goneAtMs, finalAtMs, segment } = row
+  const { requestedAtMs, goneAtMs, finalAtMs, copies } = row
+  const segments = copies.map(({ segment }) => segment).join(', ')
   const time = (atMs: number | undefined): string | null => (atMs === undefined ? null : new Date(atMs).toISOString())
   const waits = goneAtMs.bytes === undefined
   return {
@@ -82,7 +87,7 @@ function receiptJson({ id, collection, document, uri, contentHash, ...row }: Del
         ? [
             {
               where: 'bytes',
-              why: `Its words and vectors stand in ${segment} until that is rewritten; they are not searched.`,
+              why: `Its words and vectors stand in ${segments} until that is rewritten; they are not searched.`,
             },
           ]
         : []),

@@ -28,6 +28,20 @@ export function cursorOf(query: URLSearchParams): Cursor | Refusal {
   }
 }
 
+/** The page among `ids` in ascending order, of which there are few. `before` asks for the last ones ahead
+ *  of an entry. */
+export function pageAmong(
+  ids: readonly string[],
+  { limit, descending, after, before }: Cursor,
+): { readonly chosen: string[]; readonly more: boolean } {
+  const isPast = (id: string, mark: string): boolean => (descending ? id < mark : id > mark)
+  const left = (descending ? ids.toReversed() : ids).filter(
+    (id) => (after === undefined || isPast(id, after)) && (before === undefined || isPast(before, id)),
+  )
+  const chosen = before !== undefined && after === undefined ? left.slice(-limit) : left.slice(0, limit)
+  return { chosen, more: left.length > chosen.length }
+}
+
 /** Rows looked at in one go. */
 const SCANNED = 500
 

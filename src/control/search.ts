@@ -53,7 +53,7 @@ async function search(dependencies: SearchRouteDependencies, context: Context): 
   const span = trace.open('search')
   const { question, rerank, ...options } = asked
   const reranked = rerank === undefined ? {} : { rerank: rerankBy(dependencies, context, trace, rerank) }
-  const { passages, fusion } = await searchIn.search(collection.name, question, {
+  const { passages, fusion } = await searchIn.search(params['collection'] ?? '', question, {
     ...options,
     ...reranked,
     access: accessOf(principal),

@@ -11,6 +11,7 @@ import {
   DOCUMENTS,
   type DocumentRow,
 } from '../retrieval/document.ts'
+import { collectionOf } from '../retrieval/generation/row.ts'
 import { maySeeDocument } from '../retrieval/search/access.ts'
 import { getAll, type Rows } from '../store/rows.ts'
 import { accessOf, findCollection, type OwnerOf } from './access.ts'
@@ -42,7 +43,7 @@ export function vectorStoreFileRoutes(dependencies: VectorStoreFileDependencies)
       role: 'user',
       async answer(context) {
         const found = await findFile(dependencies, context)
-        return found instanceof Refusal ? found : ok(shown(found.collection.name, found.document))
+        return found instanceof Refusal ? found : ok(shown(collectionOf(found.collection.name), found.document))
       },
     },
     {
@@ -86,7 +87,7 @@ async function list(
     state === 'completed'
       ? await pageOf(rows, DOCUMENTS, collectionKey(collection.name), cursor, isSeen)
       : { chosen: [], more: false }
-  const data: Json[] = chosen.map((row) => shown(collection.name, row))
+  const data: Json[] = chosen.map((row) => shown(collectionOf(collection.name), row))
   return ok({
     object: 'list',
     data,
@@ -110,9 +111,9 @@ async function remove(dependencies: VectorStoreFileDependencies, context: Contex
   const found = await findFile(dependencies, context)
   if (found instanceof Refusal) return found
   const { collection, document } = found
-  const act = { action: 'document.remove', object: document.id, details: { collection: collection.name } }
+  const act = { action: 'document.remove', object: document.id, details: { collection: collectionOf(collection.name) } }
   const removed = await dependencies.audit.record(context.principal, act, () =>
-    dependencies.deletions.remove(collection.name, document.id),
+    dependencies.deletions.remove(collectionOf(collection.name), document.id),
   )
   if (removed instanceof Refusal) return removed
   return ok({ id: document.id, object: 'vector_store.file.deleted', deleted: true, headworks: { receipt: removed.id } })

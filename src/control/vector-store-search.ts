@@ -46,7 +46,7 @@ export async function searchVectorStore(
     access: accessOf(principal),
     ...(filter === undefined ? {} : { filter }),
   }
-  const answers = await Promise.all(queries.map((query) => search.search(collection.name, query, options)))
+  const answers = await Promise.all(queries.map((query) => search.search(params['id'] ?? '', query, options)))
   const found = joined(answers)
     .filter(({ relevance }) => relevance >= threshold)
     .slice(0, count)

@@ -6,11 +6,12 @@ import type { Random } from '../base/random.ts'
 import { PLAIN_NAME } from '../config/forms.ts'
 import type { Audit } from '../guard/audit.ts'
 import { collectionKey, COLLECTIONS, type CollectionRow } from '../retrieval/document.ts'
+import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
 import type { Search } from '../retrieval/search.ts'
-import { put, remove, type Rows, table } from '../store/rows.ts'
+import { put, remove, scanAll, type Rows, table } from '../store/rows.ts'
 import { findCollection, maySee, type OwnerOf } from './access.ts'
 import type { IngestRuns } from './ingests.ts'
-import { cursorOf, pageOf } from './openai-list.ts'
+import { cursorOf, pageAmong } from './openai-list.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
 import { searchVectorStore } from './vector-store-search.ts'
 
@@ -100,14 +101,19 @@ async function list(
 ): Promise<Answer | Refusal> {
   const cursor = cursorOf(query)
   if (cursor instanceof Refusal) return cursor
-  const isSeen = ({ name }: CollectionRow): boolean => maySee(principal, name, ownerOf)
-  const { chosen, more } = await pageOf(rows, COLLECTIONS, [], cursor, isSeen)
-  const data = await Promise.all(chosen.map((row) => shown(rows, row)))
+  const seen = new Map<string, CollectionRow>()
+  for await (const { row } of scanAll(rows, COLLECTIONS)) {
+    const id = collectionOf(row.name)
+    if (maySee(principal, id, ownerOf) && (await storageOf(rows, id)) === row.name) seen.set(id, row)
+  }
+  const { chosen, more } = pageAmong([...seen.keys()].toSorted(), cursor)
+  const listed = chosen.flatMap((id) => seen.get(id) ?? [])
+  const data = await Promise.all(listed.map((row) => shown(rows, row)))
   return ok({
     object: 'list',
     data,
-    first_id: chosen[0]?.name ?? null,
-    last_id: chosen.at(-1)?.name ?? null,
+    first_id: chosen[0] ?? null,
+    last_id: chosen.at(-1) ?? null,
     has_more: more,
   })
 }
@@ -150,11 +156,11 @@ async function update(
   if (found instanceof Refusal) return found
   if (!isObject(body)) return invalid('body', 'must be an object', 'Send {"name": ...}.')
   if (!isNone(body['expires_after'])) return invalid('expires_after', 'is not supported here', 'Leave it out.')
-  const former = await rows.get(VECTOR_STORES, [found.name])
-  const { name = found.name, metadata = {}, createdAtMs = found.updatedAtMs } = former?.row ?? {}
+  const former = await rows.get(VECTOR_STORES, [collectionOf(found.name)])
+  const { name = collectionOf(found.name), metadata = {}, createdAtMs = found.updatedAtMs } = former?.row ?? {}
   const described = readDescription(body, { name, metadata })
   if (described instanceof Refusal) return described
-  await rows.commit([put(VECTOR_STORES, [found.name], { ...described, createdAtMs })])
+  await rows.commit([put(VECTOR_STORES, [collectionOf(found.name)], { ...described, createdAtMs })])
   return ok(await shown(rows, found))
 }
 
@@ -164,7 +170,7 @@ async function drop(
 ): Promise<Answer | Refusal> {
   const found = await findCollection(rows, principal, params['id'] ?? '', ownerOf)
   if (found instanceof Refusal) return found
-  const id = found.name
+  const id = collectionOf(found.name)
   const act = { action: 'collection.drop', object: id, details: {} }
   const refusal = await audit.record(principal, act, () => ingest.dropCollection(id))
   if (refusal !== undefined) return refusal
@@ -194,14 +200,15 @@ function readDescription(
 }
 
 async function shown(rows: Rows, row: CollectionRow): Promise<JsonObject> {
-  const own = (await rows.get(VECTOR_STORES, [row.name]))?.row
+  const id = collectionOf(row.name)
+  const own = (await rows.get(VECTOR_STORES, [id]))?.row
   const updatedAt = Math.floor(row.updatedAtMs / 1000)
   return {
-    id: row.name,
+    id,
     object: 'vector_store',
     created_at: own === undefined ? updatedAt : Math.floor(own.createdAtMs / 1000),
     last_active_at: updatedAt,
-    name: own?.name ?? row.name,
+    name: own?.name ?? id,
     metadata: own?.metadata ?? {},
     status: 'completed',
     usage_bytes: row.bytes,

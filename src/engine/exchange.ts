@@ -1,6 +1,6 @@
-import { Fault, fault, reasonOf } from '../base/errors.ts'
+import { Fault, fault, reasonOf, Refusal } from '../base/errors.ts'
 import type { ClientHandler, ClientRequest, Exchange, Headers, HttpClient } from '../base/http.ts'
-import { isObject, type JsonObject, parseJson } from '../base/json.ts'
+import { isObject, type Json, type JsonObject, parseJson } from '../base/json.ts'
 import { engineFault, reasonFrom, type Upstream } from './fault.ts'
 import type { Attempt, ChatCall, ChatEnd, ChatSink } from './port.ts'
 import { type SseEvent, SseParser } from './sse.ts'
@@ -140,17 +140,34 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
 
 /** A JSON object of an engine, or undefined. */
 export function parseObject(bytes: Uint8Array): JsonObject | undefined {
-  const value = parseJson(bytes, { bytesMax: ANSWER_BYTES_MAX, depthMax: ANSWER_DEPTH_MAX })
+  const value = parseAny(bytes)
   return isObject(value) ? value : undefined
 }
 
+function parseAny(bytes: Uint8Array): Json | undefined {
+  const value = parseJson(bytes, { bytesMax: ANSWER_BYTES_MAX, depthMax: ANSWER_DEPTH_MAX })
+  return value instanceof Refusal ? undefined : value
+}
+
 /** One whole exchange. Rejects with a `Fault`. */
-export function askEngine(
+export async function askEngine(
   client: HttpClient,
   engine: string,
   request: ClientRequest,
   signal: AbortSignal,
 ): Promise<JsonObject> {
+  const answer = await askForJson(client, engine, request, signal)
+  if (isObject(answer)) return answer
+  throw fault('engine_garbled', { engine, reason: 'its answer is no JSON object' })
+}
+
+/** Likewise, of an engine that answers with any JSON. */
+export function askForJson(
+  client: HttpClient,
+  engine: string,
+  request: ClientRequest,
+  signal: AbortSignal,
+): Promise<Json> {
   const garbled = (reason: string): Fault => fault('engine_garbled', { engine, reason })
   return new Promise((resolve, reject) => {
     let upstream: Upstream = { status: 0, headers: {} }
@@ -171,9 +188,9 @@ export function askEngine(
         if (bytes > ANSWER_BYTES_MAX) give(garbled(`its answer is larger than ${ANSWER_BYTES_MAX} bytes`))
       },
       end: () => {
-        const answer = parseObject(Buffer.concat(chunks))
+        const answer = parseAny(Buffer.concat(chunks))
         if (upstream.status !== 200) return reject(engineFault(engine, upstream, answer))
-        return answer === undefined ? reject(garbled('its answer is no JSON object')) : resolve(answer)
+        return answer === undefined ? reject(garbled('its answer is no JSON')) : resolve(answer)
       },
       fail: (cause) => reject(fault('engine_unreachable', { engine, reason: cause.message }, cause)),
     })

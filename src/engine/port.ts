@@ -89,12 +89,23 @@ export interface EmbedCall extends CallContext {
   readonly signal: AbortSignal
   readonly model: string
   readonly inputs: readonly string[]
+  /** Wants to know what the engine says of the model as well. */
+  readonly describe?: boolean
 }
 
 export interface EmbedResult {
   /** One per input, in order. */
   readonly vectors: readonly Float32Array[]
+  /** Where `describe` was asked and the engine says anything. */
+  readonly facts?: EmbeddingFacts
   readonly usage?: Usage
+}
+
+/** What an engine says of an embedding model. */
+export interface EmbeddingFacts {
+  /** Of its weights. */
+  readonly revision?: string
+  readonly pooling?: string
 }
 
 /** Calls a logical model from within: what a workflow is given. Routing, fallback, deadlines and
@@ -118,3 +129,25 @@ export interface InnerRerank extends Inside {
   readonly query: string
   readonly documents: readonly string[]
 }
+
+/** Embeds with a logical model from within. Rejects with a `Fault`. */
+export type EmbedWith = (model: string, call: InnerEmbed) => Promise<Pick<EmbedResult, 'vectors' | 'facts'>>
+
+export interface InnerEmbed {
+  readonly signal: AbortSignal
+  readonly inputs: readonly string[]
+  readonly describe?: boolean
+  readonly span?: OpenSpan
+  /** Who pays; without it the house itself. */
+  readonly spending?: Spending
+}
+
+/** Has a logical model answer from within, as a whole: its text. Rejects with a `Fault`. The house pays. */
+export type AskWith = (
+  model: string,
+  call: {
+    readonly messages: readonly JsonObject[]
+    readonly outputTokensMax: number
+    readonly signal: AbortSignal
+  },
+) => Promise<string>

@@ -18,6 +18,8 @@ import { Keyring } from '../guard/keyring.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Pepper } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
+import { collectionOf } from '../retrieval/generation/row.ts'
+import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch } from '../retrieval/search.ts'
 import { HouseGateway } from './gateway.ts'
 import { inPackage } from './package.ts'
@@ -99,12 +101,16 @@ class RunningGateway {
       log,
       analyzer,
       store,
-      search: createSearch({
-        index: { search: (collection, query) => channel.call('match', { collection, query }) },
-        rows: store.rows,
-        analyzer,
-        ownerOf: (collection) => inForce.loaded.config.collections[collection]?.tenant,
-      }),
+      search: searchLive(
+        createSearch({
+          index: { search: (collection, query) => channel.call('match', { collection, query }) },
+          rows: store.rows,
+          analyzer,
+          questionVector: (collection, question) => channel.call('questionVector', { collection, question }),
+          ownerOf: (storage) => inForce.loaded.config.collections[collectionOf(storage)]?.tenant,
+        }),
+        store.rows,
+      ),
       explainNothing: (collection) => channel.call('explainNothing', collection),
       authenticate: (request) => known.principalOf(request),
       loadPrices: priceLoader(inPackage('catalogue/prices.json'), readFile),

@@ -7,9 +7,11 @@ import type { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { DistantStore } from '../drivers/sqlite/distant.ts'
 import type { DeploymentStatus } from '../engine/health.ts'
+import type { AskWith, EmbedWith } from '../engine/port.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Accounting, type BudgetWarning } from '../meter/accounting.ts'
+import type { Spending } from '../meter/spending.ts'
 import { type AlertInput, Alerts } from '../meter/alerts/alerts.ts'
 import type { Search } from '../retrieval/search.ts'
 import { checkedBudgetsOf } from './budgets.ts'
@@ -32,6 +34,11 @@ export interface GatewayParts {
   readonly loadPrices: LoadPrices
   readonly loadTokenizers: LoadTokenizers
   readonly loaded: LoadedConfig
+}
+
+export interface OwnCalls {
+  readonly embedWith: EmbedWith
+  readonly askWith: AskWith
 }
 
 export class HouseGateway {
@@ -92,6 +99,12 @@ export class HouseGateway {
 
   get handle(): Handler {
     return this.#gateway.handle
+  }
+
+  /** Calls of the models in force on the account of the house, outside of any request. */
+  get ownCalls(): OwnCalls {
+    const account = (requestId: string, model: string): Spending => this.#accounting.spending(requestId, { model })
+    return { embedWith: this.#models.embedWith(account), askWith: this.#models.askWith(account) }
   }
 
   get inFlight(): number {

@@ -21,6 +21,7 @@ import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
 import { isOfCollections } from '../control/vector-stores.ts'
+import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
@@ -141,12 +142,13 @@ class RunningHouse implements House {
       data: config.data,
       entry,
       store,
+      blobs: await openBlobs({ folder: join(config.data, 'blobs'), sweep: true }),
+      collections: () => this.#loaded.config.collections,
       analyzer,
       clock,
       random,
       log,
       onEvent,
-      settingsOf: (collection) => this.#loaded.config.collections[collection],
     }))
     const sessions = new Sessions(clock, random)
     const gateway = (this.#gateway = await HouseGateway.open({
@@ -161,6 +163,7 @@ class RunningHouse implements House {
       loadTokenizers: this.#parts.loadTokenizers,
       loaded: this.#loaded,
     }))
+    library.connect(gateway.ownCalls)
     const running = new Set([MAIN_NODE, ...gatewayNodes(config.gateways)])
     const left = await gateway.accounting.takeOver(running)
     if (left.length > 0)
@@ -266,6 +269,8 @@ class RunningHouse implements House {
         store: store.answer,
         match: ({ collection, query }: { readonly collection: string; readonly query: IndexQuery }) =>
           library.match(collection, query),
+        questionVector: ({ collection, question }: { readonly collection: string; readonly question: string }) =>
+          library.questionVector(collection, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
       },
       recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,
@@ -308,7 +313,7 @@ class RunningHouse implements House {
       ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
-      ...traceRoutes(store.events),
+      ...traceRoutes(store.events, store.rows),
       ...usage.routes,
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
@@ -349,6 +354,7 @@ class RunningHouse implements House {
       const loaded = applyReload(this.#loaded, after)
       await this.#gateway?.load(loaded)
       this.#loaded = loaded
+      this.#library?.reconfigured()
       await this.#gateways?.configure()
       onEvent({ step: 'reloaded', ...plan })
       if (plan.applied.some((path) => path.startsWith('collections')))

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
-import { reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
+import { fault, reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -19,9 +19,22 @@ import { Deletions } from '../retrieval/deletion/receipts.ts'
 import { QualityBook } from '../retrieval/recall/book.ts'
 import { FreshnessWatch } from '../retrieval/recall/progress.ts'
 import { RecallSampler } from '../retrieval/recall/sampler.ts'
+import { Contexts } from '../retrieval/embedding/context.ts'
+import { EmbeddingCache } from '../retrieval/embedding/cache.ts'
+import { Embeddings } from '../retrieval/embedding/embeddings.ts'
+import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
+import { Vectors } from '../retrieval/embedding/vectors.ts'
+import type { Generations } from '../retrieval/generation/generations.ts'
+import { Questions } from '../retrieval/generation/questions.ts'
+import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
+import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
+import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
+import type { OpenSpan } from '../trace/trace.ts'
+
+import type { OwnCalls } from './gateway.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
  *  documents in another, truth in the store. */
@@ -30,16 +43,15 @@ export interface LibraryParts {
   readonly data: string
   readonly entry: string
   readonly store: SqliteStore
+  readonly blobs: Blobs
+  /** Of the configuration in force. */
+  readonly collections: () => Config['collections']
   readonly analyzer: Analyzer
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
   readonly onEvent: (event: HouseEvent) => void
-  /** What the configuration in force says of a collection. */
-  readonly settingsOf: (collection: string) => CollectionSettings | undefined
 }
-
-type CollectionSettings = Config['collections'][string]
 
 /** Of collections that the configuration does not name. */
 const RECALL_SAMPLE = 0.01
@@ -54,6 +66,10 @@ export class Library {
   readonly search: Search
   readonly ingest: Ingest
   readonly deletions: Deletions
+  readonly #embeddings: Embeddings
+  readonly #questions = new Questions()
+  /** Collections are mounted before there are models to call. */
+  readonly #models = Promise.withResolvers<OwnCalls>()
   readonly #index: Index
   readonly #book: QualityBook
   readonly #sampler: RecallSampler
@@ -66,7 +82,7 @@ export class Library {
   #turn = 0
   #reading: Promise<void> = Promise.resolve()
 
-  private constructor({ data, entry, store, analyzer, clock, random, log, onEvent, settingsOf }: LibraryParts) {
+  private constructor({ data, entry, store, blobs, collections, analyzer, clock, random, log, onEvent }: LibraryParts) {
     const segments = join(data, 'index')
     const child = { entry, arguments: [segments], clock, log }
     this.#log = log
@@ -80,7 +96,7 @@ export class Library {
       clock,
       rows: store.rows,
       alerts: new Alerts({ clock, random, rows: store.rows }),
-      targetOf: (collection) => settingsOf(collection)?.recallTarget ?? RECALL_TARGET,
+      targetOf: (collection) => collections()[collectionOf(collection)]?.recallTarget ?? RECALL_TARGET,
       onTrouble,
     })
     this.#sampler = new RecallSampler({
@@ -89,12 +105,38 @@ export class Library {
       index: this.#index,
       rows: store.rows,
       book: this.#book,
-      shareOf: (collection) => settingsOf(collection)?.recallSample ?? RECALL_SAMPLE,
+      shareOf: (collection) => collections()[collectionOf(collection)]?.recallSample ?? RECALL_SAMPLE,
       onTrouble,
     })
-    const ownerOf = (collection: string): string | undefined => settingsOf(collection)?.tenant
-    this.search = createSearch({ index: this.#sampler, rows: store.rows, analyzer, ownerOf })
+    const ownerOf = (collection: string): string | undefined => collections()[collectionOf(collection)]?.tenant
+    const questionVector: Library['questionVector'] = (...asked) => this.questionVector(...asked)
+    const search = createSearch({ index: this.#sampler, rows: store.rows, analyzer, questionVector, ownerOf })
+    this.search = this.#questions.listening(searchLive(search, store.rows))
+    this.#models.promise.catch(() => {})
+    this.#embeddings = new Embeddings({
+      rows: store.rows,
+      blobs,
+      vectors: new Vectors(blobs),
+      cache: new EmbeddingCache(store.rows),
+      folding: worker,
+      embedWith: async (model, call) => await (await this.#models.promise).embedWith(model, call),
+      analyzer,
+      clock,
+      random,
+      log,
+      choice: (collection) => choiceOf(collections()[collection]),
+    })
     this.ingest = createIngest({
+      embeddings: this.#embeddings,
+      contexts: new Contexts({
+        rows: store.rows,
+        clock,
+        askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
+        model: (collection) => {
+          const { context = 'none' } = collections()[collection] ?? {}
+          return context === 'none' ? undefined : context
+        },
+      }),
       rows: store.rows,
       queue: store.queue,
       index: this.#index,
@@ -132,7 +174,7 @@ export class Library {
   /** What was measured of collections that are gone, or long ago. */
   async #forget(): Promise<void> {
     const known = new Set<string>()
-    for await (const { row } of scanAll(this.#rows, COLLECTIONS)) known.add(row.name)
+    for await (const { row } of scanAll(this.#rows, COLLECTIONS)) known.add(collectionOf(row.name))
     await this.#book.prune((collection) => known.has(collection))
   }
 
@@ -152,10 +194,11 @@ export class Library {
 
   /** How well a collection answers, by what was measured, and whether it answers from all it holds. */
   async quality(collection: string): Promise<JsonObject> {
+    const storage = await storageOf(this.#rows, collection)
     const [figures, stored, searchable] = await Promise.all([
-      this.#book.figures(collection),
-      this.#rows.get(COLLECTIONS, collectionKey(collection)),
-      this.#index.statistics(collection, []).then(
+      this.#book.figures(collectionOf(storage)),
+      this.#rows.get(COLLECTIONS, collectionKey(storage)),
+      this.#index.statistics(storage, []).then(
         ({ chunks }) => chunks,
         () => 0,
       ),
@@ -164,12 +207,38 @@ export class Library {
     return { ...figures, completeness: { documents, chunks, searchableChunks: searchable } }
   }
 
+  /** As `Embeddings.question`. */
+  questionVector(collection: string, question: string, span?: OpenSpan): Promise<Float32Array | undefined> {
+    return this.#embeddings.question(collection, question, span === undefined ? {} : { span })
+  }
+
+  get generations(): Generations {
+    const { generations } = this.ingest
+    if (generations === undefined) throw fault('internal', { reason: 'the ingest was made without embeddings' })
+    return generations
+  }
+
+  /** What was asked of a collection lately, newest first. */
+  recentQuestions(collection: string): readonly string[] {
+    return this.#questions.recent(collection)
+  }
+
+  /** From now on there are models to embed with. */
+  connect(calls: OwnCalls): void {
+    this.#models.resolve(calls)
+  }
+
+  /** A configuration was put in force: whether models are what they were is looked at anew. */
+  reconfigured(): void {
+    this.#embeddings.forget()
+  }
+
   /** Why a search of the collection found nothing, as a sentence for who asked. */
   async explainNothing(collection: string): Promise<string> {
     const reading = (await this.ingest.list(collection)).some(({ state }) => state === 'waiting' || state === 'running')
     if (reading)
       return `The collection "${collection}" is being read right now and holds nothing about this question yet. Ask again in a moment.`
-    const stored = await this.#rows.get(COLLECTIONS, collectionKey(collection))
+    const stored = await this.#rows.get(COLLECTIONS, collectionKey(await storageOf(this.#rows, collection)))
     if (stored === undefined || stored.row.chunks === 0)
       return `The collection "${collection}" is empty. Fill it with: npx headworks ingest ${collection} <folder>`
     return `The collection "${collection}" holds nothing about this question.`
@@ -193,6 +262,7 @@ export class Library {
   /** Ends the reading of documents; the run it was at goes on at the next start. */
   stop(): Promise<void> {
     this.#isStopped = true
+    this.#models.reject(fault('stopping', {}))
     this.#stopped.resolve()
     return this.ingest.stop()
   }
@@ -240,3 +310,10 @@ export class Library {
     }
   }
 }
+
+/** One that the configuration does not name is as one that says nothing. */
+const choiceOf = (collection: Config['collections'][string] | undefined): EmbeddingChoice => ({
+  model: collection?.embedding ?? LSA,
+  passagePrefix: collection?.passagePrefix ?? '',
+  questionPrefix: collection?.questionPrefix ?? '',
+})

@@ -3,6 +3,7 @@ import { systemRandom as random } from '../base/random.ts'
 import type { OwnerOf } from '../control/access.ts'
 import { collectionRoutes } from '../control/collections.ts'
 import { deletionRoutes } from '../control/deletions.ts'
+import { generationRoutes } from '../control/generations.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import type { Route } from '../control/router.ts'
 import { searchRoutes } from '../control/search.ts'
@@ -30,6 +31,7 @@ export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteP
     ...searchRoutes({ ...shared, clock, search, rerank: gateway.rerank }),
     ...ingestRoutes(ingest),
     ...deletionRoutes({ ...shared, deletions }),
+    ...generationRoutes(library),
     ...vectorStoreRoutes({ ...shared, clock, random, search, ingest }),
     ...vectorStoreFileRoutes({ ...shared, deletions }),
   ]

@@ -1,4 +1,5 @@
 import type { Block, Chunk } from './document.ts'
+import { headingText } from './parse/extract.ts'
 
 /** Cuts a document into chunks along its structure.
  *
@@ -8,9 +9,10 @@ import type { Block, Chunk } from './document.ts'
 
 /** No chunk has more, by the estimate. */
 export const CHUNK_TOKENS_MAX = 512
-/** A heading begins a new chunk once the present one has this many. */
+/** A heading begins a new chunk once the present one has this many, and a last chunk of fewer takes
+ *  from the one before. */
 const CHUNK_TOKENS_LEAST = 256
-/** A last chunk of fewer joins the one before where both fit. */
+/** A chunk of fewer joins the one before where both fit. */
 const REMAINDER_TOKENS = 64
 
 const HEADING_DEPTH_MAX = 6
@@ -61,10 +63,13 @@ interface Atom {
   readonly tokens: number
   readonly headings: readonly string[]
   readonly isHeading: boolean
+  /** A table's header: nothing without the row after it. */
+  readonly leads: boolean
 }
 
 /** Chunks in reading order. They do not overlap, hold every character of every block but white
- *  space, and each is at most `CHUNK_TOKENS_MAX` long. */
+ *  space, and each is at most `CHUNK_TOKENS_MAX` long. What begins inside of a table has the table's
+ *  header row as its last heading. */
 export function chunk(text: string, blocks: readonly Block[]): Chunk[] {
   const packer = new Packer(text)
   const path: { readonly level: number; readonly text: string }[] = []
@@ -78,14 +83,28 @@ export function chunk(text: string, blocks: readonly Block[]): Chunk[] {
       headings = path.map((heading) => heading.text)
       packer.heading()
     }
-    for (const [start, end, tokens] of pieces(text, block)) packer.add({ start, end, tokens, headings, isHeading })
+    const { headerEnd = block.start } = block
+    const below = headerEnd > block.start ? [...headings, columnsOf(text, block.start, headerEnd)] : headings
+    for (const [start, end, tokens] of pieces(text, block)) {
+      const leads = start < headerEnd && end <= headerEnd
+      packer.add({ start, end, tokens, headings: start > block.start ? below : headings, isHeading, leads })
+    }
   }
   return packer.finish()
 }
 
+/** The first line of a table's header, without the bars around it. */
+const columnsOf = (text: string, start: number, end: number): string =>
+  headingText((text.slice(start, end).split(/[\r\n]/, 1)[0] ?? '').replace(/^[\s|]+|[\s|]+$/g, ''))
+
+interface Packed extends Chunk {
+  readonly tokens: number
+  readonly atoms: readonly Atom[]
+}
+
 class Packer {
   readonly #text: string
-  readonly #chunks: (Chunk & { readonly tokens: number })[] = []
+  readonly #chunks: Packed[] = []
   #atoms: Atom[] = []
   #tokens = 0
 
@@ -102,9 +121,9 @@ class Packer {
     const last = this.#atoms.at(-1)
     const gap = last === undefined ? 0 : estimateTokens(this.#text, last.end, atom.start)
     if (this.#tokens + gap + atom.tokens > CHUNK_TOKENS_MAX && last !== undefined) {
-      // Headings at the end belong to what follows.
+      // Headings at the end, also those of tables, belong to what follows.
       let keep = this.#atoms.length
-      while (keep > 0 && this.#atoms[keep - 1]?.isHeading) keep--
+      while (keep > 0 && (this.#atoms[keep - 1]?.isHeading || this.#atoms[keep - 1]?.leads)) keep--
       this.#end(keep > 0 ? keep : this.#atoms.length)
       return this.add(atom)
     }
@@ -114,41 +133,61 @@ class Packer {
 
   finish(): Chunk[] {
     this.#end(this.#atoms.length)
+    this.#balance()
     return this.#chunks.map(({ start, end, text, headings }) => ({ start, end, text, headings }))
   }
 
   /** Makes a chunk of the first `count` atoms and keeps the others. */
   #end(count: number): void {
-    const first = this.#atoms[0]
-    const last = this.#atoms[count - 1]
-    if (first === undefined || last === undefined) return
-    const rest = this.#atoms.slice(count)
-    const tokens = rest.length === 0 ? this.#tokens : estimateTokens(this.#text, first.start, last.end)
-    // The headings are those of what stands under them, not those half-way down.
-    const body = this.#atoms.find((atom) => !atom.isHeading) ?? last
-    this.#push(first.start, last.end, tokens, body.headings)
-    this.#atoms = rest
-    const kept = rest[0]
-    this.#tokens = kept === undefined ? 0 : estimateTokens(this.#text, kept.start, rest.at(-1)?.end)
+    const done = this.#atoms.slice(0, count)
+    if (done.length === 0) return
+    this.#atoms = this.#atoms.slice(count)
+    const packed = this.#pack(done)
+    const before = this.#chunks.at(-1)
+    const joined = before === undefined || packed.tokens >= REMAINDER_TOKENS ? undefined : this.#join(before, packed)
+    if (joined !== undefined) this.#chunks.pop()
+    this.#chunks.push(joined ?? packed)
+    const [first] = this.#atoms
+    this.#tokens = first === undefined ? 0 : estimateTokens(this.#text, first.start, this.#atoms.at(-1)?.end)
   }
 
-  #push(start: number, end: number, tokens: number, headings: readonly string[]): void {
-    const before = this.#chunks.at(-1)
-    if (before !== undefined && tokens < REMAINDER_TOKENS) {
-      const joined = before.tokens + estimateTokens(this.#text, before.end, start) + tokens
-      if (joined <= CHUNK_TOKENS_MAX) {
-        this.#chunks.pop()
-        this.#chunks.push({
-          start: before.start,
-          end,
-          text: this.#text.slice(before.start, end),
-          headings: before.headings,
-          tokens: joined,
-        })
-        return
-      }
+  #pack(atoms: readonly Atom[]): Packed {
+    const start = atoms[0]?.start ?? 0
+    const end = atoms.at(-1)?.end ?? start
+    // The headings are those of what stands under them, not those half-way down.
+    const headings = (atoms.find((atom) => !atom.isHeading) ?? atoms.at(-1))?.headings ?? []
+    const text = this.#text.slice(start, end)
+    return { start, end, text, headings, tokens: estimateTokens(this.#text, start, end), atoms }
+  }
+
+  /** Both as one, where that is not too long. */
+  #join(before: Packed, after: Packed): Packed | undefined {
+    if (before.tokens + after.tokens > CHUNK_TOKENS_MAX) return undefined
+    const joined = this.#pack([...before.atoms, ...after.atoms])
+    return joined.tokens <= CHUNK_TOKENS_MAX ? joined : undefined
+  }
+
+  /** A short end of a document joins the chunk before, or takes of the same section's text until
+   *  both are long enough. */
+  #balance(): void {
+    const last = this.#chunks.at(-1)
+    const before = this.#chunks.at(-2)
+    if (last === undefined || before === undefined || last.tokens >= CHUNK_TOKENS_LEAST) return
+    const joined = this.#join(before, last)
+    if (joined !== undefined) {
+      this.#chunks.splice(-2, 2, joined)
+      return
     }
-    this.#chunks.push({ start, end, text: this.#text.slice(start, end), headings, tokens })
+    if (last.atoms[0]?.isHeading === true) return
+    const atoms = [...before.atoms, ...last.atoms]
+    for (let cut = before.atoms.length - 1; cut > 0; cut--) {
+      if (atoms[cut - 1]?.isHeading === true || atoms[cut - 1]?.leads === true) continue
+      const [left, right] = [this.#pack(atoms.slice(0, cut)), this.#pack(atoms.slice(cut))]
+      if (right.tokens > CHUNK_TOKENS_MAX || left.tokens <= (this.#chunks.at(-1)?.tokens ?? 0)) return
+      // What was too short has more than before, and the other is no shorter than that.
+      this.#chunks.splice(-2, 2, left, right)
+      if (right.tokens >= CHUNK_TOKENS_LEAST) return
+    }
   }
 }
 

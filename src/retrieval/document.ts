@@ -16,7 +16,7 @@ export interface ParsedDocument {
   readonly mediaType: string
   /** In reading order, not overlapping. */
   readonly blocks: readonly Block[]
-  /** What was left out, as a sentence for people: pages past a limit. */
+  /** What was left out, in sentences for people: pages past a limit, hidden text, attachments. */
   readonly note?: string
 }
 
@@ -30,6 +30,8 @@ export interface Block {
   /** Headings: how they read without markup. A heading of an empty range marks a place that has
    *  no text of its own, such as the beginning of a page. */
   readonly text?: string
+  /** Tables whose first row names the columns: where that row ends. */
+  readonly headerEnd?: number
 }
 
 /** A piece of a document of a size to be searched and shown to a model. */
@@ -37,7 +39,8 @@ export interface Chunk {
   readonly start: number
   readonly end: number
   readonly text: string
-  /** The headings above it, outermost first. */
+  /** The headings above it, outermost first; last the header row of the table that it begins inside
+   *  of. */
   readonly headings: readonly string[]
 }
 
@@ -52,6 +55,8 @@ export interface CollectionRow {
   /** Bytes of the source files of the documents that answer. */
   readonly bytes: number
   readonly updatedAtMs: number
+  /** The space of its vectors. Absent: it has none. */
+  readonly space?: string
 }
 
 /** An index over several segments: derived, and built again when it is lost. */
@@ -83,6 +88,8 @@ export interface DocumentRow {
 
 export interface ChunkRow extends Chunk {
   readonly document: string
+  /** A sentence by a model about where it stands; searched with it and never shown as its text. */
+  readonly context?: string
 }
 
 export const COLLECTIONS = table<CollectionRow>('collections')

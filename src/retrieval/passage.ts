@@ -13,6 +13,12 @@ export interface Passage {
   readonly score: number
   /** Where each leg of the search had it; a leg that did not find it is absent. */
   readonly legs?: Legs
+  /** SHA-256 of the document's file as it was read, hexadecimal. */
+  readonly contentHash?: string
+  /** The segment of the index it was found in. */
+  readonly segment?: string
+  /** How far the document's origin is trusted, where its source says so. */
+  readonly trust?: string
 }
 
 export type Leg = 'words' | 'vector'

@@ -74,6 +74,8 @@ test('a passage carries all it takes to cite it', async () => {
     end: 25,
     text: 'Apples are red.',
     legs: { words: { score, rank: 1 } },
+    contentHash: '',
+    segment: 's',
   })
 })
 

@@ -271,8 +271,15 @@ class Searching {
     return expanded
   }
 
-  #passage({ row: { start, end, text, headings }, document: { id, uri, title }, score, legs }: Candidate): Passage {
-    return { collection: this.#collection, document: id, uri, title, headings, start, end, text, score, legs }
+  #passage({
+    row: { start, end, text, headings },
+    document: { id, uri, title, contentHash },
+    segment,
+    score,
+    legs,
+  }: Candidate): Passage {
+    const place = { contentHash, segment }
+    return { collection: this.#collection, document: id, uri, title, headings, start, end, text, score, legs, ...place }
   }
 }
 

@@ -1,9 +1,22 @@
 /** The OpenAI client for Node asks vector stores. */
 import assert from 'node:assert/strict'
 import { after, before, suite, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import OpenAI, { AuthenticationError, BadRequestError, NotFoundError, PermissionDeniedError } from 'openai'
 import { ADMIN_KEY, startHouse, type RunningHouse } from '../kit/house.ts'
 import { DOCUMENTS, QUESTION } from './material.ts'
+
+/** What was acknowledged is listed a moment before it is mounted. */
+async function untilSearchable({ url }: RunningHouse): Promise<void> {
+  for (let turn = 0; turn < 200; turn++) {
+    const answer = await fetch(`${url}/api/collections/handbook`, { headers: { authorization: `Bearer ${ADMIN_KEY}` } })
+    const { quality } = (await answer.json()) as { quality: { completeness: Record<string, number> } }
+    const { chunks = 0, searchableChunks } = quality.completeness
+    if (chunks > 0 && chunks === searchableChunks) return
+    await sleep(25)
+  }
+  assert.fail('what was read cannot be searched')
+}
 
 suite('OpenAI for Node: vector stores', () => {
   let house: RunningHouse
@@ -11,6 +24,7 @@ suite('OpenAI for Node: vector stores', () => {
   before(async () => {
     house = await startHouse({ documents: DOCUMENTS })
     client = new OpenAI({ baseURL: `${house.url}/v1`, apiKey: ADMIN_KEY, maxRetries: 0 })
+    await untilSearchable(house)
   })
   after(() => house.stop())
 
@@ -70,6 +84,7 @@ suite('OpenAI for Node: vector stores', () => {
 test('of several gateways each passes vector stores on to the process that keeps them', async () => {
   const house = await startHouse({ documents: DOCUMENTS, config: { gateways: 2 } })
   try {
+    await untilSearchable(house)
     const client = new OpenAI({ baseURL: `${house.url}/v1`, apiKey: ADMIN_KEY, maxRetries: 0 })
     for (let time = 0; time < 4; time++) {
       const page = await client.vectorStores.search('handbook', { query: QUESTION })

@@ -113,12 +113,19 @@ export class Mount {
     const named = filter === undefined ? undefined : segment.named(filter)
     // A filter that names too much is applied to what was found.
     const fitting = filter !== undefined && named === undefined ? segment.matching(filter) : undefined
-    const share = fitting === undefined ? 1 : fitting.reduce((sum, fits) => sum + fits, 0) / segment.chunks
-    if (share === 0) return []
-    const left = share * (1 - removed / segment.chunks)
+    const fits = fitting === undefined ? 1 : fitting.reduce((sum, one) => sum + one, 0) / segment.chunks
+    if (fits === 0) return []
+    const left = fits * (1 - removed / segment.chunks)
+    // What fits a filter may all be in one segment.
+    const share = filter === undefined ? (segment.chunks - removed) / this.#live : 1
     let asked = left === 1 ? k : Math.min(segment.chunks, Math.ceil((k / left) * 1.2) + SPARE_NEAR)
     for (;;) {
-      const found = await segment.near(vector, { k: asked, exact, ...(named === undefined ? {} : { filter: named }) })
+      const found = await segment.near(vector, {
+        k: asked,
+        exact,
+        share,
+        ...(named === undefined ? {} : { filter: named }),
+      })
       const near = found.filter(({ chunk }) => live?.[chunk] !== 0 && fitting?.[chunk] !== 0)
       if (near.length >= k || found.length < asked || asked >= segment.chunks) return near.slice(0, k)
       asked = Math.min(segment.chunks, asked * 4)

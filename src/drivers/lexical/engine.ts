@@ -4,6 +4,7 @@ import { fault, type Fault } from '../../base/errors.ts'
 import { expandQuestion, FEEDBACK_TEXTS_MAX } from '../../base/feedback.ts'
 import { type Analyzer, STOP_TERMS } from '../../base/words.ts'
 import type { Attempt, ChatCall, ChatSink, Engine, Operation, RerankCall, RerankResult } from '../../engine/port.ts'
+import { unsupported, unsupportedChat } from '../../engine/unsupported.ts'
 
 export interface LexicalOptions {
   readonly name: string
@@ -61,23 +62,15 @@ export class LexicalEngine implements Engine {
   }
 
   chat(_call: ChatCall, sink: ChatSink): Attempt {
-    let over = false
-    queueMicrotask(() => {
-      if (!over) sink.fail(this.#unsupported('chat'))
-    })
-    return { cancel: () => void (over = true), pause: () => {}, resume: () => {} }
+    return unsupportedChat(this.name, sink)
   }
 
   embed(): Promise<never> {
-    return Promise.reject(this.#unsupported('embed'))
+    return Promise.reject(unsupported(this.name, 'embed'))
   }
 
   async models(): Promise<string[]> {
     return [this.name]
-  }
-
-  #unsupported(operation: Operation): Fault {
-    return fault('operation_unsupported', { model: this.name, operation })
   }
 
   async #read(documents: readonly string[], signal: AbortSignal): Promise<Pool> {

@@ -15,7 +15,9 @@ interface Arguments {
   add: Parameters<IngestWorker['add']>[0]
   probe: Parameters<IngestWorker['probe']>[0]
   hash: Parameters<IngestWorker['hash']>[0]
-  seal: Parameters<IngestWorker['seal']>[0]
+  seal: { readonly segment: string; readonly sealing: Parameters<IngestWorker['seal']>[1] }
+  fit: Parameters<IngestWorker['fit']>[0]
+  fold: { readonly name: string; readonly bytes: Uint8Array | undefined; readonly texts: readonly string[] }
   build: { readonly segment: string; readonly chunks: Parameters<IngestWorker['build']>[1] }
 }
 
@@ -24,8 +26,11 @@ export function openProcessIngest(
   options: Omit<ChildOptions, 'prepare'>,
 ): IngestWorker & { readonly pid: number | undefined } {
   const child = new Child(options)
-  const call = <Value>(method: keyof Arguments | 'discard', argument: unknown, timeoutMs: number): Promise<Value> =>
-    child.call<Value>(method, argument, { timeoutMs })
+  const call = <Value>(
+    method: keyof Arguments | 'batch' | 'discard',
+    argument: unknown,
+    timeoutMs: number,
+  ): Promise<Value> => child.call<Value>(method, argument, { timeoutMs })
   return {
     get pid() {
       return child.pid
@@ -33,7 +38,10 @@ export function openProcessIngest(
     add: (files, timeoutMs) => call('add', files, timeoutMs),
     probe: (file, timeoutMs) => call('probe', file, timeoutMs),
     hash: (path) => call('hash', path, HASH_TIMEOUT_MS),
-    seal: (segment) => call('seal', segment, BUILD_TIMEOUT_MS),
+    batch: () => call('batch', undefined, HASH_TIMEOUT_MS),
+    seal: (segment, sealing) => call('seal', { segment, sealing }, BUILD_TIMEOUT_MS),
+    fit: (texts) => call('fit', texts, BUILD_TIMEOUT_MS),
+    fold: (name, bytes, texts) => call('fold', { name, bytes, texts }, BUILD_TIMEOUT_MS),
     discard: () => call('discard', undefined, HASH_TIMEOUT_MS),
     build: (segment, chunks) => call('build', { segment, chunks }, BUILD_TIMEOUT_MS),
     // What it was doing is done again by whoever leases the run next: nothing to wait for.
@@ -53,7 +61,10 @@ export function serveIngest(worker: InProcess, residentBytesMax: number = RESIDE
     add: (files: Arguments['add']) => worker.add(files, Infinity),
     probe: (file: Arguments['probe']) => worker.probe(file, Infinity),
     hash: (path: Arguments['hash']) => worker.hash(path),
-    seal: (segment: Arguments['seal']) => worker.seal(segment),
+    batch: () => worker.batch(),
+    seal: ({ segment, sealing }: Arguments['seal']) => worker.seal(segment, sealing),
+    fit: (texts: Arguments['fit']) => worker.fit(texts),
+    fold: ({ name, bytes, texts }: Arguments['fold']) => worker.fold(name, bytes, texts),
     discard: () => worker.discard(),
     build: ({ segment, chunks }: Arguments['build']) => worker.build(segment, chunks),
   })

@@ -9,9 +9,8 @@ import { Analyzer } from '../../base/words.ts'
 import type { Index } from '../../store/index.ts'
 import { put } from '../../store/rows.ts'
 import { collectionKey, COLLECTIONS } from '../document.ts'
-import { Collections } from '../ingest/collections.ts'
+import { Collections, removeDocuments } from '../ingest/collections.ts'
 import { rewrite } from '../ingest/compact.ts'
-import { removeDocuments } from '../ingest/run.ts'
 import { Deletions, type DeletionDependencies, type DeletionRow } from './receipts.ts'
 
 const SECRET = 'the combination is swordfish'
@@ -44,7 +43,12 @@ async function open(more: Partial<DeletionDependencies> = {}) {
       build: async (segment: string, chunks: Parameters<Index['build']>[1]) =>
         void (await index.build(segment, chunks)),
     }
-    await rewrite({ rows, collections, worker, newSegment: () => 'rewritten' }, 'c', (row) => row.segments)
+    await rewrite(
+      { rows, collections, worker, newSegment: () => 'rewritten' },
+      'c',
+      (row) => row.segments,
+      new AbortController().signal,
+    )
   }
   return { ...library, clock, deletions, compact }
 }
@@ -63,7 +67,6 @@ test('a deleted document answers no more, and its receipt says where it is gone 
     chunkRows: nowMs,
     fullText: nowMs,
     vectors: nowMs,
-    embeddingCache: nowMs,
   })
   assert.equal(receipt.finalAtMs, undefined, 'its segment still holds it')
   assert.ok(!JSON.stringify(receipt).includes('swordfish'), 'a receipt does not keep what was deleted')
@@ -78,13 +81,6 @@ test('a deleted document answers no more, and its receipt says where it is gone 
   const final = isReceipt(await deletions.status('c', receipt.id))
   assert.deepEqual([final.finalAtMs, final.goneAtMs.bytes], [nowMs + 10_000, nowMs + 10_000])
   assert.deepEqual(final.goneAtMs.fullText, nowMs, 'what was gone before keeps its time')
-})
-
-test('embeddings are erased before the receipt is given', async () => {
-  const erased: string[] = []
-  const { deletions } = await open({ eraseEmbeddings: async (texts) => void erased.push(...texts) })
-  isReceipt(await deletions.remove('c', 'gone'))
-  assert.deepEqual(erased, [SECRET, 'and more of it'])
 })
 
 test('a deletion that a crash cut short is told as what it is', async () => {
@@ -143,9 +139,9 @@ test('bytes are gone once no part made of its segment holds them', async () => {
     ])
   }
   await compact()
-  await partOf([{ segment: receipt.segment, first: 0, count: 2 }])
+  await partOf([{ segment: receipt.copies[0]?.segment ?? '', first: 0, count: 2 }])
   assert.equal(isReceipt(await deletions.status('c', receipt.id)).finalAtMs, undefined)
-  await partOf([{ segment: receipt.segment, first: 0, count: 1 }])
+  await partOf([{ segment: receipt.copies[0]?.segment ?? '', first: 0, count: 1 }])
   assert.ok(
     isReceipt(await deletions.status('c', receipt.id)).finalAtMs !== undefined,
     'those of another document may stay',

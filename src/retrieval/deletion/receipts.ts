@@ -18,6 +18,7 @@ import {
   DOCUMENTS,
   type DocumentRow,
 } from '../document.ts'
+import { GENERATIONS, generationsKey, storageOf } from '../generation/row.ts'
 import { TENANT } from '../search/access.ts'
 
 /** What became of a document that was deleted: where it was, since when it is gone there, and what
@@ -26,8 +27,16 @@ import { TENANT } from '../search/access.ts'
 
 /** Where a document can be. `bytes`: the files of the segment it was indexed in, which are immutable:
  *  what they hold of it goes with them, when they are rewritten. */
-export const PLACES = ['documentRow', 'chunkRows', 'fullText', 'vectors', 'embeddingCache', 'bytes'] as const
+export const PLACES = ['documentRow', 'chunkRows', 'fullText', 'vectors', 'bytes'] as const
 export type Place = (typeof PLACES)[number]
+
+interface Copy {
+  /** The name that generation's rows stand under. */
+  readonly storage: string
+  readonly segment: string
+  readonly firstChunk: number
+  readonly chunkCount: number
+}
 
 export interface DeletionRow {
   readonly id: string
@@ -35,9 +44,8 @@ export interface DeletionRow {
   readonly document: string
   readonly uri: string
   readonly contentHash: string
-  readonly segment: string
-  readonly firstChunk: number
-  readonly chunkCount: number
+  /** In each generation of the collection that had it. */
+  readonly copies: readonly Copy[]
   /** Whose it was. */
   readonly tenant?: AttributeValue
   readonly requestedAtMs: number
@@ -47,9 +55,6 @@ export interface DeletionRow {
   readonly finalAtMs?: number
 }
 
-/** Takes what was embedded of texts out of a cache; resolves once it is gone. */
-export type EraseEmbeddings = (texts: readonly string[]) => Promise<void>
-
 export interface DeletionDependencies {
   readonly clock: Clock
   readonly random: Random
@@ -58,8 +63,6 @@ export interface DeletionDependencies {
   readonly analyzer: Analyzer
   /** As `Ingest.removeDocument`: resolved, it answers no more. */
   readonly removeDocument: (collection: string, document: string) => Promise<Refusal | undefined>
-  /** Where embeddings are kept beyond their segment. */
-  readonly eraseEmbeddings?: EraseEmbeddings
 }
 
 const DELETIONS = table<DeletionRow>('deletions')
@@ -68,7 +71,7 @@ const OPEN = table<{ readonly id: string }>('deletions.open')
 
 /** Words of a deleted text that are searched for afterwards. */
 const PROBE_TERMS_MAX = 32
-/** Texts of one document whose words are searched for, and embeddings erased, at once. */
+/** Chunks of it whose words are. */
 const PROBED_CHUNKS_MAX = 4
 
 export class Deletions {
@@ -80,16 +83,18 @@ export class Deletions {
 
   /** Removes a document; it answers no more when this resolves. `collection_unknown`, `not_found`. */
   async remove(collection: string, document: string): Promise<DeletionRow | Refusal> {
-    const { clock, random, rows, removeDocument, eraseEmbeddings } = this.#dependencies
-    const stored = await rows.get(DOCUMENTS, documentKey(collection, document))
+    const { clock, random, rows, removeDocument } = this.#dependencies
+    const live = await storageOf(rows, collection)
+    const stored = await rows.get(DOCUMENTS, documentKey(live, document))
     if (stored === undefined) return (await removeDocument(collection, document)) ?? notFound('document', document)
-    const chunks = await getAll(rows, CHUNKS, chunkKeys(stored.row))
-    const texts = chunks.flatMap((chunk) => (chunk === undefined ? [] : [chunk.row]))
-    const { id: _, uri, contentHash, segment, firstChunk, chunkCount } = stored.row
+    const texts = (await getAll(rows, CHUNKS, chunkKeys(stored.row))).flatMap((chunk) =>
+      chunk === undefined ? [] : [chunk.row],
+    )
+    const { uri, contentHash } = stored.row
     const id = newId('del', clock, random)
     const { metadata = {} } = stored.row
     const whose = Object.hasOwn(metadata, TENANT) ? { tenant: metadata[TENANT] ?? '' } : {}
-    const place = { uri, contentHash, segment, firstChunk, chunkCount, ...whose }
+    const place = { uri, contentHash, copies: await this.#copies(collection, document), ...whose }
     const row = { id, collection, document, ...place, requestedAtMs: clock.wallMs(), goneAtMs: {} }
     await rows.commit([put(DELETIONS, [collection, id], row, 0), put(OPEN, [collection, id], { id })])
     const refusal = await removeDocument(collection, document)
@@ -98,15 +103,14 @@ export class Deletions {
       await rows.commit([remove(DELETIONS, [collection, id]), remove(OPEN, [collection, id])])
       return refusal
     }
-    await eraseEmbeddings?.(texts.map(({ text }) => text))
-    return await this.#settle(row, ['embeddingCache'], await this.#answers(row, texts))
+    return await this.#settle(row, await this.#answers(row, texts))
   }
 
   /** As it stands now. `not_found`. */
   async status(collection: string, id: string): Promise<DeletionRow | Refusal> {
     const stored = await this.#dependencies.rows.get(DELETIONS, [collection, id])
     if (stored === undefined) return notFound('deletion', id)
-    return stored.row.finalAtMs === undefined ? await this.#settle(stored.row, []) : stored.row
+    return stored.row.finalAtMs === undefined ? await this.#settle(stored.row) : stored.row
   }
 
   /** Looks again at all that are not final. */
@@ -114,14 +118,14 @@ export class Deletions {
     const { rows } = this.#dependencies
     for await (const { key } of scanAll(rows, OPEN)) {
       const stored: Stored<DeletionRow> | undefined = await rows.get(DELETIONS, key)
-      if (stored !== undefined) await this.#settle(stored.row, [])
+      if (stored !== undefined) await this.#settle(stored.row)
     }
   }
 
   /** Takes down what is gone since the last look. */
-  async #settle(row: DeletionRow, seenGone: readonly Place[], answers = false): Promise<DeletionRow> {
+  async #settle(row: DeletionRow, answers = false): Promise<DeletionRow> {
     const { clock, rows } = this.#dependencies
-    const gone = new Set<Place>(seenGone)
+    const gone = new Set<Place>()
     const { documentRow, chunkRows } = await this.#rowsLeft(row)
     if (!documentRow) gone.add('documentRow')
     if (!chunkRows) gone.add('chunkRows')
@@ -142,50 +146,79 @@ export class Deletions {
     return settled
   }
 
-  async #rowsLeft({ collection, document, segment, firstChunk, chunkCount, requestedAtMs }: DeletionRow): Promise<{
+  async #copies(collection: string, document: string): Promise<Copy[]> {
+    const { rows } = this.#dependencies
+    const generations = (await rows.get(GENERATIONS, generationsKey(collection)))?.row.all ?? []
+    const storages = new Set([await storageOf(rows, collection), ...generations.map(({ storage }) => storage)])
+    const copies: Copy[] = []
+    for (const storage of storages) {
+      const stored = await rows.get(DOCUMENTS, documentKey(storage, document))
+      if (stored === undefined) continue
+      const { segment, firstChunk, chunkCount } = stored.row
+      copies.push({ storage, segment, firstChunk, chunkCount })
+    }
+    return copies
+  }
+
+  async #rowsLeft({ document, copies, requestedAtMs }: DeletionRow): Promise<{
     readonly documentRow: boolean
     readonly chunkRows: boolean
   }> {
     const { rows } = this.#dependencies
-    const stored = await rows.get(DOCUMENTS, documentKey(collection, document))
-    const keys = Array.from({ length: chunkCount }, (_, at) => chunkKey(segment, firstChunk + at))
-    const chunks = await getAll(rows, CHUNKS, keys)
-    return {
+    let [documentRow, chunkRows] = [false, false]
+    for (const { storage, segment, firstChunk, chunkCount } of copies) {
+      const stored = await rows.get(DOCUMENTS, documentKey(storage, document))
+      const keys = Array.from({ length: chunkCount }, (_, at) => chunkKey(segment, firstChunk + at))
+      const chunks = await getAll(rows, CHUNKS, keys)
       // Read again later it is another one.
-      documentRow: stored !== undefined && stored.row.ingestedAtMs <= requestedAtMs && isSame(stored.row, segment),
-      chunkRows: chunks.some((chunk) => chunk?.row.document === document),
+      documentRow ||= stored !== undefined && stored.row.ingestedAtMs <= requestedAtMs && isSame(stored.row, segment)
+      chunkRows ||= chunks.some((chunk) => chunk?.row.document === document)
     }
+    return { documentRow, chunkRows }
   }
 
   /** The collection answers from chunks of the document. */
-  async #isMounted({ collection, segment, firstChunk, chunkCount }: DeletionRow): Promise<boolean> {
-    const stored = await this.#dependencies.rows.get(COLLECTIONS, collectionKey(collection))
-    const mounted = stored?.row.segments.find((one) => one.segment === segment)
-    if (mounted === undefined) return false
-    return !mounted.removed.some(({ first, count }) => first <= firstChunk && first + count >= firstChunk + chunkCount)
+  async #isMounted({ copies }: DeletionRow): Promise<boolean> {
+    for (const { storage, segment, firstChunk, chunkCount } of copies) {
+      const stored = await this.#dependencies.rows.get(COLLECTIONS, collectionKey(storage))
+      const mounted = stored?.row.segments.find((one) => one.segment === segment)
+      const isRemoved = mounted?.removed.some(
+        ({ first, count }) => first <= firstChunk && first + count >= firstChunk + chunkCount,
+      )
+      if (isRemoved === false) return true
+    }
+    return false
   }
 
   /** A file of the index holds its words and vectors: its segment's own, or a part made of it. */
-  async #hasBytes({ collection, segment, firstChunk, chunkCount }: DeletionRow): Promise<boolean> {
+  async #hasBytes({ copies }: DeletionRow): Promise<boolean> {
     const { rows, index } = this.#dependencies
-    if ((await index.segments()).includes(segment)) return true
-    const { parts = [] } = (await rows.get(COLLECTIONS, collectionKey(collection)))?.row ?? {}
-    return parts
-      .flatMap(({ holds }) => holds)
-      .some(
-        (run) => run.segment === segment && run.first < firstChunk + chunkCount && firstChunk < run.first + run.count,
-      )
+    const stored = new Set(await index.segments())
+    for (const { storage, segment, firstChunk, chunkCount } of copies) {
+      if (stored.has(segment)) return true
+      const { parts = [] } = (await rows.get(COLLECTIONS, collectionKey(storage)))?.row ?? {}
+      const isHeld = parts
+        .flatMap(({ holds }) => holds)
+        .some(
+          (run) => run.segment === segment && run.first < firstChunk + chunkCount && firstChunk < run.first + run.count,
+        )
+      if (isHeld) return true
+    }
+    return false
   }
 
   /** Whether the index still finds it by its own words. */
   async #answers(row: DeletionRow, texts: readonly ChunkRow[]): Promise<boolean> {
-    const { index, analyzer } = this.#dependencies
-    const { collection, segment, firstChunk, chunkCount } = row
+    const { rows, index, analyzer } = this.#dependencies
+    const live = await storageOf(rows, row.collection)
+    const copy = row.copies.find(({ storage }) => storage === live)
+    if (copy === undefined) return false
+    const { segment, firstChunk, chunkCount } = copy
     for (const { text } of texts.slice(0, PROBED_CHUNKS_MAX)) {
       const words = new Set(analyzer.words(text).map(({ start, end }) => text.slice(start, end)))
       const terms = [...words].slice(0, PROBE_TERMS_MAX).map((word) => ({ word, weight: 1 }))
       if (terms.length === 0) continue
-      const hits = await index.search(collection, { terms, k: HITS_MAX })
+      const hits = await index.search(live, { terms, k: HITS_MAX })
       const isIts = hits.some(
         (hit) => hit.segment === segment && hit.chunk >= firstChunk && hit.chunk < firstChunk + chunkCount,
       )

@@ -1,12 +1,14 @@
 import type { Clock } from '../../base/clock.ts'
 import { fault } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import type { Vectors } from '../embedding/vectors.ts'
 import type { Index } from '../../store/index.ts'
 import { put, remove, scanAll, type Change, type Rows } from '../../store/rows.ts'
 import {
   chunkKeys,
   CHUNKS,
   collectionKey,
+  documentKey,
   COLLECTIONS,
   type CollectionRow,
   DOCUMENTS,
@@ -32,18 +34,27 @@ export class Collections {
   readonly #index: Index
   readonly #clock: Clock
   readonly #log: Log
+  readonly #vectors: Vectors | undefined
   /** Mounts take turns, so that the last one mounted is the last one committed. */
   #mounting: Promise<void> = Promise.resolve()
 
-  constructor(options: { readonly rows: Rows; readonly index: Index; readonly clock: Clock; readonly log: Log }) {
+  constructor(options: {
+    readonly rows: Rows
+    readonly index: Index
+    readonly clock: Clock
+    readonly log: Log
+    readonly vectors?: Vectors
+  }) {
+    this.#vectors = options.vectors
     this.#rows = options.rows
     this.#index = options.index
     this.#clock = options.clock
     this.#log = options.log
   }
 
-  /** Resolves when the change is durable and mounted; false where the plan had nothing to do. */
-  async change(name: string, plan: Plan): Promise<boolean> {
+  /** Resolves when the change is durable and mounted; false where the plan had nothing to do. `clear`
+   *  is called with every segment that is needed no more, before it goes. */
+  async change(name: string, plan: Plan, clear?: (segment: string) => Promise<void>): Promise<boolean> {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       const stored = await this.#rows.get(COLLECTIONS, collectionKey(name))
       const before = stored?.row ?? { name, segments: [], documents: 0, chunks: 0, bytes: 0, updatedAtMs: 0 }
@@ -56,6 +67,7 @@ export class Collections {
       await this.publish(
         name,
         before.segments.filter(({ segment }) => !kept.has(segment)),
+        clear,
       )
       return true
     }
@@ -63,11 +75,18 @@ export class Collections {
   }
 
   /** Mounts what the collection answers from now, then drops segments it no longer needs. */
-  publish(name: string, obsolete: readonly Segment[] = []): Promise<void> {
+  publish(
+    name: string,
+    obsolete: readonly Segment[] = [],
+    clear: (segment: string) => Promise<void> = async () => {},
+  ): Promise<void> {
     const mounted = this.#mounting.then(async () => {
       const stored = await this.#rows.get(COLLECTIONS, collectionKey(name))
       await this.#index.mount(name, stored?.row.segments ?? [])
-      for (const { segment } of obsolete) await this.drop(segment)
+      for (const { segment } of obsolete) {
+        await clear(segment)
+        await this.drop(segment)
+      }
     })
     this.#mounting = mounted.catch(() => {})
     return mounted
@@ -76,6 +95,8 @@ export class Collections {
   /** A segment that stays behind is swept at the next start. */
   async drop(segment: string): Promise<void> {
     try {
+      // The file last: its name is what tells the next sweep that something may be left.
+      await this.#vectors?.drop(segment)
       await this.#index.drop(segment)
     } catch (error) {
       this.#log.write('warn', 'segment not removed', { segment, reason: String(error) })
@@ -141,4 +162,25 @@ function joined(
 
 export function chunkRemovals(documents: readonly DocumentRow[]): Change[] {
   return documents.flatMap(chunkKeys).map((key) => remove(CHUNKS, key))
+}
+
+/** False where none of them was there. */
+export async function removeDocuments(
+  rows: Rows,
+  collections: Collections,
+  collection: string,
+  ids: readonly string[],
+): Promise<boolean> {
+  return await collections.change(collection, async (row) => {
+    const stored = await rows.getMany(
+      DOCUMENTS,
+      ids.map((id) => documentKey(collection, id)),
+    )
+    const gone = stored.flatMap((one) => (one === undefined ? [] : [one.row]))
+    if (gone.length === 0) return undefined
+    return {
+      row: revised(row, gone, []),
+      changes: [...chunkRemovals(gone), ...gone.map(({ id }) => remove(DOCUMENTS, documentKey(collection, id)))],
+    }
+  })
 }

@@ -10,8 +10,9 @@ import {
   type DocumentRow,
 } from '../document.ts'
 import { answering, chunkRemovals, type Collections, revised, type Segment } from './collections.ts'
+import type { Embeddings } from '../embedding/embeddings.ts'
 import type { IngestWorker } from './port.ts'
-import { indexChunk } from './worker.ts'
+import { indexChunk, searchedText } from './worker.ts'
 
 /** Segments that were never merged cost every search; merging costs a rewrite. Small ones are
  *  merged once there are more than `SMALL_SEGMENTS_MAX`, into one of at most `FULL_CHUNKS`, so
@@ -43,14 +44,17 @@ export interface CompactOptions {
   readonly collections: Collections
   readonly worker: Pick<IngestWorker, 'build'>
   readonly newSegment: (collection: string) => string
+  /** Without it collections are searched by words alone. */
+  readonly embeddings?: Embeddings
 }
 
-/** Builds one segment out of what still answers in those that `choose` names, from rows alone, so
- *  that it serves a segment whose file is lost as well. */
+/** Builds one segment out of what still answers in those that `choose` names, from rows and kept
+ *  vectors alone, so that it serves a segment whose file is lost as well. */
 export async function rewrite(
-  { rows, collections, worker, newSegment }: CompactOptions,
+  { rows, collections, worker, newSegment, embeddings }: CompactOptions,
   collection: string,
   choose: (row: CollectionRow) => readonly Segment[],
+  signal: AbortSignal,
 ): Promise<boolean> {
   return await collections.change(collection, async (row) => {
     const chosen = new Set(choose(row).map(({ segment }) => segment))
@@ -69,9 +73,13 @@ export async function rewrite(
         titles.push(document.title)
       }
     }
+    const texts = chunks.map((chunk, at) => searchedText(titles[at] ?? '', chunk))
+    const vectors =
+      row.space === undefined ? undefined : await embeddings?.again(collection, row.space, documents, texts, signal)
+    if (vectors !== undefined) await embeddings?.vectors.keep(name, vectors)
     await worker.build(
       name,
-      chunks.map((chunk, at) => indexChunk(titles[at] ?? '', chunk)),
+      chunks.map((chunk, at) => indexChunk(titles[at] ?? '', chunk, vectors?.[at])),
     )
     for (const [at, chunk] of chunks.entries()) changes.push(put(CHUNKS, chunkKey(name, at), chunk))
     for (const document of moved) changes.push(put(DOCUMENTS, documentKey(collection, document.id), document))

@@ -7,14 +7,19 @@ import type { Random } from '../../base/random.ts'
 import { nameRule, PLAIN_NAME } from '../../config/forms.ts'
 import type { Index } from '../../store/index.ts'
 import type { Job, Queue } from '../../store/queue.ts'
-import { put, remove, scanAll, type Rows } from '../../store/rows.ts'
-import { collectionKey, COLLECTIONS, type CollectionRow, DOCUMENTS } from '../document.ts'
+import { type Change, put, remove, scanAll, type Rows } from '../../store/rows.ts'
+import { collectionKey, COLLECTIONS, type CollectionRow } from '../document.ts'
+import type { Contexts } from '../embedding/context.ts'
+import type { Embeddings } from '../embedding/embeddings.ts'
+import { Generations } from '../generation/generations.ts'
+import { storageOf } from '../generation/row.ts'
 import { type Folders, SOURCES } from '../sources.ts'
-import { Collections, type Segment, segmentPrefix } from './collections.ts'
-import { removeChunkRows, rewrite } from './compact.ts'
+import { Collections, removeDocuments, type Segment, segmentPrefix } from './collections.ts'
+import { rewrite } from './compact.ts'
 import { BATCH_DOCUMENTS_MAX, BATCH_UNITS_MAX, type IngestWorker } from './port.ts'
 import { QUARANTINE } from './quarantine.ts'
-import { FILE_TIMEOUT_MS, removeDocuments, Run, type RunOptions } from './run.ts'
+import { FILE_TIMEOUT_MS, Run, type RunOptions } from './run.ts'
+import { dropStorage, sweep } from './sweep.ts'
 import { ingestKey, INGESTS, type IngestRow, isFinal, newRow, Progress, shownRun } from './state.ts'
 
 export interface IngestOptions {
@@ -27,6 +32,10 @@ export interface IngestOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Without it collections are searched by words alone. */
+  readonly embeddings?: Embeddings
+  /** Without it chunks are searched as they stand. */
+  readonly contexts?: Contexts
   /** Of one file, in milliseconds. */
   readonly fileTimeoutMs?: number
   /** Text of one batch, in UTF-16 units. */
@@ -37,6 +46,8 @@ export interface IngestOptions {
 }
 
 export interface Ingest {
+  /** Absent where collections are searched by words alone. */
+  readonly generations: Generations | undefined
   /** Begins a run, which is durable when this resolves to its id. */
   start(collection: string, path: string): Promise<string | Refusal>
   status(run: string): Promise<JsonObject | undefined>
@@ -74,6 +85,7 @@ const PATH_UNITS_MAX = 4_096
 const TRIAL = '/trial'
 
 class Runs implements Ingest {
+  readonly generations: Generations | undefined
   readonly #options: IngestOptions
   readonly #run: RunOptions
   readonly #collections: Collections
@@ -84,6 +96,7 @@ class Runs implements Ingest {
     { readonly progress: Progress; readonly abort: AbortController; readonly ended: Promise<void> }
   >()
   #stopped = false
+  readonly #stop = new AbortController()
   #looping: Promise<void> | undefined
   #again = false
   #wake: () => void = () => {}
@@ -91,7 +104,10 @@ class Runs implements Ingest {
   constructor(options: IngestOptions) {
     this.#options = options
     this.#leaseMs = options.leaseMs ?? LEASE_MS
-    this.#collections = new Collections(options)
+    const { embeddings } = options
+    this.#collections = new Collections(
+      embeddings === undefined ? options : { ...options, vectors: embeddings.vectors },
+    )
     this.#run = {
       ...options,
       collections: this.#collections,
@@ -100,6 +116,13 @@ class Runs implements Ingest {
       batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
       batchDocumentsMax: options.batchDocumentsMax ?? BATCH_DOCUMENTS_MAX,
     }
+    if (embeddings === undefined) return
+    this.generations = new Generations({
+      ...this.#run,
+      embeddings,
+      isReading: (collection) => this.#live.values().some(({ progress }) => progress.row.collection === collection),
+      dropStorage: (storage) => dropStorage(this.#run, storage),
+    })
   }
 
   async start(collection: string, path: string): Promise<string | Refusal> {
@@ -143,7 +166,8 @@ class Runs implements Ingest {
   async resume(): Promise<void> {
     const { rows, queue } = this.#options
     for await (const { row } of scanAll(rows, COLLECTIONS)) await this.#mount(row.name)
-    await this.#sweep()
+    await sweep({ ...this.#run, index: this.#options.index })
+    await this.generations?.resume()
     for (const { row } of await rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })) {
       if (isFinal(row.state)) continue
       // No effect on a job that is there; it is missing where we stopped between the two writes.
@@ -154,33 +178,39 @@ class Runs implements Ingest {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#stop.abort(fault('stopping', {}))
     for (const { abort } of this.#live.values()) abort.abort()
     this.#wake()
     await this.#options.worker.close()
+    await this.generations?.stop()
     await this.#looping
   }
 
   async removeDocument(collection: string, document: string): Promise<Refusal | undefined> {
     const { rows } = this.#options
-    if ((await rows.get(COLLECTIONS, collectionKey(collection))) === undefined)
+    const live = await storageOf(rows, collection)
+    if ((await rows.get(COLLECTIONS, collectionKey(live))) === undefined)
       return refuse('collection_unknown', { collection })
-    const removed = await removeDocuments(rows, this.#collections, collection, [document])
+    const removed = await removeDocuments(rows, this.#collections, live, [document])
+    for (const storage of (await this.generations?.storages(collection)) ?? [])
+      if (storage !== live) await removeDocuments(rows, this.#collections, storage, [document])
     return removed ? undefined : refuse('not_found', { what: 'document', id: document })
   }
 
   async dropCollection(collection: string): Promise<Refusal | undefined> {
     const { rows } = this.#options
     await this.#cancel(collection)
-    const stored = await rows.get(COLLECTIONS, collectionKey(collection))
-    if (stored === undefined) return refuse('collection_unknown', { collection })
-    const changes = [remove(COLLECTIONS, collectionKey(collection), stored.version)]
-    for await (const { key } of scanAll(rows, DOCUMENTS, collectionKey(collection)))
-      changes.push(remove(DOCUMENTS, key))
+    const live = await storageOf(rows, collection)
+    if ((await rows.get(COLLECTIONS, collectionKey(live))) === undefined)
+      return refuse('collection_unknown', { collection })
+    const storages = (await this.generations?.storages(collection)) ?? [collection]
+    // Without its generations nothing is copied into them any more.
+    await this.generations?.forget(collection)
+    for (const storage of storages) await dropStorage(this.#run, storage)
+    const changes: Change[] = []
     for await (const { key } of scanAll(rows, SOURCES, [collection])) changes.push(remove(SOURCES, key))
     for await (const { key } of scanAll(rows, QUARANTINE, [collection])) changes.push(remove(QUARANTINE, key))
-    if (!(await rows.commit(changes))) return await this.dropCollection(collection)
-    await this.#collections.publish(collection)
-    for (const { segment } of stored.row.segments) await this.#discard(segment)
+    await rows.commit(changes)
     return undefined
   }
 
@@ -206,28 +236,11 @@ class Runs implements Ingest {
         log.write('warn', 'segment is built again', { segment, reason: reasonOf(error) })
         const lost = (row: CollectionRow): Segment[] => row.segments.filter((one) => one.segment === segment)
         // The collection cannot be mounted before the last of them is there.
-        await rewrite(this.#run, collection, lost).catch(unavailable)
+        await rewrite(this.#run, collection, lost, this.#stop.signal).catch(unavailable)
       }
     }
     await index.mount(TRIAL, [])
     await this.#collections.publish(collection)
-  }
-
-  async #sweep(): Promise<void> {
-    const { index, rows, log } = this.#options
-    const used = new Set<string>()
-    for await (const { row } of scanAll(rows, COLLECTIONS)) for (const { segment } of row.segments) used.add(segment)
-    for (const segment of await index.segments()) {
-      if (used.has(segment)) continue
-      log.write('info', 'segment of an interrupted ingest removed', { segment })
-      await this.#discard(segment)
-    }
-  }
-
-  /** Rows first: the file's name is what tells the next sweep that rows may be left. */
-  async #discard(segment: string): Promise<void> {
-    await removeChunkRows(this.#options.rows, segment)
-    await this.#collections.drop(segment)
   }
 
   async #forgetOld(): Promise<void> {
@@ -312,7 +325,12 @@ class Runs implements Ingest {
     const { log } = this.#options
     try {
       if (job.attempt > STARTS_MAX) throw fault('internal', { reason: 'every attempt ended with the process' })
-      const refusal = await new Run(this.#run, progress, signal).go()
+      const { collection } = progress.row
+      const storage = await storageOf(this.#options.rows, collection)
+      const refusal = await new Run(this.#run, progress, storage, signal).go()
+      // Another generation answers by now, which knows nothing of what was read.
+      if ((await storageOf(this.#options.rows, collection)) !== storage) return 'again'
+      this.generations?.follow(collection)
       return refusal === undefined ? { end: 'done' } : { end: 'failed', problem: refusal }
     } catch (thrown) {
       if (this.#stopped) return 'again'

@@ -1,13 +1,14 @@
 import type { ErrorCode } from '../../base/errors.ts'
 import type { IndexChunk, SegmentName } from '../../store/index.ts'
 import type { ChunkRow, DocumentRow } from '../document.ts'
+import type { Folding } from '../embedding/embeddings.ts'
 
 /** Reading files, apart from keeping what was read: the work that is heavy and may be hostile, so
- *  it is done in a process of its own. It gathers a batch of documents, then seals it: the
- *  segment is built and everything is handed over to be committed.
+ *  it is done in a process of its own. It gathers a batch of documents, hands it over to be
+ *  embedded, then seals it: the segment is built, and everything can be committed.
  *
  *  Every method may reject with a `Fault` `child_died`; the batch is then lost. */
-export interface IngestWorker {
+export interface IngestWorker extends Folding {
   /** Reads files into the batch, in order, until the batch is full: the answers may be fewer
    *  than the files, never none. */
   add(files: readonly IngestFile[], timeoutMs: number): Promise<Added[]>
@@ -15,8 +16,10 @@ export interface IngestWorker {
   probe(file: IngestFile, timeoutMs: number): Promise<Added>
   /** The SHA-256 of a file, where it can be read. */
   hash(path: string): Promise<string | undefined>
-  /** Builds the batch's segment, durably, hands the batch over and begins a new one. */
-  seal(segment: SegmentName): Promise<Sealed>
+  /** What the batch holds. */
+  batch(): Promise<Sealed>
+  /** Builds the batch's segment, durably, and begins a new batch. */
+  seal(segment: SegmentName, sealing: Sealing): Promise<void>
   /** Begins a new batch. */
   discard(): Promise<void>
   /** Builds a segment from chunks that are kept already. */
@@ -44,6 +47,15 @@ export interface Sealed {
   readonly documents: readonly SealedDocument[]
   /** In the segment's order. */
   readonly chunks: readonly ChunkRow[]
+}
+
+export interface Sealing {
+  /** How many the batch has: a process that was started anew knows nothing of it. */
+  readonly chunks: number
+  /** One for every chunk; empty: none. */
+  readonly contexts: readonly string[]
+  /** One for every chunk, or none at all. */
+  readonly vectors?: readonly Float32Array[]
 }
 
 export type SealedDocument = Omit<DocumentRow, 'segment' | 'ingestedAtMs'>

@@ -2,14 +2,27 @@ import { basename } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { fault, Refusal } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import { put, remove, scanAll, type Change, type Rows } from '../../store/rows.ts'
-import { chunkKey, CHUNKS, collectionKey, documentKey, DOCUMENTS, type DocumentRow } from '../document.ts'
+import { put, scanAll, type Change, type Rows } from '../../store/rows.ts'
+import {
+  chunkKey,
+  CHUNKS,
+  collectionKey,
+  COLLECTIONS,
+  type CollectionRow,
+  documentKey,
+  DOCUMENTS,
+  type DocumentRow,
+} from '../document.ts'
+import type { Contexts } from '../embedding/context.ts'
+import type { Embeddings } from '../embedding/embeddings.ts'
 import { PARSE_MS_MAX } from '../parse/limits.ts'
 import { documentId, type Folders, placeSource, type Source, type SourceRow, SOURCES, uriOf } from '../sources.ts'
-import { chunkRemovals, type Collections, revised } from './collections.ts'
+import { chunkRemovals, type Collections, removeDocuments, revised, type Segment } from './collections.ts'
 import { rewrite, segmentsToMerge } from './compact.ts'
 import { type Added, type IngestFile, type IngestWorker, type SealedDocument } from './port.ts'
 import { isDeath, QUARANTINE, QUARANTINE_MS, quarantineKey, reasonForDeath, type QuarantineRow } from './quarantine.ts'
+import { Enrich } from './enrich.ts'
+import { revector } from './revector.ts'
 import { ingestKey, INGESTS, type Progress } from './state.ts'
 
 export interface RunOptions {
@@ -26,6 +39,10 @@ export interface RunOptions {
   /** Of text; the worker's own bound is the same. */
   readonly batchUnitsMax: number
   readonly batchDocumentsMax: number
+  /** Without it collections are searched by words alone. */
+  readonly embeddings?: Embeddings
+  /** Without it chunks are searched as they stand. */
+  readonly contexts?: Contexts
 }
 
 export const FILE_TIMEOUT_MS = PARSE_MS_MAX + 15_000
@@ -50,14 +67,19 @@ interface Listed extends IngestFile {
 export class Run {
   readonly #options: RunOptions
   readonly #collection: string
+  /** Where its live generation is held. */
+  readonly #storage: string
   readonly #progress: Progress
   readonly #signal: AbortSignal
   /** In the worker's batch and not committed. */
   #batch: Listed[] = []
   #units = 0
+  readonly #enrich: Enrich
 
-  constructor(options: RunOptions, progress: Progress, signal: AbortSignal) {
+  constructor(options: RunOptions, progress: Progress, storage: string, signal: AbortSignal) {
     this.#options = options
+    this.#storage = storage
+    this.#enrich = new Enrich(options, storage, signal)
     this.#collection = progress.row.collection
     this.#progress = progress
     this.#signal = signal
@@ -69,18 +91,25 @@ export class Run {
     const { folders, worker } = this.#options
     const source = await folders.open(this.#progress.row.path)
     if (source instanceof Refusal) return source
+    const refused = await this.#admit()
+    if (refused !== undefined) return refused
     const root = await this.#place(source)
     const { files, hidden } = await this.#list(source, root)
     await worker.discard()
     await this.#read(files)
     if (source.kind === 'folder')
       await this.#removeVanished(root, new Set(files.map(({ document }) => document)), hidden)
-    const { rows, collections, newSegment } = this.#options
-    while (
-      await rewrite({ rows, collections, worker, newSegment }, this.#collection, (row) => segmentsToMerge(row.segments))
-    )
-      this.#check()
-    return undefined
+    const merge = (row: CollectionRow): Segment[] => segmentsToMerge(row.segments)
+    while (await rewrite(this.#options, this.#storage, merge, this.#signal)) this.#check()
+    const { embeddings } = this.#options
+    return embeddings && (await revector({ ...this.#options, embeddings }, this.#storage, this.#signal))
+  }
+
+  /** Before anything is read: vectors of two models are not mixed. */
+  async #admit(): Promise<Refusal | undefined> {
+    const { embeddings, rows } = this.#options
+    const row = (await rows.get(COLLECTIONS, collectionKey(this.#storage)))?.row
+    return row === undefined ? undefined : await embeddings?.admit(row)
   }
 
   #check(): void {
@@ -146,7 +175,7 @@ export class Run {
     const { rows, clock } = this.#options
     const documents = await rows.getMany(
       DOCUMENTS,
-      files.map(({ document }) => documentKey(this.#collection, document)),
+      files.map(({ document }) => documentKey(this.#storage, document)),
     )
     const quarantines = await rows.getMany(
       QUARANTINE,
@@ -231,18 +260,21 @@ export class Run {
     if (this.#batch.length === 0) return
     this.#check()
     const { worker, newSegment } = this.#options
-    const segment = newSegment(this.#collection)
+    const segment = newSegment(this.#storage)
     const batch = this.#batch
     this.#batch = []
     this.#units = 0
     try {
-      const { documents, chunks } = await worker.seal(segment)
+      const { documents, chunks: plain } = await worker.batch()
       // A worker that was started anew in between knows nothing of the batch.
       if (documents.length !== batch.length) throw fault('child_died', { what: 'ingest', reason: 'it lost the batch' })
+      const { chunks, sealing, space } = await this.#enrich.batch(segment, documents, plain)
+      await worker.seal(segment, sealing)
       await this.#keep(
         segment,
         documents,
         chunks.map((row, at) => put(CHUNKS, chunkKey(segment, at), row)),
+        space,
       )
     } catch (thrown) {
       if (!isDeath(thrown) || this.#signal.aborted) throw thrown
@@ -263,22 +295,32 @@ export class Run {
     }
   }
 
-  async #keep(segment: string, sealed: readonly SealedDocument[], chunkPuts: readonly Change[]): Promise<void> {
+  async #keep(
+    segment: string,
+    sealed: readonly SealedDocument[],
+    chunkPuts: readonly Change[],
+    space: string | undefined,
+  ): Promise<void> {
     const { rows, collections, clock } = this.#options
     const documents = sealed.map((document): DocumentRow => ({ ...document, segment, ingestedAtMs: clock.wallMs() }))
     const chunkSum = documents.reduce((sum, { chunkCount }) => sum + chunkCount, 0)
-    await collections.change(this.#collection, async (row) => {
+    await collections.change(this.#storage, async (row) => {
+      if (row.space !== space && row.segments.length > 0)
+        throw fault('store_unavailable', { reason: `the collection ${this.#collection} was embedded anew meanwhile` })
       const former = await rows.getMany(
         DOCUMENTS,
-        documents.map(({ id }) => documentKey(this.#collection, id)),
+        documents.map(({ id }) => documentKey(this.#storage, id)),
       )
       const replaced = former.flatMap((stored) => (stored === undefined ? [] : [stored.row]))
       return {
-        row: revised(row, replaced, documents, { segment, chunks: chunkSum, removed: [] }),
+        row: {
+          ...revised(row, replaced, documents, { segment, chunks: chunkSum, removed: [] }),
+          ...(space === undefined ? {} : { space }),
+        },
         changes: [
           ...chunkRemovals(replaced),
           ...chunkPuts,
-          ...documents.map((document) => put(DOCUMENTS, documentKey(this.#collection, document.id), document)),
+          ...documents.map((document) => put(DOCUMENTS, documentKey(this.#storage, document.id), document)),
           put(INGESTS, ingestKey(this.#progress.row.run), this.#progress.row),
         ],
       }
@@ -293,7 +335,7 @@ export class Run {
       hidden.some((one) => uri === one || (one.endsWith('/') && uri.startsWith(one)))
     const inRoot = `${root}/`
     const vanished = await collections.documents(
-      this.#collection,
+      this.#storage,
       ({ id, uri }) => uri.startsWith(inRoot) && !seen.has(id) && !isHidden(uri),
     )
     for (let at = 0; at < vanished.length;) {
@@ -308,31 +350,10 @@ export class Run {
       await removeDocuments(
         rows,
         collections,
-        this.#collection,
+        this.#storage,
         page.map(({ id }) => id),
       )
       this.#progress.count({ removed: page.length })
     }
   }
-}
-
-/** False where none of them was there. */
-export async function removeDocuments(
-  rows: Rows,
-  collections: Collections,
-  collection: string,
-  ids: readonly string[],
-): Promise<boolean> {
-  return await collections.change(collection, async (row) => {
-    const stored = await rows.getMany(
-      DOCUMENTS,
-      ids.map((id) => documentKey(collection, id)),
-    )
-    const gone = stored.flatMap((one) => (one === undefined ? [] : [one.row]))
-    if (gone.length === 0) return undefined
-    return {
-      row: revised(row, gone, []),
-      changes: [...chunkRemovals(gone), ...gone.map(({ id }) => remove(DOCUMENTS, documentKey(collection, id)))],
-    }
-  })
 }

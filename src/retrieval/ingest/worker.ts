@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
-import { Refusal } from '../../base/errors.ts'
+import { fault, Refusal } from '../../base/errors.ts'
+import { seededRandom } from '../../base/random.ts'
+import { Analyzer } from '../../base/words.ts'
 import type { Index, IndexChunk } from '../../store/index.ts'
 import { chunk } from '../chunk.ts'
 import type { Chunk, ChunkRow, ParsedDocument } from '../document.ts'
+import { Lsa } from '../embedding/lsa.ts'
 import { deadline, FILE_BYTES_MAX } from '../parse/limits.ts'
 import { parse } from '../parse/parse.ts'
 import type { Files } from '../sources.ts'
@@ -13,6 +16,7 @@ import {
   type IngestFile,
   type IngestWorker,
   type Sealed,
+  type Sealing,
   type SealedDocument,
 } from './port.ts'
 
@@ -24,6 +28,9 @@ export interface WorkerOptions {
   readonly batchUnitsMax?: number
 }
 
+/** The same texts give the same directions. */
+const FIT_SEED = 1
+
 /** Does the work itself, in the process it is made in. */
 export class LocalWorker implements Omit<IngestWorker, 'close'> {
   readonly #options: WorkerOptions
@@ -31,6 +38,9 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   #chunks: ChunkRow[] = []
   #titles: string[] = []
   #units = 0
+  readonly #analyzer = new Analyzer()
+  /** What was folded with last. */
+  #fitted: { readonly name: string; readonly lsa: Lsa } | undefined
 
   constructor(options: WorkerOptions) {
     this.#options = options
@@ -57,12 +67,34 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
     return bytes instanceof Refusal ? undefined : hashOf(bytes)
   }
 
-  async seal(segment: string): Promise<Sealed> {
-    const [documents, chunks] = [this.#documents, this.#chunks]
-    const indexed = chunks.map((row, at) => indexChunk(this.#titles[at] ?? '', row))
+  async batch(): Promise<Sealed> {
+    return { documents: this.#documents, chunks: this.#chunks }
+  }
+
+  async seal(segment: string, { chunks: count, contexts, vectors }: Sealing): Promise<void> {
+    const chunks = this.#chunks
+    if (count !== chunks.length || (vectors !== undefined && vectors.length !== count))
+      throw fault('child_died', { what: 'ingest', reason: 'it lost the batch' })
+    const indexed = chunks.map((row, at) =>
+      indexChunk(this.#titles[at] ?? '', { ...row, context: contexts[at] ?? '' }, vectors?.[at]),
+    )
     await this.discard()
     await this.#options.index.build(segment, indexed)
-    return { documents, chunks }
+  }
+
+  async fit(texts: readonly string[]): Promise<Uint8Array | undefined> {
+    return Lsa.fit(texts, this.#analyzer, seededRandom(FIT_SEED))?.bytes()
+  }
+
+  async fold(
+    name: string,
+    bytes: Uint8Array | undefined,
+    texts: readonly string[],
+  ): Promise<Float32Array[] | undefined> {
+    if (bytes !== undefined) this.#fitted = { name, lsa: Lsa.read(bytes, this.#analyzer) }
+    if (this.#fitted?.name !== name) return undefined
+    const { lsa } = this.#fitted
+    return texts.map((text) => lsa.place(text))
   }
 
   async discard(): Promise<void> {
@@ -81,7 +113,7 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
     if (bytes instanceof Refusal) return refused(bytes)
     const contentHash = hashOf(bytes)
     if (contentHash === file.knownHash) return { status: 'unchanged' }
-    const document = await parse(file.name, bytes, deadline(this.#options.clock))
+    const document = await parse(pathOf(file), bytes, deadline(this.#options.clock))
     if (document instanceof Refusal) return refused(document)
     return { document, contentHash, bytes: bytes.length, chunks: chunk(document.text, document.blocks) }
   }
@@ -117,12 +149,30 @@ interface Read {
   readonly chunks: readonly Chunk[]
 }
 
+/** Source code is known by its path inside of the source. */
+function pathOf({ uri, name }: IngestFile): string {
+  try {
+    const path = decodeURIComponent(uri)
+    return path.endsWith(name) ? path : name
+  } catch {
+    return name
+  }
+}
+
 const refused = ({ code, details }: Refusal): Added => ({ status: 'refused', code, details })
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-/** What full-text search reads of a chunk: the document's title and the headings above it help to
+/** What the index reads of a chunk: the document's title and the headings above it help to
  *  find it, unless they stand in it. */
-export function indexChunk(title: string, { headings, text, document }: ChunkRow): IndexChunk {
-  const above = [title, ...headings.filter((heading) => heading !== title)].filter((heading) => !text.includes(heading))
-  return { text: above.length === 0 ? text : `${above.join('\n')}\n\n${text}`, attributes: { document } }
+export function indexChunk(title: string, row: ChunkRow, vector?: Float32Array): IndexChunk {
+  const indexed = { text: searchedText(title, row), attributes: { document: row.document } }
+  return vector === undefined ? indexed : { ...indexed, vector }
+}
+
+/** The chunk as it is searched and embedded. */
+export function searchedText(title: string, { headings, text, context = '' }: ChunkRow): string {
+  const above = [title, ...headings.filter((heading) => heading !== title), context].filter(
+    (heading) => !text.includes(heading),
+  )
+  return above.length === 0 ? text : `${above.join('\n')}\n\n${text}`
 }

@@ -1,90 +1,58 @@
-import { Parser } from 'htmlparser2'
-import { Refusal, refuse } from '../../base/errors.ts'
-import type { Extracted } from './html.ts'
-import { Extract, headingText } from './extract.ts'
-import { NESTING_MAX, SLICE_UNITS, tooDeep, tooLong, tooSlow, unreadable, type Deadline } from './limits.ts'
-import { Zip } from './zip.ts'
+import { Refusal } from '../../base/errors.ts'
+import { Extract, type Extracted, headingText } from './extract.ts'
+import type { Deadline } from './limits.ts'
+import { coreTitle, noteMacros } from './opc.ts'
+import { type Attributes, readXml, type XmlHandler } from './xml.ts'
+import type { Zip } from './zip.ts'
 
 /** The text of a Word document (ECMA-376, WordprocessingML): paragraphs, headings by style, lists,
- *  tables. Text that a tracked change deleted is left out. Macros, fields, embedded objects and
- *  external references are not looked at. */
-export function parseDocx(bytes: Uint8Array, deadline: Deadline): Extracted | Refusal {
-  const zip = Zip.open(bytes)
-  if (zip instanceof Refusal) return zip
-  if (!zip.has('word/document.xml')) return refuse('document_unsupported', { type: otherKind(zip) })
-  const parts: string[] = []
-  for (const name of ['word/document.xml', 'word/styles.xml', 'docProps/core.xml']) {
-    const part = zip.read(name)
-    if (part instanceof Refusal) return part
-    parts.push(part === undefined ? '' : new TextDecoder().decode(part))
-  }
-  const [document = '', styles = '', core = ''] = parts
-  const levels = headingStyles(styles, deadline)
-  if (levels instanceof Refusal) return levels
-  const body = new Body(levels)
-  const refused = readXml(document, body, deadline)
+ *  tables, and last its footnotes and endnotes. Text that a tracked change deleted is left out, and
+ *  so is what is formatted as hidden, a point small, or of the colour it stands on. Macros, fields,
+ *  embedded objects and external references are not looked at. */
+export function parseDocx(zip: Zip, deadline: Deadline): Extracted | Refusal {
+  const document = zip.text('word/document.xml')
+  if (document instanceof Refusal) return document
+  const sheet = zip.text('word/styles.xml')
+  if (sheet instanceof Refusal) return sheet
+  const core = coreTitle(zip)
+  if (core instanceof Refusal) return core
+  const styles = readStyles(sheet ?? '', deadline)
+  if (styles instanceof Refusal) return styles
+  const body = new Body(styles)
+  const refused = readXml(document ?? '', body, deadline)
   if (refused !== undefined) return refused
-  const title = headingText(coreTitle(core)) || body.title || ''
+  const unread = readNotes(zip, body, deadline)
+  if (unread !== undefined) return unread
+  noteMacros(zip, body.extract)
+  const title = core || body.title || ''
   return title === '' ? body.extract.finish() : { title, ...body.extract.finish() }
 }
 
-function otherKind(zip: Zip): string {
-  if (zip.has('xl/workbook.xml')) return 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet'
-  if (zip.has('ppt/presentation.xml'))
-    return 'application/vnd.openxmlformats-officedocument.presentationml.presentation'
-  const declared = zip.read('mimetype')
-  if (declared instanceof Uint8Array && declared.length < 100) return new TextDecoder().decode(declared).trim()
-  return 'application/zip'
-}
-
-type Attributes = { readonly [name: string]: string }
-
-interface XmlHandler {
-  readonly extract?: Extract
-  open(name: string, attributes: Attributes): void
-  close(name: string): void
-  text?(text: string): void
-}
-
-/** Drives a handler over XML within the limits. A document type declaration is refused: Office
- *  Open XML forbids it, and entity bombs and external entities live there. */
-function readXml(source: string, handler: XmlHandler, deadline: Deadline): Refusal | undefined {
-  let depth = 0
-  let depthMax = 0
-  let declares = false
-  const parser = new Parser(
-    {
-      onopentag: (name, attributes) => {
-        if (++depth > depthMax) depthMax = depth
-        if (depth <= NESTING_MAX) handler.open(name, attributes)
-      },
-      onclosetag: (name) => {
-        if (depth-- <= NESTING_MAX) handler.close(name)
-      },
-      ontext: (text) => handler.text?.(text),
-      onprocessinginstruction: (name) => {
-        if (/^!doctype/i.test(name)) declares = true
-      },
-    },
-    { xmlMode: true },
-  )
-  for (let at = 0; at < source.length; at += SLICE_UNITS) {
-    parser.write(source.slice(at, at + SLICE_UNITS))
-    if (declares) return unreadable('it declares a document type, which no Word document does')
-    if (depthMax > NESTING_MAX) return tooDeep()
-    if (handler.extract?.full) return tooLong()
-    if (deadline.passed()) return tooSlow(deadline)
+/** Footnotes and endnotes stand in parts of their own, which are read after the text. */
+function readNotes(zip: Zip, body: Body, deadline: Deadline): Refusal | undefined {
+  for (const part of ['word/footnotes.xml', 'word/endnotes.xml']) {
+    const source = zip.text(part)
+    if (source instanceof Refusal) return source
+    if (source === undefined) continue
+    body.extract.mark('Notes', 1)
+    const refused = readXml(source, body, deadline)
+    if (refused !== undefined) return refused
   }
-  parser.end()
   return undefined
 }
 
-/** Style id -> heading level. Ids are translated by Word's language versions, names are not. */
-function headingStyles(styles: string, deadline: Deadline): Map<string, number> | Refusal {
-  const levels = new Map<string, number>()
+interface Styles {
+  /** By style id. Ids are translated by Word's language versions, names are not. */
+  readonly levels: Map<string, number>
+  readonly vanishing: Set<string>
+}
+
+function readStyles(source: string, deadline: Deadline): Styles | Refusal {
+  const styles: Styles = { levels: new Map(), vanishing: new Set() }
+  const { levels, vanishing } = styles
   let id = ''
   const refused = readXml(
-    styles,
+    source,
     {
       open(name, attributes) {
         const value = attributes['w:val'] ?? ''
@@ -93,34 +61,32 @@ function headingStyles(styles: string, deadline: Deadline): Map<string, number> 
         else if (name === 'w:name' && /^heading [1-9]$/i.test(value)) levels.set(id, Math.min(6, Number(value.at(-1))))
         else if (name === 'w:outlineLvl' && /^[0-5]$/.test(value) && !levels.has(id)) levels.set(id, Number(value) + 1)
         else if (name === 'w:basedOn' && levels.has(value) && !levels.has(id)) levels.set(id, levels.get(value) ?? 1)
+        else if (name === 'w:vanish' && isOn(attributes)) vanishing.add(id)
       },
       close() {},
     },
     deadline,
   )
-  return refused ?? levels
+  return refused ?? styles
 }
+
+/** A property without a value is on. */
+const isOn = (attributes: Attributes): boolean => !/^(?:0|false|off)$/.test(attributes['w:val'] ?? '')
 
 /** Of the style `Title`: above every heading. */
 const TITLE_LEVEL = 0
 
-const coreTitle = (core: string): string =>
-  /<dc:title>([^<]{1,1000})<\/dc:title>/
-    .exec(core)?.[1]
-    ?.replace(
-      /&(lt|gt|quot|apos|amp);/g,
-      (_, name: string) => ({ lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' })[name] ?? '',
-    ) ?? ''
-
 class Body implements XmlHandler {
   readonly extract = new Extract()
-  readonly #levels: ReadonlyMap<string, number>
+  readonly #styles: Styles
   title: string | undefined
   #buffer = ''
   /** Paragraphs nest: a text box stands inside the paragraph it is anchored to. */
   #outer: string[] = []
   #reading = false
   #skipped = 0
+  #run: Run | undefined
+  #paragraph: Pick<Run, 'vanishes' | 'fill'> = NO_PARAGRAPH
   #level: number | undefined
   #listed = false
   #listIndent = 0
@@ -129,8 +95,8 @@ class Body implements XmlHandler {
   #rows: string[] = []
   #cells: string[] = []
 
-  constructor(levels: ReadonlyMap<string, number>) {
-    this.#levels = levels
+  constructor(styles: Styles) {
+    this.#styles = styles
   }
 
   open(name: string, attributes: Attributes): void {
@@ -143,9 +109,22 @@ class Body implements XmlHandler {
         this.#buffer = ''
         this.#level = undefined
         this.#listed = false
+        this.#paragraph = NO_PARAGRAPH
+        return
+      case 'w:r':
+        this.#run = { ...this.#paragraph, color: '', isTiny: false }
+        return
+      case 'w:rStyle':
+      case 'w:vanish':
+      case 'w:specVanish':
+      case 'w:color':
+      case 'w:sz':
+      case 'w:shd':
+        this.#format(name, attributes)
         return
       case 'w:pStyle':
-        this.#level = this.#levels.get(value) ?? builtIn(value)
+        this.#level = this.#styles.levels.get(value) ?? builtIn(value)
+        if (this.#styles.vanishing.has(value)) this.#paragraph = { ...this.#paragraph, vanishes: true }
         return
       case 'w:outlineLvl':
         if (/^[0-5]$/.test(value)) this.#level ??= Number(value) + 1
@@ -181,18 +160,38 @@ class Body implements XmlHandler {
     }
   }
 
+  /** Properties of a run; those of a paragraph's own mark stand outside of any. */
+  #format(name: string, attributes: Attributes): void {
+    const value = attributes['w:val'] ?? ''
+    const run = this.#run
+    if (name === 'w:shd') {
+      const fill = attributes['w:fill'] ?? ''
+      if (run === undefined) this.#paragraph = { ...this.#paragraph, fill }
+      else run.fill = fill
+    } else if (run !== undefined) {
+      if (name === 'w:color') run.color = value
+      else if (name === 'w:sz') run.isTiny = Number(value) <= TINY_HALF_POINTS
+      else if (name !== 'w:rStyle') run.vanishes = isOn(attributes)
+      else if (this.#styles.vanishing.has(value)) run.vanishes = true
+    }
+  }
+
   close(name: string): void {
     if (SKIPPED.has(name)) this.#skipped--
     if (this.#skipped > 0) return
     if (name === 'w:t') this.#reading = false
+    else if (name === 'w:r') this.#run = undefined
     else if (name === 'w:p') this.#endParagraph()
     else if (name === 'w:tr' && this.#tableDepth === 1) this.#rows.push(this.#cells.join(' | '))
-    else if (name === 'w:tbl' && --this.#tableDepth === 0) this.extract.add('table', this.#rows.join('\n'))
-    else if (name === 'w:body') this.#endList()
+    else if (name === 'w:tbl' && --this.#tableDepth === 0)
+      this.extract.add('table', this.#rows.join('\n'), { hasHeader: true })
+    else if (ENDS.has(name)) this.#endList()
   }
 
   text(text: string): void {
-    if (this.#reading && this.#skipped === 0) this.#buffer += text
+    if (!this.#reading || this.#skipped > 0) return
+    if (this.#run !== undefined && isUnseen(this.#run)) this.extract.hidden.passage(text)
+    else this.#buffer += text
   }
 
   #endParagraph(): void {
@@ -223,6 +222,23 @@ class Body implements XmlHandler {
     this.#listLines = []
   }
 }
+
+interface Run {
+  vanishes: boolean
+  isTiny: boolean
+  color: string
+  fill: string
+}
+
+const NO_PARAGRAPH = { vanishes: false, fill: '' }
+
+/** Text of one point cannot be read. */
+const TINY_HALF_POINTS = 2
+
+const isUnseen = ({ vanishes, isTiny, color, fill }: Run): boolean =>
+  vanishes || isTiny || (color !== '' && color !== 'auto' && color.toLowerCase() === fill.toLowerCase())
+
+const ENDS: ReadonlySet<string> = new Set(['w:body', 'w:footnotes', 'w:endnotes'])
 
 /** Deleted by a tracked change; the second copy of something for older programs. */
 const SKIPPED: ReadonlySet<string> = new Set(['w:del', 'mc:Fallback', 'w:moveFrom'])

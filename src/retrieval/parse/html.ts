@@ -1,25 +1,22 @@
 import { Parser } from 'htmlparser2'
 import type { Refusal } from '../../base/errors.ts'
-import type { Block } from '../document.ts'
-import { Extract, headingText } from './extract.ts'
+import { isUnseen, type Look, PLAIN, Sheet, styled } from './css.ts'
+import { Extract, type Extracted, headingText } from './extract.ts'
 import { NESTING_MAX, SLICE_UNITS, tooDeep, tooLong, tooSlow, type Deadline } from './limits.ts'
 
-export interface Extracted {
-  readonly title?: string
-  readonly text: string
-  readonly blocks: readonly Block[]
-  readonly note?: string
-}
-
 /** The readable part of an HTML page: what stands in `main` (or all, where there is none) without
- *  scripts, styles, navigation and what is hidden. */
+ *  scripts, styles, navigation and what is hidden, be it from everyone or from one kind of reader. */
 export function parseHtml(source: string, deadline: Deadline): Extracted | Refusal {
   const page = new Page()
-  const parser = new Parser({
-    onopentag: (name, attributes) => page.open(name, attributes),
-    onclosetag: (name) => page.close(name),
-    ontext: (text) => page.text(text),
-  })
+  const parser = new Parser(
+    {
+      onopentag: (name, attributes) => page.open(name, attributes),
+      onclosetag: (name) => page.close(name),
+      ontext: (text) => page.text(text),
+      oncomment: (text) => page.comment(text),
+    },
+    { recognizeSelfClosing: XHTML.test(source.slice(0, SLICE_UNITS)) },
+  )
   for (let at = 0; at < source.length; at += SLICE_UNITS) {
     parser.write(source.slice(at, at + SLICE_UNITS))
     if (page.depthMax > NESTING_MAX) return tooDeep()
@@ -30,11 +27,16 @@ export function parseHtml(source: string, deadline: Deadline): Extracted | Refus
   return page.finish()
 }
 
+/** Written in XML, where any element can be closed at once: `<script src="x"/>` holds nothing. */
+const XHTML = /^\s*<\?xml\s|<html[^>]{1,1000}xmlns=/
+
 const DROPPED: ReadonlySet<string> = new Set(
   'script style noscript template nav svg math iframe object embed canvas audio video select option button input textarea dialog head'.split(
     ' ',
   ),
 )
+/** Dropped elements whose text is meant for somebody: it counts as hidden. */
+const UNSHOWN: ReadonlySet<string> = new Set(['noscript', 'template', 'dialog'])
 /** Elements that end the paragraph before and after them. */
 const BREAKING: ReadonlySet<string> = new Set(
   (
@@ -51,6 +53,13 @@ class Page {
   #depth = 0
   /** Depth at which something dropped began; nothing is read until it closes. */
   #droppedAt = 0
+  /** What is dropped is text that someone hid; gathered to be counted. */
+  #dropped: string | undefined
+  readonly #sheet = new Sheet()
+  #css: string | undefined
+  /** Elements around the present place that say how text in them looks, innermost last. */
+  #looks: { readonly depth: number; readonly look: Look }[] = []
+  #unseen = false
   #mainAt = 0
   #title = ''
   #inTitle = false
@@ -69,9 +78,12 @@ class Page {
     this.#depth++
     if (this.#depth > this.depthMax) this.depthMax = this.#depth
     if (name === 'title' && this.#title === '') this.#inTitle = true
+    if (name === 'style') this.#css = ''
     if (this.#droppedAt > 0) return
-    if (DROPPED.has(name) || (name !== 'body' && isHidden(attributes))) {
+    const hidden = this.#isHidden(name, attributes)
+    if (hidden || DROPPED.has(name) || attributes['role'] === 'navigation') {
       this.#droppedAt = this.#depth
+      this.#dropped = hidden || UNSHOWN.has(name) ? '' : undefined
       return
     }
     if (this.#mainAt === 0 && (name === 'main' || attributes['role'] === 'main')) {
@@ -84,8 +96,9 @@ class Page {
 
   close(name: string): void {
     if (name === 'title') this.#inTitle = false
+    if (name === 'style') this.#endStyle()
     const dropped = this.#droppedAt
-    if (dropped === this.#depth) this.#droppedAt = 0
+    if (dropped === this.#depth) this.#endDropped()
     if (dropped === 0) {
       if (BREAKING.has(name)) this.#closeBlock(name)
       if (this.#mainAt === this.#depth) {
@@ -93,22 +106,72 @@ class Page {
         this.#mainAt = 0
       }
     }
+    if (this.#looks.at(-1)?.depth === this.#depth) {
+      this.#looks.pop()
+      this.#unseen = isUnseen(this.#looks.at(-1)?.look ?? PLAIN)
+    }
     this.#depth--
   }
 
+  comment(text: string): void {
+    // In HTML, what begins an XML file is a comment, too.
+    if (/\p{L}/u.test(text) && !text.startsWith('?')) this.extract.hidden.count('comment')
+  }
+
   text(text: string): void {
+    if (this.#css !== undefined) this.#css += text
     if (this.#inTitle && this.#title.length < 1000) this.#title += text
-    if (this.#droppedAt > 0) return
+    if (this.#droppedAt > 0) {
+      if (this.#dropped !== undefined && this.#dropped.length < HIDDEN_UNITS_COUNTED) this.#dropped += text
+      return
+    }
+    if (this.#unseen) return this.extract.hidden.passage(text)
     this.#buffer += this.#preDepth > 0 ? text : text.replace(/[\s\u00a0]+/g, ' ')
   }
 
   finish(): Extracted | Refusal {
+    if (this.#droppedAt > 0) this.#endDropped()
     if (this.#container !== undefined) this.#endContainer()
     this.#flush()
     if (this.extract.full) return tooLong()
     const title = headingText(this.#title)
     const named = title !== '' ? title : this.#firstHeading
     return named === undefined ? this.extract.finish() : { title: named, ...this.extract.finish() }
+  }
+
+  #endStyle(): void {
+    if (this.#css !== undefined) this.#sheet.add(this.#css)
+    this.#css = undefined
+  }
+
+  #endDropped(): void {
+    this.extract.hidden.passage(this.#dropped ?? '')
+    this.#droppedAt = 0
+    this.#dropped = undefined
+  }
+
+  #isHidden(name: string, attributes: Attributes): boolean {
+    const styledAway = !this.#restyle(name, attributes)
+    // Pages that are faded in hide their body until a script has run.
+    if (name === 'body' || name === 'html') return false
+    return styledAway || 'hidden' in attributes || attributes['aria-hidden'] === 'true'
+  }
+
+  /** False where the element is styled out of sight. */
+  #restyle(name: string, attributes: Attributes): boolean {
+    const rules = this.#sheet.empty ? '' : this.#sheet.styleOf(name, attributes)
+    const own = attributes['style'] ?? ''
+    const color = attributes['color'] === undefined ? '' : `color:${attributes['color']};`
+    const background = attributes['bgcolor'] === undefined ? '' : `background:${attributes['bgcolor']};`
+    const style = `${color}${background}${rules}${own}`
+    if (style === '') return true
+    const around = this.#looks.at(-1)?.look ?? PLAIN
+    const look = styled(around, style)
+    if (look === undefined) return false
+    if (look === around) return true
+    this.#looks.push({ depth: this.#depth, look })
+    this.#unseen = isUnseen(look)
+    return true
   }
 
   #openBlock(name: string): void {
@@ -167,7 +230,8 @@ class Page {
       this.#endRow()
     }
     this.#container = undefined
-    if (kind !== undefined) this.extract.add(kind, this.#lines.join('\n'), { main: this.#mainAt > 0 })
+    if (kind !== undefined)
+      this.extract.add(kind, this.#lines.join('\n'), { main: this.#mainAt > 0, hasHeader: kind === 'table' })
   }
 
   /** What was read since the last break becomes a block, or part of the list or table. */
@@ -200,8 +264,5 @@ class Page {
   }
 }
 
-const isHidden = (attributes: Attributes): boolean =>
-  'hidden' in attributes ||
-  attributes['aria-hidden'] === 'true' ||
-  attributes['role'] === 'navigation' ||
-  /display\s*:\s*none|visibility\s*:\s*hidden/i.test(attributes['style'] ?? '')
+/** Of one hidden element: how long it is past this is of no interest. */
+const HIDDEN_UNITS_COUNTED = 65_536

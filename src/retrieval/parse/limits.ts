@@ -11,8 +11,11 @@ export const FILE_BYTES_MAX = 64 * 2 ** 20
 export const TEXT_UNITS_MAX = 16 * 2 ** 20
 /** Pages read of a PDF; those after are left out and noted. */
 export const PDF_PAGES_MAX = 2_000
-/** Elements inside elements, in HTML and DOCX. Browsers flatten beyond 512. */
+/** Elements inside elements in HTML and XML, values inside values in JSON. Browsers flatten beyond
+ *  512. */
 export const NESTING_MAX = 1_000
+/** Documents attached to documents that are attached. */
+export const ATTACHMENT_DEPTH_MAX = 4
 /** Looked at between pages and slices; a parser stuck in one step is ended from outside. */
 export const PARSE_MS_MAX = 30_000
 /** Markup is handed to its parser in slices of this many units, with the limits checked between. */

@@ -345,7 +345,16 @@ class Scanner {
     this.#open = undefined
     if (kind === undefined || kind === 'hidden') return
     const end = this.#trim(this.#end)
-    if (end > this.#start) this.#blocks.push({ kind: KINDS[kind], start: this.#start, end })
+    if (end <= this.#start) return
+    const header = kind === 'table' && { headerEnd: this.#headerEnd(end) }
+    this.#blocks.push({ kind: KINDS[kind], start: this.#start, end, ...header })
+  }
+
+  /** After the line of dashes below the names of the columns. */
+  #headerEnd(end: number): number {
+    const names = this.#text.indexOf(this.#eol, this.#start)
+    const rule = this.#text.indexOf(this.#eol, names + 1)
+    return rule === -1 || rule > end ? end : rule
   }
 
   #trim(end: number): number {

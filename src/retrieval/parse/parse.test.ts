@@ -2,36 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import { docx, paragraph, pdf, pdfOf, stream, zip } from '../../../tests/fixtures/documents.ts'
-import { systemClock } from '../../base/clock.ts'
-import { type ErrorCode, Refusal, sentenceOf } from '../../base/errors.ts'
-import type { ParsedDocument } from '../document.ts'
-import { deadline, FILE_BYTES_MAX, type Deadline } from './limits.ts'
+import { read, refused, soon, texts } from '../../../tests/kit/parse.ts'
+import { Refusal } from '../../base/errors.ts'
+import { FILE_BYTES_MAX, type Deadline } from './limits.ts'
 import { parse } from './parse.ts'
 
-const soon = (): Deadline => deadline(systemClock)
 const over: Deadline = { limitMs: 1, passed: () => true }
-
-async function read(name: string, data: string | Uint8Array): Promise<ParsedDocument> {
-  const parsed = await parse(name, typeof data === 'string' ? Buffer.from(data) : data, soon())
-  if (parsed instanceof Refusal) assert.fail(sentenceOf(parsed))
-  return parsed
-}
-
-async function refused(
-  name: string,
-  data: string | Uint8Array,
-  code: ErrorCode,
-  sentence: RegExp,
-  limit = soon(),
-): Promise<void> {
-  const parsed = await parse(name, typeof data === 'string' ? Buffer.from(data) : data, limit)
-  assert.ok(parsed instanceof Refusal, `${name} was read`)
-  assert.equal(parsed.code, code, sentenceOf(parsed))
-  assert.match(sentenceOf(parsed), sentence)
-}
-
-const texts = ({ text, blocks }: ParsedDocument): string[] =>
-  blocks.map((block) => `${block.kind}: ${text.slice(block.start, block.end)}`)
 
 // Kinds and encodings
 
@@ -53,7 +29,6 @@ test('foreign formats are refused by name', async () => {
   await refused('photo.md', Buffer.from('\x89PNG\r\n\x1a\n\0\0', 'latin1'), 'document_unsupported', /image\/png/)
   await refused('old.doc', Buffer.from('\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1', 'latin1'), 'document_unsupported', /msword/)
   await refused('tool', Buffer.from('\x7fELF\x02\x01', 'latin1'), 'document_unsupported', /elf/)
-  await refused('sheet.xlsx', zip([{ name: 'xl/workbook.xml', data: '<x/>' }]), 'document_unsupported', /spreadsheetml/)
   await refused(
     'text.odt',
     zip([{ name: 'mimetype', data: 'application/vnd.oasis.opendocument.text', stored: true }]),
@@ -193,6 +168,15 @@ test('DOCX: paragraphs, headings by style name, lists, tables, deletions', async
     'heading: Details',
   ])
   assert.deepEqual(parsed.blocks.map((block) => block.level).filter(Boolean), [1, 1])
+})
+
+test('DOCX: footnotes and endnotes are read after the text', async () => {
+  const part = (name: string, text: string) => ({
+    name: `word/${name}s.xml`,
+    data: `<w:${name}s><w:${name} w:type="separator"><w:p/></w:${name}><w:${name}>${paragraph(text)}</w:${name}></w:${name}s>`,
+  })
+  const parsed = await read('x.docx', docx(paragraph('text'), [part('endnote', 'Late'), part('footnote', 'Low')]))
+  assert.deepEqual(texts(parsed), ['paragraph: text', '# Notes', 'paragraph: Low', '# Notes', 'paragraph: Late'])
 })
 
 test('DOCX: the title of its properties comes first', async () => {

@@ -1,24 +1,33 @@
 import { refuse, type Refusal, reasonOf } from '../../base/errors.ts'
-import { Extract, headingText } from './extract.ts'
-import type { Extracted } from './html.ts'
+import { Extract, type Extracted, headingText } from './extract.ts'
+import { type Operators, seenOf, type Shown, shownText } from './pdf-unseen.ts'
 import { PDF_PAGES_MAX, tooLong, tooSlow, unreadable, type Deadline } from './limits.ts'
 
 /** The text of a PDF, page by page. Scripts in it are not run, fonts are not loaded, images not
- *  decoded. Each page begins with a mark, so that a passage can name its page. */
+ *  decoded. Each page begins with a mark, so that a passage can name its page. Text drawn invisibly is
+ *  left out where there is other text on its page; where there is not, it is what text recognition
+ *  found in a scan. */
 export async function parsePdf(bytes: Uint8Array, deadline: Deadline): Promise<Extracted | Refusal> {
   // 1.7 MB of program: loaded by the first PDF.
-  const { getDocumentProxy } = await import('unpdf')
+  const { getDocumentProxy, getResolvedPDFJS } = await import('unpdf')
   let pdf: Awaited<ReturnType<typeof getDocumentProxy>>
   try {
     // A copy: the parser takes ownership of the memory it is given.
-    pdf = await getDocumentProxy(new Uint8Array(bytes), { verbosity: 0, useSystemFonts: false, disableFontFace: true })
+    pdf = await getDocumentProxy(new Uint8Array(bytes), {
+      verbosity: 0,
+      useSystemFonts: false,
+      disableFontFace: true,
+      // In pixels: none is decoded.
+      maxImageSize: 1,
+    })
   } catch (error) {
     return unreadable(
       error instanceof Error && error.name === 'PasswordException' ? 'it is encrypted' : reasonOf(error).slice(0, 200),
     )
   }
   try {
-    return await readPages(pdf, deadline)
+    const { OPS } = await getResolvedPDFJS()
+    return await readPages(pdf, OPS, deadline)
   } finally {
     await pdf.loadingTask.destroy()
   }
@@ -26,18 +35,31 @@ export async function parsePdf(bytes: Uint8Array, deadline: Deadline): Promise<E
 
 type Pdf = Awaited<ReturnType<typeof import('unpdf').getDocumentProxy>>
 
-async function readPages(pdf: Pdf, deadline: Deadline): Promise<Extracted | Refusal> {
+async function readPages(pdf: Pdf, operators: Operators, deadline: Deadline): Promise<Extracted | Refusal> {
   const extract = new Extract()
   const pages = Math.min(pdf.numPages, PDF_PAGES_MAX)
   let broken = 0
+  let layers = 0
+  const seenItems = (items: readonly Item[], runs: readonly Shown[]): readonly Item[] => {
+    if (!runs.some(({ isUnseen }) => isUnseen)) return items
+    if (runs.every(({ isUnseen }) => isUnseen)) {
+      layers++
+      return items
+    }
+    const strings = items.map(({ str }) => str)
+    const { seen, unseen } = seenOf(strings, runs)
+    for (const text of unseen) extract.hidden.passage(text)
+    return items.map((item, at) => ({ ...item, str: seen[at] ?? item.str }))
+  }
   let brokenReason = ''
   for (let number = 1; number <= pages; number++) {
     if (deadline.passed()) return tooSlow(deadline)
     try {
       const page = await pdf.getPage(number)
-      const { items } = await page.getTextContent()
+      const items: Item[] = (await page.getTextContent()).items.filter(isText)
+      const runs = items.length === 0 ? [] : shownText(await page.getOperatorList(), operators)
       extract.mark(`Page ${number}`)
-      for (const paragraph of paragraphs(items)) extract.add('paragraph', paragraph)
+      for (const paragraph of paragraphs(seenItems(items, runs))) extract.add('paragraph', paragraph)
       page.cleanup()
     } catch (error) {
       broken++
@@ -50,14 +72,13 @@ async function readPages(pdf: Pdf, deadline: Deadline): Promise<Extracted | Refu
     return refuse('document_empty', { detail: `, only ${pages === 1 ? 'a page' : `${pages} pages`} of images` })
   }
   const title = headingText(await titleOf(pdf))
-  const note = noteOf(pdf.numPages, pages, broken)
-  return { ...extract.finish(), ...(title !== '' && { title }), ...(note !== '' && { note }) }
-}
-
-function noteOf(total: number, read: number, broken: number): string {
-  const cut = total > read ? `Only the first ${read} of ${total} pages were read.` : ''
-  const damaged = broken > 0 ? `${broken} damaged ${broken === 1 ? 'page was' : 'pages were'} left out.` : ''
-  return [cut, damaged].filter((part) => part !== '').join(' ')
+  if (pdf.numPages > pages) extract.note(`Only the first ${pages} of ${pdf.numPages} pages were read.`)
+  if (broken > 0) extract.note(`${broken} damaged ${broken === 1 ? 'page was' : 'pages were'} left out.`)
+  if (layers > 0)
+    extract.note(
+      `All text of ${layers} ${layers === 1 ? 'page' : 'pages'} is invisible, as text recognition adds it to a scan.`,
+    )
+  return { ...extract.finish(), ...(title !== '' && { title }) }
 }
 
 async function titleOf(pdf: Pdf): Promise<string> {
@@ -85,7 +106,7 @@ interface Item {
 const PARAGRAPH_GAP = 1.6
 
 /** What lies close together, as one; a word divided at the end of a line is joined. */
-function paragraphs(items: readonly object[]): string[] {
+function paragraphs(items: readonly Item[]): string[] {
   const found: string[] = []
   let paragraph = ''
   let line = ''
@@ -106,7 +127,6 @@ function paragraphs(items: readonly object[]): string[] {
   let y: number | undefined
   let height = 0
   for (const item of items) {
-    if (!isText(item)) continue
     if (item.str.trim() !== '') {
       y = item.transform[5]
       height = item.height > 0 ? item.height : height
@@ -119,4 +139,4 @@ function paragraphs(items: readonly object[]): string[] {
   return found
 }
 
-const isText = (item: object): item is Item => 'str' in item
+const isText = <Any extends object>(item: Any): item is Any & Item => 'str' in item

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { inflateRawSync } from 'node:zlib'
 import { refuse, type Refusal } from '../../base/errors.ts'
 import { latin1 } from './sniff.ts'
@@ -50,7 +51,7 @@ export class Zip {
       if (at + CENTRAL_BYTES > bytes.length || view.getUint32(at, true) !== 0x02014b50)
         return unreadable('the directory of the zip archive is damaged')
       const nameLength = view.getUint16(at + 28, true)
-      const name = latin1(bytes.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameLength))
+      const name = nameOf(bytes.subarray(at + CENTRAL_BYTES, at + CENTRAL_BYTES + nameLength))
       if (view.getUint16(at + 8, true) & 1) return unreadable('it is encrypted')
       entries.set(name, {
         method: view.getUint16(at + 10, true),
@@ -66,6 +67,12 @@ export class Zip {
     return this.#entries.has(name)
   }
 
+  /** One entry as text. */
+  text(name: string): string | Refusal | undefined {
+    const bytes = this.read(name)
+    return bytes instanceof Uint8Array ? new TextDecoder().decode(bytes) : bytes
+  }
+
   /** One entry, inflated; undefined where there is none of that name. */
   read(name: string): Uint8Array | Refusal | undefined {
     const entry = this.#entries.get(name)
@@ -78,30 +85,41 @@ export class Zip {
       headerAt + LOCAL_BYTES + this.#view.getUint16(headerAt + 26, true) + this.#view.getUint16(headerAt + 28, true)
     if (dataAt + compressed > this.#bytes.length) return unreadable('the zip archive is cut off')
     const data = this.#bytes.subarray(dataAt, dataAt + compressed)
-    if (method === 0) return data
+    if (method === 0) return this.#stored(name, data)
     if (method !== 8) return unreadable(`the zip archive uses the compression method ${method}`)
     return this.#inflate(name, data)
+  }
+
+  /** Entries may overlap: many of them can be the same bytes. */
+  #stored(name: string, data: Uint8Array): Uint8Array | Refusal {
+    if (this.#inflated + data.length > INFLATED_BYTES_MAX) return bomb(name, INFLATED_BYTES_MAX - this.#inflated)
+    this.#inflated += data.length
+    return data
   }
 
   /** What the directory claims of the size is not believed: the output is what is limited. */
   #inflate(name: string, data: Uint8Array): Uint8Array | Refusal {
     const byRatio = Math.max(RATIO_FROM_BYTES, data.length * INFLATED_RATIO_MAX)
-    const limit = Math.min(byRatio, INFLATED_BYTES_MAX - this.#inflated)
+    const limit = Math.max(1, Math.min(byRatio, INFLATED_BYTES_MAX - this.#inflated))
     try {
-      const inflated = inflateRawSync(data, { maxOutputLength: Math.max(1, limit) })
+      const inflated = inflateRawSync(data, { maxOutputLength: limit })
       this.#inflated += inflated.length
       return inflated
     } catch (error) {
-      if (error instanceof RangeError) {
-        return refuse('document_too_large', {
-          limitBytes: limit,
-          detail: `, unpacked (${name} grows to more than that: this looks like a zip bomb)`,
-        })
-      }
+      if (error instanceof RangeError) return bomb(name, limit)
       return unreadable(`the zip archive is damaged at ${name}`)
     }
   }
 }
+
+const bomb = (name: string, limitBytes: number): Refusal =>
+  refuse('document_too_large', {
+    limitBytes,
+    detail: `, unpacked (${name} grows to more than that: this looks like a zip bomb)`,
+  })
+
+/** Writers set the mark for UTF-8 as they please. */
+const nameOf = (bytes: Uint8Array): string => (isUtf8(bytes) ? new TextDecoder().decode(bytes) : latin1(bytes))
 
 function findEnd(bytes: Uint8Array, view: DataView): number | undefined {
   const least = Math.max(0, bytes.length - END_BYTES - COMMENT_BYTES_MAX)

@@ -5,6 +5,7 @@ import { type Filter, matches } from '../../store/filter.ts'
 import type { Hit, Index, IndexQuery } from '../../store/index.ts'
 import type { Rows } from '../../store/rows.ts'
 import { collectionKey, DOCUMENTS } from '../document.ts'
+import { collectionOf } from '../generation/row.ts'
 import { attributesOf } from '../search/access.ts'
 import type { QualityBook, Selectivity } from './book.ts'
 
@@ -82,7 +83,7 @@ export class RecallSampler {
     if (vector === undefined || exact === true || this.#stop.signal.aborted) return
     const share = shareOf(collection)
     if (share <= 0 || uniform(random) >= share) return
-    if (this.#waiting.length >= WAITING_MAX) return book.skipped(collection)
+    if (this.#waiting.length >= WAITING_MAX) return book.skipped(collectionOf(collection))
     this.#waiting.push({ collection, vector, filter, atMs: clock.monotonicMs() })
     this.#working ??= this.#work().finally(() => (this.#working = undefined))
   }
@@ -97,7 +98,7 @@ export class RecallSampler {
       if (next === undefined || signal.aborted) return
       const begunMs = clock.monotonicMs()
       if (this.#inFlight >= BUSY_SEARCHES || begunMs - next.atMs > WAIT_MS_MAX) {
-        book.skipped(next.collection)
+        book.skipped(collectionOf(next.collection))
         pauseMs = PAUSE_MS_MIN
         continue
       }
@@ -118,7 +119,8 @@ export class RecallSampler {
     // Once more instead of what was answered: something may have come or gone since.
     const found = await index.search(collection, { vector, ...filtered, k: NEIGHBOURS })
     const recall = recallOf(found, exact)
-    if (recall !== undefined) book.measured(collection, await this.#selectivity(collection, filter), recall)
+    if (recall !== undefined)
+      book.measured(collectionOf(collection), await this.#selectivity(collection, filter), recall)
   }
 
   /** By documents drawn: their ids are hashes, so those next to a random one are a random sample. */

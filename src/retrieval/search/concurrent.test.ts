@@ -13,9 +13,8 @@ import type { Index, IndexChunk } from '../../store/index.ts'
 import { put, type Rows } from '../../store/rows.ts'
 import { Deletions } from '../deletion/receipts.ts'
 import { chunkKey, CHUNKS, documentKey, DOCUMENTS, type DocumentRow } from '../document.ts'
-import { chunkRemovals, Collections, revised } from '../ingest/collections.ts'
+import { chunkRemovals, Collections, removeDocuments, revised } from '../ingest/collections.ts'
 import { rewrite } from '../ingest/compact.ts'
-import { removeDocuments } from '../ingest/run.ts'
 import { createSearch, SEARCH_MODES } from '../search.ts'
 import { type Access, attributesOf } from './access.ts'
 
@@ -176,7 +175,12 @@ class World {
         )),
     }
     const newSegment = (): string => `s${++this.#segments}`
-    await rewrite({ rows, collections, worker, newSegment }, 'c', (row) => row.segments.slice(0, 3))
+    await rewrite(
+      { rows, collections, worker, newSegment },
+      'c',
+      (row) => row.segments.slice(0, 3),
+      new AbortController().signal,
+    )
   }
 
   async ask(): Promise<number> {

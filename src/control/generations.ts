@@ -1,0 +1,122 @@
+import { refuse, Refusal } from '../base/errors.ts'
+import { isObject, type Json } from '../base/json.ts'
+import { compare, COMPARED_QUESTIONS_MAX } from '../retrieval/generation/compare.ts'
+import type { Generations } from '../retrieval/generation/generations.ts'
+import type { Search } from '../retrieval/search.ts'
+import { type Answer, type Context, ok, type Route } from './router.ts'
+
+export interface GenerationDependencies {
+  readonly generations: Generations
+  readonly search: Search
+  /** Newest first. */
+  readonly recentQuestions: (collection: string) => readonly string[]
+}
+
+const QUESTION_UNITS_MAX = 10_000
+const PATH = '/api/collections/{collection}/generations'
+
+export function generationRoutes(dependencies: GenerationDependencies): Route[] {
+  const { generations } = dependencies
+  return [
+    {
+      method: 'GET',
+      path: PATH,
+      summary: 'The generations of a collection: what each is embedded with, how far it is, which one answers.',
+      role: 'user',
+      async answer({ params }) {
+        const { collection = '' } = params
+        const listed = await generations.list(collection)
+        if (listed === undefined) return refuse('collection_unknown', { collection })
+        return ok({
+          generations: listed.map(({ createdAtMs, embedding, ...one }) => ({
+            ...one,
+            embedding: { ...embedding },
+            createdAt: new Date(createdAtMs).toISOString(),
+          })),
+        })
+      },
+    },
+    {
+      method: 'POST',
+      path: PATH,
+      summary: 'Embeds the collection anew, as the configuration says, beside the one that answers.',
+      role: 'admin',
+      async answer({ params }) {
+        const made = await generations.create(params['collection'] ?? '')
+        return made instanceof Refusal ? made : { status: 202, value: { generation: made } }
+      },
+    },
+    {
+      method: 'POST',
+      path: `${PATH}/rollback`,
+      summary: 'Makes the generation answer again that answered before.',
+      role: 'admin',
+      async answer({ params }) {
+        const live = await generations.rollback(params['collection'] ?? '')
+        return live instanceof Refusal ? live : ok({ live })
+      },
+    },
+    {
+      method: 'POST',
+      path: `${PATH}/{generation}/compare`,
+      summary: 'What it finds otherwise than the one that answers: {questions}, else those asked lately.',
+      role: 'admin',
+      answer: (context) => comparison(dependencies, context),
+    },
+    {
+      method: 'POST',
+      path: `${PATH}/{generation}/activate`,
+      summary: 'Makes it the one that answers, at once and as a whole.',
+      role: 'admin',
+      async answer({ params }) {
+        const { collection = '', generation = '' } = params
+        return (await generations.activate(collection, generation)) ?? ok({ live: generation })
+      },
+    },
+    {
+      method: 'DELETE',
+      path: `${PATH}/{generation}`,
+      summary: 'Removes a generation that does not answer.',
+      role: 'admin',
+      async answer({ params }) {
+        const { collection = '', generation = '' } = params
+        return (await generations.drop(collection, generation)) ?? ok({ generation, removed: true })
+      },
+    },
+  ]
+}
+
+async function comparison(
+  { generations, search, recentQuestions }: GenerationDependencies,
+  { params, body }: Context,
+): Promise<Answer | Refusal> {
+  const { collection = '', generation = '' } = params
+  const listed = await generations.list(collection)
+  if (listed === undefined) return refuse('collection_unknown', { collection })
+  if (!listed.some(({ id }) => id === generation)) return refuse('not_found', { what: 'generation', id: generation })
+  const questions = questionsOf(isObject(body) ? body['questions'] : undefined) ?? recentQuestions(collection)
+  if (questions instanceof Refusal) return questions
+  if (questions.length === 0)
+    return refuse('field_invalid', {
+      field: 'questions',
+      problem: 'are missing, and nothing was asked of the collection since the start',
+      remedy: 'Send {"questions": ["How do I ...?"]}.',
+    })
+  const live = listed.find((one) => one.live)?.id ?? ''
+  const found = await compare(search, `${collection}@${live}`, `${collection}@${generation}`, questions)
+  return ok({ live, generation, ...(JSON.parse(JSON.stringify(found)) as { [name: string]: Json }) })
+}
+
+function questionsOf(given: Json | undefined): readonly string[] | undefined | Refusal {
+  if (given === undefined) return undefined
+  const listed: readonly Json[] = Array.isArray(given) ? given : []
+  const questions = listed.filter((one) => typeof one === 'string' && one.trim() !== '')
+  const fits = questions.every((one) => String(one).length <= QUESTION_UNITS_MAX)
+  if (questions.length > 0 && questions.length === listed.length && listed.length <= COMPARED_QUESTIONS_MAX && fits)
+    return questions.map(String)
+  return refuse('field_invalid', {
+    field: 'questions',
+    problem: `must be 1 to ${COMPARED_QUESTIONS_MAX} texts of at most ${QUESTION_UNITS_MAX} characters`,
+    remedy: 'Leave it out to compare by what was asked lately.',
+  })
+}

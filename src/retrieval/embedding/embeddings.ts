@@ -1,0 +1,263 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../../base/clock.ts'
+import { fault, isRetryable, reasonOf, type Refusal, refuse, toFault } from '../../base/errors.ts'
+import { newId } from '../../base/ids.ts'
+import type { Log } from '../../base/log.ts'
+import type { Random } from '../../base/random.ts'
+import type { Analyzer } from '../../base/words.ts'
+import type { EmbedWith } from '../../engine/port.ts'
+import type { Blobs } from '../../store/blobs.ts'
+import { put, type Rows, scanAll } from '../../store/rows.ts'
+import { collectionKey, COLLECTIONS, type CollectionRow, type DocumentRow } from '../document.ts'
+import { collectionOf, GENERATIONS, generationsKey, storageOf } from '../generation/row.ts'
+import type { EmbeddingCache } from './cache.ts'
+import { EngineEmbedder } from './engine.ts'
+import { GOLDEN_TEXT, GoldenChecks, goldenOf } from './golden.ts'
+import { Lsa } from './lsa.ts'
+import { type Embedder, type EmbeddingChoice, type EmbedOptions, LSA, SPACES, spaceKey, type SpaceRow } from './port.ts'
+import type { Vectors } from './vectors.ts'
+
+/** What collections are embedded with: their spaces, and vectors of passages and questions in them. */
+
+/** The heavy half of the fitted directions, in the process that reads documents. */
+export interface Folding {
+  /** Fits directions on the texts; undefined where they have nothing in common. */
+  fit(texts: readonly string[]): Promise<Uint8Array | undefined>
+  /** Vectors by the directions of that name. Undefined where it does not know them and is not told. */
+  fold(name: string, bytes: Uint8Array | undefined, texts: readonly string[]): Promise<Float32Array[] | undefined>
+}
+
+export interface EmbeddingsOptions {
+  readonly rows: Rows
+  readonly blobs: Blobs
+  readonly vectors: Vectors
+  readonly cache: EmbeddingCache
+  readonly folding: Folding
+  readonly embedWith: EmbedWith
+  readonly analyzer: Analyzer
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Read anew each time, so that a reload changes it. */
+  readonly choice: (collection: string) => EmbeddingChoice
+}
+
+/** Fitted directions held in memory to place questions: at most 21 MB each. */
+const FITTED_MAX = 8
+
+export class Embeddings {
+  readonly #options: EmbeddingsOptions
+  readonly #checks: GoldenChecks
+  readonly #fitted = new Map<string, Promise<Lsa>>()
+
+  constructor(options: EmbeddingsOptions) {
+    this.#options = options
+    this.#checks = new GoldenChecks(options.clock)
+  }
+
+  get vectors(): Vectors {
+    return this.#options.vectors
+  }
+
+  /** What the configuration says of a collection. */
+  configured(collection: string): EmbeddingChoice {
+    return this.#options.choice(collectionOf(collection))
+  }
+
+  /** What a generation is to be embedded with: what it was made for, where there are several. */
+  async choice(storage: string): Promise<EmbeddingChoice> {
+    const collection = collectionOf(storage)
+    const all = (await this.#options.rows.get(GENERATIONS, generationsKey(collection)))?.row.all ?? []
+    const made = all.length > 1 ? all.find((one) => one.storage === storage) : undefined
+    return made?.embedding ?? this.configured(collection)
+  }
+
+  /** What a collection is embedded with, whatever the configuration says by now. */
+  async held({ name, space }: CollectionRow): Promise<EmbeddingChoice> {
+    if (space === undefined) {
+      const wanted = this.configured(name).model === 'none' ? 'none' : LSA
+      return { model: wanted, passagePrefix: '', questionPrefix: '' }
+    }
+    const { model, passagePrefix, questionPrefix } = (await this.space(name, space)).space
+    return { model, passagePrefix, questionPrefix }
+  }
+
+  /** After a reload: every space is checked again before it is used. */
+  forget(): void {
+    this.#checks.forget()
+  }
+
+  async space(collection: string, id: string): Promise<SpaceRow> {
+    const stored = await this.#options.rows.get(SPACES, spaceKey(collection, id))
+    if (stored === undefined)
+      throw fault('index_unavailable', { reason: `the space ${id} of ${collection} is missing` })
+    return stored.row
+  }
+
+  /** Whether what is configured can go on with what the collection holds. Fitted directions are its
+   *  own and give way; a model's vectors do not mix with another's. */
+  async admit({ name, space }: CollectionRow): Promise<Refusal | undefined> {
+    if (space === undefined) return undefined
+    const { space: held } = await this.space(name, space)
+    if (held.model === LSA) return undefined
+    const { model, passagePrefix, questionPrefix } = await this.choice(name)
+    if (model === held.model && passagePrefix === held.passagePrefix && questionPrefix === held.questionPrefix)
+      return undefined
+    const wanted = model === held.model ? 'other prefixes' : `"${model}"`
+    const reason = `it was embedded with "${held.model}", and the configuration now asks for ${wanted}`
+    return refuse('embedding_changed', { collection: name, reason })
+  }
+
+  /** A new space of the configured model, durable when resolved. */
+  async begin(collection: string, signal: AbortSignal): Promise<SpaceRow> {
+    const { embedWith, clock, random } = this.#options
+    const { model, passagePrefix, questionPrefix } = await this.choice(collection)
+    const asked = await embedWith(model, { inputs: [passagePrefix + GOLDEN_TEXT], signal, describe: true })
+    const dimension = asked.vectors[0]?.length ?? 0
+    const { revision = '', pooling = '' } = asked.facts ?? {}
+    const space = { model, dimension, pooling, passagePrefix, questionPrefix, normalised: true }
+    const embedder = new EngineEmbedder({ ...space, revision }, embedWith, clock)
+    const [golden = new Float32Array()] = await embedder.embed([GOLDEN_TEXT], 'passage', { signal })
+    return await this.#keep(collection, {
+      id: newId('spc', clock, random),
+      space: { ...space, revision: revision === '' ? fingerprint(golden) : revision },
+      golden: goldenOf(golden),
+      createdAtMs: clock.wallMs(),
+    })
+  }
+
+  /** A new space of directions fitted on the texts; undefined where there is nothing to fit. */
+  async fit(collection: string, texts: readonly string[]): Promise<SpaceRow | undefined> {
+    const { blobs, clock, random, folding } = this.#options
+    const bytes = await folding.fit(texts)
+    if (bytes === undefined) return undefined
+    const id = newId('spc', clock, random)
+    await blobs.put(fittedName(collection, id), bytes)
+    const space = { model: LSA, revision: id, dimension: Lsa.dimension, pooling: '', normalised: true }
+    return await this.#keep(collection, {
+      id,
+      space: { ...space, passagePrefix: '', questionPrefix: '' },
+      texts: texts.length,
+      createdAtMs: clock.wallMs(),
+    })
+  }
+
+  /** Vectors of passages. Rejects with a `Fault`: `embedding_changed`, or of the engine. */
+  async passages(
+    collection: string,
+    id: string,
+    texts: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly Float32Array[]> {
+    const row = await this.space(collection, id)
+    if (row.space.model === LSA) return await this.#fold(collection, id, texts)
+    return await (await this.#embedder(collection, row, { signal })).embed(texts, 'passage', { signal })
+  }
+
+  /** Where a question is, among the vectors of the collection. Undefined where it has none, and where
+   *  its fitted directions know no word of the question. */
+  async question(
+    collection: string,
+    question: string,
+    { signal = new AbortController().signal, ...rest }: Partial<EmbedOptions> = {},
+  ): Promise<Float32Array | undefined> {
+    const storage = await storageOf(this.#options.rows, collection)
+    const id = (await this.#options.rows.get(COLLECTIONS, collectionKey(storage)))?.row.space
+    if (id === undefined) return undefined
+    const row = await this.space(storage, id)
+    if (row.space.model === LSA) return (await this.#directions(storage, id)).fold(question)
+    const options = { ...rest, signal }
+    const [vector] = await (await this.#embedder(storage, row, options)).embed([question], 'question', options)
+    return vector
+  }
+
+  /** The vectors of whole documents, in order, as they are kept; what is lost or damaged is embedded
+   *  again. `texts` has one for every chunk of them. */
+  async again(
+    collection: string,
+    id: string,
+    documents: readonly DocumentRow[],
+    texts: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly Float32Array[]> {
+    const found: Float32Array[] = []
+    for (const { segment, firstChunk, chunkCount } of documents) {
+      const of = texts.slice(found.length, found.length + chunkCount)
+      const kept = await this.#options.vectors.read(segment, firstChunk, chunkCount).catch((thrown: unknown) => {
+        this.#options.log.write('warn', 'kept vectors are embedded again', { segment, reason: reasonOf(thrown) })
+        return undefined
+      })
+      found.push(...(kept ?? (await this.passages(collection, id, of, signal))))
+    }
+    return found
+  }
+
+  /** Forgets the spaces of a collection but for those in use: of one that is gone, or that an interrupted
+   *  ingest began. */
+  async sweep(collection: string, used: ReadonlySet<string>): Promise<void> {
+    for await (const { row } of scanAll(this.#options.rows, SPACES, [collection]))
+      if (!used.has(row.id)) await this.drop(collection, row.id)
+  }
+
+  /** Forgets a space that nothing is in any more. */
+  async drop(collection: string, id: string): Promise<void> {
+    const { rows, blobs } = this.#options
+    this.#fitted.delete(id)
+    await rows.commit([{ op: 'remove', table: SPACES.name, key: spaceKey(collection, id) }])
+    await blobs.remove(fittedName(collection, id))
+  }
+
+  async #keep(collection: string, row: SpaceRow): Promise<SpaceRow> {
+    await this.#options.rows.commit([put(SPACES, spaceKey(collection, row.id), row)])
+    return row
+  }
+
+  /** Of a space that was just seen to be the one it was. The check never asks the cache. */
+  async #embedder(collection: string, row: SpaceRow, options: EmbedOptions): Promise<Embedder> {
+    const { embedWith, clock, cache, log } = this.#options
+    const engine = new EngineEmbedder(row.space, embedWith, clock)
+    try {
+      await this.#checks.check(collection, row, engine, options)
+    } catch (thrown) {
+      const cause = toFault(thrown)
+      if (!isRetryable(cause)) log.write('error', 'a collection is not embedded', { collection, reason: cause.message })
+      throw cause
+    }
+    return cache.over(engine)
+  }
+
+  async #fold(collection: string, id: string, texts: readonly string[]): Promise<readonly Float32Array[]> {
+    const { folding } = this.#options
+    const folded =
+      (await folding.fold(id, undefined, texts)) ?? (await folding.fold(id, await this.#bytes(collection, id), texts))
+    if (folded === undefined) throw fault('internal', { reason: 'fitted directions were given and are not known' })
+    return folded
+  }
+
+  #directions(collection: string, id: string): Promise<Lsa> {
+    const known = this.#fitted.get(id)
+    if (known !== undefined) return known
+    const read = this.#bytes(collection, id).then((bytes) => Lsa.read(bytes, this.#options.analyzer))
+    const [oldest] = this.#fitted.keys()
+    if (this.#fitted.size >= FITTED_MAX && oldest !== undefined) this.#fitted.delete(oldest)
+    this.#fitted.set(id, read)
+    read.catch(() => this.#fitted.delete(id))
+    return read
+  }
+
+  async #bytes(collection: string, id: string): Promise<Uint8Array> {
+    const bytes = await this.#options.blobs.get(fittedName(collection, id))
+    if (bytes === undefined)
+      throw fault('index_unavailable', { reason: `the fitted directions of ${collection} are missing` })
+    return bytes
+  }
+}
+
+const fittedName = (collection: string, id: string): string => `fitted/${collection}/${id}`
+
+/** Stands for weights whose engine does not say what they are, so that vectors of others are never
+ *  taken for theirs. Rounded, so that it seldom changes with the noise of a graphics card. */
+function fingerprint(golden: Float32Array): string {
+  const rounded = Array.from(golden, (value) => Math.round(value * 100)).join(' ')
+  return `unstated-${createHash('sha256').update(rounded).digest('hex').slice(0, 16)}`
+}

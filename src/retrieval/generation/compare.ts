@@ -1,0 +1,84 @@
+import type { Passage } from '../passage.ts'
+import type { Search } from '../search.ts'
+
+/** How far two generations find the same. */
+
+/** Of the ranks that are compared: what a person looks at. */
+const DEPTH = 10
+/** How much the second rank counts of the first, the third of the second, and so on. */
+const PERSISTENCE = 0.9
+const EXAMPLES_MAX = 20
+export const COMPARED_QUESTIONS_MAX = 500
+
+export interface Comparison {
+  readonly questions: number
+  /** Those whose first ten are not the same passages in the same order. */
+  readonly changed: number
+  /** Mean over the questions: 1 the same, 0 nothing in common. */
+  readonly overlap: number
+  /** The most changed, most changed first. */
+  readonly examples: readonly {
+    readonly question: string
+    readonly overlap: number
+    readonly live: readonly Found[]
+    readonly other: readonly Found[]
+  }[]
+}
+
+interface Found {
+  readonly document: string
+  readonly title: string
+  readonly start: number
+  readonly end: number
+  readonly score: number
+}
+
+/** `live` and `other` as a search names them. */
+export async function compare(
+  search: Search,
+  live: string,
+  other: string,
+  questions: readonly string[],
+): Promise<Comparison> {
+  const compared: Comparison['examples'][number][] = []
+  for (const question of questions) {
+    const [a, b] = [await find(search, live, question), await find(search, other, question)]
+    compared.push({ question, overlap: rankBiasedOverlap(a.map(keyOf), b.map(keyOf)), live: a, other: b })
+  }
+  const changed = compared.filter(({ live: a, other: b }) => a.map(keyOf).join('\n') !== b.map(keyOf).join('\n'))
+  const sum = compared.reduce((total, { overlap }) => total + overlap, 0)
+  return {
+    questions: compared.length,
+    changed: changed.length,
+    overlap: compared.length === 0 ? 1 : sum / compared.length,
+    examples: changed.toSorted((a, b) => a.overlap - b.overlap).slice(0, EXAMPLES_MAX),
+  }
+}
+
+async function find(search: Search, collection: string, question: string): Promise<Found[]> {
+  const { passages } = await search.search(collection, question, { k: DEPTH })
+  return passages.map(({ document, title, start, end, score }: Passage) => ({ document, title, start, end, score }))
+}
+
+const keyOf = ({ document, start, end }: Found): string => `${document} ${start} ${end}`
+
+/** Rank-biased overlap, extrapolated from the depth that was seen (Webber, Moffat and Zobel 2010,
+ *  equation 23). A list that is shorter has nothing at the ranks it lacks. */
+export function rankBiasedOverlap(a: readonly string[], b: readonly string[]): number {
+  const depth = Math.max(a.length, b.length)
+  if (depth === 0) return 1
+  const [seenA, seenB] = [new Set<string>(), new Set<string>()]
+  let shared = 0
+  let sum = 0
+  let weight = 1
+  for (let rank = 1; rank <= depth; rank++) {
+    const [one, other] = [a[rank - 1], b[rank - 1]]
+    if (one !== undefined) seenA.add(one)
+    if (other !== undefined) seenB.add(other)
+    if (one !== undefined && seenB.has(one)) shared++
+    if (other !== undefined && other !== one && seenA.has(other)) shared++
+    weight *= PERSISTENCE
+    sum += (shared / rank) * weight
+  }
+  return (shared / depth) * weight + ((1 - PERSISTENCE) / PERSISTENCE) * sum
+}

@@ -1,0 +1,46 @@
+import type { Log } from '../../base/log.ts'
+import type { Index } from '../../store/index.ts'
+import { remove, scanAll } from '../../store/rows.ts'
+import { collectionKey, COLLECTIONS, DOCUMENTS } from '../document.ts'
+import { type CompactOptions, removeChunkRows } from './compact.ts'
+
+/** Taking away what nothing refers to. */
+
+type SweepOptions = Pick<CompactOptions, 'rows' | 'collections' | 'embeddings'>
+
+/** What interrupted ingests left behind. */
+export async function sweep(
+  options: SweepOptions & { readonly index: Pick<Index, 'segments'>; readonly log: Log },
+): Promise<void> {
+  const { index, rows, log, embeddings } = options
+  const used = new Set<string>()
+  for await (const { row } of scanAll(rows, COLLECTIONS)) {
+    for (const { segment } of row.segments) used.add(segment)
+    await embeddings?.sweep(row.name, new Set(row.space === undefined ? [] : [row.space]))
+  }
+  const left = new Set([...(await index.segments()), ...((await embeddings?.vectors.segments()) ?? [])])
+  for (const segment of left) {
+    if (used.has(segment)) continue
+    log.write('info', 'segment of an interrupted ingest removed', { segment })
+    await discard(options, segment)
+  }
+}
+
+/** Everything that one generation of a collection holds. */
+export async function dropStorage(options: SweepOptions, storage: string): Promise<void> {
+  const { rows, collections, embeddings } = options
+  const stored = await rows.get(COLLECTIONS, collectionKey(storage))
+  if (stored === undefined) return
+  const changes = [remove(COLLECTIONS, collectionKey(storage), stored.version)]
+  for await (const { key } of scanAll(rows, DOCUMENTS, collectionKey(storage))) changes.push(remove(DOCUMENTS, key))
+  if (!(await rows.commit(changes))) return await dropStorage(options, storage)
+  await collections.publish(storage)
+  for (const { segment } of stored.row.segments) await discard(options, segment)
+  await embeddings?.sweep(storage, new Set())
+}
+
+/** Rows first: the file's name is what tells the next sweep that rows may be left. */
+async function discard({ rows, collections }: SweepOptions, segment: string): Promise<void> {
+  await removeChunkRows(rows, segment)
+  await collections.drop(segment)
+}
