@@ -179,7 +179,7 @@ async function fill(index: MemoryIndex, rows: MemoryRows): Promise<void> {
     const segment = `handbook/${file}`
     await index.build(
       segment,
-      chunks.map((one) => indexChunk(parsed.title, { ...one, document: file })),
+      chunks.map((one) => indexChunk({ ...one, document: file }, { title: parsed.title })),
     )
     segments.push(segment)
     await rows.commit([

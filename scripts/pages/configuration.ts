@@ -137,7 +137,10 @@ function rowsOf(field: Field, prefix: string, reload: Field['reload']): string[]
     const path = `${prefix}.${name}`
     const required = field.required?.includes(name) === true
     const own = inner.reload ?? reload
-    const items = inner.items?.properties === undefined ? [] : rowsOf(inner.items, `${path}[]`, own)
+    const items = (inner.items?.oneOf ?? (inner.items === undefined ? [] : [inner.items])).flatMap((item) => {
+      const kind = item.properties?.['kind']?.const
+      return rowsOf(item, kind === undefined ? `${path}[]` : `${path}[${String(kind)}]`, own)
+    })
     return [rowText(path, inner, required, own), ...rowsOf(inner, path, own), ...items]
   })
 }

@@ -34,15 +34,28 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'ingest',
-    summary: 'Read a file or folder into a collection.',
+    summary: 'Read a file, a folder or another source into a collection.',
     details:
       'Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON, EPUB, e-mail and source code are read. Doing it again reads only what has changed and removes what is gone. What could not be read is listed with the reason.',
     arguments: [
       { name: 'collection', summary: 'Name of the collection; made if it does not exist.' },
-      { name: 'path', summary: 'File or folder.' },
+      {
+        name: 'path',
+        summary:
+          'File, folder, pattern in quotes, sitemap (https://...xml), page (https://...), repository (git+https://...) or public bucket (s3://bucket/prefix); if left out, what the configuration names, again.',
+        optional: true,
+      },
     ],
-    flags: {},
-    examples: [{ line: 'headworks ingest handbook ./docs', does: 'Take a folder into the collection handbook.' }],
+    flags: {
+      replay: { type: 'switch', summary: 'Read again what could not be read.' },
+      failures: { type: 'switch', summary: 'List what could not be read, and why.' },
+    },
+    examples: [
+      { line: 'headworks ingest handbook ./docs', does: 'Take a folder into the collection handbook.' },
+      { line: 'headworks ingest handbook https://example.com/sitemap.xml', does: 'Take the pages of a site.' },
+      { line: 'headworks ingest handbook', does: 'Read the configured sources again.' },
+      { line: 'headworks ingest handbook --failures', does: 'List what could not be read.' },
+    ],
     json: true,
     load: () => import('./ingest.ts'),
   }),

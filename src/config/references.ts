@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { reasonOf } from '../base/errors.ts'
 import type { Path } from './problem.ts'
 import { isReference, Secret, type Secrets } from './secret.ts'
+import { SOURCE_SECRETS } from './sources.ts'
 
 export interface SecretSources {
   readonly readFile: (path: string) => Promise<Uint8Array | undefined>
@@ -20,6 +21,15 @@ export function referencesIn(whole: { readonly [name: string]: unknown }): { pat
       if (field !== 'headers') continue
       for (const [header, text] of entries(value)) {
         if (typeof text === 'string' && isReference(text)) found.push({ path: [...path, header], reference: text })
+      }
+    }
+  }
+  for (const [name, collection] of entries(whole['collections'])) {
+    const sources = entries(collection).find(([field]) => field === 'sources')?.[1]
+    for (const [at, source] of Array.isArray(sources) ? sources.entries() : []) {
+      for (const [field, value] of entries(source)) {
+        if (SOURCE_SECRETS.includes(field) && typeof value === 'string' && isReference(value))
+          found.push({ path: ['collections', name, 'sources', at, field], reference: value })
       }
     }
   }

@@ -1,42 +1,14 @@
 import * as z from 'zod'
 import { parseUsd } from '../base/units.ts'
 import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
+import { INGEST } from './ingest.ts'
+import { integer, meta, MS_MAX, named, secret, SECRET_REMEDY, text, wrong } from './scalars.ts'
 import { isReference } from './secret.ts'
+import { findTwin, SOURCE } from './sources.ts'
 
 /** The one schema of `headworks.yaml`: types, validation, the reference page and the editor's
  *  JSON schema all come from here. `reload` says what a change needs: `live` is applied to the
  *  running process, `restart` waits for the next start. A field without one has its parent's. */
-
-type Reload = 'live' | 'restart'
-
-interface Meta {
-  readonly description: string
-  readonly reload?: Reload
-  /** The type in words, where the schema's own is not what a person would say. */
-  readonly shown?: string
-  /** Shown in messages as `[hidden]`: it may hold a secret. */
-  readonly hidden?: boolean
-}
-
-const meta = (description: string, more: Omit<Meta, 'description'> = {}): Meta & Record<string, unknown> => ({
-  description,
-  ...more,
-})
-
-// Scalars
-
-const named = <Value extends z.ZodType>(form: RegExp, value: Value) =>
-  // Without a prototype, so that a caller's "constructor" finds nothing.
-  z
-    .record(z.string().regex(form), value)
-    .transform((record) => Object.assign(Object.create(null) as typeof record, record))
-
-const integer = (least: number, most: number) => z.int().min(least).max(most)
-const MS_MAX = 3_600_000
-const text = (lengthMax: number) => z.string().min(1).max(lengthMax)
-
-const wrong = (message: string, remedy: string, input: unknown) =>
-  ({ code: 'custom', message, params: { remedy }, input }) as const
 
 const USD_REMEDY =
   'Write US dollars per million tokens, such as "0.15": at most six digits before the point and nine after it.'
@@ -96,13 +68,6 @@ const tokenizer = text(4096).check((context) => {
       context.value,
     ),
   )
-})
-
-const SECRET_REMEDY =
-  'Put the secret into an environment variable or a file and refer to it: env:NAME or file:PATH. A key that was in this file should be replaced.'
-
-const secret = z.string().check((context) => {
-  if (!isReference(context.value)) context.issues.push(wrong('is a literal secret', SECRET_REMEDY, context.value))
 })
 
 /** Headers that say who is calling. */
@@ -408,17 +373,19 @@ const MODEL = z.strictObject({
 
 const COLLECTION = z.strictObject({
   sources: z
-    .array(
-      z.strictObject({
-        path: text(4096).meta(
-          meta('A file or folder. A relative path starts at the folder of this file.', { shown: 'path' }),
-        ),
-      }),
-    )
+    .array(SOURCE)
     .max(100)
+    .check((context) => {
+      const at = findTwin(context.value)
+      if (at === undefined) return
+      const issue = wrong('has the kind and the name of another', 'Give one of the two another `name`.', undefined)
+      context.issues.push({ ...issue, path: [at] })
+    })
     .default([])
     .meta(
-      meta('Files and folders read at every start; what has not changed is skipped. `headworks ingest` adds more.'),
+      meta(
+        'Where its documents come from. Everything is read at every start, and what has not changed is skipped; streams are listened to. `headworks ingest` adds more.',
+      ),
     ),
   tenant: text(256)
     .meta(
@@ -801,6 +768,9 @@ export const CONFIG = z
     alerts: ALERTS.prefault({}).meta(
       meta('What becomes of alerts: usage that departs from its history, budgets that run out.', { reload: 'live' }),
     ),
+    ingest: INGEST.prefault({}).meta(
+      meta('Reading documents: how much at once, and what may be reached.', { reload: 'restart' }),
+    ),
     limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
     log: LOG.prefault({}).meta(meta('The log: one JSON object a line on standard error.', { reload: 'live' })),
   })
@@ -820,6 +790,7 @@ export type EngineConfig = Config['engines'][string]
 /** Whether it runs behind a network, where tokens may cost money. */
 export const isRemote = (engine: EngineConfig): engine is Extract<EngineConfig, { readonly url: string }> =>
   'url' in engine
+export type SourceConfig = Config['collections'][string]['sources'][number]
 export type ModelConfig = Config['models'][string]
 export type OwnBudgetConfig = Frozen<z.output<typeof OWN_BUDGETS>>[number]
 export type BudgetConfig = Config['budgets'][number]

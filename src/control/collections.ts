@@ -135,6 +135,10 @@ const shownDocument = ({
   bytes,
   chunkCount,
   ingestedAtMs,
+  note,
+  metadata,
+  trust,
+  provenance,
 }: DocumentRow): JsonObject => ({
   id,
   uri,
@@ -144,4 +148,8 @@ const shownDocument = ({
   bytes,
   chunks: chunkCount,
   ingestedAt: new Date(ingestedAtMs).toISOString(),
+  ...(note === undefined ? {} : { note }),
+  metadata: { ...metadata },
+  trust: trust ?? 'internal',
+  provenance: provenance === undefined ? null : { ...provenance },
 })

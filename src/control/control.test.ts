@@ -59,15 +59,18 @@ async function open() {
       rerank: async () => [],
     }),
     ...ingestRoutes({
-      start: async (collection, path) => {
-        if (collection === 'Bad')
-          return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
-        started.push(path)
-        return 'ing_1'
+      again: async (collection) => (collection === 'b' ? ['ing_2', 'ing_3'] : []),
+      ingest: {
+        start: async (collection, path) => {
+          if (collection === 'Bad')
+            return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
+          started.push(typeof path === 'string' ? path : path.kind)
+          return 'ing_1'
+        },
+        status: async (run) => (run === 'ing_1' ? { run } : undefined),
+        dropCollection: async (collection) =>
+          collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
       },
-      status: async (run) => (run === 'ing_1' ? { run } : undefined),
-      dropCollection: async (collection) =>
-        collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
     }),
   ]
   const status = statusRoutes({

@@ -142,6 +142,8 @@ class RunningHouse implements House {
       data: config.data,
       entry,
       store,
+      reading: config.ingest,
+      secrets: () => this.#loaded.secrets,
       blobs: await openBlobs({ folder: join(config.data, 'blobs'), sweep: true }),
       collections: () => this.#loaded.config.collections,
       analyzer,
@@ -321,7 +323,11 @@ class RunningHouse implements House {
       version: this.#parts.version,
       startedAtMs: this.#startedAtMs,
       isReady: () => this.#ready,
-      figures: async () => ({ ...(await this.#figures(gateway)), damage: await library.damage() }),
+      figures: async () => ({
+        ...(await this.#figures(gateway)),
+        damage: await library.damage(),
+        embeddingCache: { ...library.embeddingCache },
+      }),
       routes,
     })
     const control = controlPlane({

@@ -3,6 +3,7 @@ import { systemRandom as random } from '../base/random.ts'
 import type { OwnerOf } from '../control/access.ts'
 import { collectionRoutes } from '../control/collections.ts'
 import { deletionRoutes } from '../control/deletions.ts'
+import { documentRoutes } from '../control/documents.ts'
 import { generationRoutes } from '../control/generations.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import type { Route } from '../control/router.ts'
@@ -29,7 +30,8 @@ export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteP
   return [
     ...collectionRoutes({ ...shared, quality: (collection) => library.quality(collection) }),
     ...searchRoutes({ ...shared, clock, search, rerank: gateway.rerank }),
-    ...ingestRoutes(ingest),
+    ...ingestRoutes({ ingest, again: (collection) => library.again(collection) }),
+    ...documentRoutes({ ...shared, ingest }),
     ...deletionRoutes({ ...shared, deletions }),
     ...generationRoutes(library),
     ...vectorStoreRoutes({ ...shared, clock, random, search, ingest }),

@@ -1,5 +1,6 @@
 import type { Attributes } from '../store/filter.ts'
 import { table, type Key } from '../store/rows.ts'
+import type { TRUST } from '../config/sources.ts'
 import type { Held, MountedSegment, SegmentName } from '../store/index.ts'
 
 /** What retrieval keeps as truth. The index is derived from it.
@@ -59,6 +60,35 @@ export interface CollectionRow {
   readonly space?: string
 }
 
+export type Trust = (typeof TRUST)[number]
+
+/** What is known of a document besides its content. */
+export interface About {
+  /** In place of the one that its content gives. */
+  readonly title?: string
+  /** Attributes that searches can filter by, as OpenAI's files have them; `tenant` names whose it is. */
+  readonly metadata?: Metadata
+  /** How far what it says may be believed. */
+  readonly trust: Trust
+  readonly provenance: Provenance
+}
+
+export interface Metadata {
+  readonly [name: string]: string | number | boolean
+}
+
+export interface Provenance {
+  /** The kind of its source: `folder`, `git`, `push`. */
+  readonly kind: string
+  /** The source itself, the same at every reading: a path, `s3://bucket/prefix`. */
+  readonly source: string
+  /** Which state of it was read: a commit, an ETag, the time of a row. */
+  readonly revision?: string
+  /** What the source says of the present state: the same again need not be read. The revision,
+   *  where absent. */
+  readonly hint?: string
+}
+
 /** An index over several segments: derived, and built again when it is lost. */
 export interface IndexPart {
   readonly segment: SegmentName
@@ -66,7 +96,8 @@ export interface IndexPart {
   readonly holds: readonly Held[]
 }
 
-export interface DocumentRow {
+/** Without `metadata`, `trust` and `provenance` it was read before these were kept. */
+export interface DocumentRow extends Partial<Omit<About, 'title'>> {
   readonly id: string
   /** Where it came from: a path relative to its source folder's parent, in URL form. */
   readonly uri: string
@@ -82,8 +113,6 @@ export interface DocumentRow {
   readonly ingestedAtMs: number
   /** What of it was left out. */
   readonly note?: string
-  /** What filters compare; `tenant` names whose it is. */
-  readonly metadata?: Attributes
 }
 
 export interface ChunkRow extends Chunk {

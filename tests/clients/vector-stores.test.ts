@@ -63,6 +63,37 @@ suite('OpenAI for Node: vector stores', () => {
     await assert.rejects(client.vectorStores.retrieve(made.id), NotFoundError)
   })
 
+  test('keeps tenants apart, by what documents were sent with', async () => {
+    const send = async (path: string, body: object): Promise<{ key: string }> => {
+      const answer = await fetch(`${house.url}${path}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+      assert.ok(answer.ok, await answer.clone().text())
+      return (await answer.json()) as { key: string }
+    }
+    const text = 'The turnip harvest was counted twice.'
+    for (const tenant of ['acme', 'globex'])
+      await send('/api/collections/turnips/documents', {
+        id: tenant,
+        uri: tenant,
+        text,
+        metadata: { tenant, year: 2020 },
+      })
+    await send('/api/collections/turnips/documents', { id: 'open', uri: 'open', text: `${text} By all.` })
+    const { key } = await send('/api/keys', { name: 'acme', tenant: 'acme' })
+    const acme = new OpenAI({ baseURL: `${house.url}/v1`, apiKey: key, maxRetries: 0 })
+    const seen = async (filters?: OpenAI.ComparisonFilter): Promise<string[]> => {
+      const page = await acme.vectorStores.search('turnips', { query: 'turnip harvest', ...(filters && { filters }) })
+      return page.data.map(({ attributes }) => String(attributes?.['tenant'])).toSorted()
+    }
+    assert.deepEqual(await seen(), ['acme', 'undefined'])
+    assert.deepEqual(await seen({ type: 'gte', key: 'year', value: 2000 }), ['acme'])
+    assert.deepEqual(await seen({ type: 'eq', key: 'tenant', value: 'globex' }), [])
+    assert.deepEqual(await seen({ type: 'ne', key: 'tenant', value: 'acme' }), ['undefined'])
+  })
+
   test('raises its own errors', async () => {
     await assert.rejects(client.vectorStores.search('nowhere', { query: 'x' }), NotFoundError)
     await assert.rejects(

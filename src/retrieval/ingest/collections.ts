@@ -1,6 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import { fault } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import { Turns } from '../../base/turns.ts'
 import type { Vectors } from '../embedding/vectors.ts'
 import type { Index } from '../../store/index.ts'
 import { put, remove, scanAll, type Change, type Rows } from '../../store/rows.ts'
@@ -34,6 +35,7 @@ export class Collections {
   readonly #index: Index
   readonly #clock: Clock
   readonly #log: Log
+  readonly #turns = new Turns()
   readonly #vectors: Vectors | undefined
   /** Mounts take turns, so that the last one mounted is the last one committed. */
   #mounting: Promise<void> = Promise.resolve()
@@ -53,8 +55,13 @@ export class Collections {
   }
 
   /** Resolves when the change is durable and mounted; false where the plan had nothing to do. `clear`
-   *  is called with every segment that is needed no more, before it goes. */
-  async change(name: string, plan: Plan, clear?: (segment: string) => Promise<void>): Promise<boolean> {
+   *  is called with every segment that is needed no more, before it goes. Changes of one collection
+   *  take turns: a plan that takes long would be overtaken again and again. */
+  change(name: string, plan: Plan, clear?: (segment: string) => Promise<void>): Promise<boolean> {
+    return this.#turns.take(name, () => this.#change(name, plan, clear))
+  }
+
+  async #change(name: string, plan: Plan, clear?: (segment: string) => Promise<void>): Promise<boolean> {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       const stored = await this.#rows.get(COLLECTIONS, collectionKey(name))
       const before = stored?.row ?? { name, segments: [], documents: 0, chunks: 0, bytes: 0, updatedAtMs: 0 }

@@ -42,9 +42,14 @@ export function bothOf(mandatory: Filter | undefined, asked: Filter | undefined)
 }
 
 /** What filters compare of a document, in the index as in the rows. */
-export const attributesOf = ({ id, metadata }: Pick<DocumentRow, 'id' | 'metadata'>): Attributes => ({
+export const attributesOf = ({
+  id,
+  metadata,
+  trust = 'internal',
+}: Pick<DocumentRow, 'id' | 'metadata' | 'trust'>): Attributes => ({
   ...metadata,
   document: id,
+  trust,
   [TENANTED]: metadata !== undefined && Object.hasOwn(metadata, TENANT),
 })
 
