@@ -1,4 +1,3 @@
-import type { Attributes } from '../store/filter.ts'
 import { table, type Key } from '../store/rows.ts'
 import type { TRUST } from '../config/sources.ts'
 import type { Held, MountedSegment, SegmentName } from '../store/index.ts'
