@@ -1,4 +1,5 @@
 import type { Quality, Recall } from '../api/collections.ts'
+import { scaleFrom } from '../design/interval.ts'
 import { Interval } from '../design/interval.tsx'
 import { Meter } from '../design/meter.tsx'
 import { Cell, TitleBlock } from '../design/titleblock.tsx'
@@ -9,6 +10,8 @@ import { completenessText, recallText, selectivityText, TONES, VERDICTS, verdict
 export function Targets({ quality }: { quality: Quality | undefined }) {
   if (quality === undefined) return null
   const { recalls, recallTarget, days, skipped } = quality
+  const measured = recalls.filter(({ mean }) => mean !== undefined)
+  const from = scaleFrom(recallTarget ?? 1, ...measured.map(({ low }) => low))
   return (
     <section className="screen-part" aria-label="Targets and measurements">
       <h2 className="label">
@@ -20,7 +23,7 @@ export function Targets({ quality }: { quality: Quality | undefined }) {
         </h3>
         <ul className="target-list">
           {recalls.map((recall) => (
-            <RecallRow key={recall.selectivity} recall={recall} target={recallTarget} />
+            <RecallRow key={recall.selectivity} recall={recall} target={recallTarget} from={from} />
           ))}
         </ul>
         <p className="minor">
@@ -35,7 +38,13 @@ export function Targets({ quality }: { quality: Quality | undefined }) {
   )
 }
 
-function RecallRow({ recall, target }: { recall: Recall; target: number | undefined }) {
+interface RecallProps {
+  readonly recall: Recall
+  readonly target: number | undefined
+  readonly from: number
+}
+
+function RecallRow({ recall, target, from }: RecallProps) {
   const verdict = verdictOf(recall, target)
   const text = recallText(recall)
   return (
@@ -53,7 +62,7 @@ function RecallRow({ recall, target }: { recall: Recall; target: number | undefi
             high={recall.high}
             target={target}
             tone={TONES[verdict]}
-            isScaled
+            from={from}
           />
           <span className="target-text figure">
             {text}
@@ -82,10 +91,10 @@ function Freshness({ quality }: { quality: Quality }) {
         <Cell name="p95" span={1}>
           {shown(p95Ms)}
         </Cell>
-        <Cell name="p99" span={1}>
+        <Cell name="p99" span={2}>
           {shown(p99Ms)}
         </Cell>
-        <Cell name="Documents" span={3} title="How many were measured">
+        <Cell name="Documents" span={2} title="How many were measured">
           n = {formatCount(documents)}
         </Cell>
       </TitleBlock>
