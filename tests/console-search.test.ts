@@ -29,7 +29,7 @@ describe('the search playground in a browser', BROWSER, () => {
       /^3 passages in .*, words and vectors put together/,
     )
     const first = passages().first()
-    await becomes(() => first.textContent(), /^1Keys.*Words\s*rank 1.*Vector\s*rank \d/)
+    await becomes(() => first.textContent(), /^1Keys.*Words\s*rank 1.*Vector\s*rank \d/s)
     assert.deepEqual([...new Set(await first.locator('mark').allTextContents())].slice(0, 2), ['Keys', 'key'])
     await page
       .getByRole('region', { name: 'What it took' })
@@ -49,15 +49,15 @@ describe('the search playground in a browser', BROWSER, () => {
     assert.equal(await page.getByRole('combobox', { name: 'Expansion' }).inputValue(), '512')
     await page.getByRole('combobox', { name: 'Operator of condition 1' }).selectOption('ne')
     await page.getByRole('button', { name: 'Search', exact: true }).click()
-    await becomes(() => passages().count(), 1)
-    await becomes(() => page.locator('.searched-head').textContent(), /^1 passage in .*, by words alone$/)
+    await becomes(() => passages().count(), 3)
+    await becomes(() => page.locator('.searched-head').textContent(), /^3 passages in .*, by words alone$/)
     await page.goBack()
     await page.getByText('Nothing was found.').waitFor()
     assert.equal(await page.getByRole('combobox', { name: 'Operator of condition 1' }).inputValue(), 'eq')
     await page.getByRole('button', { name: 'Remove condition 1' }).click()
     await page.getByRole('searchbox', { name: 'Question' }).press('Enter')
     await becomes(() => page.url(), /expand=512$/)
-    await becomes(() => passages().count(), 1)
+    await becomes(() => passages().count(), 3)
   })
 
   test('what is refused is told with its remedy', async () => {
