@@ -98,6 +98,7 @@ export async function startHouse(ports: HousePorts, budgets: Declared, plant: Pl
     random: life.random,
     log,
     events,
+    rows,
     node: NODE,
     catalogue: () => catalogue,
     authenticate: (request) => authenticate(request, keyring, sessions),

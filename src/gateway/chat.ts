@@ -12,6 +12,7 @@ import { deploymentName, type Deployment, type LogicalModel } from './catalogue.
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { answerHeaders, costJson, outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
+import type { Ending } from './replay/once.ts'
 import type { AnswerWriter, ChatRequest } from './surface/dialect.ts'
 
 /** One chat completion from admission to settlement. */
@@ -36,13 +37,13 @@ export const CLIENT_CLOSED = 499
 
 type Stage = 'calling' | 'answering' | 'settling' | 'over'
 
-/** Runs the exchange; resolves when nothing of it is left. */
+/** Runs the exchange; resolves when nothing of it is left, with how the answer ended. */
 export function runChat(
   dependencies: ChatDependencies,
   admitted: Admitted,
   request: ChatRequest,
   reply: Reply,
-): Promise<void> {
+): Promise<Ending> {
   return new Promise((over) => new Chat(dependencies, admitted, request, reply, over).start())
 }
 
@@ -51,7 +52,7 @@ class Chat {
   readonly #admitted: Admitted
   readonly #request: ChatRequest
   readonly #reply: Reply
-  readonly #over: () => void
+  readonly #over: (ending: Ending) => void
   readonly #writer: AnswerWriter
 
   #stage: Stage = 'calling'
@@ -75,7 +76,7 @@ class Chat {
     admitted: Admitted,
     request: ChatRequest,
     reply: Reply,
-    over: () => void,
+    over: (ending: Ending) => void,
   ) {
     this.#dependencies = dependencies
     this.#admitted = admitted
@@ -192,7 +193,7 @@ class Chat {
         settling.end()
         if (this.#request.stream) this.#finishStream(end, answering)
         else this.#finishWhole(end)
-        this.#finish()
+        this.#finish('complete')
       },
       (cause: unknown) => {
         // What is not recorded is not acknowledged; what was used is still posted.
@@ -252,12 +253,13 @@ class Chat {
   }
 
   #report(problem: Problem): void {
-    if (!this.#reply.headSent) sendProblem(this.#reply, this.#admitted.requestId, problem, this.#request.dialect)
+    const isWhole = !this.#reply.headSent
+    if (isWhole) sendProblem(this.#reply, this.#admitted.requestId, problem, this.#request.dialect)
     else {
       this.#reply.write(this.#writer.broken(problem))
       this.#reply.end()
     }
-    this.#finish()
+    this.#finish(isWhole ? 'complete' : 'broken')
   }
 
   /** A fault of ours while the answer was written costs this answer and nothing else. */
@@ -271,11 +273,11 @@ class Chat {
     this.#finish()
   }
 
-  #finish(): void {
+  #finish(ending: Ending = 'broken'): void {
     if (this.#stage === 'over') return
     this.#stage = 'over'
     this.#stall?.cancel()
-    this.#over()
+    this.#over(ending)
   }
 
   /** Posts what was produced; now, or as soon as the store takes it. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts'
-import { refuse, Refusal, statusOf, toProblem } from '../base/errors.ts'
+import { type Problem, refuse, Refusal, statusOf, toProblem } from '../base/errors.ts'
 import type { Handler, Headers, Reply, Request } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import { type Json, parseJson } from '../base/json.ts'
@@ -12,11 +12,13 @@ import type { Principal } from '../guard/principal.ts'
 import type { Accounting } from '../meter/accounting.ts'
 import { estimateInputTokens } from '../meter/estimate.ts'
 import type { Events } from '../store/events.ts'
+import type { Rows } from '../store/rows.ts'
 import { Trace } from '../trace/trace.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { type Admitted, runChat } from './chat.ts'
 import { runEmbeddings, runRerank } from './direct.ts'
 import { type Closing, Journal } from './journal.ts'
+import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import { ANTHROPIC, type CountRequest, readCountRequest, readMessagesRequest } from './surface/anthropic.ts'
@@ -37,6 +39,8 @@ export interface GatewayDependencies {
   readonly random: Random
   readonly log: Log
   readonly events: Events
+  /** Where answers are kept for whoever asks again. */
+  readonly rows: Rows
   /** The name of this process among those that share the store. */
   readonly node: string
   /** Read at every request, so that a reload takes effect at once. */
@@ -86,12 +90,14 @@ const dialectAt = (target: string): Dialect => (/^\/v1\/messages(?:[/?]|$)/.test
 export class Gateway {
   readonly #dependencies: GatewayDependencies
   readonly #journal: Journal
+  readonly #once: Once
   #inFlight = 0
   #draining = false
 
   constructor(dependencies: GatewayDependencies) {
     this.#dependencies = dependencies
     this.#journal = new Journal(dependencies)
+    this.#once = new Once(dependencies)
   }
 
   /** Requests admitted and not yet settled. */
@@ -145,41 +151,56 @@ export class Gateway {
         dialect,
       )
     }
+    const key = readIdempotencyKey(request.headers['idempotency-key'])
+    if (key instanceof Refusal) return sendProblem(reply, requestId, key, dialect)
     const refusal = this.#crowded()
     if (refusal !== undefined) return sendProblem(reply, requestId, refusal, dialect)
     this.#inFlight++
     try {
-      const body = await this.#body(request)
+      const limits = this.#dependencies.limits()
+      const bytes = await request.body(limits.bodyBytesMax)
+      const body = parseJson(bytes, { bytesMax: limits.bodyBytesMax, depthMax: limits.bodyDepthMax })
       admission.end({ key: principal.id })
       if (body instanceof Refusal) return sendProblem(reply, requestId, body, dialect)
       const asked = found.read(body)
       if (asked instanceof Refusal) return sendProblem(reply, requestId, asked, dialect)
       const inside = 'body' in asked ? asked.body : body
       const arrived: Arrived = { principal, headers: request.headers, body: inside, requestId, trace, dialect }
-      if ('counted' in asked) this.#count(arrived, asked, reply)
-      else await this.#run(found.operation, arrived, asked, reply)
+      if ('counted' in asked) return this.#count(arrived, asked, reply)
+      const run = (to: Reply): Promise<Ending> => this.#run(found.operation, arrived, asked, to)
+      if (key === undefined) return void (await run(reply))
+      const say = (to: Reply, problem: Problem): void => sendProblem(to, requestId, problem, dialect)
+      const once = { scope: principal.id, key, stallMs: limits.clientStallMs, say }
+      await this.#once.answer({ ...once, fingerprint: fingerprintOf(path, bytes) }, reply, run)
     } finally {
       this.#inFlight--
     }
   }
 
   /** Resolves when nothing of it is left. */
-  async #run(operation: Operation, arrived: Arrived, asked: Asked, reply: Reply): Promise<void> {
+  async #run(operation: Operation, arrived: Arrived, asked: Asked, reply: Reply): Promise<Ending> {
     const { requestId, dialect } = arrived
     const admitted = this.#admit(arrived, asked.model, operation)
-    if (admitted instanceof Refusal) return sendProblem(reply, requestId, admitted, dialect)
+    if (admitted instanceof Refusal) {
+      sendProblem(reply, requestId, admitted, dialect)
+      return 'complete'
+    }
     const { spending } = admitted
     const entered = spending.enter()
     const refused = entered instanceof Promise ? await entered : entered
-    if (refused !== undefined) return this.#turnAway(admitted, operation, refused, reply, dialect)
+    if (refused !== undefined) {
+      this.#turnAway(admitted, operation, refused, reply, dialect)
+      return 'complete'
+    }
     const dependencies = { ...this.#dependencies, journal: this.#journal }
     try {
       if ('documents' in asked) await runRerank(dependencies, admitted, asked, reply)
       else if ('inputs' in asked) await runEmbeddings(dependencies, admitted, asked, reply)
       else {
         const { clientStallMs } = this.#dependencies.limits()
-        await runChat({ ...dependencies, clientStallMs }, admitted, asked, reply)
+        return await runChat({ ...dependencies, clientStallMs }, admitted, asked, reply)
       }
+      return 'complete'
     } finally {
       spending.leave()
     }
@@ -215,11 +236,6 @@ export class Gateway {
     const limit = this.#dependencies.limits().requestsInFlightMax
     if (this.#draining) return refuse('stopping', {})
     return this.#inFlight >= limit ? refuse('overloaded', { what: 'requests in flight', limit }) : undefined
-  }
-
-  async #body(request: Request): Promise<Json | Refusal> {
-    const { bodyBytesMax, bodyDepthMax } = this.#dependencies.limits()
-    return parseJson(await request.body(bodyBytesMax), { bytesMax: bodyBytesMax, depthMax: bodyDepthMax })
   }
 
   /** What is called, and on whose account. */

@@ -73,6 +73,7 @@ export class HouseGateway {
       random,
       log,
       events: store.events,
+      rows,
       node,
       catalogue: () => this.#models.catalogue,
       authenticate,

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { refuse, Refusal } from '../../src/base/errors.ts'
+import type { Headers } from '../../src/base/http.ts'
 import type { JsonObject } from '../../src/base/json.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { MemoryEvents } from '../../src/drivers/memory/events.ts'
+import { MemoryRows } from '../../src/drivers/memory/rows.ts'
 import type { Catalogue, LogicalModel } from '../../src/gateway/catalogue.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { readBindings } from '../../src/guard/bindings.ts'
@@ -11,6 +13,7 @@ import { LOCAL, type Principal } from '../../src/guard/principal.ts'
 import type { Accounting } from '../../src/meter/accounting.ts'
 import { always, type Price } from '../../src/meter/prices.ts'
 import type { Events } from '../../src/store/events.ts'
+import type { Rows } from '../../src/store/rows.ts'
 import { ManualClock, settled } from './clock.ts'
 import { HandEngine } from './engine.ts'
 import { RecordedReply, request } from './exchange.ts'
@@ -26,6 +29,7 @@ export const ASK = { model: 'chat', messages: [{ role: 'user', content: 'Hello?'
 
 export interface GatewayOptions {
   readonly events?: Events
+  readonly rows?: Rows
   readonly allow?: boolean
   readonly inFlightMax?: number
   readonly node?: string
@@ -66,6 +70,7 @@ export function openGateway(options: GatewayOptions = {}) {
     random: seededRandom(1),
     log: silentLog,
     events,
+    rows: options.rows ?? new MemoryRows(),
     node: options.node ?? 'gateway-0',
     catalogue: () => catalogue,
     authenticate: () => (options.allow === false ? refuse('key_unknown', {}) : principal),
@@ -77,9 +82,14 @@ export function openGateway(options: GatewayOptions = {}) {
     }),
     accounting: options.accounting ?? unlimited(clock),
   })
-  async function ask(body: unknown, target = '/v1/chat/completions', method = 'POST'): Promise<RecordedReply> {
+  async function ask(
+    body: unknown,
+    target = '/v1/chat/completions',
+    method = 'POST',
+    headers: Headers = {},
+  ): Promise<RecordedReply> {
     const reply = new RecordedReply()
-    gateway.handle(request(method, target, body), reply)
+    gateway.handle(request(method, target, body, headers), reply)
     await settled()
     return reply
   }
