@@ -1,5 +1,5 @@
 import { type Clock, sleep } from '../../base/clock.ts'
-import { type Problem, reasonOf, refuse, Refusal, toProblem } from '../../base/errors.ts'
+import { type Problem, reasonOf, refuse, type Refusal, toProblem } from '../../base/errors.ts'
 import type { Reply } from '../../base/http.ts'
 import type { Log } from '../../base/log.ts'
 import type { Rows } from '../../store/rows.ts'
@@ -11,7 +11,7 @@ import { SharedAnswer } from './shared-answer.ts'
  *  follows it, whoever comes later is told the same (draft-ietf-httpapi-idempotency-key-header).
  *
  *  Within a process the flights decide who runs; between processes a claim (`claim.ts`).
- *  An answer is durable before its end leaves. */
+ *  An answer is kept before its end leaves, if the store takes it. */
 
 /** How often another process is asked whether it has finished, and how long at most. */
 const POLL_MS = 50
@@ -135,8 +135,11 @@ export class Once {
     try {
       const ending = await run(shared)
       const { whole } = shared
+      // Where the store does not take it, who has it need not ask again, and who must is called for anew.
       if (ending === 'complete' && whole !== undefined && KEPT_STATUS.has(whole.status))
-        await this.#kept.keep(id, fingerprint, whole)
+        await this.#kept
+          .keep(id, fingerprint, whole)
+          .catch((cause: unknown) => this.#grumble('an answer could not be kept under its Idempotency-Key', cause))
       shared.release()
     } finally {
       await found.release()
@@ -147,6 +150,8 @@ export class Once {
   async #found(id: AnswerId, shared: SharedAnswer): Promise<KeptAnswer | Claim | Refusal | undefined> {
     const { clock } = this.#dependencies
     const untilMs = clock.monotonicMs() + WAIT_MS_MAX
+    const stop = new AbortController()
+    shared.onGone(() => stop.abort())
     for (;;) {
       const held = await claim(this.#dependencies, id)
       const kept = await this.#kept.read(id).catch(async (cause: unknown) => {
@@ -158,7 +163,7 @@ export class Once {
       if (shared.isDeserted) return undefined
       if (kept !== undefined) return kept
       if (clock.monotonicMs() >= untilMs) return refuse('idempotency_key_busy', {})
-      await sleep(clock, POLL_MS)
+      await sleep(clock, POLL_MS, stop.signal)
     }
   }
 
