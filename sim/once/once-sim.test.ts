@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Rows } from '../../src/store/rows.ts'
+import { put, remove, type Rows } from '../../src/store/rows.ts'
 import { ONCE_INVARIANTS, type Plant, World } from './world.ts'
 
 const SEEDS = 600
@@ -15,7 +15,12 @@ const forgetting =
     get: async (from, key) => (from.name === table ? undefined : rows.get(from, key)),
     getMany: (from, keys) => rows.getMany(from, keys),
     scan: (from, range) => rows.scan(from, range),
-    commit: (changes) => rows.commit(changes.map((change) => ({ ...change, version: undefined }) as typeof change)),
+    commit: (changes) =>
+      rows.commit(
+        changes.map((one) =>
+          one.op === 'put' ? put({ name: one.table }, one.key, one.row) : remove({ name: one.table }, one.key),
+        ),
+      ),
     close: () => rows.close(),
   })
 

@@ -348,6 +348,22 @@ const TIMEOUTS = z.strictObject({
     .meta(meta('For the whole answer, all attempts together, in milliseconds.')),
 })
 
+const CACHE = z.strictObject({
+  ttlMs: integer(1, 30 * 24 * MS_MAX).meta(meta('How long an answer is given again, in milliseconds.')),
+  scope: z
+    .enum(['key', 'tenant', 'user'])
+    .default('key')
+    .meta(
+      meta(
+        'Who shares answers. `key`: all requests of one key. `tenant`: all keys of one tenant. `user`: one user of one key.',
+      ),
+    ),
+  tools: z
+    .boolean()
+    .default(false)
+    .meta(meta('Also requests that offer tools: a call that is given again may be carried out again by the caller.')),
+})
+
 const MODEL = z.strictObject({
   deployments: z
     .array(DEPLOYMENT)
@@ -375,6 +391,11 @@ const MODEL = z.strictObject({
     .default(4_096)
     .meta(meta('Cap on the tokens of one answer. It is always sent to the engine; a caller may ask for less.')),
   timeouts: TIMEOUTS.prefault({}).meta(meta('How long to wait, phase by phase.')),
+  cache: CACHE.meta(
+    meta(
+      'Gives the same chat completion again to the very same question, at no cost. Without it every question is asked anew.',
+    ),
+  ).optional(),
   description: text(1000).meta(meta('Shown in `GET /v1/models`.')).optional(),
 })
 
@@ -571,6 +592,9 @@ const LIMITS = z.strictObject({
   requestsInFlightMax: integer(1, 100_000)
     .default(1_000)
     .meta(meta('Requests being answered at the same time, streams included; beyond it callers get 503 at once.')),
+  cacheBytesMax: integer(0, 64 * 1024 * MIB)
+    .default(64 * MIB)
+    .meta(meta('Bytes of cached answers in the memory of one process, of all models with a `cache` together.')),
   budgetStatus: z
     .union([z.literal(429), z.literal(402)])
     .default(429)

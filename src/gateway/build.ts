@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { type Config, isRemote, type ModelConfig } from '../config/schema.ts'
 import type { Health } from '../engine/health.ts'
 import type { Engine } from '../engine/port.ts'
@@ -47,9 +48,16 @@ export function buildCatalogue(
       routing: model.routing,
       retries: health.retriesOf(name),
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
+      ...(model.cache === undefined ? {} : { cache: { ...model.cache, version: versionOf(model) } }),
     }
     catalogue.set(name, built)
     return built
+  }
+
+  /** Of what may answer: other engines, other settings or other models may answer otherwise. */
+  function versionOf({ deployments }: ModelConfig): string {
+    const parts = deployments.map(({ engine, model }) => [engine, model, config.engines[engine] ?? null])
+    return hash('sha256', JSON.stringify(parts), 'hex')
   }
 
   /** `engine/model`, for a fallback that needs no name of its own. */

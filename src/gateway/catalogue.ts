@@ -40,6 +40,17 @@ export interface Timeouts {
  *  `cheapest`           by what the request can cost there; unknown prices last. */
 export type Routing = 'weighted' | 'priority' | 'least_outstanding' | 'p2c' | 'cheapest'
 
+/** Whether answers are given again to the same question. */
+export interface CachePolicy {
+  readonly ttlMs: number
+  /** Who shares them: one key, the keys of one tenant, or nobody but one user of one key. */
+  readonly scope: 'key' | 'tenant' | 'user'
+  /** Requests that offer tools take part. */
+  readonly tools: boolean
+  /** Changes with the deployments and their engines. */
+  readonly version: string
+}
+
 export interface LogicalModel {
   readonly name: string
   readonly kind: 'model' | 'workflow'
@@ -55,6 +66,8 @@ export interface LogicalModel {
   /** The cap of every call; a caller may ask for less. */
   readonly outputTokensMax: number
   readonly timeouts: Timeouts
+  /** Absent: every question is asked anew. */
+  readonly cache?: CachePolicy
 }
 
 export type Catalogue = ReadonlyMap<string, LogicalModel>

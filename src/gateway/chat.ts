@@ -12,6 +12,7 @@ import { deploymentName, type Deployment, type LogicalModel } from './catalogue.
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { answerHeaders, costJson, outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
+import type { CacheUse } from './replay/cached-call.ts'
 import type { Ending } from './replay/once.ts'
 import type { AnswerWriter, ChatRequest } from './surface/dialect.ts'
 
@@ -30,6 +31,8 @@ export interface Admitted {
   readonly model: LogicalModel
   readonly trace: Trace
   readonly spending: Spending
+  /** Of a model whose answers may be given again. */
+  readonly cache?: CacheUse | undefined
 }
 
 /** The status that logs give a request whose client left; none is sent. */
@@ -92,7 +95,7 @@ class Chat {
 
   start(): void {
     const { journal } = this.#dependencies
-    const { requestId, model, trace, spending } = this.#admitted
+    const { requestId, model, trace, spending, cache } = this.#admitted
     const { stream } = this.#request
     // Of a whole answer nothing leaves before its closing entry is durable.
     this.#opened = !stream
@@ -105,7 +108,8 @@ class Chat {
     if (this.#stage !== 'calling') return // Whoever asked has left meanwhile.
     const span = trace.open('call')
     this.#call = span
-    const attempt = callModel(
+    const call: typeof callModel = (...all) => cache?.call(...all) ?? callModel(...all)
+    const attempt = call(
       this.#dependencies,
       {
         requestId,
@@ -206,10 +210,11 @@ class Chat {
   }
 
   #finishWhole(end: ChatEnd): void {
-    const { requestId, spending } = this.#admitted
+    const { requestId, spending, cache } = this.#admitted
     const body: JsonObject = { ...this.#last, usage: this.#usage(end) }
     const headers = {
       ...answerHeaders(this.#deployment, spending, spending.total),
+      ...cache?.headers(),
       ...this.#request.dialect.headers(requestId),
     }
     sendJson(this.#reply, requestId, 200, this.#enrich(body), headers)
@@ -290,9 +295,10 @@ class Chat {
   }
 
   #closing(outcome: Outcome, status: number, problem?: Problem): Closing {
-    const { trace, spending } = this.#admitted
+    const { trace, spending, cache } = this.#admitted
     return {
       ...this.#facts(),
+      ...(cache === undefined ? {} : { cache: cache.state }),
       outcome,
       status,
       ...(problem === undefined ? {} : problemJson(problem)),
@@ -351,6 +357,7 @@ class Chat {
       'cache-control': 'no-cache',
       'x-request-id': this.#admitted.requestId,
       ...answerHeaders(this.#deployment, this.#admitted.spending),
+      ...this.#admitted.cache?.headers(),
       ...this.#request.dialect.headers(this.#admitted.requestId),
     })
   }

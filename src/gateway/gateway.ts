@@ -18,6 +18,8 @@ import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { type Admitted, runChat } from './chat.ts'
 import { runEmbeddings, runRerank } from './direct.ts'
 import { type Closing, Journal } from './journal.ts'
+import { CacheUse, readCacheControl } from './replay/cached-call.ts'
+import { ExactCache } from './replay/exact-cache.ts'
 import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
@@ -57,6 +59,7 @@ export interface GatewayLimits {
   readonly bodyDepthMax: number
   readonly requestsInFlightMax: number
   readonly clientStallMs: number
+  readonly cacheBytesMax: number
 }
 
 interface Arrived {
@@ -91,6 +94,7 @@ export class Gateway {
   readonly #dependencies: GatewayDependencies
   readonly #journal: Journal
   readonly #once: Once
+  readonly #cache: ExactCache
   #inFlight = 0
   #draining = false
 
@@ -98,6 +102,8 @@ export class Gateway {
     this.#dependencies = dependencies
     this.#journal = new Journal(dependencies)
     this.#once = new Once(dependencies)
+    const { clock, limits } = dependencies
+    this.#cache = new ExactCache({ clock, bytesMax: () => limits().cacheBytesMax })
   }
 
   /** Requests admitted and not yet settled. */
@@ -109,6 +115,11 @@ export class Gateway {
    *  `node` left. Returns how many there were. */
   recover(node?: string): Promise<number> {
     return this.#journal.recover(node)
+  }
+
+  /** Forgets the cached answers of a model, or of all; returns how many there were. */
+  purgeCache(model?: string): number {
+    return this.#cache.purge(model)
   }
 
   /** Refuses new work from now on. */
@@ -198,12 +209,20 @@ export class Gateway {
       else if ('inputs' in asked) await runEmbeddings(dependencies, admitted, asked, reply)
       else {
         const { clientStallMs } = this.#dependencies.limits()
-        return await runChat({ ...dependencies, clientStallMs }, admitted, asked, reply)
+        const cache = this.#cacheUse(arrived, admitted, asked)
+        return await runChat({ ...dependencies, clientStallMs }, { ...admitted, cache }, asked, reply)
       }
       return 'complete'
     } finally {
       spending.leave()
     }
+  }
+
+  #cacheUse({ headers }: Arrived, { model, scopes }: Admitted, { body, stream }: ChatRequest): CacheUse | undefined {
+    const { cache: policy } = model
+    if (policy === undefined) return undefined
+    const control = readCacheControl(headers['cache-control'])
+    return new CacheUse(this.#cache, { model, policy }, { body: { ...body, stream }, scopes, control })
   }
 
   /** Refused before anything was begun; it is on record all the same. */

@@ -117,6 +117,11 @@ export class HouseGateway {
     this.#loaded = loaded
   }
 
+  /** As `Gateway.purgeCache`. */
+  purgeCache(model: string | undefined): number {
+    return this.#gateway.purgeCache(model)
+  }
+
   /** As `Gateway.recover`. */
   recover(node?: string): Promise<number> {
     return this.#gateway.recover(node)

@@ -33,6 +33,9 @@ export interface GatewayOptions {
   readonly allow?: boolean
   readonly inFlightMax?: number
   readonly node?: string
+  /** Of the model `chat`. */
+  readonly cache?: Partial<NonNullable<LogicalModel['cache']>>
+  readonly cacheBytesMax?: number
   readonly clock?: ManualClock
   readonly accounting?: Pick<Accounting, 'spending'>
   /** Bindings of the key that asks, as the API takes them; the owner asks otherwise. */
@@ -59,6 +62,9 @@ export function openGateway(options: GatewayOptions = {}) {
     ...model('chat', first),
     deployments: [{ engine: first, model: 'weights', weight: 1, priceAt: always(PRICE, 'config') }],
     fallback: [fallback],
+    ...(options.cache === undefined
+      ? {}
+      : { cache: { ttlMs: 60_000, scope: 'key', tools: false, version: '1', ...options.cache } }),
   }
   const catalogue: Catalogue = new Map([
     ['chat', chat],
@@ -79,6 +85,7 @@ export function openGateway(options: GatewayOptions = {}) {
       bodyDepthMax: 16,
       requestsInFlightMax: options.inFlightMax ?? 10,
       clientStallMs: 2000,
+      cacheBytesMax: options.cacheBytesMax ?? 1_000_000,
     }),
     accounting: options.accounting ?? unlimited(clock),
   })
