@@ -24,6 +24,7 @@ import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/o
 import { sendJson, sendProblem } from './respond.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import { ANTHROPIC, type CountRequest, readCountRequest, readMessagesRequest } from './surface/anthropic.ts'
+import { readCompletionRequest } from './surface/completions.ts'
 import type { ChatRequest, Dialect } from './surface/dialect.ts'
 import {
   type EmbeddingsRequest,
@@ -33,6 +34,7 @@ import {
   readRerankRequest,
   type RerankRequest,
 } from './surface/openai.ts'
+import { readResponsesRequest } from './surface/responses.ts'
 
 /** The data plane, `/v1/*`: admit, route, call, stream, settle. */
 
@@ -81,6 +83,8 @@ type Asked = ChatRequest | RerankRequest | EmbeddingsRequest
 
 const ROUTES: readonly Route[] = [
   { path: '/v1/chat/completions', operation: 'chat', read: readChatRequest },
+  { path: '/v1/completions', operation: 'chat', read: readCompletionRequest },
+  { path: '/v1/responses', operation: 'chat', read: readResponsesRequest },
   { path: '/v1/messages', operation: 'chat', read: readMessagesRequest },
   { path: '/v1/messages/count_tokens', operation: 'chat', read: readCountRequest },
   { path: '/v1/rerank', operation: 'rerank', read: readRerankRequest },
