@@ -180,6 +180,25 @@ const OPENAI = z.strictObject({
     .max(1000)
     .meta(meta('Names it serves, for a server that cannot list them itself.'))
     .optional(),
+  serves: z
+    .array(z.enum(['moderations', 'images', 'audio']))
+    .max(3)
+    .meta(
+      meta(
+        "What it serves beside chat, embeddings and reranking; requests are passed through as they are. Without it nothing, except at OpenAI's own URL.",
+      ),
+    )
+    .optional(),
+  passthrough: z
+    .array(z.string().regex(/^\/[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*$/))
+    .max(100)
+    .default([])
+    .meta(
+      meta(
+        'Further paths below `url` that callers may POST to under `/v1`, with the `model` in the body: `/score` is served at `/v1/score`.',
+        { shown: 'list of paths' },
+      ),
+    ),
 })
 
 const ANTHROPIC = z.strictObject({
@@ -287,6 +306,14 @@ const PRICE = z
     audioOutputUsd: usd
       .meta(meta('US dollars per million output tokens of sound. Without it, as `outputUsd`.', { shown: 'decimal' }))
       .optional(),
+    unitUsd: usd
+      .meta(
+        meta(
+          'US dollars for each unit of what is passed through and not counted in tokens: a picture that is made, or a request of sound, moderation or another path. Without it their cost is unknown.',
+          { shown: 'decimal' },
+        ),
+      )
+      .optional(),
   })
   .transform(({ inputUsd, cachedInputUsd, outputUsd, ...others }) => ({
     inputNanoUsd: inputUsd,
@@ -297,6 +324,7 @@ const PRICE = z
     ...(others.imageInputUsd === undefined ? {} : { imageInputNanoUsd: others.imageInputUsd }),
     outputNanoUsd: outputUsd,
     ...(others.audioOutputUsd === undefined ? {} : { audioOutputNanoUsd: others.audioOutputUsd }),
+    ...(others.unitUsd === undefined ? {} : { unitNanoUsd: others.unitUsd }),
   }))
 
 const DEPLOYMENT = z.strictObject({

@@ -11,7 +11,7 @@ type DeploymentConfig = ModelConfig['deployments'][number]
 /** Undefined: bytes are counted. `provider`: who serves it, where that is known. */
 type TokenizerOf = (deployment: DeploymentConfig, provider: string | undefined) => Tokenizer | undefined
 
-const OPERATIONS = ['chat', 'rerank', 'embed'] as const
+const OPERATIONS = ['chat', 'rerank', 'embed', 'moderations', 'images', 'audio', 'other'] as const
 
 /** The catalogue of a configuration: every name resolved, workflows beside models. `health`: how its
  *  deployments have fared so far. `prices`: what providers charge for models that have no price of

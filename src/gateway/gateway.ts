@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import { type Problem, refuse, Refusal, statusOf, toProblem } from '../base/errors.ts'
 import type { Handler, Headers, Reply, Request } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
-import { type Json, parseJson } from '../base/json.ts'
+import type { Json } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Operation } from '../engine/port.ts'
@@ -18,23 +18,15 @@ import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { type Admitted, runChat } from './chat.ts'
 import { runEmbeddings, runRerank } from './direct.ts'
 import { type Closing, Journal } from './journal.ts'
+import { runPassthrough, servingPath } from './passthrough.ts'
 import { CacheUse, readCacheControl } from './replay/cached-call.ts'
 import { ExactCache } from './replay/exact-cache.ts'
 import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
 import { sendJson, sendProblem } from './respond.ts'
+import { type Asked, dialectAt, routeAt } from './routes.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
-import { ANTHROPIC, type CountRequest, readCountRequest, readMessagesRequest } from './surface/anthropic.ts'
-import { readCompletionRequest } from './surface/completions.ts'
+import type { CountRequest } from './surface/anthropic.ts'
 import type { ChatRequest, Dialect } from './surface/dialect.ts'
-import {
-  type EmbeddingsRequest,
-  OPENAI,
-  readChatRequest,
-  readEmbeddingsRequest,
-  readRerankRequest,
-  type RerankRequest,
-} from './surface/openai.ts'
-import { readResponsesRequest } from './surface/responses.ts'
 
 /** The data plane, `/v1/*`: admit, route, call, stream, settle. */
 
@@ -72,27 +64,6 @@ interface Arrived {
   readonly trace: Trace
   readonly dialect: Dialect
 }
-
-interface Route {
-  readonly path: string
-  readonly operation: Operation
-  readonly read: (body: Json) => Asked | CountRequest | Refusal
-}
-
-type Asked = ChatRequest | RerankRequest | EmbeddingsRequest
-
-const ROUTES: readonly Route[] = [
-  { path: '/v1/chat/completions', operation: 'chat', read: readChatRequest },
-  { path: '/v1/completions', operation: 'chat', read: readCompletionRequest },
-  { path: '/v1/responses', operation: 'chat', read: readResponsesRequest },
-  { path: '/v1/messages', operation: 'chat', read: readMessagesRequest },
-  { path: '/v1/messages/count_tokens', operation: 'chat', read: readCountRequest },
-  { path: '/v1/rerank', operation: 'rerank', read: readRerankRequest },
-  { path: '/v1/embeddings', operation: 'embed', read: readEmbeddingsRequest },
-]
-
-/** In which errors are told, also those of requests that are not read. */
-const dialectAt = (target: string): Dialect => (/^\/v1\/messages(?:[/?]|$)/.test(target) ? ANTHROPIC : OPENAI)
 
 export class Gateway {
   readonly #dependencies: GatewayDependencies
@@ -155,7 +126,7 @@ export class Gateway {
     const [path = ''] = request.target.split('?', 1)
     if (path === '/v1/models' || path.startsWith('/v1/models/'))
       return this.#models(request, reply, requestId, path, principal)
-    const found = ROUTES.find((one) => one.path === path)
+    const found = routeAt(path, this.#dependencies.catalogue())
     if (found === undefined)
       return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }), dialect)
     if (request.method !== 'POST') {
@@ -174,13 +145,12 @@ export class Gateway {
     try {
       const limits = this.#dependencies.limits()
       const bytes = await request.body(limits.bodyBytesMax)
-      const body = parseJson(bytes, { bytesMax: limits.bodyBytesMax, depthMax: limits.bodyDepthMax })
+      const within = { bytesMax: limits.bodyBytesMax, depthMax: limits.bodyDepthMax }
+      const read = found.read({ bytes, contentType: request.headers['content-type'], limits: within })
       admission.end({ key: principal.id })
-      if (body instanceof Refusal) return sendProblem(reply, requestId, body, dialect)
-      const asked = found.read(body)
-      if (asked instanceof Refusal) return sendProblem(reply, requestId, asked, dialect)
-      const inside = 'body' in asked ? asked.body : body
-      const arrived: Arrived = { principal, headers: request.headers, body: inside, requestId, trace, dialect }
+      if (read instanceof Refusal) return sendProblem(reply, requestId, read, dialect)
+      const { asked, named } = read
+      const arrived: Arrived = { principal, headers: request.headers, body: named, requestId, trace, dialect }
       if ('counted' in asked) return this.#count(arrived, asked, reply)
       const run = (to: Reply): Promise<Ending> => this.#run(found.operation, arrived, asked, to)
       if (key === undefined) return void (await run(reply))
@@ -208,11 +178,15 @@ export class Gateway {
       return 'complete'
     }
     const dependencies = { ...this.#dependencies, journal: this.#journal }
+    const { clientStallMs } = this.#dependencies.limits()
     try {
       if ('documents' in asked) await runRerank(dependencies, admitted, asked, reply)
       else if ('inputs' in asked) await runEmbeddings(dependencies, admitted, asked, reply)
-      else {
-        const { clientStallMs } = this.#dependencies.limits()
+      else if ('bodyFor' in asked) {
+        const model = servingPath(admitted.model, asked.path)
+        if (model === undefined) return sayUnserved(admitted, asked.path, reply)
+        return await runPassthrough({ ...dependencies, clientStallMs }, { ...admitted, model }, asked, reply)
+      } else {
         const cache = this.#cacheUse(arrived, admitted, asked)
         return await runChat({ ...dependencies, clientStallMs }, { ...admitted, cache }, asked, reply)
       }
@@ -308,6 +282,11 @@ export class Gateway {
     if (model === undefined) return sendProblem(reply, requestId, refuse('model_unknown', { model: name }))
     sendJson(reply, requestId, 200, listing(model))
   }
+}
+
+const sayUnserved = ({ requestId, model }: Admitted, path: string, reply: Reply): Ending => {
+  sendProblem(reply, requestId, refuse('operation_unsupported', { model: model.name, operation: path }))
+  return 'complete'
 }
 
 const listing = (model: LogicalModel): Json => ({

@@ -23,7 +23,12 @@ import { unlimited } from './spending.ts'
  *  the second to fall back to. */
 
 const TIMEOUTS = { connectMs: 100, firstTokenMs: 1000, betweenTokensMs: 500, totalMs: 5000 }
-const PRICE: Price = { inputNanoUsd: 150_000_000n, cachedInputNanoUsd: 75_000_000n, outputNanoUsd: 600_000_000n }
+const PRICE: Price = {
+  inputNanoUsd: 150_000_000n,
+  cachedInputNanoUsd: 75_000_000n,
+  outputNanoUsd: 600_000_000n,
+  unitNanoUsd: 40_000_000n,
+}
 export const USAGE = { inputTokens: 10, cachedInputTokens: 2, outputTokens: 3, reasoningTokens: 1, estimated: false }
 export const ASK = { model: 'chat', messages: [{ role: 'user', content: 'Hello?' }] }
 
@@ -36,6 +41,8 @@ export interface GatewayOptions {
   /** Of the model `chat`. */
   readonly cache?: Partial<NonNullable<LogicalModel['cache']>>
   readonly cacheBytesMax?: number
+  /** That the first engine passes through, for the model `chat`. */
+  readonly paths?: readonly string[]
   readonly clock?: ManualClock
   readonly accounting?: Pick<Accounting, 'spending'>
   /** Bindings of the key that asks, as the API takes them; the owner asks otherwise. */
@@ -51,7 +58,7 @@ function bound(terms: JsonObject): Principal {
 export function openGateway(options: GatewayOptions = {}) {
   const clock = options.clock ?? new ManualClock()
   const principal = options.key === undefined ? LOCAL : bound(options.key)
-  const first = new HandEngine('first')
+  const first = new HandEngine('first', ['chat'], options.paths)
   const second = new HandEngine('second')
   const events = options.events ?? new MemoryEvents()
   const fallback: LogicalModel = {
@@ -60,6 +67,7 @@ export function openGateway(options: GatewayOptions = {}) {
   }
   const chat: LogicalModel = {
     ...model('chat', first),
+    operations: options.paths === undefined ? ['chat'] : ['chat', 'moderations', 'images', 'audio', 'other'],
     deployments: [{ engine: first, model: 'weights', weight: 1, priceAt: always(PRICE, 'config') }],
     fallback: [fallback],
     ...(options.cache === undefined
