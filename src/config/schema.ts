@@ -392,6 +392,14 @@ const CACHE = z.strictObject({
     .meta(meta('Also requests that offer tools: a call that is given again may be carried out again by the caller.')),
 })
 
+const ADMISSION = z.strictObject({
+  inFlightMax: integer(1, 100_000)
+    .default(1_000)
+    .meta(meta('Calls at the same time, at most, whatever the engines seem to take.')),
+  queueMax: integer(0, 100_000).default(200).meta(meta('Requests that wait for a place, at most.')),
+  queueMs: integer(1, MS_MAX).default(1_000).meta(meta('How long one waits for a place, at most, in milliseconds.')),
+})
+
 const MODEL = z.strictObject({
   deployments: z
     .array(DEPLOYMENT)
@@ -419,6 +427,11 @@ const MODEL = z.strictObject({
     .default(4_096)
     .meta(meta('Cap on the tokens of one answer. It is always sent to the engine; a caller may ask for less.')),
   timeouts: TIMEOUTS.prefault({}).meta(meta('How long to wait, phase by phase.')),
+  admission: ADMISSION.meta(
+    meta(
+      'Calls as many at the same time as its engines take without making them wait, which is found out by their answers; the rest waits here, interactive requests before batch ones and tenants in turn, or is refused at once. Without it every request is called at once.',
+    ),
+  ).optional(),
   cache: CACHE.meta(
     meta(
       'Gives the same chat completion again to the very same question, at no cost. Without it every question is asked anew.',

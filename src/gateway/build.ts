@@ -48,6 +48,7 @@ export function buildCatalogue(
       routing: model.routing,
       retries: health.retriesOf(name),
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
+      ...(model.admission === undefined ? {} : { admission: model.admission }),
       ...(model.cache === undefined ? {} : { cache: { ...model.cache, version: versionOf(model) } }),
     }
     catalogue.set(name, built)

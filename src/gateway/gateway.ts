@@ -14,6 +14,7 @@ import { estimateInputTokens } from '../meter/estimate.ts'
 import type { Events } from '../store/events.ts'
 import type { Rows } from '../store/rows.ts'
 import { Trace } from '../trace/trace.ts'
+import { entrantOf, Gates, timed } from './admission/gates.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { type Admitted, runChat } from './chat.ts'
 import { runEmbeddings, runRerank } from './direct.ts'
@@ -70,6 +71,7 @@ export class Gateway {
   readonly #journal: Journal
   readonly #once: Once
   readonly #cache: ExactCache
+  readonly #gates: Gates
   #inFlight = 0
   #draining = false
 
@@ -78,6 +80,7 @@ export class Gateway {
     this.#journal = new Journal(dependencies)
     this.#once = new Once(dependencies)
     const { clock, limits } = dependencies
+    this.#gates = new Gates(clock)
     this.#cache = new ExactCache({ clock, bytesMax: () => limits().cacheBytesMax })
   }
 
@@ -170,7 +173,30 @@ export class Gateway {
       sendProblem(reply, requestId, admitted, dialect)
       return 'complete'
     }
+    const entrant = entrantOf(arrived.principal, arrived.headers)
+    const entered = entrant instanceof Refusal ? entrant : this.#gates.enter(admitted.model, entrant, reply)
+    const pass = entered instanceof Promise ? await entered : entered
+    if (pass === 'left') return 'broken'
+    if (pass instanceof Refusal) {
+      this.#turnAway(admitted, operation, pass, reply, dialect)
+      return 'complete'
+    }
+    try {
+      return await this.#serve(operation, arrived, admitted, asked, pass === undefined ? reply : timed(reply, pass))
+    } finally {
+      pass?.leave()
+    }
+  }
+
+  async #serve(
+    operation: Operation,
+    arrived: Arrived,
+    admitted: Admitted,
+    asked: Asked,
+    reply: Reply,
+  ): Promise<Ending> {
     const { spending } = admitted
+    const { dialect } = arrived
     const entered = spending.enter()
     const refused = entered instanceof Promise ? await entered : entered
     if (refused !== undefined) {

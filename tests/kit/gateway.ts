@@ -40,6 +40,7 @@ export interface GatewayOptions {
   readonly node?: string
   /** Of the model `chat`. */
   readonly cache?: Partial<NonNullable<LogicalModel['cache']>>
+  readonly admission?: LogicalModel['admission']
   readonly cacheBytesMax?: number
   /** That the first engine passes through, for the model `chat`. */
   readonly paths?: readonly string[]
@@ -70,6 +71,7 @@ export function openGateway(options: GatewayOptions = {}) {
     operations: options.paths === undefined ? ['chat'] : ['chat', 'moderations', 'images', 'audio', 'other'],
     deployments: [{ engine: first, model: 'weights', weight: 1, priceAt: always(PRICE, 'config') }],
     fallback: [fallback],
+    ...(options.admission === undefined ? {} : { admission: options.admission }),
     ...(options.cache === undefined
       ? {}
       : { cache: { ttlMs: 60_000, scope: 'key', tools: false, version: '1', ...options.cache } }),
