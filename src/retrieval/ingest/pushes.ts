@@ -118,7 +118,9 @@ export class Pushes {
     }
     this.#working = undefined
     if (this.#stirred.size > 0 && !this.#stop.signal.aborted)
-      this.#rest = this.#options.run.clock.after(QUIET_MS, () => (this.#working ??= this.#tidy()))
+      this.#rest = this.#options.run.clock.after(QUIET_MS, () => {
+        this.#working ??= this.#tidy()
+      })
   }
 
   /** What comes meanwhile waits: a collection that changes cannot be embedded as a whole. */
