@@ -111,10 +111,15 @@ export class Run {
     return this.#outcomes.left
   }
 
-  /** Merges small segments until none are left to merge, and sees to vectors that the collection lacks. */
-  async tidy(): Promise<Refusal | undefined> {
+  /** Merges small segments until none are left to merge. */
+  async compact(): Promise<void> {
     const merge = (row: CollectionRow): Segment[] => segmentsToMerge(row.segments)
     while (await rewrite(this.#options, this.#storage, merge, this.#signal)) this.#check()
+  }
+
+  /** As `compact`, and sees to vectors that the collection lacks, which may take long. */
+  async tidy(): Promise<Refusal | undefined> {
+    await this.compact()
     const { embeddings } = this.#options
     return embeddings && (await revector({ ...this.#options, embeddings }, this.#storage, this.#signal))
   }
