@@ -33,15 +33,25 @@ export function referencesIn(whole: { readonly [name: string]: unknown }): { pat
       }
     }
   }
-  const webhooks = entries(whole['alerts']).find(([name]) => name === 'webhooks')?.[1]
+  const webhooks = within(whole['alerts'], 'webhooks')
   for (const [at, webhook] of Array.isArray(webhooks) ? webhooks.entries() : []) {
     for (const [field, value] of entries(webhook)) {
       if (field === 'secret' && typeof value === 'string' && isReference(value))
         found.push({ path: ['alerts', 'webhooks', at, 'secret'], reference: value })
     }
   }
+  for (const [field, value] of entries(whole['index'])) {
+    const path = ['index', field]
+    const isSecret = field === 'key' || field === 'url'
+    if (isSecret && typeof value === 'string' && isReference(value)) found.push({ path, reference: value })
+    if (field !== 'storage') continue
+    for (const [name, text] of entries(value))
+      if (typeof text === 'string' && isReference(text)) found.push({ path: [...path, name], reference: text })
+  }
   return found
 }
+
+const within = (value: unknown, name: string): unknown => entries(value).find(([one]) => one === name)?.[1]
 
 const entries = (value: unknown): [string, unknown][] =>
   typeof value === 'object' && value !== null ? Object.entries(value) : []

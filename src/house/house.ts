@@ -42,6 +42,7 @@ import type { LoadPrices } from './prices.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import { keepUp } from './upkeep.ts'
+import { vectorsFor } from './vectors.ts'
 import { type UsageWatch, watchUsage } from './watch-usage.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
@@ -140,6 +141,7 @@ class RunningHouse implements House {
     const { entry } = this.#parts
     const library = (this.#library = await Library.open({
       data: config.data,
+      vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
       entry,
       store,
       reading: config.ingest,

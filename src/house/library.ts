@@ -40,14 +40,16 @@ import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
 import type { OpenSpan } from '../trace/trace.ts'
-
 import type { OwnCalls } from './gateway.ts'
+import { VECTORS_VARIABLE } from './vectors.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
  *  documents in another, truth in the store. */
 
 export interface LibraryParts {
   readonly data: string
+  /** As `vectorsFor` tells it. */
+  readonly vectors: string
   readonly entry: string
   readonly store: SqliteStore
   /** In force at the start. */
@@ -83,6 +85,8 @@ export class Library {
   readonly #index: Index
   readonly #book: QualityBook
   readonly #sampler: RecallSampler
+  /** Makes parts of many segments, so that neither a search nor the reading of a file waits for it. */
+  readonly #builder: Index
   readonly #rows: Rows
   readonly #log: Log
   readonly #onEvent: LibraryParts['onEvent']
@@ -102,10 +106,18 @@ export class Library {
   private constructor(parts: LibraryParts) {
     const { data, entry, store, blobs, collections, reading, secrets, analyzer, clock, random, log, onEvent } = parts
     const segments = join(data, 'index')
-    const child = { entry, arguments: [segments], clock, log }
+    const child = { entry, arguments: [segments], environment: { [VECTORS_VARIABLE]: parts.vectors }, clock, log }
     this.#log = log
     this.#onEvent = onEvent
     this.#rows = store.rows
+    const builder = openProcessIndex({
+      ...child,
+      role: 'search',
+      name: 'build',
+      heapMb: SEARCH_HEAP_MB,
+      idleMs: INGEST_IDLE_MS,
+    })
+    this.#builder = builder
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
     const worker = (name: string): IngestWorker =>
       openProcessIngest({ ...child, role: 'ingest', name, heapMb: reading.heapMb, idleMs: INGEST_IDLE_MS })
@@ -170,6 +182,7 @@ export class Library {
       rows: store.rows,
       queue: store.queue,
       index: this.#index,
+      builder,
       worker: first,
       moreWorkers: Array.from({ length: reading.parallel - 1 }, (_, at) => worker(`ingest-${at + 2}`)),
       pushWorker: worker('ingest-push'),
@@ -309,7 +322,8 @@ export class Library {
     this.#models.reject(fault('stopping', {}))
     this.#stopped.resolve()
     this.#deaf.abort()
-    return this.ingest.stop()
+    // What it was building is built by the next start; waiting for it could take minutes.
+    return Promise.all([this.ingest.stop(), this.#builder.close()]).then(() => {})
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 /** Servers that Debian packages, started for a test and ended with it. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,7 +30,7 @@ export const skipNats: string | false =
 export async function startNats(folder: string, port?: number): Promise<RunningProgram> {
   const own = port ?? (await freePort())
   const child = spawn(NATS ?? '', ['-js', '-sd', folder, '-a', '127.0.0.1', '-p', String(own)], { stdio: 'ignore' })
-  await listening(own)
+  await until(() => accepts(own), own)
   return { port: own, stop: () => end(child, 'SIGKILL') }
 }
 
@@ -56,7 +56,10 @@ export async function startPostgres(): Promise<RunningProgram & { readonly url: 
   const port = await freePort()
   const words = ['-D', folder, '-p', String(port), '-h', '127.0.0.1', '-k', folder, '-F']
   const child = spawn(join(bin, 'postgres'), words, { ...own, cwd: folder, stdio: 'ignore' })
-  await listening(port)
+  // It listens before it answers.
+  const isReady = async (): Promise<boolean> =>
+    spawnSync(join(bin, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port)]).status === 0
+  await until(isReady, port)
   return {
     port,
     url: `postgres://tester@127.0.0.1:${port}/postgres`,
@@ -67,9 +70,9 @@ export async function startPostgres(): Promise<RunningProgram & { readonly url: 
   }
 }
 
-async function listening(port: number): Promise<void> {
-  for (let waited = 0; !(await accepts(port)); waited += POLL_MS) {
-    if (waited > READY_MS_MAX) throw new Error(`nothing listens on ${port}`)
+async function until(isReady: () => Promise<boolean>, port: number): Promise<void> {
+  for (let waited = 0; !(await isReady()); waited += POLL_MS) {
+    if (waited > READY_MS_MAX) throw new Error(`nothing answers on ${port}`)
     await sleep(POLL_MS)
   }
 }

@@ -15,7 +15,7 @@ const PAGE_ROWS = 200
 export async function openPostgres(name: string, url: string): Promise<Database> {
   const source = `postgres:${name}`
   const options = {
-    types: { getTypeParser: parserOf },
+    types: parsers(),
     connectionString: url,
     connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: STATEMENT_MS,
@@ -34,16 +34,14 @@ export async function openPostgres(name: string, url: string): Promise<Database>
 /** One statement and no more, which is all that the extended protocol takes. */
 const single = (text: string): QueryConfig => ({ text, queryMode: 'extended' }) as QueryConfig
 
-/** Object ids of types, from pg_type.dat. */
-const INT8 = 20
-const TIMES: readonly number[] = [1082, 1114, 1184]
-
 /** Times as the server writes them, with their microseconds; large integers as numbers where they are
  *  exact. */
-function parserOf(type: number, format?: 'text' | 'binary'): (text: string) => unknown {
-  if (TIMES.includes(type)) return (text) => text
-  if (type === INT8) return (text) => (Number.isSafeInteger(Number(text)) ? Number(text) : text)
-  return pg.types.getTypeParser(type as Parameters<typeof pg.types.getTypeParser>[0], format)
+function parsers(): pg.TypeOverrides {
+  const { DATE, TIMESTAMP, TIMESTAMPTZ, INT8 } = pg.types.builtins
+  const overrides = new pg.TypeOverrides()
+  for (const time of [DATE, TIMESTAMP, TIMESTAMPTZ]) overrides.setTypeParser(time, (text) => text)
+  overrides.setTypeParser(INT8, (text) => (Number.isSafeInteger(Number(text)) ? Number(text) : text))
+  return overrides
 }
 
 class PostgresDatabase implements Database {

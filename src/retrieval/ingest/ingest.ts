@@ -18,6 +18,7 @@ import { storageOf } from '../generation/row.ts'
 import { type Folders, type Sources, SOURCES, sourceText } from '../sources.ts'
 import { Collections, removeDocuments, type Segment, segmentPrefix } from './collections.ts'
 import { rewrite } from './compact.ts'
+import { Merges } from './merge.ts'
 import { DEAD_LETTERS, letterKey } from './dead-letters.ts'
 import { BATCH_DOCUMENTS_MAX, BATCH_UNITS_MAX, type IngestWorker } from './port.ts'
 import { Pushes, type PushOptions } from './pushes.ts'
@@ -33,6 +34,8 @@ export interface IngestOptions {
   /** Where collections are mounted. Segments are built by the worker, in the same place. */
   readonly index: Index
   readonly worker: IngestWorker
+  /** Builds what many segments are searched in; default: `index`. */
+  readonly builder?: Pick<Index, 'build'>
   /** Each reads another collection at the same time. */
   readonly moreWorkers?: readonly IngestWorker[]
   /** Reads what is sent, whatever the others are at. */
@@ -122,6 +125,7 @@ class Runs implements Ingest {
   /** Runs of one collection take turns. */
   readonly #turns = new Turns()
   readonly #pushes: Pushes
+  readonly #merges: Merges
 
   constructor(options: IngestOptions) {
     this.#options = options
@@ -138,6 +142,8 @@ class Runs implements Ingest {
       batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
       batchDocumentsMax: options.batchDocumentsMax ?? BATCH_DOCUMENTS_MAX,
     }
+    this.#merges = new Merges({ ...this.#run, builder: options.builder ?? options.index })
+    this.#collections.onChange((storage) => this.#merges.look(storage))
     this.#pushes = new Pushes({
       ...PUSH,
       ...options.push,
@@ -246,7 +252,7 @@ class Runs implements Ingest {
     const pushed = this.#pushes.stop()
     await Promise.all([worker, ...moreWorkers, pushWorker].map((one) => one.close()))
     await this.generations?.stop()
-    await Promise.all([this.#looping, pushed])
+    await Promise.all([this.#looping, pushed, this.#merges.stop()])
   }
 
   async removeDocument(collection: string, document: string): Promise<Refusal | undefined> {
@@ -292,8 +298,19 @@ class Runs implements Ingest {
     } catch (error) {
       unavailable(error)
     }
-    const segments = (await rows.get(COLLECTIONS, collectionKey(collection)))?.row.segments ?? []
-    for (const { segment } of segments) {
+    const row = (await rows.get(COLLECTIONS, collectionKey(collection)))?.row
+    for (const part of row?.parts ?? []) {
+      try {
+        await index.mount(TRIAL, [{ ...part, removed: [] }])
+      } catch (error) {
+        unavailable(error)
+        log.write('warn', 'segment is built again', { segment: part.segment, reason: reasonOf(error) })
+        await this.#merges.rebuild(collection, part).catch(unavailable)
+      }
+    }
+    const inParts = new Set(row?.parts?.flatMap(({ holds }) => holds.map(({ segment }) => segment)))
+    for (const { segment } of row?.segments ?? []) {
+      if (inParts.has(segment)) continue
       try {
         await index.mount(TRIAL, [{ segment, removed: [] }])
       } catch (error) {
