@@ -268,6 +268,7 @@ function rowsOver(documents: readonly { readonly id: string; readonly text: stri
     start: 0,
     end: text.length,
   })
+  const places = new Map(documents.map(({ id }, at) => [id, at]))
   const document = (id: string): DocumentRow => ({
     id,
     uri: id,
@@ -276,7 +277,7 @@ function rowsOver(documents: readonly { readonly id: string; readonly text: stri
     contentHash: '',
     bytes: 0,
     segment: 'cranfield',
-    firstChunk: 0,
+    firstChunk: places.get(id) ?? 0,
     chunkCount: 1,
     ingestedAtMs: 0,
   })

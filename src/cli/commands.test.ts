@@ -226,6 +226,40 @@ test('search shows the best passages', async () => {
   assert.equal(none.out, 'Nothing in other resembles that.\n')
 })
 
+test('search filters, and shows scores and ranks by leg', async () => {
+  const legs = { words: { score: 7.25, rank: 2 }, vector: { score: 0.5, rank: 1 } }
+  const route = 'POST /api/collections/c/search'
+  const api = new ToldApi({ [route]: { passages: [{ title: 'A', headings: [], uri: 'a.md', text: 'x', legs }] } })
+  const filter = 'kind=book,year>=1990,open!=true,name="7"'
+  const { out } = await type(['search', 'c', 'x', '--mode', 'vector', '--filter', filter, '--rerank', 'm'], { api })
+  assert.match(out, /a\.md {2}words #2 7\.250 {2}vector #1 0\.500\n/)
+  assert.deepEqual(api.asked[0]?.body, {
+    query: 'x',
+    k: 5,
+    mode: 'vector',
+    filter: {
+      type: 'and',
+      filters: [
+        { type: 'eq', key: 'kind', value: 'book' },
+        { type: 'gte', key: 'year', value: 1990 },
+        { type: 'ne', key: 'open', value: true },
+        { type: 'eq', key: 'name', value: '7' },
+      ],
+    },
+    rerank: 'm',
+  })
+  await type(['search', 'c', 'x', '--filter', '{"type":"in","key":"a","value":[1]}'], { api })
+  assert.deepEqual((api.asked[1]?.body as { filter: unknown } | undefined)?.filter, {
+    type: 'in',
+    key: 'a',
+    value: [1],
+  })
+  for (const wrong of ['kind', '=x', '{"type"', '[1]', 'a=1,,b=2', '']) {
+    const { exit, err } = await type(['search', 'c', 'x', `--filter=${wrong}`], { api })
+    assert.deepEqual([exit, /--filter is a list such as/.test(err)], [2, true], wrong)
+  }
+})
+
 test('keys create puts the key alone on standard output', async () => {
   const api = new ToldApi({
     'POST /api/keys': { status: 201, body: { id: 'key_1', key: 'hw_secret', name: 'app', role: 'user' } },

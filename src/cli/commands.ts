@@ -82,8 +82,29 @@ export const COMMANDS: readonly Command[] = [
       { name: 'collection', summary: 'Name of the collection; "handbook" if left out.', optional: true },
       { name: 'query', summary: 'What to search for, in quotes.' },
     ],
-    flags: { count: { type: 'count', value: 'N', summary: 'Passages to show.', least: 1, most: 100, default: 5 } },
-    examples: [{ line: 'headworks search handbook "rotate a key" --count 3', does: 'Show the three best passages.' }],
+    flags: {
+      count: { type: 'count', value: 'N', summary: 'Passages to show.', least: 1, most: 100, default: 5 },
+      mode: {
+        type: 'text',
+        value: 'MODE',
+        summary: 'By words, by vectors, or by both.',
+        choices: ['hybrid', 'words', 'vector'],
+        default: 'hybrid',
+      },
+      filter: {
+        type: 'text',
+        value: 'A=B,C>=1',
+        summary: 'Only documents whose attributes fit: =, !=, <, <=, >, >=; or a filter as JSON.',
+      },
+      rerank: { type: 'text', value: 'MODEL', summary: 'A model that puts what was found into a better order.' },
+    },
+    examples: [
+      { line: 'headworks search handbook "rotate a key" --count 3', does: 'Show the three best passages.' },
+      {
+        line: 'headworks search handbook "rotate a key" --mode words --rerank lexical',
+        does: 'By words alone, then reranked.',
+      },
+    ],
     json: true,
     load: () => import('./search.ts'),
   }),
@@ -109,6 +130,11 @@ export const COMMANDS: readonly Command[] = [
         summary: 'What it may call, models and workflows; * ends a beginning. All, unless limited.',
       },
       workflows: { type: 'text', value: 'A,B*', summary: 'Workflows it may call, beside what --models names.' },
+      collections: {
+        type: 'text',
+        value: 'A,B*',
+        summary: 'Collections it may read. All, unless it is limited in these or in what it may call.',
+      },
       'may-name': {
         type: 'text',
         value: 'A,B',

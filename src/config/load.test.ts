@@ -44,6 +44,8 @@ test('a name given by the user replaces the default of that name', async () => {
   const { config } = await loaded('collections: { handbook: { sources: [{ path: ./mine }] } }')
   assert.deepEqual(config.collections['handbook'], {
     sources: [{ kind: 'folder', path: '/house/mine' }],
+    recallSample: 0.01,
+    recallTarget: 0.95,
     embedding: 'lsa',
     context: 'none',
   })

@@ -387,6 +387,25 @@ const COLLECTION = z.strictObject({
         'Where its documents come from. Everything is read at every start, and what has not changed is skipped; streams are listened to. `headworks ingest` adds more.',
       ),
     ),
+  tenant: text(256)
+    .meta(
+      meta(
+        'The tenant it belongs to: for keys of other tenants, and of none, it is not there. Without it everybody may search it, and documents with a `tenant` of their own answer that one alone.',
+      ),
+    )
+    .optional(),
+  recallSample: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.01)
+    .meta(meta('Share of live vector queries that are asked again by looking at every vector, to measure recall.')),
+  recallTarget: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.95)
+    .meta(meta('Recall@10 below which an alert is raised, once the whole interval lies below it.')),
   embedding: text(127)
     .default('lsa')
     .meta(

@@ -8,7 +8,6 @@ export interface IngestRuns {
   /** Starts reading a file, folder or source; resolves to the run's id once the run is durable. */
   start(collection: string, what: string | SourceConfig): Promise<string | Refusal>
   status(run: string): Promise<Json | undefined>
-  removeDocument(collection: string, document: string): Promise<Refusal | undefined>
   dropCollection(collection: string): Promise<Refusal | undefined>
 }
 
@@ -22,16 +21,6 @@ export interface IngestDependencies {
 
 export function ingestRoutes({ ingest, again }: IngestDependencies): Route[] {
   return [
-    {
-      method: 'DELETE',
-      path: '/api/collections/{collection}/documents/{document}',
-      summary: 'Removes a document; it stops answering at once. A later ingest of its source reads it again.',
-      role: 'admin',
-      async answer({ params }) {
-        const { collection = '', document = '' } = params
-        return (await ingest.removeDocument(collection, document)) ?? ok({ collection, document, removed: true })
-      },
-    },
     {
       method: 'DELETE',
       path: '/api/collections/{collection}',

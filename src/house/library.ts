@@ -13,22 +13,27 @@ import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import { Alerts } from '../meter/alerts/alerts.ts'
+import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
+import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import { Deletions } from '../retrieval/deletion/receipts.ts'
+import { QualityBook } from '../retrieval/recall/book.ts'
+import { FreshnessWatch } from '../retrieval/recall/progress.ts'
+import { RecallSampler } from '../retrieval/recall/sampler.ts'
 import { Contexts } from '../retrieval/embedding/context.ts'
 import { type CacheFigures, EmbeddingCache } from '../retrieval/embedding/cache.ts'
 import { Embeddings } from '../retrieval/embedding/embeddings.ts'
 import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
-import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { listen } from '../retrieval/ingest/listen.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
 import { FILE_BYTES_MAX } from '../retrieval/parse/limits.ts'
 import { sourceText } from '../retrieval/sources.ts'
 import { isStream, type Streams } from '../retrieval/streams.ts'
 import { openSources, openStreams } from './sources.ts'
-import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import type { Generations } from '../retrieval/generation/generations.ts'
 import { Questions } from '../retrieval/generation/questions.ts'
-import { storageOf } from '../retrieval/generation/row.ts'
+import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
 import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Blobs } from '../store/blobs.ts'
@@ -60,6 +65,10 @@ export interface LibraryParts {
   readonly onEvent: (event: HouseEvent) => void
 }
 
+/** Of collections that the configuration does not name. */
+const RECALL_SAMPLE = 0.01
+const RECALL_TARGET = 0.95
+
 const SEARCH_HEAP_MB = 4096
 /** Reading is rare; its process need not stay for it. */
 const INGEST_IDLE_MS = 30_000
@@ -67,12 +76,15 @@ const INGEST_IDLE_MS = 30_000
 export class Library {
   readonly search: Search
   readonly ingest: Ingest
+  readonly deletions: Deletions
   readonly #embeddings: Embeddings
   readonly #cache: EmbeddingCache
   readonly #questions = new Questions()
   /** Collections are mounted before there are models to call. */
   readonly #models = Promise.withResolvers<OwnCalls>()
   readonly #index: Index
+  readonly #book: QualityBook
+  readonly #sampler: RecallSampler
   /** Makes parts of many segments, so that neither a search nor the reading of a file waits for it. */
   readonly #builder: Index
   readonly #rows: Rows
@@ -119,8 +131,28 @@ export class Library {
       secrets,
       bytesMax: FILE_BYTES_MAX,
     })
-    const search = searchLive(createSearch({ index: this.#index, rows: store.rows, analyzer }), store.rows)
-    this.search = this.#questions.listening(search)
+    const onTrouble = (cause: unknown): void =>
+      log.write('warn', 'what searches find cannot be measured', { reason: reasonOf(cause) })
+    this.#book = new QualityBook({
+      clock,
+      rows: store.rows,
+      alerts: new Alerts({ clock, random, rows: store.rows }),
+      targetOf: (collection) => collections()[collectionOf(collection)]?.recallTarget ?? RECALL_TARGET,
+      onTrouble,
+    })
+    this.#sampler = new RecallSampler({
+      clock,
+      random,
+      index: this.#index,
+      rows: store.rows,
+      book: this.#book,
+      shareOf: (collection) => collections()[collectionOf(collection)]?.recallSample ?? RECALL_SAMPLE,
+      onTrouble,
+    })
+    const ownerOf = (collection: string): string | undefined => collections()[collectionOf(collection)]?.tenant
+    const questionVector: Library['questionVector'] = (...asked) => this.questionVector(...asked)
+    const search = createSearch({ index: this.#sampler, rows: store.rows, analyzer, questionVector, ownerOf })
+    this.search = this.#questions.listening(searchLive(search, store.rows))
     this.#models.promise.catch(() => {})
     this.#cache = new EmbeddingCache(store.rows)
     this.#embeddings = new Embeddings({
@@ -165,6 +197,15 @@ export class Library {
       random,
       log,
     })
+    this.deletions = new Deletions({
+      clock,
+      random,
+      rows: store.rows,
+      index: this.#index,
+      analyzer,
+      removeDocument: (collection, document) => this.ingest.removeDocument(collection, document),
+    })
+    this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }
 
   /** Mounts the collections and takes up what the last stop interrupted. */
@@ -172,12 +213,20 @@ export class Library {
     const library = new Library(parts)
     try {
       await library.ingest.resume()
+      await library.#forget()
       return library
     } catch (cause) {
       // Its processes are known to nobody else, and would keep ours alive.
       await Promise.allSettled([library.stop(), library.close()])
       throw cause
     }
+  }
+
+  /** What was measured of collections that are gone, or long ago. */
+  async #forget(): Promise<void> {
+    const known = new Set<string>()
+    for await (const { row } of scanAll(this.#rows, COLLECTIONS)) known.add(collectionOf(row.name))
+    await this.#book.prune((collection) => known.has(collection))
   }
 
   /** Reads the configured sources, one after the other, and tells how it goes. Resolves when all
@@ -192,7 +241,22 @@ export class Library {
 
   /** As `Index.search`: what a gateway in another process cannot ask the index itself. */
   match(collection: string, query: IndexQuery): ReturnType<Index['search']> {
-    return this.#index.search(collection, query)
+    return this.#sampler.search(collection, query)
+  }
+
+  /** How well a collection answers, by what was measured, and whether it answers from all it holds. */
+  async quality(collection: string): Promise<JsonObject> {
+    const storage = await storageOf(this.#rows, collection)
+    const [figures, stored, searchable] = await Promise.all([
+      this.#book.figures(collectionOf(storage)),
+      this.#rows.get(COLLECTIONS, collectionKey(storage)),
+      this.#index.statistics(storage, []).then(
+        ({ chunks }) => chunks,
+        () => 0,
+      ),
+    ])
+    const { documents = 0, chunks = 0 } = stored?.row ?? {}
+    return { ...figures, completeness: { documents, chunks, searchableChunks: searchable } }
   }
 
   /** As `Embeddings.question`. */
@@ -263,6 +327,8 @@ export class Library {
   }
 
   async close(): Promise<void> {
+    await this.#sampler.stop()
+    await this.#book.save()
     await this.#listening
     await this.#sources.close()
     await this.#index.close()

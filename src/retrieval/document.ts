@@ -65,7 +65,7 @@ export type Trust = (typeof TRUST)[number]
 export interface About {
   /** In place of the one that its content gives. */
   readonly title?: string
-  /** Attributes that searches can filter by, as OpenAI's files have them. */
+  /** Attributes that searches can filter by, as OpenAI's files have them; `tenant` names whose it is. */
   readonly metadata?: Metadata
   /** How far what it says may be believed. */
   readonly trust: Trust

@@ -9,6 +9,7 @@ import type { Chunk, ChunkRow, DocumentRow, ParsedDocument } from '../document.t
 import { Lsa } from '../embedding/lsa.ts'
 import { deadline, FILE_BYTES_MAX } from '../parse/limits.ts'
 import { parse } from '../parse/parse.ts'
+import { attributesOf } from '../search/access.ts'
 import type { Files } from '../sources.ts'
 import {
   type Added,
@@ -173,9 +174,8 @@ export function indexChunk(
   owner: Pick<DocumentRow, 'title' | 'metadata' | 'trust'> = { title: '' },
   vector?: Float32Array,
 ): IndexChunk {
-  const { title, metadata = {}, trust = 'internal' } = owner
-  const attributes = { ...metadata, document: row.document, trust }
-  const indexed = { text: searchedText(title, row), attributes }
+  const attributes = attributesOf({ ...owner, id: row.document })
+  const indexed = { text: searchedText(owner.title, row), attributes }
   return vector === undefined ? indexed : { ...indexed, vector }
 }
 
