@@ -6,7 +6,6 @@ import { isBlobName } from '../../store/blobs.ts'
 import type { Attributes } from '../../store/filter.ts'
 import { type Ask, checkProbe, chooseEffort, EFFORTS, probeVectors, Samples } from '../../store/vector-probe.ts'
 import type {
-
   SearchTarget,
   VectorProbe,
   VectorQuery,

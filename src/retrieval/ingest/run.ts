@@ -14,7 +14,7 @@ import {
 } from '../document.ts'
 import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
-import { PARSE_MS_MAX } from '../parse/limits.ts'
+import { PARSE_MS_MAX } from '../../parse/limits.ts'
 import { documentId } from '../sources.ts'
 import { chunkRemovals, type Collections, removeDocuments, revised, type Segment } from './collections.ts'
 import { rewrite, segmentsToMerge } from './compact.ts'
