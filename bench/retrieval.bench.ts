@@ -52,7 +52,7 @@ async function quality(folder: string, cranfield: string): Promise<Figure[]> {
   await index.build('cranfield', documents)
   await index.mount('cranfield', [{ segment: 'cranfield', removed: [] }])
   const { search } = createSearch({ index, rows: rowsOver(documents), analyzer })
-  const lsa = await Lsa.fit(
+  const lsa = Lsa.fit(
     documents.map(({ text }) => text),
     analyzer,
     seededRandom(1),
@@ -268,6 +268,7 @@ function rowsOver(documents: readonly { readonly id: string; readonly text: stri
     start: 0,
     end: text.length,
   })
+  const places = new Map(documents.map(({ id }, at) => [id, at]))
   const document = (id: string): DocumentRow => ({
     id,
     uri: id,
@@ -276,7 +277,7 @@ function rowsOver(documents: readonly { readonly id: string; readonly text: stri
     contentHash: '',
     bytes: 0,
     segment: 'cranfield',
-    firstChunk: 0,
+    firstChunk: places.get(id) ?? 0,
     chunkCount: 1,
     ingestedAtMs: 0,
   })

@@ -64,6 +64,10 @@ models: { minilm: { deployments: [{ engine: o, model: m }] }, chat: { deployment
 collections: { c: { embedding: ${embedding} } }
 `
   matches(await problemsOf(file('minilmm')), /embedding = "minilmm" names no model \| Did you mean "minilm"/)
+  matches(
+    await problemsOf(file('minilm, context: minilm')),
+    /context = "minilm" names a model that cannot answer \| Name a model that serves chat, or write `none`/,
+  )
   matches(await problemsOf(file('chat')), /embedding = "chat" names a model that cannot embed/)
   matches(await problemsOf(file('7')), /embedding = 7 is not a text/)
 })
@@ -91,7 +95,7 @@ test('missing fields say what to add', async () => {
     await problemsOf(
       'engines: { e: { url: x } }\nmodels: { m: {} }\nworkflows: { w: {} }\ncollections: { c: { sources: [{}] } }',
     ),
-    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, tei, ollama, reader, lexical/,
+    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, tei, ollama, onnx, reader, lexical/,
     /models\.m\.deployments is missing \| Add it: a list/,
     /collections\.c\.sources\[0\]\.path is missing/,
     /workflows\.w\.collection is missing \| Add it: a text\. Name of the collection/,
@@ -148,6 +152,14 @@ test('names that must exist, circles, clashes and unfit models are found', async
   )
   matches(await problemsOf('workflows: { w: { collection: handbook, model: lexical } }'), /cannot answer/)
   matches(await problemsOf('workflows: { w: { collection: handbook, rerank: reader } }'), /cannot rerank/)
+  for (const field of ['rewrite', 'groundedness']) {
+    matches(await problemsOf(`workflows: { w: { collection: handbook, ${field}: reder } }`), /Did you mean "reader"/)
+    matches(await problemsOf(`workflows: { w: { collection: handbook, ${field}: lexical2 } }`), /names no model/)
+  }
+  matches(await problemsOf('workflows: { w: { collection: handbook, rewrite: lexical } }'), /cannot answer/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, evidenceMin: 2 } }'), /evidenceMin = 2/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, policy: { tools: all } } }'), /policy\.tools/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, policy: { hosts: ["https://x"] } } }'), /hosts/)
   matches(
     await problemsOf('workflows: { reader: { collection: handbook } }'),
     /1:14 workflows\.reader has the name of a model/,
@@ -302,4 +314,36 @@ test('a webhook goes to an http address without credentials, and its secret is a
   const { config, secrets } = await loaded(hook(`url: 'https://h/hook?a=1', secret: 'env:K'`), { K: 'whsec_AAAA' })
   assert.equal(config.alerts.webhooks[0]?.url, 'https://h/hook?a=1')
   assert.equal(secrets.get('env:K')?.reveal(), 'whsec_AAAA')
+})
+
+test('a place for vectors that makes no sense is refused, and its secrets are never shown', async () => {
+  const problems: readonly (readonly [string, RegExp])[] = [
+    ['index: { kind: pinecone }', /^1:\d+ index\.kind = "pinecone"/],
+    ['index: {}', /^1:\d+ index/],
+    ['index: { kind: postgres }', /index\.url is missing/],
+    ['index: { kind: postgres, url: "postgres://me:pass@h/d" }', /index\.url = "?\[hidden\]"? is a literal secret/],
+    ['index: { kind: postgres, url: env:PG, schema: "a;b" }', /index\.schema/],
+    ['index: { kind: qdrant, url: "q:6333" }', /index\.url = "q:6333" is no http or https URL/],
+    ['index: { kind: qdrant, url: "http://q:6333", key: literal }', /index\.key = "?\[hidden\]"? is a literal secret/],
+    ['index: { kind: lancedb, storage: { "Bad Name": x } }', /index\.storage/],
+    ['index: { kind: lancedb, storage: { aws_secret_access_key: literal } }', /\[hidden\]"? is a literal secret/],
+    ['index: { kind: lancedb, vectors: x }', /index\.vectors is not a known field/],
+  ]
+  for (const [text, expected] of problems) {
+    const lines = await problemsOf(text, { PG: 'postgres://me:pass@h/d' })
+    assert.ok(
+      lines.some((line) => expected.test(line)),
+      `${text}: ${lines.join(' / ')}`,
+    )
+    assert.doesNotMatch(lines.join(), /pass@|literal"/)
+  }
+})
+
+test('references of a place for vectors are looked up', async () => {
+  const { secrets } = await loaded(
+    'index: { kind: lancedb, uri: "s3://b/p", storage: { aws_secret_access_key: env:S3, aws_region: eu } }',
+    { S3: 'abc' },
+  )
+  assert.equal(secrets.get('env:S3')?.reveal(), 'abc')
+  assert.deepEqual((await problemsOf('index: { kind: postgres, url: env:NONE }')).length, 1)
 })

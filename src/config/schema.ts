@@ -1,42 +1,14 @@
 import * as z from 'zod'
 import { parseUsd } from '../base/units.ts'
 import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
+import { INGEST } from './ingest.ts'
+import { integer, meta, MS_MAX, named, secret, SECRET_REMEDY, text, wrong } from './scalars.ts'
 import { isReference } from './secret.ts'
+import { findTwin, SOURCE } from './sources.ts'
 
 /** The one schema of `headworks.yaml`: types, validation, the reference page and the editor's
  *  JSON schema all come from here. `reload` says what a change needs: `live` is applied to the
  *  running process, `restart` waits for the next start. A field without one has its parent's. */
-
-type Reload = 'live' | 'restart'
-
-interface Meta {
-  readonly description: string
-  readonly reload?: Reload
-  /** The type in words, where the schema's own is not what a person would say. */
-  readonly shown?: string
-  /** Shown in messages as `[hidden]`: it may hold a secret. */
-  readonly hidden?: boolean
-}
-
-const meta = (description: string, more: Omit<Meta, 'description'> = {}): Meta & Record<string, unknown> => ({
-  description,
-  ...more,
-})
-
-// Scalars
-
-const named = <Value extends z.ZodType>(form: RegExp, value: Value) =>
-  // Without a prototype, so that a caller's "constructor" finds nothing.
-  z
-    .record(z.string().regex(form), value)
-    .transform((record) => Object.assign(Object.create(null) as typeof record, record))
-
-const integer = (least: number, most: number) => z.int().min(least).max(most)
-const MS_MAX = 3_600_000
-const text = (lengthMax: number) => z.string().min(1).max(lengthMax)
-
-const wrong = (message: string, remedy: string, input: unknown) =>
-  ({ code: 'custom', message, params: { remedy }, input }) as const
 
 const USD_REMEDY =
   'Write US dollars per million tokens, such as "0.15": at most six digits before the point and nine after it.'
@@ -96,13 +68,6 @@ const tokenizer = text(4096).check((context) => {
       context.value,
     ),
   )
-})
-
-const SECRET_REMEDY =
-  'Put the secret into an environment variable or a file and refer to it: env:NAME or file:PATH. A key that was in this file should be replaced.'
-
-const secret = z.string().check((context) => {
-  if (!isReference(context.value)) context.issues.push(wrong('is a literal secret', SECRET_REMEDY, context.value))
 })
 
 /** Headers that say who is calling. */
@@ -264,6 +229,34 @@ const OLLAMA = embeddingServer(
   'Ollama by its own interface, for embeddings: it says which weights it runs. For chat, `openai` with its `/v1`.',
   'http://127.0.0.1:11434',
 )
+
+const ONNX = z.strictObject({
+  kind: z
+    .literal('onnx')
+    .meta(
+      meta(
+        'A model for embeddings from a local folder, run by ONNX Runtime in this process. Needs the package `onnxruntime-node`, which you install.',
+      ),
+    ),
+  folder: text(4096).meta(
+    meta(
+      'A model in the Hugging Face layout: `tokenizer.json`, and `model.onnx` or `onnx/model.onnx`. A relative path starts at the folder of this file.',
+      { shown: 'path' },
+    ),
+  ),
+  pooling: z
+    .enum(['mean', 'cls'])
+    .meta(
+      meta(
+        "How one vector is made of those of the tokens. Without it what the folder's `1_Pooling/config.json` says, else `mean`.",
+      ),
+    )
+    .optional(),
+  threads: integer(1, 64).default(1).meta(meta('Cores that one pass may use.')),
+  runtime: text(4096)
+    .meta(meta('Where the package `onnxruntime-node` is, if not beside this file.', { shown: 'path' }))
+    .optional(),
+})
 
 const READER = z.strictObject({
   kind: z
@@ -442,18 +435,39 @@ const MODEL = z.strictObject({
 
 const COLLECTION = z.strictObject({
   sources: z
-    .array(
-      z.strictObject({
-        path: text(4096).meta(
-          meta('A file or folder. A relative path starts at the folder of this file.', { shown: 'path' }),
-        ),
-      }),
-    )
+    .array(SOURCE)
     .max(100)
+    .check((context) => {
+      const at = findTwin(context.value)
+      if (at === undefined) return
+      const issue = wrong('has the kind and the name of another', 'Give one of the two another `name`.', undefined)
+      context.issues.push({ ...issue, path: [at] })
+    })
     .default([])
     .meta(
-      meta('Files and folders read at every start; what has not changed is skipped. `headworks ingest` adds more.'),
+      meta(
+        'Where its documents come from. Everything is read at every start, and what has not changed is skipped; streams are listened to. `headworks ingest` adds more.',
+      ),
     ),
+  tenant: text(256)
+    .meta(
+      meta(
+        'The tenant it belongs to: for keys of other tenants, and of none, it is not there. Without it everybody may search it, and documents with a `tenant` of their own answer that one alone.',
+      ),
+    )
+    .optional(),
+  recallSample: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.01)
+    .meta(meta('Share of live vector queries that are asked again by looking at every vector, to measure recall.')),
+  recallTarget: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.95)
+    .meta(meta('Recall@10 below which an alert is raised, once the whole interval lies below it.')),
   embedding: text(127)
     .default('lsa')
     .meta(
@@ -471,12 +485,51 @@ const COLLECTION = z.strictObject({
     .max(1000)
     .meta(meta('Put before every question that is embedded, likewise: `query: ` for E5.'))
     .optional(),
+  context: text(127)
+    .default('none')
+    .meta(
+      meta(
+        'Name of a chat model that writes one sentence for every passage, about where in its document it stands; it is searched with the passage. One call for each passage that is new. `none`: nobody does.',
+      ),
+    ),
   description: text(1000).meta(meta('Shown where collections are listed.')).optional(),
+})
+
+const POLICY = z.strictObject({
+  tools: z
+    .enum(['none', 'caller'])
+    .default('none')
+    .meta(
+      meta(
+        'Tools the model may call. `none`: it is offered none, and calls that it makes all the same are dropped. `caller`: those of the request.',
+      ),
+    ),
+  links: z
+    .enum(['sources', 'any', 'none'])
+    .default('sources')
+    .meta(
+      meta(
+        'Where an answer may lead. `sources`: links that stand in the passages letter for letter, and no pictures. `any`: anywhere, which lets a poisoned document carry a conversation away. `none`: nowhere.',
+      ),
+    ),
+  hosts: z
+    .array(z.string().regex(/^[a-z0-9.-]+(?::\d{1,5})?$/))
+    .max(100)
+    .default([])
+    .meta(meta('Hosts that `sources` also lets answers link to and show pictures of, such as `docs.example.com`.')),
 })
 
 const WORKFLOW = z.strictObject({
   collection: z.string().meta(meta('Name of the collection it searches.')),
   topK: integer(1, 100).default(8).meta(meta('Passages to find.')),
+  rewrite: z
+    .string()
+    .default('terms')
+    .meta(
+      meta(
+        'How the last question of a conversation is made to stand alone before the search. `terms`: a question that points back takes along the topical words of those before it (English). The name of a model: it writes the question again. `none`: searched as it stands.',
+      ),
+    ),
   rerank: z
     .string()
     .default('none')
@@ -484,10 +537,45 @@ const WORKFLOW = z.strictObject({
   model: z.string().default('reader').meta(meta('Name of the model that answers from the passages.')),
   contextTokensMax: integer(100, 1_000_000)
     .default(4_000)
-    .meta(meta('Tokens of passages given to the model, at most.')),
+    .meta(
+      meta(
+        'Tokens of passages given to the model, at most, marks included: by its tokenizer where that is known, else four bytes a token.',
+      ),
+    ),
   instructions: text(20_000)
-    .meta(meta('Your own instructions to the model, in place of the built-in ones.'))
+    .meta(
+      meta(
+        'Your own instructions to the model, in place of the built-in ones. How its sources are marked is added to them.',
+      ),
+    )
     .optional(),
+  spotlight: z
+    .enum(['delimit', 'datamark'])
+    .default('delimit')
+    .meta(
+      meta(
+        'How sources are kept apart from instructions. `delimit`: between marks that are new for every request. `datamark`: also, every space in them is replaced by a character chosen for the request.',
+      ),
+    ),
+  evidenceMin: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.3)
+    .meta(
+      meta(
+        "Share of the question's words that one of the passages must hold for the model to be asked; below it the answer is that the sources do not hold one. Where a passage was found by its vector, the model is asked all the same. 0: always.",
+      ),
+    ),
+  groundedness: z
+    .string()
+    .default('lexical')
+    .meta(
+      meta(
+        'What judges how many sentences of an answer rest on the passages they cite. `lexical`: their words, numbers and negations. The name of a model: it is asked. `none`: no score.',
+      ),
+    ),
+  policy: POLICY.prefault({}).meta(meta('What an answer may do beside being read.')),
   description: text(1000).meta(meta('Shown in `GET /v1/models`.')).optional(),
 })
 
@@ -673,6 +761,67 @@ const ALERTS = z.strictObject({
     .meta(meta('Who is told of alerts. What cannot be delivered is tried again for some days.')),
 })
 
+/** What reaches an object store. */
+const storage = z.record(z.string().regex(/^[a-z][a-z0-9_]{0,63}$/), text(1024)).check((context) => {
+  for (const [name, value] of Object.entries(context.value))
+    if (!isReference(value) && CREDENTIAL_HEADER.test(name))
+      context.issues.push({ ...wrong('is a literal secret', SECRET_REMEDY, value), path: [name] })
+})
+
+const EMBEDDED_INDEX = z.strictObject({
+  kind: z.literal('embedded').meta(meta('In the data folder, searched in a process of Headworks. The default.')),
+})
+
+const POSTGRES_INDEX = z.strictObject({
+  kind: z.literal('postgres').meta(meta('A Postgres server with pgvector 0.8 or newer.')),
+  url: secret.meta(
+    meta(
+      'Where it is and who asks, `postgres://user:password@host:port/database`. Only as a reference: `env:NAME` or `file:PATH`.',
+      { shown: 'secret reference', hidden: true },
+    ),
+  ),
+  schema: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/)
+    .default('headworks')
+    .meta(meta('Schema of its own for the tables; made when it is missing.')),
+})
+
+const LANCEDB_INDEX = z.strictObject({
+  kind: z.literal('lancedb').meta(meta('LanceDB files, in a folder or an object store.')),
+  uri: text(2048)
+    .default('lance')
+    .meta(meta('A folder, from the data folder on, or `s3://bucket/prefix`, `gs://...`, `az://...`.')),
+  storage: storage
+    .meta(
+      meta(
+        'Settings of the object store as LanceDB names them: `aws_access_key_id`, `aws_secret_access_key`, `aws_endpoint`, `aws_region` and others. Values that are secrets must be references.',
+        { shown: 'name → text or secret reference', hidden: true },
+      ),
+    )
+    .optional(),
+})
+
+const QDRANT_INDEX = z.strictObject({
+  kind: z.literal('qdrant').meta(meta('A Qdrant server, 1.10 or newer.')),
+  url: engineUrl.meta(meta('Of its REST interface, such as `http://127.0.0.1:6333`.', { shown: 'URL' })),
+  key: secret
+    .meta(
+      meta('Sent as `api-key`. Only as a reference: `env:NAME` or `file:PATH`.', {
+        shown: 'secret reference',
+        hidden: true,
+      }),
+    )
+    .optional(),
+  prefix: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/)
+    .default('headworks')
+    .meta(meta('What the names of its collections begin with.')),
+})
+
+const INDEX = z.discriminatedUnion('kind', [EMBEDDED_INDEX, POSTGRES_INDEX, LANCEDB_INDEX, QDRANT_INDEX])
+
 const LOG = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta(meta('The least level that is written.')),
 })
@@ -703,7 +852,7 @@ export const CONFIG = z
           { reload: 'restart' },
         ),
       ),
-    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, TEI, OLLAMA, READER, LEXICAL]))
+    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, TEI, OLLAMA, ONNX, READER, LEXICAL]))
       .prefault({})
       .meta(meta('Where models run, by name.', { reload: 'live' })),
     models: named(MODEL_NAME, MODEL)
@@ -720,6 +869,12 @@ export const CONFIG = z
     collections: named(PLAIN_NAME, COLLECTION)
       .prefault({})
       .meta(meta('Documents to search, by name.', { reload: 'live' })),
+    index: INDEX.prefault({ kind: 'embedded' }).meta(
+      meta(
+        'Where the vectors of large segments lie. Words, attributes and small segments always lie in the data folder. After a change a collection whose vectors lie elsewhere does not answer until it is built again.',
+        { reload: 'restart' },
+      ),
+    ),
     workflows: named(MODEL_NAME, WORKFLOW)
       .prefault({})
       .meta(
@@ -745,6 +900,9 @@ export const CONFIG = z
     alerts: ALERTS.prefault({}).meta(
       meta('What becomes of alerts: usage that departs from its history, budgets that run out.', { reload: 'live' }),
     ),
+    ingest: INGEST.prefault({}).meta(
+      meta('Reading documents: how much at once, and what may be reached.', { reload: 'restart' }),
+    ),
     limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
     log: LOG.prefault({}).meta(meta('The log: one JSON object a line on standard error.', { reload: 'live' })),
   })
@@ -764,6 +922,8 @@ export type EngineConfig = Config['engines'][string]
 /** Whether it runs behind a network, where tokens may cost money. */
 export const isRemote = (engine: EngineConfig): engine is Extract<EngineConfig, { readonly url: string }> =>
   'url' in engine
+export type SourceConfig = Config['collections'][string]['sources'][number]
+export type IndexConfig = Config['index']
 export type ModelConfig = Config['models'][string]
 export type OwnBudgetConfig = Frozen<z.output<typeof OWN_BUDGETS>>[number]
 export type BudgetConfig = Config['budgets'][number]

@@ -26,6 +26,7 @@ import { collectionRoutes } from './collections.ts'
 import { ingestRoutes } from './ingests.ts'
 import { keyRoutes } from './keys.ts'
 import { controlPlane } from './router.ts'
+import { searchRoutes } from './search.ts'
 import { sessionRoutes } from './session.ts'
 import { statusRoutes } from './status.ts'
 import { traceRoutes } from './traces.ts'
@@ -48,21 +49,30 @@ async function open() {
     ...auditRoutes(audit),
     ...cacheRoutes({ audit, purge: async (model) => (model === 'chat' ? 2 : 5) }),
     ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
-    ...traceRoutes(events),
+    ...traceRoutes(events, rows),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
     ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
-    ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
+    ...collectionRoutes({ rows, ownerOf: () => undefined, quality: async () => ({}) }),
+    ...searchRoutes({
+      clock,
+      rows,
+      ownerOf: () => undefined,
+      search: { search: async () => ({ passages: [], terms: [] }) },
+      rerank: async () => [],
+    }),
     ...ingestRoutes({
-      start: async (collection, path) => {
-        if (collection === 'Bad')
-          return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
-        started.push(path)
-        return 'ing_1'
+      again: async (collection) => (collection === 'b' ? ['ing_2', 'ing_3'] : []),
+      ingest: {
+        start: async (collection, path) => {
+          if (collection === 'Bad')
+            return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
+          started.push(typeof path === 'string' ? path : path.kind)
+          return 'ing_1'
+        },
+        status: async (run) => (run === 'ing_1' ? { run } : undefined),
+        dropCollection: async (collection) =>
+          collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
       },
-      status: async (run) => (run === 'ing_1' ? { run } : undefined),
-      removeDocument: async (_, id) => (id === 'doc_1' ? undefined : refuse('not_found', { what: 'document', id })),
-      dropCollection: async (collection) =>
-        collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
     }),
   ]
   const status = statusRoutes({
@@ -160,6 +170,7 @@ test('a key is made with everything it is bound to, and listed so', async () => 
     tags: ['eu'],
     models: ['chat-*'],
     workflows: ['docs'],
+    collections: null,
     budgets: [],
     mayName: { workflow: 'accept', tags: 'refuse' },
   }
@@ -368,6 +379,53 @@ test('a trace is found by its id, running or over, and listed newest first', asy
   )
 })
 
+test('the lineage of an answer outlives its documents, and says what has become of them', async () => {
+  const { call, admin, events, rows } = await open()
+  const passage = (document: string, contentHash: string | null) => ({
+    number: 1,
+    document,
+    start: 0,
+    end: 4,
+    textHash: 'aa',
+    contentHash,
+  })
+  const passages = [passage('doc_1', 'h1'), passage('doc_2', 'h2'), passage('doc_3', 'h3'), passage('doc_4', null)]
+  const lineage = { workflow: 'docs', version: 'v1', collection: 'a', passages }
+  const body = { outcome: 'answered', answered: true, groundedness: { score: 1 }, lineage }
+  await events.append([
+    { id: 'req_a', phase: 'open', kind: 'request', atMs: 0, body: {} },
+    { id: 'req_a', phase: 'close', kind: 'request', atMs: 0, body },
+    { id: 'req_b', phase: 'open', kind: 'request', atMs: 0, body: {} },
+  ])
+  const row = (id: string, contentHash: string) =>
+    put(DOCUMENTS, documentKey('a', id), {
+      id,
+      uri: id,
+      title: id,
+      mediaType: 'text/plain',
+      contentHash,
+      bytes: 0,
+      segment: 's',
+      firstChunk: 0,
+      chunkCount: 1,
+      ingestedAtMs: 0,
+    })
+  await rows.commit([row('doc_1', 'h1'), row('doc_2', 'other'), row('doc_4', 'h4')])
+  const shown = (await call('GET', '/api/traces/req_a/lineage', { key: admin })).json()
+  assert.deepEqual([shown.version, shown.answered, shown.groundedness.score], ['v1', true, 1])
+  assert.deepEqual(
+    shown.passages.map(({ document, textHash, now }: { [name: string]: string }) => [document, textHash, now]),
+    [
+      ['doc_1', 'aa', 'unchanged'],
+      ['doc_2', 'aa', 'changed'],
+      ['doc_3', 'aa', 'removed'],
+      ['doc_4', 'aa', 'unknown'],
+    ],
+  )
+  for (const id of ['req_b', 'req_z'])
+    assert.equal((await call('GET', `/api/traces/${id}/lineage`, { key: admin })).status, 404)
+})
+
 test('a document comes back with its text, whose ranges are those of the citations', async () => {
   const { call, user, rows } = await open()
   const chunk = (document: string, start: number, text: string) => ({
@@ -454,8 +512,6 @@ test('an ingest is started and looked at', async () => {
   assert.deepEqual([begun.status, begun.json().run, started], [202, 'ing_1', ['/srv/docs']])
   assert.equal((await call('GET', '/api/ingests/ing_1', { key: admin })).status, 200)
   assert.equal((await call('GET', '/api/ingests/ing_2', { key: admin })).status, 404)
-  assert.equal((await call('DELETE', '/api/collections/a/documents/doc_1', { key: admin })).json().removed, true)
-  assert.equal((await call('DELETE', '/api/collections/a/documents/doc_2', { key: admin })).status, 404)
   assert.equal((await call('DELETE', '/api/collections/a', { key: admin })).json().removed, true)
   assert.equal((await call('DELETE', '/api/collections/b', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/collections/Bad/ingest', { key: admin, body: { path: '/x' } })).status, 400)

@@ -23,11 +23,13 @@ import { runPassthrough, servingPath } from './passthrough.ts'
 import { CacheUse, readCacheControl } from './replay/cached-call.ts'
 import { ExactCache } from './replay/exact-cache.ts'
 import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
+import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { type Asked, dialectAt, routeAt } from './routes.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import type { CountRequest } from './surface/anthropic.ts'
 import type { ChatRequest, Dialect } from './surface/dialect.ts'
+import { OPENAI } from './surface/openai.ts'
 
 /** The data plane, `/v1/*`: admit, route, call, stream, settle. */
 
@@ -109,6 +111,29 @@ export class Gateway {
    *  refuses still; the next start then closes those requests as interrupted. */
   flush(): Promise<boolean> {
     return this.#journal.flush()
+  }
+
+  /** Reranks for a search, as a request of its own: on the caller's account, within its budgets, on
+   *  record. What refuses it is returned; rejects with a `Fault`. */
+  async rerank(
+    asker: Pick<Arrived, 'principal' | 'headers' | 'requestId' | 'trace'>,
+    name: string,
+    query: string,
+    documents: readonly string[],
+  ): Promise<readonly number[] | Refusal> {
+    const admitted = this.#admit({ ...asker, body: {}, dialect: OPENAI }, name, 'rerank')
+    if (admitted instanceof Refusal) return admitted
+    const crowded = this.#crowded()
+    if (crowded !== undefined) return crowded
+    const refused = await admitted.spending.enter()
+    if (refused !== undefined) return refused
+    this.#inFlight++
+    try {
+      return await rerankWithin({ ...this.#dependencies, journal: this.#journal }, admitted, query, documents)
+    } finally {
+      this.#inFlight--
+      admitted.spending.leave()
+    }
   }
 
   readonly handle: Handler = (request, reply) => {
@@ -320,7 +345,12 @@ const listing = (model: LogicalModel): Json => ({
   object: 'model',
   created: 0,
   owned_by: 'headworks',
-  headworks: { kind: model.kind, operations: model.operations, description: model.description },
+  headworks: {
+    kind: model.kind,
+    operations: model.operations,
+    description: model.description,
+    ...(model.version === undefined ? {} : { version: model.version }),
+  },
 })
 
 function decodeName(encoded: string): string {

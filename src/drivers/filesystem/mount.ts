@@ -1,5 +1,6 @@
 import { inverseDocumentFrequency, lengthNorm, saturation } from '../../base/bm25.ts'
 import type { Hit, IndexQuery, MountedSegment, TermStatistics } from '../../store/index.ts'
+import type { Origins } from '../../store/origins.ts'
 import type { Near } from '../../store/vectors.ts'
 import type { Postings, Segment } from './segment.ts'
 import { writeUnit } from './segment-build.ts'
@@ -21,18 +22,19 @@ export class Mount {
   readonly #scores: Float64Array
   readonly #postings: Postings
 
-  constructor(segments: readonly { readonly segment: Segment; readonly removed: MountedSegment['removed'] }[]) {
+  constructor(segments: readonly Mounted[]) {
     const parts: Part[] = []
     let chunks = 0
     let live = 0
     let length = 0
-    for (const { segment, removed } of segments) {
+    for (const { segment, removed, origins } of segments) {
       const answering = liveChunks(segment, removed)
       const part = {
         segment,
         base: chunks,
         live: answering,
         removed: answering?.filter((one) => one === 0).length ?? 0,
+        origins,
       }
       parts.push(part)
       chunks += segment.chunks
@@ -111,12 +113,19 @@ export class Mount {
     const named = filter === undefined ? undefined : segment.named(filter)
     // A filter that names too much is applied to what was found.
     const fitting = filter !== undefined && named === undefined ? segment.matching(filter) : undefined
-    const share = fitting === undefined ? 1 : fitting.reduce((sum, fits) => sum + fits, 0) / segment.chunks
-    if (share === 0) return []
-    const left = share * (1 - removed / segment.chunks)
+    const fits = fitting === undefined ? 1 : fitting.reduce((sum, one) => sum + one, 0) / segment.chunks
+    if (fits === 0) return []
+    const left = fits * (1 - removed / segment.chunks)
+    // What fits a filter may all be in one segment.
+    const share = filter === undefined ? (segment.chunks - removed) / this.#live : 1
     let asked = left === 1 ? k : Math.min(segment.chunks, Math.ceil((k / left) * 1.2) + SPARE_NEAR)
     for (;;) {
-      const found = await segment.near(vector, { k: asked, exact, ...(named === undefined ? {} : { filter: named }) })
+      const found = await segment.near(vector, {
+        k: asked,
+        exact,
+        share,
+        ...(named === undefined ? {} : { filter: named }),
+      })
       const near = found.filter(({ chunk }) => live?.[chunk] !== 0 && fitting?.[chunk] !== 0)
       if (near.length >= k || found.length < asked || asked >= segment.chunks) return near.slice(0, k)
       asked = Math.min(segment.chunks, asked * 4)
@@ -148,9 +157,17 @@ export class Mount {
   #hits(top: Top): Hit[] {
     return top.sorted().map(({ number, score }) => {
       const part = this.#parts.findLast(({ base, segment }) => base <= number && number < base + segment.chunks)
-      return { segment: part?.segment.name ?? '', chunk: number - (part?.base ?? 0), score }
+      const chunk = number - (part?.base ?? 0)
+      return { ...(part?.origins?.of(chunk) ?? { segment: part?.segment.name ?? '', chunk }), score }
     })
   }
+}
+
+export interface Mounted {
+  readonly segment: Segment
+  readonly removed: MountedSegment['removed']
+  /** Where its chunks stand for those of others. */
+  readonly origins: Origins | undefined
 }
 
 interface Part {
@@ -161,6 +178,7 @@ interface Part {
   readonly live: Uint8Array | undefined
   /** How many were. */
   readonly removed: number
+  readonly origins: Origins | undefined
 }
 
 function liveChunks(segment: Segment, removed: MountedSegment['removed']): Uint8Array | undefined {

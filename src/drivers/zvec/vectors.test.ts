@@ -3,11 +3,15 @@ import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { systemClock as clock } from '../../base/clock.ts'
 import { seededRandom, uniform } from '../../base/random.ts'
 import { Analyzer } from '../../base/words.ts'
 import { type DurableIndexFixture, durableIndexContract, indexContract } from '../../store/contract/index.ts'
+import { type VectorsFixture, vectorsContract } from '../../store/contract/vectors.ts'
 import type { Filter } from '../../store/filter.ts'
 import type { Hit, Index, IndexChunk } from '../../store/index.ts'
+import { chooseEffort } from '../../store/vector-probe.ts'
+import type { RecallAt } from '../../store/vectors.ts'
 import { openFilesystemIndex } from '../filesystem/index.ts'
 import { MemoryIndex } from '../memory/index.ts'
 import { loadZvec } from './binding.ts'
@@ -19,13 +23,14 @@ else {
   indexContract('filesystem with zvec', () => fixture(1))
   indexContract('filesystem with zvec, compared', () => fixture(Number.POSITIVE_INFINITY))
   durableIndexContract('filesystem with zvec', () => fixture(1))
+  vectorsContract('zvec', vectorsFixture)
   graphs()
 }
 
 /** No vector is few enough to be held in memory. */
 function openAt(folder: string, graphVectorsMin: number): Index {
   assert.ok(typeof zvec !== 'string')
-  const apart = openZvecVectors({ folder, zvec, threads: 1, graphVectorsMin })
+  const apart = openZvecVectors({ clock, folder, zvec, threads: 1, graphVectorsMin })
   return openFilesystemIndex(folder, new Analyzer(), { apart, comparedMax: 0 })
 }
 
@@ -51,6 +56,23 @@ async function fixture(graphVectorsMin: number): Promise<DurableIndexFixture> {
       for (const index of opened) await index.close()
       await rm(folder, { recursive: true })
     },
+  }
+}
+
+async function vectorsFixture(): Promise<VectorsFixture> {
+  assert.ok(typeof zvec !== 'string')
+  const options = {
+    clock,
+    folder: await mkdtemp(join(tmpdir(), 'headworks-zvec-')),
+    zvec,
+    threads: 1,
+    graphVectorsMin: 2_000,
+  }
+  return {
+    vectors: openZvecVectors(options),
+    reopen: async () => openZvecVectors(options),
+    damage: (segment) => truncate(join(options.folder, `${segment}.zvec`, 'description.json'), 50),
+    close: () => rm(options.folder, { recursive: true }),
   }
 }
 
@@ -160,10 +182,15 @@ function graphs(): void {
     assert.ok(probe !== undefined)
     assert.equal(probe.vectors, COUNT)
     assert.ok(probe.found.of >= 100 && probe.found.found === probe.found.of)
-    for (const [at, { effort, recall, n }] of probe.recall.entries()) {
+    for (const [at, { effort, nearest, recall, n }] of probe.recall.entries()) {
       assert.ok(recall > 0.3 && recall <= 1 && n === probe.found.of)
-      assert.ok(effort > (probe.recall[at - 1]?.effort ?? 0))
+      const before: RecallAt | undefined = probe.recall[at - 1]
+      assert.ok(before === undefined || effort > before.effort || nearest > before.nearest)
     }
+    const effortFor = (recallAt10: number, share: number): number => chooseEffort(probe, { recallAt10 }, { share })
+    // A segment that holds a part of what is searched for needs less effort.
+    assert.ok(effortFor(0.95, 0.1) <= effortFor(0.95, 1))
+    assert.ok(effortFor(0.6, 1) < effortFor(0.95, 1))
     assert.deepEqual(
       probe.filtered.map(({ share }) => Math.round(share * 100)),
       [1, 10],
@@ -212,7 +239,7 @@ function graphs(): void {
     await assert.rejects(index.build('c/a', cutShort()), /the source has gone/)
     assert.deepEqual(await index.segments(), [])
     assert.ok(typeof zvec !== 'string')
-    const writer = await openZvecVectors({ folder, zvec, threads: 1, graphVectorsMin: 1 }).write('c/b', 2)
+    const writer = await openZvecVectors({ clock, folder, zvec, threads: 1, graphVectorsMin: 1 }).write('c/b', 2)
     await writer.add(Float32Array.of(1, 0), [{}])
     assert.deepEqual(await index.segments(), ['c/b'])
     await assert.rejects(index.mount('c', [{ segment: 'c/b', removed: [] }]), { code: 'index_unavailable' })

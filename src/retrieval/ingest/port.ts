@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../base/errors.ts'
 import type { IndexChunk, SegmentName } from '../../store/index.ts'
-import type { ChunkRow, DocumentRow } from '../document.ts'
+import type { About, ChunkRow, DocumentRow } from '../document.ts'
 import type { Folding } from '../embedding/embeddings.ts'
 
 /** Reading files, apart from keeping what was read: the work that is heavy and may be hostile, so
@@ -18,9 +18,8 @@ export interface IngestWorker extends Folding {
   hash(path: string): Promise<string | undefined>
   /** What the batch holds. */
   batch(): Promise<Sealed>
-  /** Builds the batch's segment, durably, and begins a new batch. `chunks`: how many it has, since a
-   *  process that was started anew knows nothing of it. With vectors, one for every chunk. */
-  seal(segment: SegmentName, chunks: number, vectors?: readonly Float32Array[]): Promise<void>
+  /** Builds the batch's segment, durably, and begins a new batch. */
+  seal(segment: SegmentName, sealing: Sealing): Promise<void>
   /** Begins a new batch. */
   discard(): Promise<void>
   /** Builds a segment from chunks that are kept already. */
@@ -30,13 +29,16 @@ export interface IngestWorker extends Folding {
 }
 
 export interface IngestFile {
-  readonly path: string
+  /** Where it lies, unless its `bytes` are here. */
+  readonly path?: string
+  readonly bytes?: Uint8Array
   /** With its extension; a hint at what it is. */
   readonly name: string
   readonly document: string
   readonly uri: string
   /** The hash of what was read last time: the same again is not parsed. */
   readonly knownHash?: string
+  readonly about?: About
 }
 
 export type Added =
@@ -48,6 +50,15 @@ export interface Sealed {
   readonly documents: readonly SealedDocument[]
   /** In the segment's order. */
   readonly chunks: readonly ChunkRow[]
+}
+
+export interface Sealing {
+  /** How many the batch has: a process that was started anew knows nothing of it. */
+  readonly chunks: number
+  /** One for every chunk; empty: none. */
+  readonly contexts: readonly string[]
+  /** One for every chunk, or none at all. */
+  readonly vectors?: readonly Float32Array[]
 }
 
 export type SealedDocument = Omit<DocumentRow, 'segment' | 'ingestedAtMs'>
