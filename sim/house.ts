@@ -163,7 +163,9 @@ function makeCatalogue(
   const cache = { ttlMs: 60_000, scope: 'key', tools: false, version: '1' } as const
   const solo: LogicalModel = { ...model('solo', ['alpha'], []), cache }
   const spare = model('spare', ['gamma'], [])
-  const pair = model('pair', ['alpha', 'beta'], [spare])
+  // Two at a time: others wait, and nobody so long that it is refused.
+  const admission = { queueMax: 64, queueMs: 120_000, inFlightMax: 2 }
+  const pair: LogicalModel = { ...model('pair', ['alpha', 'beta'], [spare]), admission }
   const chain = model('chain', ['gamma'], [solo, pair, spare])
   const catalogue = new Map([solo, spare, pair, chain].map((one) => [one.name, one]))
   catalogue.set('docs', makeWorkflow(ports, dependencies))

@@ -171,6 +171,7 @@ test('a key is made with everything it is bound to, and listed so', async () => 
     models: ['chat-*'],
     workflows: ['docs'],
     collections: null,
+    priority: 'batch',
     budgets: [],
     mayName: { workflow: 'accept', tags: 'refuse' },
   }

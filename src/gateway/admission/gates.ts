@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { refuse, Refusal } from '../../base/errors.ts'
+import { refuse, type Refusal } from '../../base/errors.ts'
 import type { Headers, Reply } from '../../base/http.ts'
 import type { Principal } from '../../guard/principal.ts'
 import type { LogicalModel } from '../catalogue.ts'
