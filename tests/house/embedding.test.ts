@@ -125,7 +125,7 @@ test('a generation is made for the new weights, compared, switched to, and left 
   assert.match(JSON.stringify(await ask(`${of}/g3/compare`, 'POST', {})), /not_found/)
   assert.match(JSON.stringify(await ask('/api/collections/none/generations', 'POST')), /collection_unknown/)
   assert.deepEqual(await ask(`${of}/g2/activate`, 'POST'), { live: 'g2' })
-  const listed = (await ask('/api/collections'))['collections'] as readonly JsonObject[]
+  const listed = (await ask('/api/collections'))['collections'] as readonly { readonly [name: string]: unknown }[]
   for (const [at, name] of ['handbook', 'notes'].entries()) {
     const { quality, ...shown } = await ask(`/api/collections/${name}`)
     assert.deepEqual(listed[at], shown)
