@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { type Random, seededRandom, uniform } from '../../base/random.ts'
+import { Analyzer } from '../../base/words.ts'
+import type { Filter } from '../../store/filter.ts'
+import type { Index, IndexChunk, IndexQuery, MountedSegment } from '../../store/index.ts'
+import { MemoryIndex } from '../memory/index.ts'
+import { openFilesystemIndex } from './index.ts'
+
+/** Enough chunks for several windows and for lists of many blocks. */
+const SEGMENTS = { large: 18_000, small: 300, middle: 9_000 }
+const VOCABULARY = 2_000
+
+describe('words over many blocks and windows', () => {
+  const random = seededRandom(3)
+  const below = (bound: number): number => Math.floor(uniform(random) * bound)
+  let folder: string
+  let fast: Index
+  let naive: Index
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'headworks-index-'))
+    fast = openFilesystemIndex(folder, new Analyzer())
+    naive = new MemoryIndex(new Analyzer())
+    for (const [segment, count] of Object.entries(SEGMENTS)) {
+      const chunks = Array.from({ length: count }, (_, at) => chunk(random, at))
+      await fast.build(segment, chunks)
+      await naive.build(segment, chunks)
+    }
+  })
+
+  after(async () => {
+    await fast.close()
+    await rm(folder, { recursive: true })
+  })
+
+  const mount = async (...parts: readonly MountedSegment[]): Promise<void> => {
+    await fast.mount('c', parts)
+    await naive.mount('c', parts)
+  }
+  const agree = async (query: IndexQuery): Promise<void> =>
+    assert.deepEqual(await fast.search('c', query), await naive.search('c', query), JSON.stringify(query))
+  const terms = (count: number): NonNullable<IndexQuery['terms']> =>
+    Array.from({ length: count }, () => ({ word: word(random), weight: [1, 0.15, 3][below(3)] ?? 1 }))
+
+  test('the best are those of the naive index', async () => {
+    await mount(all('large'), all('small'), all('middle'))
+    for (const [count, k] of [[1, 10], [3, 1], [10, 10], [10, 1000], [30, 18], [30, 5]] as const)
+      for (let round = 0; round < 3; round++) await agree({ terms: terms(count), k })
+  })
+
+  test('also with removals, which count nowhere', async () => {
+    const removed = (chunks: number): MountedSegment['removed'] =>
+      Array.from({ length: 40 }, () => ({ first: below(chunks), count: below(chunks / 20) }))
+    await mount(
+      { segment: 'middle', removed: removed(SEGMENTS.middle) },
+      { segment: 'large', removed: removed(SEGMENTS.large) },
+      { segment: 'small', removed: [{ first: 0, count: 300 }] },
+    )
+    const asked = Array.from({ length: 20 }, () => word(random))
+    assert.deepEqual(await fast.statistics('c', asked), await naive.statistics('c', asked))
+    assert.deepEqual(await fast.statistics('c', asked), await naive.statistics('c', asked))
+    for (const count of [2, 10, 30]) await agree({ terms: terms(count), k: 10 })
+  })
+
+  test('also under filters that leave much, little, one place or nothing', async () => {
+    await mount(all('large'), { segment: 'middle', removed: [{ first: 100, count: 5_000 }] })
+    const filters: readonly Filter[] = [
+      { op: 'range', name: 'year', atLeast: 20 },
+      { op: 'in', name: 'year', values: [7] },
+      { op: 'in', name: 'shelf', values: [11] },
+      { op: 'and', filters: [{ op: 'in', name: 'shelf', values: [3, 4] }, { op: 'not', filter: { op: 'in', name: 'year', values: [1] } }] },
+      { op: 'or', filters: [{ op: 'in', name: 'shelf', values: [0] }, { op: 'in', name: 'year', values: [99] }] },
+      { op: 'in', name: 'year', values: [1000] },
+      { op: 'and', filters: [] },
+      { op: 'or', filters: [] },
+    ]
+    for (const filter of filters) for (const count of [1, 10]) await agree({ terms: terms(count), filter, k: 10 })
+  })
+
+  test('of equal scores the first are taken, though many tie', async () => {
+    await mount(all('large'), all('middle'))
+    for (const tied of ['tie', 'tie pair', 'tie pair other'])
+      await agree({ terms: tied.split(' ').map((one) => ({ word: one, weight: 1 })), k: 20 })
+  })
+})
+
+const all = (segment: string): MountedSegment => ({ segment, removed: [] })
+
+/** The n-th commonest about 1/n as often as the first. */
+const word = (random: Random): string => `w${Math.floor(VOCABULARY ** uniform(random))}`
+
+function chunk(random: Random, at: number): IndexChunk {
+  const length = at % 5_000 === 77 ? 6_000 : 1 + Math.floor(uniform(random) * 24)
+  const words = Array.from({ length }, () => word(random))
+  // Beyond what a bound of a block can say.
+  if (at % 3_000 === 50) words.push(...Array.from({ length: 400 }, () => 'w40'))
+  if (at % 3 === 0) words.splice(0, words.length, 'tie', 'pair', ...(at % 9 === 0 ? ['other'] : []), 'filling')
+  return { text: words.join(' '), attributes: { year: at % 100, shelf: Math.floor(at / 1_000) } }
+}
