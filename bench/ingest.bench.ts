@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { systemClock as clock } from '../src/base/clock.ts'
 import { Refusal, sentenceOf } from '../src/base/errors.ts'
 import { silentLog as log } from '../src/base/log.ts'
-import { seededRandom, systemRandom as random, uniform } from '../src/base/random.ts'
+import { systemRandom as random } from '../src/base/random.ts'
 import { Analyzer } from '../src/base/words.ts'
 import { folders } from '../src/drivers/filesystem/folder.ts'
 import { openFilesystemIndex } from '../src/drivers/filesystem/index.ts'
@@ -19,7 +19,9 @@ import { deadline } from '../src/retrieval/parse/limits.ts'
 import { indexChunk } from '../src/retrieval/ingest/worker.ts'
 import { put } from '../src/store/rows.ts'
 import { chunkKey, CHUNKS, type ChunkRow } from '../src/retrieval/document.ts'
+import { formatFiles } from './formats.ts'
 import { type Bench, type BenchOptions, compare, medianOf, type Result } from './harness.ts'
+import { prose } from './prose.ts'
 
 /** How fast Markdown becomes an answering collection, through the real child process, the real
  *  store and the real index: CPU of all processes together, so that the figure says what one core
@@ -40,6 +42,7 @@ export async function run({ effort }: BenchOptions): Promise<readonly Result[]> 
     const megabytes = bytes / 1e6
     const texts = await Promise.all((await readdir(source)).sort().map((file) => readFile(join(source, file))))
     const results: Result[] = await stages(folder, texts, megabytes)
+    results.push(...(await formats(Math.max(2, Math.round(ROUNDS * effort)))))
     const house = await open(folder)
     const rounds = Math.max(2, Math.round(ROUNDS * effort))
     let round = 0
@@ -143,6 +146,33 @@ async function stages(folder: string, files: readonly Buffer[], megabytes: numbe
   return Object.entries(took).map(([stage, samples]) => figure(`stage: ${stage}`, megabytes, samples.slice(1)))
 }
 
+/** Text of the file by which each format is measured, in UTF-16 units. */
+const FORMAT_UNITS = 1_000_000
+
+/** Every format by itself, parsed and chunked in this process: text that came out of it. */
+async function formats(rounds: number): Promise<Result[]> {
+  const results: Result[] = []
+  for (const [name, bytes] of formatFiles(prose(21), FORMAT_UNITS)) {
+    const samples: number[] = []
+    let units = 0
+    for (let i = 0; i <= rounds; i++)
+      units = await cpuOf(
+        ownCpuMs,
+        async () => {
+          const document = await parse(name, bytes, deadline(clock))
+          if (document instanceof Refusal) throw new Error(sentenceOf(document))
+          chunk(document.text, document.blocks)
+          return document.text.length
+        },
+        samples,
+      )
+    results.push(
+      figure(`format: ${name.slice(2)}, ${(bytes.length / 1e6).toFixed(1)} MB on disk`, units / 1e6, samples.slice(1)),
+    )
+  }
+  return results
+}
+
 async function cpuOf<Value>(cpuMs: () => number, work: () => Promise<Value>, into: number[]): Promise<Value> {
   const before = cpuMs()
   const value = await work()
@@ -204,22 +234,11 @@ function processCpuMs(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_S) * 1000
 }
 
-// The corpus: English-like words with Zipf's frequencies, in the shapes handbooks have
-
-const WORDS = 40_000
-const SYLLABLES =
-  'ba ce di fo gu ha je ki lo mu na pe qui ro su ta ve wi xo ya zen tion ment ing er al is an re con'.split(' ')
+// The corpus, in the shapes handbooks have
 
 async function writeCorpus(folder: string, files: number, bytes: number): Promise<number> {
   await mkdir(folder, { recursive: true })
-  const draw = seededRandom(20)
-  const vocabulary = Array.from({ length: WORDS }, (_, i) => word(i))
-  const next = (): number => uniform(draw)
-  // The inverse of Zipf's distribution with exponent 1, nearly: ranks are spread evenly in log.
-  const pick = (): string => vocabulary[Math.floor(WORDS ** next()) - 1] ?? 'the'
-  const words = (count: number): string => Array.from({ length: count }, pick).join(' ')
-  const sentence = (): string => `${words(6 + Math.floor(next() * 16)).replace(/^./, (first) => first.toUpperCase())}.`
-  const paragraph = (): string => Array.from({ length: 2 + Math.floor(next() * 5) }, sentence).join(' ')
+  const { next, pick, words, sentence, paragraph } = prose(20)
   let total = 0
   for (let file = 0; file < files; file++) {
     const size = (bytes / files) * (0.3 + 1.4 * next())
@@ -239,14 +258,6 @@ async function writeCorpus(folder: string, files: number, bytes: number): Promis
     await writeFile(join(folder, `${String(file).padStart(5, '0')}.md`), text)
   }
   return total
-}
-
-/** Short words are the frequent ones. */
-function word(rank: number): string {
-  let text = ''
-  for (let rest = rank + 1; rest > 0; rest = Math.floor(rest / SYLLABLES.length))
-    text += SYLLABLES[rest % SYLLABLES.length] ?? ''
-  return text
 }
 
 if (process.argv[1] === import.meta.filename) {

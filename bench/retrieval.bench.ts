@@ -52,7 +52,7 @@ async function quality(folder: string, cranfield: string): Promise<Figure[]> {
   await index.build('cranfield', documents)
   await index.mount('cranfield', [{ segment: 'cranfield', removed: [] }])
   const { search } = createSearch({ index, rows: rowsOver(documents), analyzer })
-  const lsa = await Lsa.fit(
+  const lsa = Lsa.fit(
     documents.map(({ text }) => text),
     analyzer,
     seededRandom(1),

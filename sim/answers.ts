@@ -12,7 +12,15 @@ import { refusalOf } from './refusal.ts'
 import { NOTHING_FOUND } from './search.ts'
 import type { AnswerPlan, Ending, FramePlan, RequestPlan } from './scenario.ts'
 import type { Recorded, Scene } from './scene.ts'
-import { choicesIn, isBeginning, isSpoken, readTranscript, strayChunk, type Transcript } from './transcript.ts'
+import {
+  allowedOf,
+  choicesIn,
+  isBeginning,
+  isSpoken,
+  readTranscript,
+  strayChunk,
+  type Transcript,
+} from './transcript.ts'
 
 /** What a caller heard, held against what the engines said and what the journal says of it. */
 
@@ -116,7 +124,8 @@ export class AnswerJudge {
   /** Where its words may come from: what engines said for it, or the house's own. */
   #sources(plan: RequestPlan): Source[] {
     if (plan.model === 'docs' && plan.finds === 'nothing') return [ownAnswer(plan)]
-    return this.#scene.engine.records.filter((attempt) => attempt.request === plan.name)
+    const own = this.#scene.engine.records.filter((attempt) => attempt.request === plan.name)
+    return plan.model === 'docs' ? own.map((attempt) => ({ ...attempt, sent: allowedOf(attempt.sent) })) : own
   }
 
   #headWasDue({ plan, status }: Caller): void {

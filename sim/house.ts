@@ -17,7 +17,9 @@ import { Accounting, type BudgetWarning } from '../src/meter/accounting.ts'
 import type { Declared } from '../src/meter/declared.ts'
 import { always, FREE, type Price } from '../src/meter/prices.ts'
 import type { Search } from '../src/retrieval/search.ts'
-import { WorkflowEngine } from '../src/retrieval/workflow.ts'
+import { BYTES } from '../src/meter/tokenizer/tokenizer.ts'
+import { WorkflowEngine } from '../src/retrieval/workflow/engine.ts'
+import type { WorkflowSpec } from '../src/retrieval/workflow/spec.ts'
 import type { Events } from '../src/store/events.ts'
 import type { Rows } from '../src/store/rows.ts'
 import { BODY_BYTES_MAX, BODY_DEPTH_MAX, KEY_TEXTS } from './caller.ts'
@@ -165,11 +167,24 @@ function makeCatalogue(
 }
 
 function makeWorkflow({ search, explainNothing }: HousePorts, dependencies: CallDependencies): LogicalModel {
-  const spec = { name: 'docs', collection: 'handbook', topK: 4, model: 'pair', contextTokensMax: 1000 }
+  const spec: WorkflowSpec = {
+    name: 'docs',
+    collection: 'handbook',
+    topK: 4,
+    rewrite: 'terms',
+    model: 'pair',
+    contextTokensMax: 1000,
+    spotlight: 'delimit',
+    evidenceMin: 0,
+    groundedness: 'lexical',
+    policy: { tools: 'none', links: 'sources', hosts: [] },
+  }
   const engine = new WorkflowEngine(spec, {
     clock: dependencies.clock,
+    random: dependencies.random,
     analyzer: new Analyzer(),
     search,
+    tokenizersOf: () => [BYTES],
     explainNothing,
     rerank: () => Promise.reject(fault('internal', { reason: 'this workflow does not rerank' })),
     callModel: innerCalls(dependencies),
@@ -179,6 +194,7 @@ function makeWorkflow({ search, explainNothing }: HousePorts, dependencies: Call
     name: 'docs',
     kind: 'workflow',
     description: '',
+    version: engine.version,
     operations: ['chat'],
     deployments: [{ engine, model: 'docs', weight: 1 }],
     fallback: [],

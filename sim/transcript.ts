@@ -60,6 +60,19 @@ export function choicesIn(frame: JsonObject, ofWorkflow: boolean): Json {
   })
 }
 
+/** What of an engine's words a workflow lets pass: its one answer, and no calls of tools. */
+export function allowedOf(sent: readonly Json[]): Json[] {
+  return sent.flatMap((choices) => {
+    if (!Array.isArray(choices)) return [choices]
+    const [kept] = (choices as readonly Json[]).filter((choice) => isObject(choice) && choice['index'] === 0)
+    if (!isObject(kept)) return []
+    const name = isObject(kept['delta']) ? 'delta' : 'message'
+    const { tool_calls: _, ...said } = isObject(kept[name]) ? kept[name] : {}
+    const finish = kept['finish_reason'] === 'tool_calls' ? { finish_reason: 'stop' } : {}
+    return [[{ ...kept, [name]: said, ...finish }]]
+  })
+}
+
 /** Whether `part` is how `whole` begins, choice by choice. */
 export function isBeginning(part: readonly Json[], whole: readonly Json[]): boolean {
   return (

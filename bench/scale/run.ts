@@ -1,6 +1,7 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { systemClock as clock } from '../../src/base/clock.ts'
 import { Analyzer } from '../../src/base/words.ts'
 import { openFilesystemIndex } from '../../src/drivers/filesystem/index.ts'
 import { loadZvec } from '../../src/drivers/zvec/binding.ts'
@@ -67,7 +68,7 @@ async function build(): Promise<BuiltSegment[]> {
   const zvec = loadZvec(threads)
   if (typeof zvec === 'string') throw new Error(`zvec cannot be used: ${zvec}`)
   const path = join(folder, 'index')
-  const apart = openZvecVectors({ folder: path, zvec, threads })
+  const apart = openZvecVectors({ clock, folder: path, zvec, threads })
   const index = openFilesystemIndex(path, new Analyzer(), { apart })
   try {
     return await buildAll(index, corpus, vectors, folder, print)

@@ -99,7 +99,7 @@ export const ERRORS = {
   // Reading documents
   document_unreadable: { kind: 'caller', status: 422, sentence: 'The document cannot be read: {reason}.', remedy: 'Check that it opens in its own program, then ingest again.' },
   document_too_large: { kind: 'caller', status: 422, sentence: 'The document is larger than {limitBytes} bytes{detail}.', remedy: 'Split it.' },
-  document_unsupported: { kind: 'caller', status: 422, sentence: 'Files of the type {type} cannot be read.', remedy: 'Markdown, text, HTML, PDF and DOCX can.' },
+  document_unsupported: { kind: 'caller', status: 422, sentence: 'Files of the type {type} cannot be read.', remedy: 'Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON, EPUB, e-mail and source code can.' },
   document_empty: { kind: 'caller', status: 422, sentence: 'The document has no text{detail}.', remedy: 'A scanned document needs text recognition first.' },
   document_timeout: { kind: 'caller', status: 422, sentence: 'Reading the document took longer than {limitMs} ms.', remedy: 'Split it.' },
 } as const satisfies Record<string, Entry>

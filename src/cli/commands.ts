@@ -36,7 +36,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'ingest',
     summary: 'Read a file or folder into a collection.',
     details:
-      'Markdown, text, HTML, PDF and DOCX are read. Doing it again reads only what has changed and removes what is gone. What could not be read is listed with the reason.',
+      'Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON, EPUB, e-mail and source code are read. Doing it again reads only what has changed and removes what is gone. What could not be read is listed with the reason.',
     arguments: [
       { name: 'collection', summary: 'Name of the collection; made if it does not exist.' },
       { name: 'path', summary: 'File or folder.' },
@@ -176,6 +176,25 @@ export const COMMANDS: readonly Command[] = [
     examples: [],
     json: true,
     load: () => import('./collections.ts'),
+  }),
+  command({
+    name: 'collections generations',
+    summary: 'Embed a collection anew beside the one that answers, compare, switch, go back.',
+    details:
+      'ACTION is list, create, compare, activate, rollback or drop. `create` takes what headworks.yaml now says of the collection. `compare` asks what was asked lately, or --question. `activate` and `rollback` switch at once and as a whole.',
+    arguments: [
+      { name: 'action', summary: 'list, create, compare, activate, rollback or drop.' },
+      { name: 'collection', summary: 'Name of the collection.' },
+      { name: 'generation', summary: 'Its id, such as g2: for compare, activate and drop.', optional: true },
+    ],
+    flags: { question: { type: 'text', value: 'TEXT', summary: 'Compare by this question alone.' } },
+    examples: [
+      { line: 'headworks collections generations create handbook', does: 'Embeds it as headworks.yaml says now.' },
+      { line: 'headworks collections generations compare handbook g2', does: 'What would be found otherwise.' },
+      { line: 'headworks collections generations activate handbook g2', does: 'Switches.' },
+    ],
+    json: true,
+    load: () => import('./generations.ts'),
   }),
   command({
     name: 'traces list',

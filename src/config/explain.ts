@@ -39,7 +39,7 @@ const NOT_YET = new Set([
   'workflows.*.prompt',
 ])
 
-const KINDS_NOT_YET = new Set(['bedrock', 'vertex', 'azure', 'vllm', 'sglang', 'llamacpp', 'onnx'])
+const KINDS_NOT_YET = new Set(['bedrock', 'vertex', 'azure', 'vllm', 'sglang', 'llamacpp'])
 
 const EXAMPLE: { readonly [kind: string]: string } = {
   bedrock: 'Providers with an interface of their own come later; an OpenAI-compatible one has `kind: openai`.',

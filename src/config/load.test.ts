@@ -42,7 +42,11 @@ test('five lines put a real model behind the workflow', async () => {
 
 test('a name given by the user replaces the default of that name', async () => {
   const { config } = await loaded('collections: { handbook: { sources: [{ path: ./mine }] } }')
-  assert.deepEqual(config.collections['handbook'], { sources: [{ path: '/house/mine' }], embedding: 'lsa' })
+  assert.deepEqual(config.collections['handbook'], {
+    sources: [{ path: '/house/mine' }],
+    embedding: 'lsa',
+    context: 'none',
+  })
 })
 
 test('the result is frozen all the way down and has no inherited names', async () => {

@@ -1,4 +1,4 @@
-import { isAbsolute, resolve, dirname } from 'node:path'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { reasonOf, refuse, type Refusal } from '../base/errors.ts'
 import { defaults, layOver } from './defaults.ts'
 import { explain, type Issue } from './explain.ts'
@@ -181,11 +181,23 @@ function absolute(config: Config, base: string, dataBase: string): Config {
       sources: collection.sources.map(({ path }) => ({ path: isAbsolute(path) ? path : resolve(base, path) })),
     }
   }
+  const engines = Object.create(null) as { [name: string]: Config['engines'][string] }
+  for (const [name, engine] of Object.entries(config.engines))
+    engines[name] = engine.kind === 'onnx' ? withFolders(engine, base) : engine
   const models = Object.create(null) as { [name: string]: Config['models'][string] }
   for (const [name, model] of Object.entries(config.models))
     models[name] = { ...model, deployments: model.deployments.map((deployment) => withFile(deployment, base)) }
   const prices = config.prices === undefined ? {} : { prices: resolve(base, config.prices) }
-  return { ...config, ...prices, data: resolve(dataBase, config.data), models, collections }
+  return { ...config, ...prices, data: resolve(dataBase, config.data), engines, models, collections }
+}
+
+/** `runtime` of an engine without one: beside the file. */
+function withFolders<Engine extends { readonly folder: string; readonly runtime?: string | undefined }>(
+  engine: Engine,
+  base: string,
+): Engine {
+  const { folder, runtime = join('node_modules', 'onnxruntime-node') } = engine
+  return { ...engine, folder: resolve(base, folder), runtime: resolve(base, runtime) }
 }
 
 function withFile<Deployment extends { readonly tokenizer?: string | undefined }>(

@@ -21,6 +21,7 @@ const OPERATIONS_OF_KIND: { readonly [kind: string]: readonly string[] } = {
   lexical: ['rerank'],
   tei: ['embed', 'rerank'],
   ollama: ['embed'],
+  onnx: ['embed'],
 }
 
 /** Whose engines are at a provider unless they have a `url`. */
@@ -156,19 +157,33 @@ function* timeoutsOf(models: Named): Generator<Finding> {
   }
 }
 
+/** Fields that name a model, what it must serve, and what they may say instead. */
+const CALLED_BY_WORKFLOWS: readonly (readonly [field: string, operation: string, ...others: string[]])[] = [
+  ['model', 'chat'],
+  ['rerank', 'rerank', 'none'],
+  ['rewrite', 'chat', 'none', 'terms'],
+  ['groundedness', 'chat', 'none', 'lexical'],
+]
+
 function* embeddingsOf(collections: Named, models: Named, engines: Named): Generator<Finding> {
-  for (const [name, { embedding }] of collections) {
-    if (typeof embedding !== 'string' || embedding === 'lsa' || embedding === 'none') continue
-    const path = ['collections', name, 'embedding']
-    if (!models.has(embedding))
-      yield { path, of: 'value', wrong: 'names no model', remedy: among(embedding, models, '`models:`') }
-    else if (!canServe(models.get(embedding), 'embed', engines))
-      yield {
-        path,
-        of: 'value',
-        wrong: 'names a model that cannot embed',
-        remedy: 'Name a model that serves embed, or write `lsa` or `none`.',
-      }
+  for (const [name, collection] of collections) {
+    for (const [field, operation, others] of [
+      ['embedding', 'embed', ['lsa', 'none']],
+      ['context', 'chat', ['none']],
+    ] as const) {
+      const model = collection[field]
+      if (typeof model !== 'string' || others.some((other) => other === model)) continue
+      const path = ['collections', name, field]
+      if (!models.has(model))
+        yield { path, of: 'value', wrong: 'names no model', remedy: among(model, models, '`models:`') }
+      else if (!canServe(models.get(model), operation, engines))
+        yield {
+          path,
+          of: 'value',
+          wrong: operation === 'embed' ? 'names a model that cannot embed' : 'names a model that cannot answer',
+          remedy: `Name a model that serves ${operation}, or write ${others.map((other) => `\`${other}\``).join(' or ')}.`,
+        }
+    }
   }
 }
 
@@ -192,12 +207,9 @@ function* workflowsOf(workflows: Named, models: Named, collections: Named, engin
         remedy: among(collection, collections, '`collections:`'),
       }
     }
-    for (const [field, operation] of [
-      ['model', 'chat'],
-      ['rerank', 'rerank'],
-    ] as const) {
+    for (const [field, operation, ...others] of CALLED_BY_WORKFLOWS) {
       const model = workflow[field]
-      if (typeof model !== 'string' || (field === 'rerank' && model === 'none')) continue
+      if (typeof model !== 'string' || others.includes(model)) continue
       const path = at(field)
       if (!models.has(model)) {
         const wrong = workflows.has(model) ? 'names a workflow' : 'names no model'

@@ -64,6 +64,10 @@ models: { minilm: { deployments: [{ engine: o, model: m }] }, chat: { deployment
 collections: { c: { embedding: ${embedding} } }
 `
   matches(await problemsOf(file('minilmm')), /embedding = "minilmm" names no model \| Did you mean "minilm"/)
+  matches(
+    await problemsOf(file('minilm, context: minilm')),
+    /context = "minilm" names a model that cannot answer \| Name a model that serves chat, or write `none`/,
+  )
   matches(await problemsOf(file('chat')), /embedding = "chat" names a model that cannot embed/)
   matches(await problemsOf(file('7')), /embedding = 7 is not a text/)
 })
@@ -91,7 +95,7 @@ test('missing fields say what to add', async () => {
     await problemsOf(
       'engines: { e: { url: x } }\nmodels: { m: {} }\nworkflows: { w: {} }\ncollections: { c: { sources: [{}] } }',
     ),
-    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, tei, ollama, reader, lexical/,
+    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, tei, ollama, onnx, reader, lexical/,
     /models\.m\.deployments is missing \| Add it: a list/,
     /collections\.c\.sources\[0\]\.path is missing/,
     /workflows\.w\.collection is missing \| Add it: a text\. Name of the collection/,
@@ -148,6 +152,14 @@ test('names that must exist, circles, clashes and unfit models are found', async
   )
   matches(await problemsOf('workflows: { w: { collection: handbook, model: lexical } }'), /cannot answer/)
   matches(await problemsOf('workflows: { w: { collection: handbook, rerank: reader } }'), /cannot rerank/)
+  for (const field of ['rewrite', 'groundedness']) {
+    matches(await problemsOf(`workflows: { w: { collection: handbook, ${field}: reder } }`), /Did you mean "reader"/)
+    matches(await problemsOf(`workflows: { w: { collection: handbook, ${field}: lexical2 } }`), /names no model/)
+  }
+  matches(await problemsOf('workflows: { w: { collection: handbook, rewrite: lexical } }'), /cannot answer/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, evidenceMin: 2 } }'), /evidenceMin = 2/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, policy: { tools: all } } }'), /policy\.tools/)
+  matches(await problemsOf('workflows: { w: { collection: handbook, policy: { hosts: ["https://x"] } } }'), /hosts/)
   matches(
     await problemsOf('workflows: { reader: { collection: handbook } }'),
     /1:14 workflows\.reader has the name of a model/,

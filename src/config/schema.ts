@@ -246,6 +246,34 @@ const OLLAMA = embeddingServer(
   'http://127.0.0.1:11434',
 )
 
+const ONNX = z.strictObject({
+  kind: z
+    .literal('onnx')
+    .meta(
+      meta(
+        'A model for embeddings from a local folder, run by ONNX Runtime in this process. Needs the package `onnxruntime-node`, which you install.',
+      ),
+    ),
+  folder: text(4096).meta(
+    meta(
+      'A model in the Hugging Face layout: `tokenizer.json`, and `model.onnx` or `onnx/model.onnx`. A relative path starts at the folder of this file.',
+      { shown: 'path' },
+    ),
+  ),
+  pooling: z
+    .enum(['mean', 'cls'])
+    .meta(
+      meta(
+        "How one vector is made of those of the tokens. Without it what the folder's `1_Pooling/config.json` says, else `mean`.",
+      ),
+    )
+    .optional(),
+  threads: integer(1, 64).default(1).meta(meta('Cores that one pass may use.')),
+  runtime: text(4096)
+    .meta(meta('Where the package `onnxruntime-node` is, if not beside this file.', { shown: 'path' }))
+    .optional(),
+})
+
 const READER = z.strictObject({
   kind: z
     .literal('reader')
@@ -409,12 +437,51 @@ const COLLECTION = z.strictObject({
     .max(1000)
     .meta(meta('Put before every question that is embedded, likewise: `query: ` for E5.'))
     .optional(),
+  context: text(127)
+    .default('none')
+    .meta(
+      meta(
+        'Name of a chat model that writes one sentence for every passage, about where in its document it stands; it is searched with the passage. One call for each passage that is new. `none`: nobody does.',
+      ),
+    ),
   description: text(1000).meta(meta('Shown where collections are listed.')).optional(),
+})
+
+const POLICY = z.strictObject({
+  tools: z
+    .enum(['none', 'caller'])
+    .default('none')
+    .meta(
+      meta(
+        'Tools the model may call. `none`: it is offered none, and calls that it makes all the same are dropped. `caller`: those of the request.',
+      ),
+    ),
+  links: z
+    .enum(['sources', 'any', 'none'])
+    .default('sources')
+    .meta(
+      meta(
+        'Where an answer may lead. `sources`: links that stand in the passages letter for letter, and no pictures. `any`: anywhere, which lets a poisoned document carry a conversation away. `none`: nowhere.',
+      ),
+    ),
+  hosts: z
+    .array(z.string().regex(/^[a-z0-9.-]+(?::\d{1,5})?$/))
+    .max(100)
+    .default([])
+    .meta(meta('Hosts that `sources` also lets answers link to and show pictures of, such as `docs.example.com`.')),
 })
 
 const WORKFLOW = z.strictObject({
   collection: z.string().meta(meta('Name of the collection it searches.')),
   topK: integer(1, 100).default(8).meta(meta('Passages to find.')),
+  rewrite: z
+    .string()
+    .default('terms')
+    .meta(
+      meta(
+        'How the last question of a conversation is made to stand alone before the search. `terms`: a question that points back takes along the topical words of those before it (English). The name of a model: it writes the question again. `none`: searched as it stands.',
+      ),
+    ),
   rerank: z
     .string()
     .default('none')
@@ -422,10 +489,45 @@ const WORKFLOW = z.strictObject({
   model: z.string().default('reader').meta(meta('Name of the model that answers from the passages.')),
   contextTokensMax: integer(100, 1_000_000)
     .default(4_000)
-    .meta(meta('Tokens of passages given to the model, at most.')),
+    .meta(
+      meta(
+        'Tokens of passages given to the model, at most, marks included: by its tokenizer where that is known, else four bytes a token.',
+      ),
+    ),
   instructions: text(20_000)
-    .meta(meta('Your own instructions to the model, in place of the built-in ones.'))
+    .meta(
+      meta(
+        'Your own instructions to the model, in place of the built-in ones. How its sources are marked is added to them.',
+      ),
+    )
     .optional(),
+  spotlight: z
+    .enum(['delimit', 'datamark'])
+    .default('delimit')
+    .meta(
+      meta(
+        'How sources are kept apart from instructions. `delimit`: between marks that are new for every request. `datamark`: also, every space in them is replaced by a character chosen for the request.',
+      ),
+    ),
+  evidenceMin: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.3)
+    .meta(
+      meta(
+        "Share of the question's words that one of the passages must hold for the model to be asked; below it the answer is that the sources do not hold one. Where a passage was found by its vector, the model is asked all the same. 0: always.",
+      ),
+    ),
+  groundedness: z
+    .string()
+    .default('lexical')
+    .meta(
+      meta(
+        'What judges how many sentences of an answer rest on the passages they cite. `lexical`: their words, numbers and negations. The name of a model: it is asked. `none`: no score.',
+      ),
+    ),
+  policy: POLICY.prefault({}).meta(meta('What an answer may do beside being read.')),
   description: text(1000).meta(meta('Shown in `GET /v1/models`.')).optional(),
 })
 
@@ -638,7 +740,7 @@ export const CONFIG = z
           { reload: 'restart' },
         ),
       ),
-    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, TEI, OLLAMA, READER, LEXICAL]))
+    engines: named(PLAIN_NAME, z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, TEI, OLLAMA, ONNX, READER, LEXICAL]))
       .prefault({})
       .meta(meta('Where models run, by name.', { reload: 'live' })),
     models: named(MODEL_NAME, MODEL)

@@ -14,6 +14,7 @@ import {
 } from '../retrieval/document.ts'
 import { SPACES, spaceKey } from '../retrieval/embedding/port.ts'
 import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
+import type { Passage } from '../retrieval/passage.ts'
 import type { Search } from '../retrieval/search.ts'
 import { getAll, scanAll, type Rows } from '../store/rows.ts'
 import { Trace } from '../trace/trace.ts'
@@ -136,8 +137,13 @@ async function search(
   const span = trace.open('search')
   const { passages } = await searchIn.search(params['collection'] ?? '', query, { k, span })
   span.end({ found: passages.length })
-  return ok({ passages: passages.map((passage): JsonObject => ({ ...passage })), stages: stagesJson(trace.spans()) })
+  return ok({ passages: passages.map(passageJson), stages: stagesJson(trace.spans()) })
 }
+
+const passageJson = ({ legs = {}, ...passage }: Passage): JsonObject => ({
+  ...passage,
+  legs: Object.fromEntries(Object.entries(legs).map(([leg, had]) => [leg, { ...had }])),
+})
 
 /** A model's name, or `lsa` for directions fitted on its own texts; null: it is searched by words alone. */
 async function shownCollection(rows: Rows, name: string, row: CollectionRow): Promise<Json> {

@@ -46,7 +46,7 @@ async function open() {
     ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
     ...auditRoutes(audit),
     ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
-    ...traceRoutes(events),
+    ...traceRoutes(events, rows),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
     ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
     ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
@@ -363,6 +363,53 @@ test('a trace is found by its id, running or over, and listed newest first', asy
     (await call('GET', `/api/traces?limit=1&before=${page.next}`, { key: admin })).json().traces[0].id,
     'req_b',
   )
+})
+
+test('the lineage of an answer outlives its documents, and says what has become of them', async () => {
+  const { call, admin, events, rows } = await open()
+  const passage = (document: string, contentHash: string | null) => ({
+    number: 1,
+    document,
+    start: 0,
+    end: 4,
+    textHash: 'aa',
+    contentHash,
+  })
+  const passages = [passage('doc_1', 'h1'), passage('doc_2', 'h2'), passage('doc_3', 'h3'), passage('doc_4', null)]
+  const lineage = { workflow: 'docs', version: 'v1', collection: 'a', passages }
+  const body = { outcome: 'answered', answered: true, groundedness: { score: 1 }, lineage }
+  await events.append([
+    { id: 'req_a', phase: 'open', kind: 'request', atMs: 0, body: {} },
+    { id: 'req_a', phase: 'close', kind: 'request', atMs: 0, body },
+    { id: 'req_b', phase: 'open', kind: 'request', atMs: 0, body: {} },
+  ])
+  const row = (id: string, contentHash: string) =>
+    put(DOCUMENTS, documentKey('a', id), {
+      id,
+      uri: id,
+      title: id,
+      mediaType: 'text/plain',
+      contentHash,
+      bytes: 0,
+      segment: 's',
+      firstChunk: 0,
+      chunkCount: 1,
+      ingestedAtMs: 0,
+    })
+  await rows.commit([row('doc_1', 'h1'), row('doc_2', 'other'), row('doc_4', 'h4')])
+  const shown = (await call('GET', '/api/traces/req_a/lineage', { key: admin })).json()
+  assert.deepEqual([shown.version, shown.answered, shown.groundedness.score], ['v1', true, 1])
+  assert.deepEqual(
+    shown.passages.map(({ document, textHash, now }: { [name: string]: string }) => [document, textHash, now]),
+    [
+      ['doc_1', 'aa', 'unchanged'],
+      ['doc_2', 'aa', 'changed'],
+      ['doc_3', 'aa', 'removed'],
+      ['doc_4', 'aa', 'unknown'],
+    ],
+  )
+  for (const id of ['req_b', 'req_z'])
+    assert.equal((await call('GET', `/api/traces/${id}/lineage`, { key: admin })).status, 404)
 })
 
 test('a document comes back with its text, whose ranges are those of the citations', async () => {

@@ -1,12 +1,15 @@
 import { refuse, Refusal } from '../base/errors.ts'
-import type { Json } from '../base/json.ts'
+import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import { documentKey, DOCUMENTS } from '../retrieval/document.ts'
+import { storageOf } from '../retrieval/generation/row.ts'
 import type { Entry, Events } from '../store/events.ts'
+import type { Rows } from '../store/rows.ts'
 import { limitOf, ok, type Route } from './router.ts'
 
 const LIMIT_MAX = 200
 const LIMIT_DEFAULT = 50
 
-export function traceRoutes(events: Events): Route[] {
+export function traceRoutes(events: Events, rows: Rows): Route[] {
   return [
     {
       method: 'GET',
@@ -38,7 +41,39 @@ export function traceRoutes(events: Events): Route[] {
         return last === undefined ? refuse('not_found', { what: 'trace', id }) : ok(shown(last))
       },
     },
+    {
+      method: 'GET',
+      path: '/api/traces/{id}/lineage',
+      summary: "Where a workflow's answer comes from, and what has become of each document since.",
+      role: 'admin',
+      async answer({ params }) {
+        const id = params['id'] ?? ''
+        const last = (await events.read(id)).at(-1)
+        const lineage = last?.body['lineage']
+        if (last === undefined || !isObject(lineage)) return refuse('not_found', { what: 'lineage', id })
+        const { answered, unansweredBy, evidence, groundedness, outcome } = last.body
+        const verdict = { answered, unansweredBy, evidence, groundedness, outcome }
+        const passages = await sinceThen(rows, lineage)
+        return ok({ id, at: new Date(last.atMs).toISOString(), ...verdict, ...lineage, passages })
+      },
+    },
   ]
+}
+
+/** The passages an answer was given, each with what its document is `now`: `unchanged`, `changed`,
+ *  `removed`, or `unknown`
+ *  where no hash of it was kept. */
+async function sinceThen(rows: Rows, lineage: JsonObject): Promise<JsonObject[]> {
+  const given = Array.isArray(lineage['passages']) ? (lineage['passages'] as readonly Json[]).filter(isObject) : []
+  const storage = await storageOf(rows, String(lineage['collection']))
+  const keys = given.map(({ document }) => documentKey(storage, String(document)))
+  const stored = await rows.getMany(DOCUMENTS, keys)
+  return given.map((passage, at) => {
+    const document = stored[at]?.row
+    if (document === undefined) return { ...passage, now: 'removed' }
+    const { contentHash } = passage
+    return { ...passage, now: document.contentHash === contentHash ? 'unchanged' : contentHash ? 'changed' : 'unknown' }
+  })
 }
 
 const shown = ({ id, kind, phase, atMs, body }: Entry): Json => ({

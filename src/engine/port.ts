@@ -141,3 +141,13 @@ export interface InnerEmbed {
   /** Who pays; without it the house itself. */
   readonly spending?: Spending
 }
+
+/** Has a logical model answer from within, as a whole: its text. Rejects with a `Fault`. The house pays. */
+export type AskWith = (
+  model: string,
+  call: {
+    readonly messages: readonly JsonObject[]
+    readonly outputTokensMax: number
+    readonly signal: AbortSignal
+  },
+) => Promise<string>

@@ -10,6 +10,8 @@ type DeploymentConfig = ModelConfig['deployments'][number]
 /** Undefined: bytes are counted. `provider`: who serves it, where that is known. */
 type TokenizerOf = (deployment: DeploymentConfig, provider: string | undefined) => Tokenizer | undefined
 
+type VersionedEngine = Engine & { readonly version: string }
+
 const OPERATIONS = ['chat', 'rerank', 'embed'] as const
 
 /** The catalogue of a configuration: every name resolved, workflows beside models. `health`: how its
@@ -18,7 +20,7 @@ const OPERATIONS = ['chat', 'rerank', 'embed'] as const
 export function buildCatalogue(
   config: Config,
   engines: ReadonlyMap<string, Engine>,
-  workflows: ReadonlyMap<string, Engine>,
+  workflows: ReadonlyMap<string, VersionedEngine>,
   health: Health,
   prices: PriceCatalogue | undefined,
   tokenizerOf: TokenizerOf = () => undefined,
@@ -109,12 +111,13 @@ const modelOf = (
 const workflowModel = (
   name: string,
   description: string | undefined,
-  engine: Engine,
+  engine: VersionedEngine,
   model: LogicalModel,
 ): LogicalModel => ({
   name,
   kind: 'workflow',
   description: description ?? '',
+  version: engine.version,
   operations: ['chat'],
   deployments: [{ engine, model: name, weight: 1 }],
   fallback: [],

@@ -44,6 +44,8 @@ export interface LogicalModel {
   readonly name: string
   readonly kind: 'model' | 'workflow'
   readonly description: string
+  /** Of a workflow: the same for all that answers alike. */
+  readonly version?: string
   readonly operations: readonly Operation[]
   readonly deployments: readonly Deployment[]
   /** Absent: `weighted`. */

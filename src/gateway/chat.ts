@@ -1,6 +1,6 @@
 import type { Timer } from '../base/clock.ts'
 import { reasonOf, type Problem, statusOf, toProblem } from '../base/errors.ts'
-import type { Reply } from '../base/http.ts'
+import type { Headers, Reply } from '../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Attempt, ChatEnd } from '../engine/port.ts'
@@ -209,6 +209,7 @@ class Chat {
     const body: JsonObject = { ...this.#last, usage: this.#usage(end) }
     const headers = {
       ...answerHeaders(this.#deployment, spending, spending.total),
+      ...versionHeaders(this.#admitted.model),
       ...this.#request.dialect.headers(requestId),
     }
     sendJson(this.#reply, requestId, 200, this.#enrich(body), headers)
@@ -297,13 +298,15 @@ class Chat {
       ...spendingJson(spending, this.#deployment),
       firstTokenMs: this.#firstTokenMs < 0 ? null : this.#firstTokenMs,
       totalMs: trace.elapsedMs(),
+      ...trace.notes,
       stages: stagesJson(trace.spans()),
     }
   }
 
   #facts(): JsonObject {
     const { scopes, model } = this.#admitted
-    const workflow = model.kind === 'workflow' ? { workflow: model.name } : {}
+    const { version } = model
+    const workflow = model.kind === 'workflow' ? { workflow: model.name, workflowVersion: version ?? null } : {}
     return { operation: 'chat', ...scopesJson(scopes), model: model.name, ...workflow, stream: this.#request.stream }
   }
 
@@ -349,10 +352,14 @@ class Chat {
       'cache-control': 'no-cache',
       'x-request-id': this.#admitted.requestId,
       ...answerHeaders(this.#deployment, this.#admitted.spending),
+      ...versionHeaders(this.#admitted.model),
       ...this.#request.dialect.headers(this.#admitted.requestId),
     })
   }
 }
+
+const versionHeaders = ({ version }: LogicalModel): Headers =>
+  version === undefined ? {} : { 'x-headworks-workflow-version': version }
 
 const isLast = (frame: JsonObject): boolean =>
   Array.isArray(frame['choices']) &&

@@ -362,6 +362,30 @@ test('models lists what there is, and what each serves', async () => {
   assert.equal((await openGateway().ask('', '/v1/models/chat', 'GET')).json().headworks.operations[0], 'chat')
 })
 
+test('the version of a workflow is on its listing, its answers and its entries; so is what it noted', async () => {
+  const { ask, second, events } = openGateway()
+  const listed = (await ask('', '/v1/models/docs', 'GET')).json().headworks
+  assert.deepEqual([listed.kind, listed.version], ['workflow', 'v1'])
+  assert.equal((await ask('', '/v1/models/chat', 'GET')).json().headworks.version, undefined)
+  for (const stream of [false, true]) {
+    const reply = await ask({ ...ASK, model: 'docs', stream })
+    const { call, sink } = second.last
+    call.span.note({ answered: true, lineage: { promptVersion: 'p1' } })
+    call.span.note({ answered: false })
+    sink.frame(stream ? chunk({ content: 'Hi.' }, 'stop') : completion('Hi.'))
+    sink.end({ usage: USAGE })
+    await settled()
+    assert.equal(reply.headers['x-headworks-workflow-version'], 'v1')
+    const entries = await events.read(String(reply.headers['x-request-id']))
+    assert.deepEqual(
+      entries.map(({ body }) => body['workflowVersion']),
+      ['v1', 'v1'],
+    )
+    const { answered, lineage } = await closing(events, reply)
+    assert.deepEqual([answered, lineage], [false, { promptVersion: 'p1' }])
+  }
+})
+
 test('a key calls and sees what it may call, and learns nothing about the rest', async () => {
   const { ask, first, second } = openGateway({ key: { models: ['cha*'], workflows: ['docs'] } })
   const listed = await ask('', '/v1/models', 'GET')

@@ -276,7 +276,12 @@ const listing = (model: LogicalModel): Json => ({
   object: 'model',
   created: 0,
   owned_by: 'headworks',
-  headworks: { kind: model.kind, operations: model.operations, description: model.description },
+  headworks: {
+    kind: model.kind,
+    operations: model.operations,
+    description: model.description,
+    ...(model.version === undefined ? {} : { version: model.version }),
+  },
 })
 
 function decodeName(encoded: string): string {

@@ -1,6 +1,7 @@
-import { Fault, fault, type Problem, Refusal } from '../base/errors.ts'
-import type { CallModel, EmbedWith, RerankWith } from '../engine/port.ts'
+import { Fault, fault, type Problem, Refusal, toFault } from '../base/errors.ts'
+import type { AskWith, CallModel, EmbedWith, RerankWith } from '../engine/port.ts'
 import { newId } from '../base/ids.ts'
+import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Spending } from '../meter/spending.ts'
 import { Trace } from '../trace/trace.ts'
 import { type CallDependencies, callModel } from './call.ts'
@@ -85,4 +86,56 @@ export function innerEmbed(
       if (payer === undefined) spending.leave()
     }
   }
+}
+
+/** As `innerEmbed`, for a chat. */
+export function innerAsk(
+  dependencies: CallDependencies,
+  account: (requestId: string, model: string) => Spending,
+): AskWith {
+  return async (name, { messages, outputTokensMax, signal }) => {
+    const { clock, random } = dependencies
+    const requestId = newId('req', clock, random)
+    const spending = account(requestId, name)
+    const refused = await spending.enter()
+    if (refused !== undefined) throw asFault(refused)
+    const answered = Promise.withResolvers<string>()
+    let text = ''
+    const attempt = innerCalls(dependencies)(
+      name,
+      {
+        requestId,
+        spending,
+        span: new Trace(clock).open('ask'),
+        body: { messages },
+        stream: false,
+        outputTokensMax,
+      },
+      {
+        frame: (frame) => (text += contentOf(frame)),
+        end: () => answered.resolve(text),
+        fail: (cause) => answered.reject(cause),
+      },
+    )
+    const stop = (): void => {
+      attempt.cancel()
+      answered.reject(toFault(signal.reason))
+    }
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      return await answered.promise
+    } finally {
+      signal.removeEventListener('abort', stop)
+      spending.leave()
+    }
+  }
+}
+
+function contentOf(frame: JsonObject): string {
+  const { choices } = frame
+  const [first] = Array.isArray(choices) ? (choices as readonly Json[]) : []
+  const message = isObject(first) ? first['message'] : undefined
+  const content = isObject(message) ? message['content'] : undefined
+  return typeof content === 'string' ? content : ''
 }

@@ -7,10 +7,11 @@ import type { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import type { DistantStore } from '../drivers/sqlite/distant.ts'
 import type { DeploymentStatus } from '../engine/health.ts'
-import type { EmbedWith } from '../engine/port.ts'
+import type { AskWith, EmbedWith } from '../engine/port.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Accounting, type BudgetWarning } from '../meter/accounting.ts'
+import type { Spending } from '../meter/spending.ts'
 import { type AlertInput, Alerts } from '../meter/alerts/alerts.ts'
 import type { Search } from '../retrieval/search.ts'
 import { checkedBudgetsOf } from './budgets.ts'
@@ -33,6 +34,11 @@ export interface GatewayParts {
   readonly loadPrices: LoadPrices
   readonly loadTokenizers: LoadTokenizers
   readonly loaded: LoadedConfig
+}
+
+export interface OwnCalls {
+  readonly embedWith: EmbedWith
+  readonly askWith: AskWith
 }
 
 export class HouseGateway {
@@ -95,9 +101,10 @@ export class HouseGateway {
     return this.#gateway.handle
   }
 
-  /** Embeds with a model of the configuration in force, on the account of the house. */
-  get embedWith(): EmbedWith {
-    return this.#models.embedWith((requestId, model) => this.#accounting.spending(requestId, { model }))
+  /** Calls of the models in force on the account of the house, outside of any request. */
+  get ownCalls(): OwnCalls {
+    const account = (requestId: string, model: string): Spending => this.#accounting.spending(requestId, { model })
+    return { embedWith: this.#models.embedWith(account), askWith: this.#models.askWith(account) }
   }
 
   get inFlight(): number {

@@ -164,7 +164,7 @@ class RunningHouse implements House {
       loadTokenizers: this.#parts.loadTokenizers,
       loaded: this.#loaded,
     }))
-    library.connect(gateway.embedWith)
+    library.connect(gateway.ownCalls)
     const running = new Set([MAIN_NODE, ...gatewayNodes(config.gateways)])
     const left = await gateway.accounting.takeOver(running)
     if (left.length > 0)
@@ -310,7 +310,7 @@ class RunningHouse implements House {
       ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
-      ...traceRoutes(store.events),
+      ...traceRoutes(store.events, store.rows),
       ...usage.routes,
       ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
       ...ingestRoutes(library.ingest),

@@ -12,7 +12,7 @@ import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
-import type { EmbedWith } from '../engine/port.ts'
+import { Contexts } from '../retrieval/embedding/context.ts'
 import { EmbeddingCache } from '../retrieval/embedding/cache.ts'
 import { Embeddings } from '../retrieval/embedding/embeddings.ts'
 import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
@@ -28,6 +28,8 @@ import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
 import type { OpenSpan } from '../trace/trace.ts'
+
+import type { OwnCalls } from './gateway.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
  *  documents in another, truth in the store. */
@@ -57,7 +59,7 @@ export class Library {
   readonly #embeddings: Embeddings
   readonly #questions = new Questions()
   /** Collections are mounted before there are models to call. */
-  readonly #models = Promise.withResolvers<EmbedWith>()
+  readonly #models = Promise.withResolvers<OwnCalls>()
   readonly #index: Index
   readonly #rows: Rows
   readonly #log: Log
@@ -85,7 +87,7 @@ export class Library {
       vectors: new Vectors(blobs),
       cache: new EmbeddingCache(store.rows),
       folding: worker,
-      embedWith: async (model, call) => await (await this.#models.promise)(model, call),
+      embedWith: async (model, call) => await (await this.#models.promise).embedWith(model, call),
       analyzer,
       clock,
       random,
@@ -94,6 +96,15 @@ export class Library {
     })
     this.ingest = createIngest({
       embeddings: this.#embeddings,
+      contexts: new Contexts({
+        rows: store.rows,
+        clock,
+        askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
+        model: (collection) => {
+          const { context = 'none' } = collections()[collection] ?? {}
+          return context === 'none' ? undefined : context
+        },
+      }),
       rows: store.rows,
       queue: store.queue,
       index: this.#index,
@@ -149,8 +160,8 @@ export class Library {
   }
 
   /** From now on there are models to embed with. */
-  connect(embedWith: EmbedWith): void {
-    this.#models.resolve(embedWith)
+  connect(calls: OwnCalls): void {
+    this.#models.resolve(calls)
   }
 
   /** A configuration was put in force: whether models are what they were is looked at anew. */

@@ -1,28 +1,33 @@
 import type { Clock } from '../base/clock.ts'
 import type { HttpClient } from '../base/http.ts'
+import type { Json } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
 import { Fault, Refusal } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { revealed } from '../config/references.ts'
-import { type EngineConfig, isRemote } from '../config/schema.ts'
+import { type Config, type EngineConfig, isRemote } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
 import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
 import { OllamaEngine } from '../drivers/ollama/engine.ts'
+import { OnnxEngine } from '../drivers/onnx/engine.ts'
 import { OpenAiEngine } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
 import { TeiEngine } from '../drivers/tei/engine.ts'
 import { type DeploymentStatus, Health } from '../engine/health.ts'
-import type { EmbedWith, Engine } from '../engine/port.ts'
+import type { AskWith, EmbedWith, Engine } from '../engine/port.ts'
 import type { Spending } from '../meter/spending.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
-import { innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
+import { innerAsk, innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
+import { BYTES } from '../meter/tokenizer/tokenizer.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import type { Search } from '../retrieval/search.ts'
-import { WorkflowEngine, type WorkflowDependencies } from '../retrieval/workflow.ts'
+import type { WorkflowDependencies } from '../retrieval/workflow/dependencies.ts'
+import { WorkflowEngine } from '../retrieval/workflow/engine.ts'
+import type { WorkflowSpec } from '../retrieval/workflow/spec.ts'
 
 /** The engines and models of the configuration in force, replaced as a whole by a reload.
  *  Requests that run keep the engines they began with. */
@@ -66,6 +71,12 @@ export class Models {
     return innerEmbed({ clock, random, catalogue: () => this.#catalogue }, account)
   }
 
+  /** Has a model in force answer, likewise. */
+  askWith(account: (requestId: string, model: string) => Spending): AskWith {
+    const { clock, random } = this.#dependencies
+    return innerAsk({ clock, random, catalogue: () => this.#catalogue }, account)
+  }
+
   /** One at a time. When it rejects, what was in force stays. */
   async load(loaded: LoadedConfig): Promise<void> {
     const { config, secrets } = loaded
@@ -76,13 +87,14 @@ export class Models {
     // A workflow calls the models of its own configuration, also when a reload comes in between.
     let catalogue: Catalogue = new Map()
     const inside = this.#inside(() => catalogue)
-    const workflows = new Map<string, Engine>()
-    for (const [name, { rerank, instructions, ...spec }] of Object.entries(config.workflows)) {
+    const workflows = new Map<string, WorkflowEngine>()
+    for (const [name, { rerank, instructions, description: _, ...declared }] of Object.entries(config.workflows)) {
       const optional = {
         ...(rerank === 'none' ? {} : { rerank }),
         ...(instructions === undefined ? {} : { instructions }),
       }
-      workflows.set(name, new WorkflowEngine({ name, ...spec, ...optional }, inside))
+      const spec = { name, ...declared, ...optional }
+      workflows.set(name, new WorkflowEngine(spec, inside, behind(spec, config)))
     }
     // A house of embedded engines needs no prices and no tokenizers.
     const remote = Object.values(config.engines).some(isRemote)
@@ -112,12 +124,26 @@ export class Models {
       clock,
       analyzer,
       search,
+      random,
       explainNothing,
+      tokenizersOf: (model) => {
+        const known = (catalogue().get(model)?.deployments ?? []).map(({ tokenizer }) => tokenizer ?? BYTES)
+        return known.length > 0 ? known : [BYTES]
+      },
       callModel: innerCalls({ clock, random, catalogue }),
       rerank: innerRerank({ clock, random, catalogue }),
     }
   }
 }
+
+/** What shapes the answers of the models that a workflow names: part of its version. */
+const behind = ({ model, rerank, rewrite, groundedness }: WorkflowSpec, { models }: Config): Json =>
+  [model, rerank ?? 'none', rewrite, groundedness].flatMap((name) => {
+    const of = models[name]
+    if (of === undefined) return []
+    const deployments = of.deployments.map((one) => `${one.engine}/${one.model}`)
+    return [{ name, deployments, fallback: of.fallback, outputTokensMax: of.outputTokensMax }]
+  })
 
 export interface EngineDependencies {
   readonly clock: Clock
@@ -134,6 +160,10 @@ export async function openEngine(
 ): Promise<Engine> {
   if (engine.kind === 'reader') return new ReaderEngine({ name, clock, analyzer })
   if (engine.kind === 'lexical') return new LexicalEngine({ name, analyzer })
+  if (engine.kind === 'onnx') {
+    const { folder, runtime = '', pooling, threads } = engine
+    return new OnnxEngine({ name, folder, runtime, threads, clock, ...(pooling === undefined ? {} : { pooling }) })
+  }
   const { url, key, headers = {} } = engine
   const secret = key === undefined ? undefined : secrets.get(key)
   const connection = {

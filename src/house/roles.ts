@@ -24,7 +24,7 @@ async function openIndex(folder: string, recallAt10: number | undefined): Promis
   const threads = availableParallelism()
   const zvec = loadZvec(threads)
   return openFilesystemIndex(folder, new Analyzer(), {
-    ...(typeof zvec === 'string' ? {} : { apart: openZvecVectors({ folder, zvec, threads }) }),
+    ...(typeof zvec === 'string' ? {} : { apart: openZvecVectors({ clock, folder, zvec, threads }) }),
     ...(recallAt10 === undefined ? {} : { target: { recallAt10 } }),
   })
 }

@@ -130,6 +130,37 @@ test('a table too long for one chunk is cut between rows', () => {
   for (const one of chunks) for (const row of one.text.split('\n')) assert.match(row, /^\|.*\|$/)
 })
 
+test('a piece of a long table has the names of its columns as its last heading', () => {
+  const rows = Array.from({ length: 300 }, (_, i) => `| row ${i} | some value | another |`)
+  const chunks = ofMarkdown(['# Prices', '', '| item | price | remark |', '|---|---|---|', ...rows].join('\n'))
+  assert.deepEqual(chunks[0]?.headings, ['Prices'])
+  for (const one of chunks.slice(1)) assert.deepEqual(one.headings, ['Prices', 'item | price | remark'])
+})
+
+test('the header of a table is not left at the end of a chunk', () => {
+  const rows = Array.from({ length: 60 }, (_, i) => `| row ${i} | ${words(8)} |`)
+  const chunks = ofMarkdown([words(370), '', '| item | price |', '|---|---|', ...rows].join('\n'))
+  assert.doesNotMatch(chunks[0]?.text ?? '', /item/)
+  assert.ok(chunks[1]?.text.startsWith('| item | price |\n|---|---|\n| row 0'))
+})
+
+test('every chunk of a long text has from 256 to 512 tokens, the last one too, give or take a sentence', () => {
+  const SENTENCE = 14
+  for (let sentences = 40; sentences < 160; sentences++) {
+    const text = Array.from({ length: sentences }, (_, i) => `Sentence number ${i} has a few more words in it.`).join(
+      ' ',
+    )
+    const sizes = chunk(text, parseText(text)).map((one) => estimateTokens(one.text))
+    for (const size of sizes)
+      assert.ok(size >= 256 - SENTENCE && size <= CHUNK_TOKENS_MAX, `${sentences}: ${sizes.join(' ')}`)
+  }
+})
+
+test('a short end joins the chunk before, where both fit', () => {
+  const chunks = ofMarkdown(`# A\n\n${words(250)}\n\n## B\n\n${words(100)}\n`)
+  assert.equal(chunks.length, 1)
+})
+
 test('a long paragraph is cut after a sentence', () => {
   const text = Array.from({ length: 100 }, (_, i) => `Sentence number ${i} says "nothing new."`).join(' ')
   const chunks = chunk(text, parseText(text))

@@ -183,10 +183,10 @@ class Packer {
     for (let cut = before.atoms.length - 1; cut > 0; cut--) {
       if (atoms[cut - 1]?.isHeading === true || atoms[cut - 1]?.leads === true) continue
       const [left, right] = [this.#pack(atoms.slice(0, cut)), this.#pack(atoms.slice(cut))]
-      if (left.tokens < CHUNK_TOKENS_LEAST || right.tokens > CHUNK_TOKENS_MAX) return
-      if (right.tokens < CHUNK_TOKENS_LEAST) continue
+      if (right.tokens > CHUNK_TOKENS_MAX || left.tokens <= (this.#chunks.at(-1)?.tokens ?? 0)) return
+      // What was too short has more than before, and the other is no shorter than that.
       this.#chunks.splice(-2, 2, left, right)
-      return
+      if (right.tokens >= CHUNK_TOKENS_LEAST) return
     }
   }
 }

@@ -1,5 +1,5 @@
 import { table, type Key } from '../store/rows.ts'
-import type { MountedSegment } from '../store/index.ts'
+import type { Held, MountedSegment, SegmentName } from '../store/index.ts'
 
 /** What retrieval keeps as truth. The index is derived from it.
  *
@@ -46,6 +46,8 @@ export interface Chunk {
 export interface CollectionRow {
   readonly name: string
   readonly segments: readonly (MountedSegment & { readonly chunks: number })[]
+  /** What the segments are searched in, where there are many. Absent: in themselves. */
+  readonly parts?: readonly IndexPart[]
   readonly documents: number
   /** Chunks that answer. */
   readonly chunks: number
@@ -54,6 +56,13 @@ export interface CollectionRow {
   readonly updatedAtMs: number
   /** The space of its vectors. Absent: it has none. */
   readonly space?: string
+}
+
+/** An index over several segments: derived, and built again when it is lost. */
+export interface IndexPart {
+  readonly segment: SegmentName
+  readonly chunks: number
+  readonly holds: readonly Held[]
 }
 
 export interface DocumentRow {
@@ -76,6 +85,8 @@ export interface DocumentRow {
 
 export interface ChunkRow extends Chunk {
   readonly document: string
+  /** A sentence by a model about where it stands; searched with it and never shown as its text. */
+  readonly context?: string
 }
 
 export const COLLECTIONS = table<CollectionRow>('collections')

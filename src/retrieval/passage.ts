@@ -9,6 +9,25 @@ export interface Passage {
   readonly start: number
   readonly end: number
   readonly text: string
-  /** Comparable within one search only. */
+  /** What it was ranked by. Comparable within one search only. */
   readonly score: number
+  /** Where each leg of the search had it; a leg that did not find it is absent. */
+  readonly legs?: Legs
+  /** SHA-256 of the document's file as it was read, hexadecimal. */
+  readonly contentHash?: string
+  /** The segment of the index it was found in. */
+  readonly segment?: string
+  /** How far the document's origin is trusted, where its source says so. */
+  readonly trust?: string
+}
+
+export type Leg = 'words' | 'vector'
+
+export type Legs = { readonly [L in Leg]?: LegScore }
+
+export interface LegScore {
+  /** BM25 of the question with its feedback, or the cosine. */
+  readonly score: number
+  /** 1 is the best. */
+  readonly rank: number
 }

@@ -141,6 +141,8 @@ class Searching {
           end,
           text,
           score: hit.score,
+          contentHash: document.contentHash,
+          segment: hit.segment,
         },
       ]
     })

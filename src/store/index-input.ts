@@ -2,6 +2,7 @@ import { fault, type Fault } from '../base/errors.ts'
 import type { Analyzer } from '../base/words.ts'
 import { isBlobName } from './blobs.ts'
 import { checkFilter } from './filter.ts'
+import { Origins } from './origins.ts'
 import type { IndexChunk, IndexChunks, IndexQuery, MountedSegment } from './index.ts'
 
 /** What every index driver refuses alike. All throw a `Fault`, which the driver's promise rejects
@@ -52,15 +53,36 @@ export async function* partsOf(chunks: IndexChunks): AsyncGenerator<readonly Ind
 /** Checks what is to be mounted: one segment twice would answer twice. */
 export function checkParts(parts: readonly MountedSegment[]): void {
   const seen = new Set<string>()
-  for (const { segment, removed } of parts) {
+  for (const { segment, removed, holds = [] } of parts) {
     if (seen.has(segment)) throw invalid('parts', `mounts ${segment} twice`, 'Mount every segment once.')
     seen.add(segment)
     for (const { first, count } of removed) {
-      if (Number.isInteger(first) && first >= 0 && Number.isInteger(count) && count >= 0) continue
+      if (isRange(first, count)) continue
       throw invalid('parts', `removes ${count} chunks from ${first} of ${segment}`, 'Use whole numbers of 0 or more.')
+    }
+    for (const { first, count } of holds) {
+      if (isRange(first, count) && count > 0) continue
+      throw invalid(
+        'parts',
+        `holds ${count} chunks from ${first} in ${segment}`,
+        'Use whole numbers, counts of 1 or more.',
+      )
     }
   }
 }
+
+/** What a segment that was made of others holds must be all of it. */
+export function originsOf({ segment, holds }: MountedSegment, chunks: number): Origins | undefined {
+  if (holds === undefined) return undefined
+  const origins = new Origins(holds)
+  if (origins.chunks === chunks) return origins
+  throw fault('index_unavailable', {
+    reason: `the segment ${segment} has ${chunks} chunks, not the ${origins.chunks} it should hold`,
+  })
+}
+
+const isRange = (first: number, count: number): boolean =>
+  Number.isInteger(first) && first >= 0 && Number.isInteger(count) && count >= 0
 
 /** `dimension` is that of the vectors the collection answers from; undefined where nothing is
  *  mounted, 0 where nothing has a vector. */

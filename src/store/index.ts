@@ -52,6 +52,16 @@ export interface MountedSegment {
   readonly segment: SegmentName
   /** Chunk numbers that no longer answer, as ranges [first, first + count). */
   readonly removed: readonly { readonly first: number; readonly count: number }[]
+  /** Where it was made of other segments: what its chunks stand for, in their order. Hits then name
+   *  those, which need not be stored any more. */
+  readonly holds?: readonly Held[]
+}
+
+/** Chunks [first, first + count) of a segment. */
+export interface Held {
+  readonly segment: SegmentName
+  readonly first: number
+  readonly count: number
 }
 
 export interface IndexQuery {

@@ -34,6 +34,9 @@ export interface VectorQuery {
   readonly filter?: Filter
   /** Compares with every vector that fits, at full precision. */
   readonly exact?: boolean
+  /** Of all vectors that are searched, those of this segment: 0 to 1, default 1. One of five equal
+   *  segments holds two of the ten nearest, and seldom more than five: less effort finds those. */
+  readonly share?: number
 }
 
 export interface Near {
@@ -52,7 +55,8 @@ export interface VectorProbe {
   readonly vectors: number
   /** Vectors sampled and found by themselves. */
   readonly found: { readonly of: number; readonly found: number }
-  /** Recall@10 against exact search for each effort tried, lowest first. */
+  /** Recall against exact search, for each effort tried, lowest first, of the very nearest and of
+   *  more. */
   readonly recall: readonly RecallAt[]
   /** The same under filters of about these shares, at the effort that reaches the default target. */
   readonly filtered: readonly { readonly share: number; readonly recall: number; readonly n: number }[]
@@ -61,6 +65,8 @@ export interface VectorProbe {
 export interface RecallAt {
   /** Candidates that a search keeps; what it costs grows with it. */
   readonly effort: number
+  /** Of how many nearest. */
+  readonly nearest: number
   readonly recall: number
   /** Half the width of the 95 % interval of the mean, over questions. */
   readonly halfWidth: number

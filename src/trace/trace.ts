@@ -15,6 +15,8 @@ export interface OpenSpan {
   /** A stage inside this one. */
   child(name: string): OpenSpan
   end(attributes?: JsonObject): void
+  /** Facts about the request as a whole, kept beside its stages. A later one of the same name stands. */
+  note(facts: JsonObject): void
 }
 
 /** Further stages are not kept. */
@@ -26,9 +28,16 @@ export class Trace {
   readonly #originMs: number
   readonly #spans: { name: string; parent: number; startMs: number; endMs: number; attributes: JsonObject }[] = []
 
+  #notes: JsonObject = {}
+
   constructor(clock: Clock) {
     this.#clock = clock
     this.#originMs = clock.monotonicMs()
+  }
+
+  /** What was noted so far. */
+  get notes(): JsonObject {
+    return this.#notes
   }
 
   elapsedMs(): number {
@@ -47,6 +56,7 @@ export class Trace {
         span.endMs = this.elapsedMs()
         span.attributes = attributes
       },
+      note: (facts) => void (this.#notes = { ...this.#notes, ...facts }),
     }
   }
 
@@ -60,4 +70,4 @@ export class Trace {
   }
 }
 
-const IGNORED: OpenSpan = { child: () => IGNORED, end: () => {} }
+const IGNORED: OpenSpan = { child: () => IGNORED, end: () => {}, note: () => {} }

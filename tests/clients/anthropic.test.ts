@@ -146,6 +146,12 @@ suite('Anthropic for Node', () => {
     const streamed = await client.messages.stream(asked).finalMessage()
     assert.equal(whole.content[0]?.type, 'text')
     assert.match(whole.content[0].text, /Maren Holt.*\[1\]/s)
+    const citations = whole.content[0].citations ?? []
+    assert.match(citations.map(({ cited_text: cited }) => cited).join(' '), /Maren Holt/)
+    for (const citation of citations) {
+      assert.equal(citation.type, 'char_location')
+      assert.equal(citation.end_char_index - citation.start_char_index, citation.cited_text.length)
+    }
     assert.deepEqual(streamed.content, whole.content)
   })
 

@@ -22,18 +22,24 @@ const vectorOf = (text: string): number[] => {
 before(async () => {
   documents = mkdtempSync(join(tmpdir(), 'headworks-embedded-'))
   writeFileSync(join(documents, 'a.txt'), 'Swallows migrate to the south.')
+  const said = { message: { role: 'assistant', content: 'A note about birds.' }, finish_reason: 'stop', index: 0 }
   server = await scriptedServer(({ path, body }) => ({
     body:
-      path === '/info'
-        ? { model_id: 'e5', model_sha: sha, model_type: { embedding: { pooling: 'mean' } } }
-        : (body['inputs'] as string[]).map(vectorOf),
+      path === '/v1/chat/completions'
+        ? { id: 'c', object: 'chat.completion', choices: [said], usage: { prompt_tokens: 9, completion_tokens: 5 } }
+        : path === '/info'
+          ? { model_id: 'e5', model_sha: sha, model_type: { embedding: { pooling: 'mean' } } }
+          : (body['inputs'] as string[]).map(vectorOf),
   }))
   house = await startHouse({
     config: {
-      engines: { local: { kind: 'tei', url: server.url } },
-      models: { e5: { deployments: [{ engine: 'local', model: 'e5' }] } },
+      engines: { local: { kind: 'tei', url: server.url }, writer: { kind: 'openai', url: `${server.url}/v1` } },
+      models: {
+        e5: { deployments: [{ engine: 'local', model: 'e5' }] },
+        small: { deployments: [{ engine: 'writer', model: 'w' }] },
+      },
       collections: {
-        notes: { sources: [{ path: documents }], embedding: 'e5', passagePrefix: 'passage: ' },
+        notes: { sources: [{ path: documents }], embedding: 'e5', passagePrefix: 'passage: ', context: 'small' },
       },
     },
   })
@@ -76,7 +82,11 @@ test('a configured collection is embedded by its model, and says with what', asy
     normalised: true,
   })
   const inputs = server.asked.flatMap(({ body }) => (body['inputs'] ?? []) as string[])
-  assert.ok(inputs.some((text) => text.startsWith('passage: ') && text.includes('Swallows')))
+  // With the sentence that a chat model wrote about it.
+  assert.ok(
+    inputs.some((text) => /^passage: .*A note about birds\..*Swallows/s.test(text)),
+    JSON.stringify(inputs),
+  )
 })
 
 test('weights that were exchanged behind its back stop the ingest with a sentence', async () => {
@@ -92,4 +102,35 @@ test('weights that were exchanged behind its back stop the ingest with a sentenc
   assert.equal(state, 'failed', house.said())
   assert.match(JSON.stringify(problem), /embedding_changed.*cosine/)
   assert.equal((await ask('/api/collections/notes'))['documents'], 1)
+})
+
+const generations = async (): Promise<string[]> => {
+  const { generations: all } = await ask('/api/collections/notes/generations')
+  return (all as { id: string; state: string; live: boolean; documents: number }[]).map(
+    ({ id, state, live, documents: count }) => `${id} ${state}${live ? ' live' : ''} ${count}`,
+  )
+}
+
+test('a generation is made for the new weights, compared, switched to, and left again', async () => {
+  const of = '/api/collections/notes/generations'
+  assert.deepEqual(await generations(), ['g1 ready live 1'])
+  assert.deepEqual(await ask(of, 'POST'), { generation: 'g2' })
+  for (let waited = 0; (await generations())[1] !== 'g2 ready 1' && waited < 10_000; waited += 50) await sleep(50)
+  assert.deepEqual(await generations(), ['g1 ready live 1', 'g2 ready 1'])
+  const compared = await ask(`${of}/g2/compare`, 'POST', { questions: ['Where do swallows go?'] })
+  assert.equal(compared['questions'], 1)
+  assert.match(JSON.stringify(await ask(`${of}/g2/compare`, 'POST', { questions: [''] })), /field_invalid/)
+  assert.match(JSON.stringify(await ask(`${of}/g2/compare`, 'POST', { questions: 'x' })), /field_invalid/)
+  assert.match(JSON.stringify(await ask(`${of}/g3/compare`, 'POST', {})), /not_found/)
+  assert.match(JSON.stringify(await ask('/api/collections/none/generations', 'POST')), /collection_unknown/)
+  assert.deepEqual(await ask(`${of}/g2/activate`, 'POST'), { live: 'g2' })
+  assert.deepEqual((await ask('/api/collections'))['collections'], [
+    await ask('/api/collections/handbook'),
+    await ask('/api/collections/notes'),
+  ])
+  assert.match(JSON.stringify(await ask('/api/collections/notes')), /e5@second/)
+  assert.deepEqual(await ask(`${of}/rollback`, 'POST'), { live: 'g1' })
+  assert.match(JSON.stringify(await ask('/api/collections/notes')), /e5@first/)
+  assert.deepEqual(await ask(`${of}/g2`, 'DELETE'), { generation: 'g2', removed: true })
+  assert.deepEqual(await generations(), ['g1 ready live 1'])
 })

@@ -59,7 +59,7 @@ export function openGateway(options: GatewayOptions = {}) {
   const catalogue: Catalogue = new Map([
     ['chat', chat],
     ['second', fallback],
-    ['docs', { ...model('docs', second), kind: 'workflow' }],
+    ['docs', { ...model('docs', second), kind: 'workflow', version: 'v1' }],
   ])
   const gateway = new Gateway({
     clock,

@@ -50,6 +50,17 @@ export interface Report {
   readonly estimated?: boolean
   /** False: the sources do not hold the answer. */
   readonly answered?: boolean
+  /** How many of its sentences rest on the passages they cite. */
+  readonly grounded?: Grounded
+  /** Of the workflow that answered. */
+  readonly version?: string
+}
+
+export interface Grounded {
+  readonly supported: number
+  readonly sentences: number
+  /** A judge; without one, words were compared. */
+  readonly judge?: string
 }
 
 export const NO_REPORT: Report = { sources: [], stages: [] }
@@ -67,6 +78,7 @@ export function readReport(value: unknown): Report {
   const requestId = textOf(value['request_id'])
   const model = textOf(value['model'])
   const deployment = textOf(value['deployment'])
+  const version = textOf(value['workflow_version'])
   const tokens = readTokens(value['usage'])
   const cost = value['cost_nanousd']
   return {
@@ -77,6 +89,8 @@ export function readReport(value: unknown): Report {
     ...((cost === null || (typeof cost === 'string' && /^\d+$/.test(cost))) && { costNanoUsd: cost }),
     ...(typeof value['estimated'] === 'boolean' && { estimated: value['estimated'] }),
     ...(typeof value['answered'] === 'boolean' && { answered: value['answered'] }),
+    ...groundedIn(value['groundedness']),
+    ...(version !== undefined && { version }),
     sources: listOf(value['sources'], readSource),
     stages: listOf(value['stages'], readStage),
   }
@@ -129,4 +143,13 @@ function readStage(value: unknown): Stage | undefined {
     endMs: Math.max(startMs, endMs),
     attributes: isRecord(value['attributes']) ? value['attributes'] : {},
   }
+}
+
+function groundedIn(value: unknown): { readonly grounded?: Grounded } {
+  if (!isRecord(value)) return {}
+  const supported = numberOf(value['supported'])
+  const sentences = numberOf(value['sentences'])
+  const judge = textOf(value['model'])
+  if (supported === undefined || sentences === undefined) return {}
+  return { grounded: { supported, sentences, ...(judge !== undefined && { judge }) } }
 }

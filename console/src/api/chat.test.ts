@@ -76,6 +76,8 @@ test('text, sources, stages and usage arrive, however the packets are cut', asyn
         cost_nanousd: '0',
         estimated: false,
         answered: true,
+        workflow_version: 'v1',
+        groundedness: { score: 0.5, supported: 1, sentences: 2, method: 'lexical' },
       },
     }) +
     `data: ${JSON.stringify({ choices: [], usage: { prompt_tokens: 7, completion_tokens: 3 } })}\n\ndata: [DONE]\n\n`
@@ -88,6 +90,7 @@ test('text, sources, stages and usage arrive, however the packets are cut', asyn
     assert.equal(reports[1]?.sources[0]?.quotes.length, 1, 'a quote beyond the text is dropped')
     assert.deepEqual(reports[2]?.stages, [{ name: 'search', parent: -1, startMs: 0.5, endMs: 3, attributes: { k: 8 } }])
     assert.equal(reports[2]?.costNanoUsd, '0')
+    assert.deepEqual([reports[2]?.version, reports[2]?.grounded], ['v1', { supported: 1, sentences: 2 }])
     assert.deepEqual(reports[3]?.tokens, { input: 7, output: 3 })
   }
 })

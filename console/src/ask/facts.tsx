@@ -41,6 +41,21 @@ export function Facts({ asked, canTrace, elapsedMs }: Props) {
         <span>{asked.model}</span>
         {deployment !== undefined && <span className="minor">on {deployment}</span>}
       </Cell>
+      {report.grounded !== undefined && (
+        <Cell name="Rests on its sources" span={2}>
+          <span>
+            {report.grounded.supported} of {formatCount(report.grounded.sentences)} sentences
+          </span>
+          <span className="minor">
+            {report.grounded.judge === undefined ? 'by words' : `says ${report.grounded.judge}`}
+          </span>
+        </Cell>
+      )}
+      {report.grounded !== undefined && report.version !== undefined && (
+        <Cell name="Version of the workflow" span={2}>
+          <code>{report.version}</code>
+        </Cell>
+      )}
       <Cell name="Request" span={4}>
         {report.requestId !== undefined && (
           <>

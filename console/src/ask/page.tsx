@@ -149,10 +149,7 @@ function Stock({ collections }: { collections: readonly Collection[] }) {
 function NoCollection() {
   return (
     <EmptyState title="No collection yet">
-      <p>
-        Answers come from documents. Put a folder of Markdown, text, HTML, PDF or DOCX files into the collection that
-        the workflow reads:
-      </p>
+      <p>Answers come from documents. Put a folder of documents into the collection that the workflow reads:</p>
       <Command>npx headworks ingest handbook ./docs</Command>
       <p>This page notices when they are in.</p>
     </EmptyState>

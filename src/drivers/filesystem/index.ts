@@ -4,10 +4,10 @@ import { Fault, fault, reasonOf } from '../../base/errors.ts'
 import type { Analyzer } from '../../base/words.ts'
 import type { Index, MountedSegment } from '../../store/index.ts'
 import { isBlobName } from '../../store/blobs.ts'
-import { checkParts, checkQuery, ChunkCheck, partsOf, queryTerms } from '../../store/index-input.ts'
+import { checkParts, checkQuery, ChunkCheck, originsOf, partsOf, queryTerms } from '../../store/index-input.ts'
 import type { SearchTarget, VectorReader, Vectors } from '../../store/vectors.ts'
 import { FULL, isCode, syncFolder, writeDurably } from '../../base/durable.ts'
-import { Mount } from './mount.ts'
+import { Mount, type Mounted } from './mount.ts'
 import { Segment } from './segment.ts'
 import { SegmentBuilder } from './segment-build.ts'
 import { decodeSegment, encodeSegment, type SegmentSections } from './segment-format.ts'
@@ -125,9 +125,11 @@ class FilesystemIndex implements Index {
     const held = new Map(
       [...this.#mounts.values()].flatMap(({ segments }) => segments.map((segment) => [segment.name, segment])),
     )
-    const mounted: { segment: Segment; removed: MountedSegment['removed'] }[] = []
-    for (const { segment: name, removed } of parts)
-      mounted.push({ segment: held.get(name) ?? (await this.#load(name)), removed })
+    const mounted: Mounted[] = []
+    for (const part of parts) {
+      const segment = held.get(part.segment) ?? (await this.#load(part.segment))
+      mounted.push({ segment, removed: part.removed, origins: originsOf(part, segment.chunks) })
+    }
     const dimensions = new Set(
       mounted.map(({ segment }) => segment.sections.meta.dimension).filter((dimension) => dimension > 0),
     )

@@ -1,5 +1,6 @@
 import { inverseDocumentFrequency, sumCeiling } from '../../base/bm25.ts'
 import type { Hit, IndexQuery, MountedSegment, TermStatistics } from '../../store/index.ts'
+import type { Origins } from '../../store/origins.ts'
 import type { Near } from '../../store/vectors.ts'
 import { LengthNorms } from './postings.ts'
 import type { Segment } from './segment.ts'
@@ -26,13 +27,13 @@ export class Mount {
   /** How many chunks that answer hold a term; kept where removals make it dear to count. */
   readonly #found = new Map<string, number>()
 
-  constructor(segments: readonly { readonly segment: Segment; readonly removed: MountedSegment['removed'] }[]) {
+  constructor(segments: readonly Mounted[]) {
     const parts: Part[] = []
     let chunks = 0
     let live = 0
     let length = 0
     let lengthMax = 0
-    for (const { segment, removed } of segments) {
+    for (const { segment, removed, origins } of segments) {
       const answering = liveChunks(segment, removed)
       const gone = answering === undefined ? [] : rangesOf(answering)
       const part = {
@@ -41,6 +42,7 @@ export class Mount {
         live: answering,
         gone,
         removed: gone.reduce((sum, { first, end }) => sum + end - first, 0),
+        origins,
       }
       parts.push(part)
       chunks += segment.chunks
@@ -113,12 +115,19 @@ export class Mount {
     const named = filter === undefined ? undefined : segment.named(filter)
     // A filter that names too much is applied to what was found.
     const fitting = filter !== undefined && named === undefined ? segment.matching(filter) : undefined
-    const share = fitting === undefined ? 1 : fitting.reduce((sum, fits) => sum + fits, 0) / segment.chunks
-    if (share === 0) return []
-    const left = share * (1 - removed / segment.chunks)
+    const fits = fitting === undefined ? 1 : fitting.reduce((sum, one) => sum + one, 0) / segment.chunks
+    if (fits === 0) return []
+    const left = fits * (1 - removed / segment.chunks)
+    // What fits a filter may all be in one segment.
+    const share = filter === undefined ? (segment.chunks - removed) / this.#live : 1
     let asked = left === 1 ? k : Math.min(segment.chunks, Math.ceil((k / left) * 1.2) + SPARE_NEAR)
     for (;;) {
-      const found = await segment.near(vector, { k: asked, exact, ...(named === undefined ? {} : { filter: named }) })
+      const found = await segment.near(vector, {
+        k: asked,
+        exact,
+        share,
+        ...(named === undefined ? {} : { filter: named }),
+      })
       const near = found.filter(({ chunk }) => live?.[chunk] !== 0 && fitting?.[chunk] !== 0)
       if (near.length >= k || found.length < asked || asked >= segment.chunks) return near.slice(0, k)
       asked = Math.min(segment.chunks, asked * 4)
@@ -166,9 +175,17 @@ export class Mount {
   #hits(top: Top): Hit[] {
     return top.sorted().map(({ number, score }) => {
       const part = this.#parts.findLast(({ base, segment }) => base <= number && number < base + segment.chunks)
-      return { segment: part?.segment.name ?? '', chunk: number - (part?.base ?? 0), score }
+      const chunk = number - (part?.base ?? 0)
+      return { ...(part?.origins?.of(chunk) ?? { segment: part?.segment.name ?? '', chunk }), score }
     })
   }
+}
+
+export interface Mounted {
+  readonly segment: Segment
+  readonly removed: MountedSegment['removed']
+  /** Where its chunks stand for those of others. */
+  readonly origins: Origins | undefined
 }
 
 interface Part {
@@ -181,6 +198,7 @@ interface Part {
   readonly gone: readonly { readonly first: number; readonly end: number }[]
   /** How many were. */
   readonly removed: number
+  readonly origins: Origins | undefined
 }
 
 function rangesOf(live: Uint8Array): { first: number; end: number }[] {

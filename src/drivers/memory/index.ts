@@ -12,7 +12,7 @@ import type {
   SegmentSummary,
   TermStatistics,
 } from '../../store/index.ts'
-import { checkParts, checkQuery, ChunkCheck, partsOf, queryTerms } from '../../store/index-input.ts'
+import { checkParts, checkQuery, ChunkCheck, originsOf, partsOf, queryTerms } from '../../store/index-input.ts'
 
 interface StoredChunk {
   readonly terms: readonly string[]
@@ -118,12 +118,17 @@ export class MemoryIndex implements Index {
     this.#mounts.clear()
   }
 
-  #open({ segment: name, removed }: MountedSegment): LiveChunk[] {
+  #open(part: MountedSegment): LiveChunk[] {
+    const { segment: name, removed } = part
     const segment = this.#stored.get(name)
     if (segment === undefined) throw fault('index_unavailable', { reason: `the segment ${name} is missing` })
+    const origins = originsOf(part, segment.chunks.length)
+    const isLive = (number: number): boolean =>
+      !removed.some(({ first, count }) => number >= first && number < first + count)
     return segment.chunks
-      .map((chunk, number) => ({ ...chunk, segment: name, chunk: number }))
-      .filter(({ chunk }) => !removed.some(({ first, count }) => chunk >= first && chunk < first + count))
+      .map((chunk, number) => ({ chunk, number }))
+      .filter(({ number }) => isLive(number))
+      .map(({ chunk, number }) => ({ ...chunk, ...(origins?.of(number) ?? { segment: name, chunk: number }) }))
   }
 }
 

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFileSync, fork, type ChildProcess } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import { pdfOf, stream } from '../../../tests/fixtures/documents.ts'
+import { hostile, samples } from '../../../tests/fixtures/samples.ts'
 import { type Clock, systemClock as clock } from '../../base/clock.ts'
 import { Refusal } from '../../base/errors.ts'
 import { isObject, type JsonObject } from '../../base/json.ts'
@@ -221,6 +222,30 @@ function tests(): void {
     const shown = await run(house.ingest, source)
     assert.equal(shown['state'], 'done')
     assert.equal(skipped(shown).size, 1)
+    await house.close()
+  })
+
+  withFolder('hostile files of every format are put aside by a reader that lives', async (data, source) => {
+    await writeFile(join(source, 'good.md'), 'Good text')
+    const house = await open(data)
+    assert.equal((await run(house.ingest, source))['state'], 'done')
+    const pid = house.worker.pid
+    const bad = hostile()
+    for (const [name, bytes] of bad) await writeFile(join(source, name), bytes)
+    const huge = [...samples().keys()].map((name) => `huge-${name}`)
+    for (const name of huge) {
+      await writeFile(join(source, name), samples().get(name.slice(5)) ?? '')
+      // Sparse: a gigabyte that takes no room.
+      await truncate(join(source, name), 2 ** 30)
+    }
+    await writeFile(join(source, 'cell-100mb.csv'), Buffer.alloc(100_000_000, 'a'))
+    const shown = await run(house.ingest, source)
+    assert.equal(shown['state'], 'done')
+    const codes = skipped(shown)
+    assert.deepEqual([...codes.keys()].sort(), [...bad.keys(), ...huge, 'cell-100mb.csv'].sort())
+    for (const name of [...huge, 'cell-100mb.csv']) assert.equal(codes.get(name), 'document_too_large', name)
+    for (const name of bad.keys()) assert.match(codes.get(name) ?? '', /^document_(?:unreadable|too_large)$/, name)
+    assert.equal(house.worker.pid, pid, 'no file ended the reader')
     await house.close()
   })
 

@@ -15,7 +15,7 @@ interface Arguments {
   add: Parameters<IngestWorker['add']>[0]
   probe: Parameters<IngestWorker['probe']>[0]
   hash: Parameters<IngestWorker['hash']>[0]
-  seal: { readonly segment: string; readonly chunks: number; readonly vectors?: readonly Float32Array[] | undefined }
+  seal: { readonly segment: string; readonly sealing: Parameters<IngestWorker['seal']>[1] }
   fit: Parameters<IngestWorker['fit']>[0]
   fold: { readonly name: string; readonly bytes: Uint8Array | undefined; readonly texts: readonly string[] }
   build: { readonly segment: string; readonly chunks: Parameters<IngestWorker['build']>[1] }
@@ -39,7 +39,7 @@ export function openProcessIngest(
     probe: (file, timeoutMs) => call('probe', file, timeoutMs),
     hash: (path) => call('hash', path, HASH_TIMEOUT_MS),
     batch: () => call('batch', undefined, HASH_TIMEOUT_MS),
-    seal: (segment, chunks, vectors) => call('seal', { segment, chunks, vectors }, BUILD_TIMEOUT_MS),
+    seal: (segment, sealing) => call('seal', { segment, sealing }, BUILD_TIMEOUT_MS),
     fit: (texts) => call('fit', texts, BUILD_TIMEOUT_MS),
     fold: (name, bytes, texts) => call('fold', { name, bytes, texts }, BUILD_TIMEOUT_MS),
     discard: () => call('discard', undefined, HASH_TIMEOUT_MS),
@@ -62,7 +62,7 @@ export function serveIngest(worker: InProcess, residentBytesMax: number = RESIDE
     probe: (file: Arguments['probe']) => worker.probe(file, Infinity),
     hash: (path: Arguments['hash']) => worker.hash(path),
     batch: () => worker.batch(),
-    seal: ({ segment, chunks, vectors }: Arguments['seal']) => worker.seal(segment, chunks, vectors),
+    seal: ({ segment, sealing }: Arguments['seal']) => worker.seal(segment, sealing),
     fit: (texts: Arguments['fit']) => worker.fit(texts),
     fold: ({ name, bytes, texts }: Arguments['fold']) => worker.fold(name, bytes, texts),
     discard: () => worker.discard(),

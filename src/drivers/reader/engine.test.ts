@@ -49,12 +49,15 @@ const TABLE = `## Limits
 | \`bodyBytesMax\` | 32 MB | the size of one request body |
 | \`drainMs\` | 10 s | the time that answers in flight get at the end |`
 
+const MARKS = { nonce: '0123456789abcdef' }
+
 const sources = writeSources(
   [BACKUP, PORTS, START, TABLE].map((text, at) => ({
     number: at + 1,
     title: `Handbook${TITLE_SEPARATOR}Part ${at + 1}`,
     text,
   })),
+  MARKS,
 )
 
 interface Said {
@@ -177,7 +180,7 @@ describe('answers', () => {
     const long = `${'Filler about nothing much at all.\n\n'.repeat(600)}The zebra crossing is closed on Mondays.`
     const { text, last } = await ask(
       'When is the zebra crossing closed?',
-      writeSources([{ number: 7, title: 'Town', text: long }]),
+      writeSources([{ number: 7, title: 'Town', text: long }], MARKS),
     )
     assert.equal(text, 'The zebra crossing is closed on Mondays. [7]')
     const [quote] = (last['headworks'] as { quotes: { start: number; end: number }[] }).quotes

@@ -44,6 +44,8 @@ export function readPrompt(messages: readonly Message[]): Prompt {
   const sources = messages
     .flatMap(({ content }) => readSources(content))
     .map(({ number, title, text }) => ({ number, title, text }))
+    // They are numbered by rank, and may stand in another order.
+    .sort((a, b) => a.number - b.number)
   const around = [...before.filter(({ role }) => role !== 'assistant').map(({ content }) => content), about]
   const texts =
     sources.length > 0 ? sources : around.filter((text) => text.trim() !== '').map((text) => ({ title: '', text }))

@@ -11,12 +11,14 @@ const SAMPLES_MAX = 200
 /** Of them, how many are asked with under a filter. */
 const FILTERED_MAX = 64
 const SHARES = [0.01, 0.1]
-const EFFORTS = [24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
+const EFFORTS = [16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
 /** Different attributes that are counted, to find some to filter by. */
 const TOKENS_MAX = 20_000
 const NEAREST = 10
+/** Of how many nearest the recall is measured. */
+const DEPTHS = [1, 2, 3, 5, NEAREST]
 /** How far a question lies from the vector it was made of, towards another. */
-const OTHER_SHARE = 0.15
+const OTHER_SHARE = 0.35
 
 /** A sample of the vectors as they are written, spread over all of them by their number alone, and
  *  how common attributes are. */
@@ -80,22 +82,29 @@ export type Ask = (vector: Float32Array, k: number, effort?: number, expression?
 export async function probe(samples: Samples, ask: Ask, target: number): Promise<VectorProbe> {
   const taken = samples.take()
   const questions = taken.map(({ vector }, at) => between(vector, taken[(at + 1) % taken.length]?.vector ?? vector))
-  const truth: ReadonlySet<number>[] = []
-  for (const question of questions) truth.push(new Set((await ask(question, NEAREST)).map(({ chunk }) => chunk)))
+  const truth: (readonly number[])[] = []
+  for (const question of questions) truth.push((await ask(question, NEAREST)).map(({ chunk }) => chunk))
   const recall: RecallAt[] = []
   for (const effort of EFFORTS) {
-    const shares: number[] = []
-    for (const [at, question] of questions.entries())
-      shares.push(share(await ask(question, NEAREST, effort), truth[at] ?? new Set()))
-    const { mean, halfWidth } = intervalOfMean(shares)
-    recall.push({ effort, recall: mean, halfWidth, n: shares.length })
-    if (mean === 1) break
+    const answers: (readonly Near[])[] = []
+    for (const question of questions) answers.push(await ask(question, NEAREST, effort))
+    for (const nearest of DEPTHS) {
+      const shares = answers.map((near, at) => share(near, new Set(truth[at]?.slice(0, nearest))))
+      recall.push({
+        effort,
+        nearest,
+        recall: intervalOfMean(shares).mean,
+        halfWidth: doubtOf(shares),
+        n: shares.length,
+      })
+    }
+    if (recall.at(-1)?.recall === 1) break
   }
   let found = 0
   for (const { vector, chunk } of taken)
     if ((await ask(vector, NEAREST, EFFORTS.at(-1))).some((one) => one.chunk === chunk)) found++
   const filtered: VectorProbe['filtered'][number][] = []
-  const effort = effortFor(recall, target)
+  const effort = effortFor(recall, target, 1)
   for (const wanted of SHARES) {
     const token = samples.tokenOf(wanted)
     if (token === undefined) continue
@@ -111,10 +120,20 @@ export async function probe(samples: Samples, ask: Ask, target: number): Promise
 }
 
 /** The least effort whose recall, with its doubt taken off, reaches the target; the greatest tried
- *  where none does. */
-export function effortFor(recall: readonly RecallAt[], target: number): number {
-  const reached = recall.find((one) => one.recall - one.halfWidth >= target)
+ *  where none does. Of the nearest of all vectors, a segment that holds a share of these holds a
+ *  number that is distributed binomially: as many as two standard deviations above its mean are
+ *  looked for. */
+export function effortFor(recall: readonly RecallAt[], target: number, share: number): number {
+  const held = NEAREST * share + 2 * Math.sqrt(NEAREST * share * (1 - share))
+  const depth = DEPTHS.find((one) => one >= held) ?? NEAREST
+  const reached = recall.find((one) => one.nearest === depth && one.recall - one.halfWidth >= target)
   return (reached ?? recall.at(-1))?.effort ?? EFFORTS.at(-1) ?? NEAREST
+}
+
+/** With every question answered in full there is no spread to estimate by: then the rule of three. */
+function doubtOf(shares: readonly number[]): number {
+  const { mean, halfWidth, n } = intervalOfMean(shares)
+  return mean === 1 ? Math.min(1, 3 / n) : halfWidth
 }
 
 /** Near a vector that is there, and none that is: the graph was built around those. */

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs'
 import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -21,25 +20,39 @@ export interface Description {
 interface FileSum {
   readonly path: string
   readonly bytes: number
-  readonly crc32: number
+  /** CRC-32 of each block; null for one that zvec itself writes to when it closes what it had open,
+   *  even for reading: it keeps a counter and a time there. */
+  readonly blocks: readonly (number | null)[]
 }
 
 const NAME = 'description.json'
 /** zvec's own marks of a running process. */
 const UNSUMMED = new Set(['LOCK', 'LOG'])
-/** A larger file is compared by its size when it is opened, and by its sum only when it is asked
+const BLOCK_BYTES = 64 * 1024
+/** A larger file is compared by its size when it is opened, and by its sums only when it is asked
  *  for: reading gigabytes would keep a restart from serving. */
 const SUMMED_BYTES_MAX = 64 * 2 ** 20
 
-/** Of all files in a finished folder, as the text of its description. */
-export async function describe(folder: string, about: Omit<Description, 'files'>): Promise<string> {
+/** Of all files in a finished folder. */
+export async function sumFiles(folder: string): Promise<FileSum[]> {
   const files: FileSum[] = []
-  for (const path of await filesIn(folder)) {
-    const { bytes, sum } = await sumOf(join(folder, path))
-    files.push({ path, bytes, crc32: sum })
-  }
+  for (const path of await filesIn(folder)) files.push({ path, ...(await sumOf(join(folder, path))) })
+  return files
+}
+
+/** The text of a folder's description: what was the same at both times is to stay as it is. */
+export function describe(
+  about: Omit<Description, 'files'>,
+  before: readonly FileSum[],
+  after: readonly FileSum[],
+): string {
+  const files = after.map((file) => {
+    const former = before.find(({ path }) => path === file.path)
+    const blocks = file.blocks.map((sum, at) => (former === undefined || former.blocks[at] === sum ? sum : null))
+    return { ...file, blocks }
+  })
   const body = JSON.stringify({ ...about, files } satisfies Description)
-  return `${crc32(body).toString(16).padStart(8, '0')}\n${body}\n`
+  return `${sumText(body)}\n${body}\n`
 }
 
 /** A text where the folder is not as it was described: what is wrong with it. `whole` compares the
@@ -52,37 +65,49 @@ export async function readDescription(folder: string, whole = false): Promise<De
     return isCode(thrown, 'ENOENT') ? 'they are missing' : String(thrown)
   }
   const body = text.slice(9, -1)
-  if (text.slice(0, 8) !== crc32(body).toString(16).padStart(8, '0')) return 'their description is damaged'
+  if (text.slice(0, 8) !== sumText(body)) return 'their description is damaged'
   const parsed = JSON.parse(body) as Json
   if (!isObject(parsed)) return 'their description is malformed'
   // Its sum says that it is what `describe` wrote.
   const description = parsed as unknown as Description
-  for (const { path, bytes, crc32: sum } of description.files) {
-    const wrong = await compare(join(folder, path), bytes, whole || bytes <= SUMMED_BYTES_MAX ? sum : undefined)
-    if (wrong !== undefined) return `${path} ${wrong}`
+  for (const file of description.files) {
+    const wrong = await compare(join(folder, file.path), file, whole || file.bytes <= SUMMED_BYTES_MAX)
+    if (wrong !== undefined) return `${file.path} ${wrong}`
   }
   return description
 }
 
-async function compare(path: string, bytes: number, sum: number | undefined): Promise<string | undefined> {
+async function compare(path: string, { bytes, blocks }: FileSum, whole: boolean): Promise<string | undefined> {
   try {
     if ((await stat(path)).size !== bytes) return 'has another size'
-    if (sum !== undefined && (await sumOf(path)).sum !== sum) return 'was changed'
-    return undefined
+    if (!whole) return undefined
+    const now = await sumOf(path)
+    return blocks.every((sum, at) => sum === null || sum === now.blocks[at]) ? undefined : 'was changed'
   } catch {
     return 'is missing'
   }
 }
 
-async function sumOf(path: string): Promise<{ readonly bytes: number; readonly sum: number }> {
-  let [bytes, sum] = [0, 0]
-  for await (const part of createReadStream(path, { highWaterMark: 2 ** 20 })) {
-    const piece = part as Buffer
-    bytes += piece.length
-    sum = crc32(piece, sum)
+async function sumOf(path: string): Promise<{ readonly bytes: number; readonly blocks: number[] }> {
+  const blocks: number[] = []
+  let bytes = 0
+  const file = await open(path, 'r')
+  try {
+    const buffer = Buffer.alloc(16 * BLOCK_BYTES)
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, bytes)
+      if (bytesRead === 0) return { bytes, blocks }
+      // Only the last read falls short of whole blocks.
+      for (let at = 0; at < bytesRead; at += BLOCK_BYTES)
+        blocks.push(crc32(buffer.subarray(at, Math.min(bytesRead, at + BLOCK_BYTES))))
+      bytes += bytesRead
+    }
+  } finally {
+    await file.close()
   }
-  return { bytes, sum }
 }
+
+const sumText = (text: string): string => crc32(text).toString(16).padStart(8, '0')
 
 /** Brings all files to the disk, then the folders that hold them. */
 export async function syncFiles(folder: string): Promise<void> {

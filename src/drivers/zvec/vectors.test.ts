@@ -3,14 +3,17 @@ import { appendFile, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { systemClock as clock } from '../../base/clock.ts'
 import { seededRandom, uniform } from '../../base/random.ts'
 import { Analyzer } from '../../base/words.ts'
 import { type DurableIndexFixture, durableIndexContract, indexContract } from '../../store/contract/index.ts'
 import type { Filter } from '../../store/filter.ts'
 import type { Hit, Index, IndexChunk } from '../../store/index.ts'
+import type { RecallAt } from '../../store/vectors.ts'
 import { openFilesystemIndex } from '../filesystem/index.ts'
 import { MemoryIndex } from '../memory/index.ts'
 import { loadZvec } from './binding.ts'
+import { effortFor } from './probe.ts'
 import { openZvecVectors } from './vectors.ts'
 
 const zvec = loadZvec(1)
@@ -25,7 +28,7 @@ else {
 /** No vector is few enough to be held in memory. */
 function openAt(folder: string, graphVectorsMin: number): Index {
   assert.ok(typeof zvec !== 'string')
-  const apart = openZvecVectors({ folder, zvec, threads: 1, graphVectorsMin })
+  const apart = openZvecVectors({ clock, folder, zvec, threads: 1, graphVectorsMin })
   return openFilesystemIndex(folder, new Analyzer(), { apart, comparedMax: 0 })
 }
 
@@ -160,10 +163,14 @@ function graphs(): void {
     assert.ok(probe !== undefined)
     assert.equal(probe.vectors, COUNT)
     assert.ok(probe.found.of >= 100 && probe.found.found === probe.found.of)
-    for (const [at, { effort, recall, n }] of probe.recall.entries()) {
+    for (const [at, { effort, nearest, recall, n }] of probe.recall.entries()) {
       assert.ok(recall > 0.3 && recall <= 1 && n === probe.found.of)
-      assert.ok(effort > (probe.recall[at - 1]?.effort ?? 0))
+      const before: RecallAt | undefined = probe.recall[at - 1]
+      assert.ok(before === undefined || effort > before.effort || nearest > before.nearest)
     }
+    // A segment that holds a part of what is searched for needs less effort.
+    assert.ok(effortFor(probe.recall, 0.95, 0.1) <= effortFor(probe.recall, 0.95, 1))
+    assert.ok(effortFor(probe.recall, 0.6, 1) < effortFor(probe.recall, 0.95, 1))
     assert.deepEqual(
       probe.filtered.map(({ share }) => Math.round(share * 100)),
       [1, 10],
@@ -212,7 +219,7 @@ function graphs(): void {
     await assert.rejects(index.build('c/a', cutShort()), /the source has gone/)
     assert.deepEqual(await index.segments(), [])
     assert.ok(typeof zvec !== 'string')
-    const writer = await openZvecVectors({ folder, zvec, threads: 1, graphVectorsMin: 1 }).write('c/b', 2)
+    const writer = await openZvecVectors({ clock, folder, zvec, threads: 1, graphVectorsMin: 1 }).write('c/b', 2)
     await writer.add(Float32Array.of(1, 0), [{}])
     assert.deepEqual(await index.segments(), ['c/b'])
     await assert.rejects(index.mount('c', [{ segment: 'c/b', removed: [] }]), { code: 'index_unavailable' })

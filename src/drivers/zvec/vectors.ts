@@ -1,5 +1,6 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
+import { type Clock, sleep } from '../../base/clock.ts'
 import { Fault, fault, reasonOf } from '../../base/errors.ts'
 import { isBlobName } from '../../store/blobs.ts'
 import type { Attributes } from '../../store/filter.ts'
@@ -15,7 +16,7 @@ import type {
 import { FULL, isCode, syncFolder, writeDurably } from '../../base/durable.ts'
 import { type Collection, INDEX, METRIC, QUANTIZE, TYPE, type Zvec } from './binding.ts'
 import { effortFor, probe, Samples } from './probe.ts'
-import { describe, readDescription, type Kind, syncFiles } from './seal.ts'
+import { describe, readDescription, type Kind, sumFiles, syncFiles } from './seal.ts'
 import { ALL, expressionOf, NONE, tokensOf } from './tokens.ts'
 
 /** Vectors of large segments, one zvec collection each: rows are only ever appended, optimised once,
@@ -28,6 +29,8 @@ const UNFINISHED = '.unfinished'
 
 /** With fewer, comparing all of them costs less than keeping a graph. */
 const GRAPH_VECTORS_MIN = 16_384
+/** What the probe measured: more are looked for with as much more effort. */
+const NEAREST = 10
 /** Candidates that a search keeps at most. */
 const EFFORT_MAX = 4_096
 const LINKS = 16
@@ -39,7 +42,11 @@ const FOUND_SHARE_MIN = 0.99
 /** What effort is chosen by where the probe tells of filters. */
 const PROBE_TARGET = 0.95
 
+const READ_ONLY = { readOnly: true, enableMMAP: true }
+const REOPEN_MS = 1_100
+
 export interface ZvecOptions {
+  readonly clock: Clock
   readonly folder: string
   readonly zvec: Zvec
   /** Threads that optimise. */
@@ -128,7 +135,12 @@ class Writer implements VectorWriter {
   async #publish(kind: Kind, measured: VectorProbe): Promise<void> {
     const unfinished = this.#path + UNFINISHED
     await syncFiles(unfinished)
-    const description = await describe(unfinished, { kind, dimension: this.#dimension, probe: measured })
+    const before = await sumFiles(unfinished)
+    // What zvec changes whenever it has had files open shows once its clock of seconds has moved on.
+    await sleep(this.#options.clock, REOPEN_MS)
+    this.#options.zvec.open(unfinished, READ_ONLY).closeSync()
+    const after = await sumFiles(unfinished)
+    const description = describe({ kind, dimension: this.#dimension, probe: measured }, before, after)
     await writeDurably(join(unfinished, 'description.json'), Buffer.from(description), 'wx')
     await syncFolder(unfinished)
     await rename(unfinished, this.#path)
@@ -188,24 +200,32 @@ async function openReader(zvec: Zvec, segment: string, path: string, target: Sea
     throw fault('index_unavailable', { reason: `the vectors of the segment ${segment} are damaged: ${description}` })
   let collection: Collection
   try {
-    collection = zvec.open(path, { readOnly: true, enableMMAP: true })
+    collection = zvec.open(path, READ_ONLY)
   } catch (thrown) {
     const reason = `the vectors of the segment ${segment} cannot be opened: ${reasonOf(thrown)}`
     throw fault('index_unavailable', { reason }, thrown)
   }
   const ask = askerOf(collection, description.kind)
-  const effort = effortFor(description.probe.recall, target.recallAt10)
+  const { recall } = description.probe
+  /** By the share in hundredths. */
+  const efforts = new Map<number, number>()
+  const effortOf = (share: number): number => {
+    const hundredths = Math.ceil(share * 100)
+    const effort = efforts.get(hundredths) ?? effortFor(recall, target.recallAt10, hundredths / 100)
+    efforts.set(hundredths, effort)
+    return effort
+  }
   return {
     probe: description.probe,
-    async search(vector, { k, filter, exact = false }: VectorQuery) {
+    async search(vector, { k, filter, exact = false, share = 1 }: VectorQuery) {
       const expression = filter === undefined ? ALL : expressionOf(filter)
       if (expression === NONE) return []
       // Beyond what a graph is good for, looking at everything is faster.
-      const isExact = exact || k > EFFORT_MAX
+      const isExact = exact || k > EFFORT_MAX / 2
       return await ask(
         vector,
         k,
-        isExact ? undefined : Math.max(effort, k),
+        isExact ? undefined : Math.ceil(effortOf(share) * Math.max(1, k / NEAREST)),
         expression === ALL ? undefined : expression,
       )
     },

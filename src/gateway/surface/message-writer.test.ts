@@ -71,3 +71,44 @@ test('streamed, in whatever pieces, an answer is the one that it is whole', () =
     }),
   )
 })
+
+test('citations of a workflow come as its own, whole and streamed, one for each place', () => {
+  const cite = (start: number, source = 1): JsonObject => ({
+    type: 'url_citation',
+    url_citation: { start_index: 4, end_index: 7, title: 'Guide', url: 'docs/a.md' },
+    headworks: { source, document: 'doc_1', ranges: [{ start, end: start + 5, text: 'Keys.' }] },
+  })
+  const foreign = { type: 'url_citation', url_citation: { title: 'Elsewhere', url: 'https://x.example' } }
+  const annotations = [cite(100), cite(100), cite(200, 2), foreign]
+  const expected = [
+    [0, 100, 105],
+    [1, 200, 205],
+  ].map(([index = 0, start = 0, end = 0]) => ({
+    type: 'char_location',
+    cited_text: 'Keys.',
+    document_index: index,
+    document_title: 'Guide',
+    start_char_index: start,
+    end_char_index: end,
+    file_id: null,
+  }))
+  const whole = writer().whole({
+    choices: [{ index: 0, message: { content: 'Yes [1].', annotations }, finish_reason: 'stop' }],
+  })
+  assert.deepEqual(whole['content'], [{ type: 'text', text: 'Yes [1].', citations: expected }])
+  const streaming = writer()
+  const events = [
+    streaming.chunk(chunk({ content: 'Yes [1].' })),
+    streaming.chunk(chunk({ annotations }, 'stop')),
+    ...streaming.end({}),
+  ].join('')
+  const deltas = events
+    .split('\n')
+    .filter((line) => line.includes('citations_delta'))
+    .map((line) => JSON.parse(line.slice('data: '.length)) as { index: number; delta: { citation: JsonObject } })
+  assert.deepEqual(
+    deltas.map(({ index, delta: { citation } }) => [index, citation]),
+    expected.map((citation) => [0, citation]),
+  )
+  assert.equal(events.split('content_block_start').length - 1, 2, 'one block, named in its event and in its data')
+})

@@ -38,6 +38,8 @@ export class MessageWriter implements AnswerWriter {
     const text = textIn(delta, ['content', 'refusal'])
     if (text !== '')
       events += this.#enter('text', { type: 'text', text: '' }) + this.#delta({ type: 'text_delta', text })
+    for (const citation of citationsIn(delta))
+      events += this.#enter('text', { type: 'text', text: '' }) + this.#delta({ type: 'citations_delta', citation })
     for (const call of listOf(delta['tool_calls'])) events += this.#toolCall(call)
     if (typeof choice['finish_reason'] !== 'string') return events
     this.#stop = stopOf(choice, this.#calls > 0)
@@ -62,12 +64,13 @@ export class MessageWriter implements AnswerWriter {
     const thinking = textIn(message, ['reasoning_content', 'reasoning'])
     const text = textIn(message, ['content', 'refusal'])
     const uses = calls.flatMap((call, at) => this.#toolUse(call, at, choice['finish_reason'] === 'length'))
+    const citations = citationsIn(message)
     const { headworks } = frame
     return {
       ...this.#message(frame),
       content: [
         ...(thoughts.length > 0 || thinking === '' ? thoughts : [{ type: 'thinking', thinking, signature: '' }]),
-        ...(text === '' ? [] : [{ type: 'text', text }]),
+        ...(text === '' ? [] : [{ type: 'text', text, ...(citations.length > 0 ? { citations } : {}) }]),
         ...uses,
       ],
       ...stopOf(choice, uses.length > 0),
@@ -187,6 +190,33 @@ function firstChoice(frame: JsonObject): JsonObject {
 
 const listOf = (value: Json | undefined): readonly JsonObject[] =>
   Array.isArray(value) ? (value as readonly Json[]).filter(isObject) : []
+
+/** A workflow's citations as Anthropic's, one for each place in a source; a document's index counts the
+ *  sources from 0. Ranges are in UTF-16 code units of the document's text. */
+function citationsIn(part: JsonObject): JsonObject[] {
+  const seen = new Set<string>()
+  return listOf(part['annotations']).flatMap(({ url_citation: cited, headworks: place }) => {
+    if (!isObject(cited) || !isObject(place)) return []
+    const { source, ranges } = place
+    if (typeof source !== 'number') return []
+    return listOf(ranges).flatMap(({ start = 0, end = 0, text = '' }) => {
+      const key = `${source} ${JSON.stringify(start)}`
+      if (seen.has(key)) return []
+      seen.add(key)
+      return [
+        {
+          type: 'char_location',
+          cited_text: text,
+          document_index: source - 1,
+          document_title: cited['title'] ?? null,
+          start_char_index: start,
+          end_char_index: end,
+          file_id: null,
+        },
+      ]
+    })
+  })
+}
 
 /** The first of these fields that says anything. */
 function textIn(part: JsonObject, fields: readonly string[]): string {

@@ -4,7 +4,7 @@ import type { EmbedWith } from '../../engine/port.ts'
 import type { Embedder, EmbeddingSpace, EmbedOptions, Purpose } from './port.ts'
 
 /** Texts of one call to an engine, and their UTF-16 units together: what servers take by default. */
-export const CALL_TEXTS_MAX = 32
+const CALL_TEXTS_MAX = 32
 const CALL_UNITS_MAX = 64_000
 /** Calls at the same time; an ingest waits for them, so that it is never faster than the engine. */
 const CALLS_MAX = 4

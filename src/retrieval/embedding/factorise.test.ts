@@ -24,15 +24,15 @@ function sparse(rows: readonly (readonly number[])[]): SparseRows {
 
 const near = (a: number, b: number): void => assert.ok(Math.abs(a - b) < 1e-4, `${a} is not ${b}`)
 
-test('finds the singular values and directions of a diagonal matrix', async () => {
+test('finds the singular values and directions of a diagonal matrix', () => {
   const diagonal = [5, 1, 3, 0, 2].map((value, at) => Array.from({ length: 5 }, (_, i) => (i === at ? value : 0)))
-  const { rank, strengths, directions } = await factorise(sparse(diagonal), 3, seededRandom(1))
+  const { rank, strengths, directions } = factorise(sparse(diagonal), 3, seededRandom(1))
   assert.equal(rank, 3)
   for (const [at, strength] of [5, 3, 2].entries()) near(strengths[at] ?? 0, strength)
   for (const [at, column] of [0, 2, 4].entries()) near(Math.abs(directions[column * rank + at] ?? 0), 1)
 })
 
-test('projects a matrix of low rank onto itself', async () => {
+test('projects a matrix of low rank onto itself', () => {
   const random = seededRandom(2)
   const draw = (): number => uniform(random) - 0.5
   const left = Array.from({ length: 40 }, () => [draw(), draw(), draw()])
@@ -40,7 +40,7 @@ test('projects a matrix of low rank onto itself', async () => {
   const rows = left.map((row) =>
     Array.from({ length: 30 }, (_, column) => row.reduce((sum, x, i) => sum + x * (right[i]?.[column] ?? 0), 0)),
   )
-  const { rank, directions } = await factorise(sparse(rows), 10, seededRandom(3))
+  const { rank, directions } = factorise(sparse(rows), 10, seededRandom(3))
   assert.equal(rank, 3)
   for (const row of rows.slice(0, 5)) {
     const inside = Array.from({ length: rank }, (_, i) =>
@@ -54,7 +54,7 @@ test('projects a matrix of low rank onto itself', async () => {
   }
 })
 
-test('has no directions where there is nothing', async () => {
-  assert.equal((await factorise(sparse([[0, 0]]), 4, seededRandom(1))).rank, 0)
-  assert.equal((await factorise(sparse([]), 4, seededRandom(1))).rank, 0)
+test('has no directions where there is nothing', () => {
+  assert.equal(factorise(sparse([[0, 0]]), 4, seededRandom(1)).rank, 0)
+  assert.equal(factorise(sparse([]), 4, seededRandom(1)).rank, 0)
 })

@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Random } from '../../base/random.ts'
 
 /** A sparse matrix by rows: the entries of row `i` are [rowEnds[i - 1], rowEnds[i]). */
@@ -27,8 +26,8 @@ const ITERATIONS = 3
 const STRENGTH_SHARE_MIN = 1e-5
 
 /** The leading right singular vectors by randomised subspace iteration (Halko, Martinsson and Tropp
- *  2011, algorithm 4.4), then Rayleigh and Ritz. Gives others a turn between passes. */
-export async function factorise(matrix: SparseRows, rankMax: number, random: Random): Promise<Subspace> {
+ *  2011, algorithm 4.4), then Rayleigh and Ritz. Takes seconds where the matrix is large: for a process that has nothing else to do. */
+export function factorise(matrix: SparseRows, rankMax: number, random: Random): Subspace {
   const rows = matrix.rowEnds.length
   const width = Math.min(rankMax + SPARE_DIRECTIONS, rows, matrix.columns)
   let basis = gaussian(matrix.columns * width, random)
@@ -37,9 +36,7 @@ export async function factorise(matrix: SparseRows, rankMax: number, random: Ran
   for (let pass = 0; pass < ITERATIONS; pass++) {
     basis = transposedTimes(matrix, image, width)
     orthonormalise(basis, matrix.columns, width, pass + 1 < ITERATIONS ? 1 : 2)
-    await turn()
     image = times(matrix, basis, width)
-    await turn()
   }
   const { values, vectors } = symmetricEigen(gram(image, rows, width), width)
   const strongest = Math.sqrt(Math.max(0, values[0] ?? 0))

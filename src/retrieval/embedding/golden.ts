@@ -8,7 +8,7 @@ export const GOLDEN_TEXT = 'The quick brown fox jumps over the lazy dog near the
 
 /** Cosine of the golden vector then and now, at least. The same weights differ by less in half
  *  precision and in another batch; another model, or another pooling of it, by far more. */
-export const GOLDEN_COSINE_MIN = 0.995
+const GOLDEN_COSINE_MIN = 0.995
 
 /** A space is checked when it is first used after a start or a reload, and again after this long. */
 export const GOLDEN_CHECK_MS = 3_600_000

@@ -16,17 +16,17 @@ const TEXTS = Array.from({ length: 10 }, (_, at) => {
   return Array.from({ length: 20 }, () => draw(topic)).join(' ')
 })
 
-const fitted = async (): Promise<Lsa> => (await Lsa.fit(TEXTS, analyzer, seededRandom(1))) ?? assert.fail()
+const fitted = (): Lsa => Lsa.fit(TEXTS, analyzer, seededRandom(1)) ?? assert.fail()
 
-test('brings words together that stand with the same words', async () => {
-  const lsa = await fitted()
+test('brings words together that stand with the same words', () => {
+  const lsa = fitted()
   const [asked, same, other] = ['road1', 'road2 road3', 'oven2 oven3'].map((text) => lsa.place(text))
   assert.ok(asked !== undefined && same !== undefined && other !== undefined)
   assert.ok(cosine(asked, same) > cosine(asked, other) + 0.5)
 })
 
-test('folds to unit length, and a text of unknown words to nowhere', async () => {
-  const lsa = await fitted()
+test('folds to unit length, and a text of unknown words to nowhere', () => {
+  const lsa = fitted()
   const oven = lsa.place('oven1')
   assert.equal(oven.length, Lsa.dimension)
   assert.ok(Math.abs(cosine(oven, oven) - 1) < 1e-5)
@@ -35,22 +35,22 @@ test('folds to unit length, and a text of unknown words to nowhere', async () =>
   assert.equal(cosine(lsa.place(''), lsa.place('zyzzyva')), 1)
 })
 
-test('is the same when read again', async () => {
-  const lsa = await fitted()
+test('is the same when read again', () => {
+  const lsa = fitted()
   const read = Lsa.read(lsa.bytes(), analyzer)
   assert.deepEqual(read.place('oven1 and road2'), lsa.place('oven1 and road2'))
   assert.equal(read.texts, TEXTS.length)
 })
 
-test('refuses bytes that were changed', async () => {
-  const bytes = (await fitted()).bytes()
+test('refuses bytes that were changed', () => {
+  const bytes = fitted().bytes()
   bytes[bytes.length - 3] = (bytes.at(-3) ?? 0) ^ 1
   const unavailable = (thrown: unknown): boolean => thrown instanceof Fault && thrown.code === 'index_unavailable'
   assert.throws(() => Lsa.read(bytes, analyzer), unavailable)
   assert.throws(() => Lsa.read(new Uint8Array(3), analyzer), unavailable)
 })
 
-test('has nothing to say about texts without a word in common', async () => {
-  assert.equal(await Lsa.fit(['one', 'two', 'three'], analyzer, seededRandom(1)), undefined)
-  assert.equal(await Lsa.fit([], analyzer, seededRandom(1)), undefined)
+test('has nothing to say about texts without a word in common', () => {
+  assert.equal(Lsa.fit(['one', 'two', 'three'], analyzer, seededRandom(1)), undefined)
+  assert.equal(Lsa.fit([], analyzer, seededRandom(1)), undefined)
 })

@@ -53,7 +53,7 @@ export class Lsa {
   }
 
   /** Undefined where the texts have nothing in common. At most `LSA_TEXTS_MAX` of them. */
-  static async fit(texts: readonly string[], analyzer: Analyzer, random: Random): Promise<Lsa | undefined> {
+  static fit(texts: readonly string[], analyzer: Analyzer, random: Random): Lsa | undefined {
     const counts = texts.slice(0, LSA_TEXTS_MAX).map((text) => termCounts(analyzer, text))
     const textsWith = new Map<string, number>()
     for (const text of counts) for (const term of text.keys()) textsWith.set(term, (textsWith.get(term) ?? 0) + 1)
@@ -64,7 +64,7 @@ export class Lsa {
     const weights = Float32Array.from(common, ([, holding]) => Math.log((counts.length + 1) / holding))
     const numbers = new Map(common.map(([term], at) => [term, at]))
     const rankMax = Math.min(LSA_RANK, Math.ceil(counts.length / TEXTS_PER_DIRECTION))
-    const { rank, directions } = await factorise(matrixOf(counts, numbers, weights), rankMax, random)
+    const { rank, directions } = factorise(matrixOf(counts, numbers, weights), rankMax, random)
     if (rank === 0) return undefined
     const terms = common.map(([term]) => term)
     return new Lsa({ rank, texts: counts.length, terms, weights, directions }, analyzer)

@@ -1,104 +1,26 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
-import { systemClock as clock } from '../../base/clock.ts'
+import { CountingModel, DIMENSION, openEmbedded } from '../../../tests/kit/embedding.ts'
 import { fault, Fault, Refusal } from '../../base/errors.ts'
-import { silentLog } from '../../base/log.ts'
-import { seededRandom } from '../../base/random.ts'
-import { Analyzer } from '../../base/words.ts'
-import { files, folders } from '../../drivers/filesystem/folder.ts'
-import { MemoryBlobs } from '../../drivers/memory/blobs.ts'
-import { MemoryIndex } from '../../drivers/memory/index.ts'
-import { MemoryQueue } from '../../drivers/memory/queue.ts'
-import { MemoryRows } from '../../drivers/memory/rows.ts'
-import type { EmbedWith } from '../../engine/port.ts'
 import { put } from '../../store/rows.ts'
 import { chunkKey, CHUNKS, collectionKey, COLLECTIONS, type CollectionRow } from '../document.ts'
-import { createIngest } from '../ingest/ingest.ts'
-import type { IngestWorker } from '../ingest/port.ts'
-import { LocalWorker } from '../ingest/worker.ts'
-import { EmbeddingCache } from './cache.ts'
-import { Embeddings } from './embeddings.ts'
-import { GOLDEN_TEXT } from './golden.ts'
 import { LSA, SPACES } from './port.ts'
-import { Vectors } from './vectors.ts'
 
 /** The whole way from files to vectors that answer, with a model that counts what it is asked. */
-
-const DIMENSION = 64
-
-/** Where words lead: each to one place of its own, so that shared words make texts alike. */
-function vectorOf(text: string, seed: string): Float32Array {
-  const vector = new Float32Array(DIMENSION)
-  for (const word of text.toLowerCase().match(/\w+/g) ?? ['none']) {
-    const hash = createHash('sha256')
-      .update(seed + word)
-      .digest()
-    const at = (hash[0] ?? 0) % DIMENSION
-    vector[at] = (vector[at] ?? 0) + 1
-  }
-  return vector
-}
-
-class CountingModel {
-  embedded: string[] = []
-  seed = 'a'
-  change: (vector: Float32Array) => Float32Array = (vector) => vector
-  readonly embedWith: EmbedWith = async (_, { inputs }) => {
-    this.embedded.push(...inputs)
-    return { vectors: inputs.map((text) => this.change(vectorOf(text, this.seed))) }
-  }
-
-  /** Texts of passages and questions since the last look, golden ones apart. */
-  take(): string[] {
-    const taken = this.embedded.filter((text) => !text.endsWith(GOLDEN_TEXT))
-    this.embedded = []
-    return taken
-  }
-}
 
 let folder = ''
 let model = new CountingModel()
 let choice = { model: 'e5', passagePrefix: 'passage: ', questionPrefix: 'query: ' }
-let house: ReturnType<typeof open>
-
-interface Kept {
-  readonly rows: MemoryRows
-  readonly blobs: MemoryBlobs
-}
-
-function open({ rows, blobs }: Kept = { rows: new MemoryRows(), blobs: new MemoryBlobs() }) {
-  const analyzer = new Analyzer()
-  const index = new MemoryIndex(analyzer)
-  const local = new LocalWorker({ files, index, clock })
-  const worker: IngestWorker = Object.assign(local, { close: async () => {} })
-  const random = seededRandom(1)
-  const cache = new EmbeddingCache(rows)
-  const vectors = new Vectors(blobs)
-  const common = { rows, clock, random, log: silentLog }
-  const { embedWith } = model
-  const embeddings = new Embeddings({
-    ...common,
-    blobs,
-    vectors,
-    cache,
-    folding: local,
-    embedWith,
-    analyzer,
-    choice: () => choice,
-  })
-  const ingest = createIngest({ ...common, queue: new MemoryQueue(clock), index, worker, folders, embeddings })
-  return { rows, blobs, index, embeddings, ingest, cache, vectors }
-}
+let house: ReturnType<typeof openEmbedded>
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'headworks-embedding-'))
   model = new CountingModel()
   choice = { model: 'e5', passagePrefix: 'passage: ', questionPrefix: 'query: ' }
-  house = open()
+  house = openEmbedded(model, () => choice)
 })
 afterEach(async () => {
   await house.ingest.stop()
@@ -240,7 +162,7 @@ test('builds lost segments again from what is kept, without the model', async ()
   assert.equal(await run(), 'done')
   await house.ingest.stop()
   model.take()
-  house = open(house)
+  house = openEmbedded(model, () => choice, house)
   await house.ingest.resume()
   assert.deepEqual(model.take(), [])
   assert.match((await nearest('alloy of steel')) ?? '', /Steel/)
@@ -252,7 +174,7 @@ test('embeds again what was kept and is damaged', async () => {
   await house.ingest.stop()
   const [blob] = await house.blobs.list('vectors/')
   await house.blobs.put(blob?.name ?? '', new Uint8Array(40))
-  house = open({ rows: house.rows, blobs: house.blobs })
+  house = openEmbedded(model, () => choice, house)
   await house.ingest.resume()
   assert.match((await nearest('south')) ?? '', /Swallows/)
 })

@@ -198,9 +198,10 @@ export class Generations {
   async #mark(collection: string, id: string, state: Generation['state'], reason?: string): Promise<void> {
     await this.#change(collection, (row) => ({
       ...row,
-      all: row.all.map(({ reason: _, ...one }) => {
+      all: row.all.map((one) => {
         if (one.id !== id) return one
-        return { ...one, state, ...(reason === undefined ? {} : { reason }) }
+        const { storage, embedding, createdAtMs } = one
+        return { id, storage, embedding, createdAtMs, state, ...(reason === undefined ? {} : { reason }) }
       }),
     }))
   }

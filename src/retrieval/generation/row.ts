@@ -38,6 +38,12 @@ export const storageName = (collection: string, id: string): string =>
 /** The collection that a storage belongs to. */
 export const collectionOf = (storage: string): string => storage.split('/', 1)[0] ?? storage
 
+/** The generation whose segment it is: segments stand under the name of their storage. */
+export const generationOf = (segment: string): string => {
+  const [, id, more] = segment.split('/')
+  return more === undefined || id === undefined ? FIRST : id
+}
+
 /** Where a collection is held: its live generation; with `name@g2` that one. A storage is itself. */
 export async function storageOf(rows: Rows, name: string): Promise<string> {
   if (name.includes('/')) return name

@@ -8,7 +8,8 @@ import { nameRule, PLAIN_NAME } from '../../config/forms.ts'
 import type { Index } from '../../store/index.ts'
 import type { Job, Queue } from '../../store/queue.ts'
 import { type Change, put, remove, scanAll, type Rows } from '../../store/rows.ts'
-import { collectionKey, COLLECTIONS, type CollectionRow, DOCUMENTS } from '../document.ts'
+import { collectionKey, COLLECTIONS, type CollectionRow } from '../document.ts'
+import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
 import { Generations } from '../generation/generations.ts'
 import { storageOf } from '../generation/row.ts'
@@ -33,6 +34,8 @@ export interface IngestOptions {
   readonly log: Log
   /** Without it collections are searched by words alone. */
   readonly embeddings?: Embeddings
+  /** Without it chunks are searched as they stand. */
+  readonly contexts?: Contexts
   /** Of one file, in milliseconds. */
   readonly fileTimeoutMs?: number
   /** Text of one batch, in UTF-16 units. */

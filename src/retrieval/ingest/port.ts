@@ -18,9 +18,8 @@ export interface IngestWorker extends Folding {
   hash(path: string): Promise<string | undefined>
   /** What the batch holds. */
   batch(): Promise<Sealed>
-  /** Builds the batch's segment, durably, and begins a new batch. `chunks`: how many it has, since a
-   *  process that was started anew knows nothing of it. With vectors, one for every chunk. */
-  seal(segment: SegmentName, chunks: number, vectors?: readonly Float32Array[]): Promise<void>
+  /** Builds the batch's segment, durably, and begins a new batch. */
+  seal(segment: SegmentName, sealing: Sealing): Promise<void>
   /** Begins a new batch. */
   discard(): Promise<void>
   /** Builds a segment from chunks that are kept already. */
@@ -48,6 +47,15 @@ export interface Sealed {
   readonly documents: readonly SealedDocument[]
   /** In the segment's order. */
   readonly chunks: readonly ChunkRow[]
+}
+
+export interface Sealing {
+  /** How many the batch has: a process that was started anew knows nothing of it. */
+  readonly chunks: number
+  /** One for every chunk; empty: none. */
+  readonly contexts: readonly string[]
+  /** One for every chunk, or none at all. */
+  readonly vectors?: readonly Float32Array[]
 }
 
 export type SealedDocument = Omit<DocumentRow, 'segment' | 'ingestedAtMs'>

@@ -25,14 +25,14 @@ import { indexChunk, searchedText } from './worker.ts'
  *  many times as many as then. A full sample is not fitted again. */
 const FIT_GROWTH = 4
 /** Chunks of a collection that is moved as a whole. Beyond it a generation is made, batch by batch. */
-export const MOVED_CHUNKS_MAX = 100_000
+const MOVED_CHUNKS_MAX = 100_000
 /** Chunks of one new segment. */
 const SEGMENT_CHUNKS = 4_096
 /** Chunk rows of one commit. */
 const ROWS_AT_ONCE = 2_000
 
 /** Whether the collection's vectors are not what the configuration asks for. */
-export async function wantsVectors(embeddings: Embeddings, row: CollectionRow): Promise<boolean> {
+async function wantsVectors(embeddings: Embeddings, row: CollectionRow): Promise<boolean> {
   const { model } = await embeddings.choice(row.name)
   const held = row.space === undefined ? undefined : await embeddings.space(row.name, row.space)
   if (model === 'none') return false

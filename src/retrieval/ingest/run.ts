@@ -5,7 +5,6 @@ import type { Log } from '../../base/log.ts'
 import { put, scanAll, type Change, type Rows } from '../../store/rows.ts'
 import {
   chunkKey,
-  type ChunkRow,
   CHUNKS,
   collectionKey,
   COLLECTIONS,
@@ -14,17 +13,17 @@ import {
   DOCUMENTS,
   type DocumentRow,
 } from '../document.ts'
+import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
-import { LSA } from '../embedding/port.ts'
 import { PARSE_MS_MAX } from '../parse/limits.ts'
 import { documentId, type Folders, placeSource, type Source, type SourceRow, SOURCES, uriOf } from '../sources.ts'
 import { chunkRemovals, type Collections, removeDocuments, revised, type Segment } from './collections.ts'
 import { rewrite, segmentsToMerge } from './compact.ts'
 import { type Added, type IngestFile, type IngestWorker, type SealedDocument } from './port.ts'
 import { isDeath, QUARANTINE, QUARANTINE_MS, quarantineKey, reasonForDeath, type QuarantineRow } from './quarantine.ts'
+import { Enrich } from './enrich.ts'
 import { revector } from './revector.ts'
 import { ingestKey, INGESTS, type Progress } from './state.ts'
-import { searchedText } from './worker.ts'
 
 export interface RunOptions {
   readonly rows: Rows
@@ -42,6 +41,8 @@ export interface RunOptions {
   readonly batchDocumentsMax: number
   /** Without it collections are searched by words alone. */
   readonly embeddings?: Embeddings
+  /** Without it chunks are searched as they stand. */
+  readonly contexts?: Contexts
 }
 
 export const FILE_TIMEOUT_MS = PARSE_MS_MAX + 15_000
@@ -73,12 +74,12 @@ export class Run {
   /** In the worker's batch and not committed. */
   #batch: Listed[] = []
   #units = 0
-  /** A space that no commit refers to yet. */
-  #begun: string | undefined
+  readonly #enrich: Enrich
 
   constructor(options: RunOptions, progress: Progress, storage: string, signal: AbortSignal) {
     this.#options = options
     this.#storage = storage
+    this.#enrich = new Enrich(options, storage, signal)
     this.#collection = progress.row.collection
     this.#progress = progress
     this.#signal = signal
@@ -264,43 +265,21 @@ export class Run {
     this.#batch = []
     this.#units = 0
     try {
-      const { documents, chunks } = await worker.batch()
+      const { documents, chunks: plain } = await worker.batch()
       // A worker that was started anew in between knows nothing of the batch.
       if (documents.length !== batch.length) throw fault('child_died', { what: 'ingest', reason: 'it lost the batch' })
-      const embedded = await this.#embed(segment, documents, chunks)
-      await worker.seal(segment, chunks.length, embedded?.vectors)
+      const { chunks, sealing, space } = await this.#enrich.batch(segment, documents, plain)
+      await worker.seal(segment, sealing)
       await this.#keep(
         segment,
         documents,
         chunks.map((row, at) => put(CHUNKS, chunkKey(segment, at), row)),
-        embedded?.space,
+        space,
       )
     } catch (thrown) {
       if (!isDeath(thrown) || this.#signal.aborted) throw thrown
       await this.#sealApart(batch, thrown)
     }
-  }
-
-  /** Vectors of the batch, kept. Undefined where the collection has none, or gets its first ones when
-   *  all is read. */
-  async #embed(
-    segment: string,
-    documents: readonly SealedDocument[],
-    chunks: readonly ChunkRow[],
-  ): Promise<{ readonly space: string; readonly vectors: readonly Float32Array[] } | undefined> {
-    const { embeddings, rows } = this.#options
-    if (embeddings === undefined || chunks.length === 0) return undefined
-    const row = (await rows.get(COLLECTIONS, collectionKey(this.#storage)))?.row
-    const { model } = await embeddings.choice(this.#storage)
-    const begins = row?.space === undefined && (row?.segments.length ?? 0) === 0 && model !== LSA && model !== 'none'
-    if (begins && this.#begun === undefined) this.#begun = (await embeddings.begin(this.#storage, this.#signal)).id
-    const space = row?.space ?? (begins ? this.#begun : undefined)
-    if (space === undefined) return undefined
-    const titles = new Map(documents.map(({ id, title }) => [id, title]))
-    const texts = chunks.map((chunk) => searchedText(titles.get(chunk.document) ?? '', chunk))
-    const vectors = await embeddings.passages(this.#storage, space, texts, this.#signal)
-    await embeddings.vectors.keep(segment, vectors)
-    return { space, vectors }
   }
 
   /** Building the segment ended the process: half as much each time, down to the one document. */

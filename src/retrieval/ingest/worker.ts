@@ -16,6 +16,7 @@ import {
   type IngestFile,
   type IngestWorker,
   type Sealed,
+  type Sealing,
   type SealedDocument,
 } from './port.ts'
 
@@ -70,17 +71,19 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
     return { documents: this.#documents, chunks: this.#chunks }
   }
 
-  async seal(segment: string, count: number, vectors?: readonly Float32Array[]): Promise<void> {
+  async seal(segment: string, { chunks: count, contexts, vectors }: Sealing): Promise<void> {
     const chunks = this.#chunks
     if (count !== chunks.length || (vectors !== undefined && vectors.length !== count))
       throw fault('child_died', { what: 'ingest', reason: 'it lost the batch' })
-    const indexed = chunks.map((row, at) => indexChunk(this.#titles[at] ?? '', row, vectors?.[at]))
+    const indexed = chunks.map((row, at) =>
+      indexChunk(this.#titles[at] ?? '', { ...row, context: contexts[at] ?? '' }, vectors?.[at]),
+    )
     await this.discard()
     await this.#options.index.build(segment, indexed)
   }
 
   async fit(texts: readonly string[]): Promise<Uint8Array | undefined> {
-    return (await Lsa.fit(texts, this.#analyzer, seededRandom(FIT_SEED)))?.bytes()
+    return Lsa.fit(texts, this.#analyzer, seededRandom(FIT_SEED))?.bytes()
   }
 
   async fold(
@@ -167,7 +170,9 @@ export function indexChunk(title: string, row: ChunkRow, vector?: Float32Array):
 }
 
 /** The chunk as it is searched and embedded. */
-export function searchedText(title: string, { headings, text }: ChunkRow): string {
-  const above = [title, ...headings.filter((heading) => heading !== title)].filter((heading) => !text.includes(heading))
+export function searchedText(title: string, { headings, text, context = '' }: ChunkRow): string {
+  const above = [title, ...headings.filter((heading) => heading !== title), context].filter(
+    (heading) => !text.includes(heading),
+  )
   return above.length === 0 ? text : `${above.join('\n')}\n\n${text}`
 }

@@ -92,7 +92,7 @@ test('code: chunks begin at definitions and carry path, class and method', async
 })
 
 test('code: a function too long for one chunk is cut at blank lines', async () => {
-  const body = Array.from({ length: 12 }, (_, i) => `${`  step(${i}, "and some words more")\n`.repeat(10)}`).join('\n')
+  const body = Array.from({ length: 12 }, (_, i) => `  step(${i}, "and some words more")\n`.repeat(10)).join('\n')
   const { text, blocks } = await read('long.js', `function long() {\n${body}}\n`)
   for (const one of chunk(text, blocks)) assert.match(one.text, /(?:\)|\})$/)
   const inner = blocks.filter(({ kind }) => kind === 'code')

@@ -102,7 +102,7 @@ const NAMED: Readonly<Record<string, Rgb>> = {
 function rgb(value: string): Rgb | undefined {
   const hex = /#([0-9a-f]{3,8})\b/.exec(value)?.[1]
   if (hex !== undefined) {
-    const wide = hex.length < 6 ? [...hex.slice(0, 3)].map((digit) => digit + digit) : (hex.match(/../g) ?? [])
+    const wide = hex.length < 6 ? Array.from(hex.slice(0, 3), (digit) => digit + digit) : (hex.match(/../g) ?? [])
     return [parseInt(wide[0] ?? '', 16), parseInt(wide[1] ?? '', 16), parseInt(wide[2] ?? '', 16)]
   }
   const numbers = /rgba?\(\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})/.exec(value)

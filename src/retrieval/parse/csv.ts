@@ -78,7 +78,7 @@ const SAMPLE_UNITS = 16_384
 const SAMPLE_LINES = 20
 
 /** The mark that every one of the first lines has most often. */
-export function separatorOf(source: string): string {
+function separatorOf(source: string): string {
   const lines = source
     .slice(0, SAMPLE_UNITS)
     .replace(/"[^"]*"/g, '')

@@ -6,9 +6,9 @@ import { type Attributes, readXml, type XmlHandler } from './xml.ts'
 import type { Zip } from './zip.ts'
 
 /** The text of a Word document (ECMA-376, WordprocessingML): paragraphs, headings by style, lists,
- *  tables. Text that a tracked change deleted is left out, and so is what is formatted as hidden, a
- *  point small, or of the colour it stands on. Macros, fields, embedded objects and
- *  external references are not looked at. */
+ *  tables, and last its footnotes and endnotes. Text that a tracked change deleted is left out, and
+ *  so is what is formatted as hidden, a point small, or of the colour it stands on. Macros, fields,
+ *  embedded objects and external references are not looked at. */
 export function parseDocx(zip: Zip, deadline: Deadline): Extracted | Refusal {
   const document = zip.text('word/document.xml')
   if (document instanceof Refusal) return document
@@ -21,9 +21,24 @@ export function parseDocx(zip: Zip, deadline: Deadline): Extracted | Refusal {
   const body = new Body(styles)
   const refused = readXml(document ?? '', body, deadline)
   if (refused !== undefined) return refused
+  const unread = readNotes(zip, body, deadline)
+  if (unread !== undefined) return unread
   noteMacros(zip, body.extract)
   const title = core || body.title || ''
   return title === '' ? body.extract.finish() : { title, ...body.extract.finish() }
+}
+
+/** Footnotes and endnotes stand in parts of their own, which are read after the text. */
+function readNotes(zip: Zip, body: Body, deadline: Deadline): Refusal | undefined {
+  for (const part of ['word/footnotes.xml', 'word/endnotes.xml']) {
+    const source = zip.text(part)
+    if (source instanceof Refusal) return source
+    if (source === undefined) continue
+    body.extract.mark('Notes', 1)
+    const refused = readXml(source, body, deadline)
+    if (refused !== undefined) return refused
+  }
+  return undefined
 }
 
 interface Styles {
@@ -170,7 +185,7 @@ class Body implements XmlHandler {
     else if (name === 'w:tr' && this.#tableDepth === 1) this.#rows.push(this.#cells.join(' | '))
     else if (name === 'w:tbl' && --this.#tableDepth === 0)
       this.extract.add('table', this.#rows.join('\n'), { hasHeader: true })
-    else if (name === 'w:body') this.#endList()
+    else if (ENDS.has(name)) this.#endList()
   }
 
   text(text: string): void {
@@ -222,6 +237,8 @@ const TINY_HALF_POINTS = 2
 
 const isUnseen = ({ vanishes, isTiny, color, fill }: Run): boolean =>
   vanishes || isTiny || (color !== '' && color !== 'auto' && color.toLowerCase() === fill.toLowerCase())
+
+const ENDS: ReadonlySet<string> = new Set(['w:body', 'w:footnotes', 'w:endnotes'])
 
 /** Deleted by a tracked change; the second copy of something for older programs. */
 const SKIPPED: ReadonlySet<string> = new Set(['w:del', 'mc:Fallback', 'w:moveFrom'])

@@ -72,9 +72,9 @@ const SOFT_HYPHEN = 0xad
 /** Default-ignorable characters (UAX #44): zero width, controls of direction, fillers, and the tags
  *  and variation selectors of plane 14, in which whole sentences can be written. */
 const UNSEEN =
-  /[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udfff]|[\ufe00-\ufe0f]{2}/
+  /[\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\u034f|\u17b4|\u17b5|\udb40[\udc00-\udfff]|[\ufe00-\ufe0f]{2}/
 const UNSEEN_RUNS =
-  /(?:[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\udb40[\udc00-\udfff]|[\ufe00-\ufe0f](?=[\ufe00-\ufe0f]))+/g
+  /(?:[\xad\u061c\u115f\u1160\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb]|\u034f|\u17b4|\u17b5|\udb40[\udc00-\udfff]|[\ufe00-\ufe0f](?=[\ufe00-\ufe0f]))+/g
 
 /** Whether a single joiner is spelling: in scripts whose letters join, and in emoji (UAX #31, 2.3). */
 function joins(run: string, before: number, after: number): boolean {

@@ -8,12 +8,15 @@ import { NESTING_MAX, SLICE_UNITS, tooDeep, tooLong, tooSlow, type Deadline } fr
  *  scripts, styles, navigation and what is hidden, be it from everyone or from one kind of reader. */
 export function parseHtml(source: string, deadline: Deadline): Extracted | Refusal {
   const page = new Page()
-  const parser = new Parser({
-    onopentag: (name, attributes) => page.open(name, attributes),
-    onclosetag: (name) => page.close(name),
-    ontext: (text) => page.text(text),
-    oncomment: (text) => page.comment(text),
-  })
+  const parser = new Parser(
+    {
+      onopentag: (name, attributes) => page.open(name, attributes),
+      onclosetag: (name) => page.close(name),
+      ontext: (text) => page.text(text),
+      oncomment: (text) => page.comment(text),
+    },
+    { recognizeSelfClosing: XHTML.test(source.slice(0, SLICE_UNITS)) },
+  )
   for (let at = 0; at < source.length; at += SLICE_UNITS) {
     parser.write(source.slice(at, at + SLICE_UNITS))
     if (page.depthMax > NESTING_MAX) return tooDeep()
@@ -23,6 +26,9 @@ export function parseHtml(source: string, deadline: Deadline): Extracted | Refus
   parser.end()
   return page.finish()
 }
+
+/** Written in XML, where any element can be closed at once: `<script src="x"/>` holds nothing. */
+const XHTML = /^\s*<\?xml\s|<html[^>]{1,1000}xmlns=/
 
 const DROPPED: ReadonlySet<string> = new Set(
   'script style noscript template nav svg math iframe object embed canvas audio video select option button input textarea dialog head'.split(

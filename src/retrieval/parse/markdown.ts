@@ -346,8 +346,8 @@ class Scanner {
     if (kind === undefined || kind === 'hidden') return
     const end = this.#trim(this.#end)
     if (end <= this.#start) return
-    const block = { kind: KINDS[kind], start: this.#start, end }
-    this.#blocks.push(kind === 'table' ? { ...block, headerEnd: this.#headerEnd(end) } : block)
+    const header = kind === 'table' && { headerEnd: this.#headerEnd(end) }
+    this.#blocks.push({ kind: KINDS[kind], start: this.#start, end, ...header })
   }
 
   /** After the line of dashes below the names of the columns. */

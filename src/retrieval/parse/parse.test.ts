@@ -170,6 +170,15 @@ test('DOCX: paragraphs, headings by style name, lists, tables, deletions', async
   assert.deepEqual(parsed.blocks.map((block) => block.level).filter(Boolean), [1, 1])
 })
 
+test('DOCX: footnotes and endnotes are read after the text', async () => {
+  const part = (name: string, text: string) => ({
+    name: `word/${name}s.xml`,
+    data: `<w:${name}s><w:${name} w:type="separator"><w:p/></w:${name}><w:${name}>${paragraph(text)}</w:${name}></w:${name}s>`,
+  })
+  const parsed = await read('x.docx', docx(paragraph('text'), [part('endnote', 'Late'), part('footnote', 'Low')]))
+  assert.deepEqual(texts(parsed), ['paragraph: text', '# Notes', 'paragraph: Low', '# Notes', 'paragraph: Late'])
+})
+
 test('DOCX: the title of its properties comes first', async () => {
   const core = {
     name: 'docProps/core.xml',

@@ -38,8 +38,9 @@ export function shownMarkdown(text: string, hidden: Hidden): string {
       return cut(start, text.charCodeAt(stop - 1) === 0x0a ? stop - 1 : stop)
     }
     let ends = 0
+    const code = new InlineCode(text, start)
     for (let at = text.indexOf('<', start); at !== -1 && at < stop; at = text.indexOf('<', Math.max(at + 1, ends))) {
-      if (at < ends || isInCode(text, start, at)) continue
+      if (at < ends || code.covers(at)) continue
       const end = text.startsWith('<!--', at) ? commentEnd(at) : elementEnd(at)
       if (end > at) ends = cut(at, end)
     }
@@ -60,6 +61,7 @@ export function shownMarkdown(text: string, hidden: Hidden): string {
 
   function elementEnd(at: number): number {
     const head = text.slice(at, at + TAG_UNITS_MAX)
+    if (!head.includes('>')) return at
     const tag = /^<([a-z][a-z0-9]{0,20})\b([^>]*)>/i.exec(head)
     if (tag === null || !isHiding(tag[2] ?? '')) return at
     const name = (tag[1] ?? '').toLowerCase()
@@ -85,9 +87,21 @@ function isHiding(attributes: string): boolean {
   return look === undefined || isUnseen(look)
 }
 
-/** Whether an odd number of backticks stands before on the line. */
-function isInCode(text: string, start: number, at: number): boolean {
-  let marks = 0
-  for (let i = start; i < at; i++) if (text.charCodeAt(i) === 0x60 && text.charCodeAt(i - 1) !== 0x60) marks++
-  return marks % 2 === 1
+/** Code within a line: places with an odd number of runs of backticks before them. Asked for places
+ *  in order, so that a line is counted once. */
+class InlineCode {
+  readonly #text: string
+  #at: number
+  #runs = 0
+
+  constructor(text: string, start: number) {
+    this.#text = text
+    this.#at = start
+  }
+
+  covers(place: number): boolean {
+    for (; this.#at < place; this.#at++)
+      if (this.#text.charCodeAt(this.#at) === 0x60 && this.#text.charCodeAt(this.#at - 1) !== 0x60) this.#runs++
+    return this.#runs % 2 === 1
+  }
 }

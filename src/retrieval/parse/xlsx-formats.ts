@@ -63,7 +63,7 @@ export function dateText(value: string, kind: DateKind, from1904: boolean): stri
   const days = Number(value) + (from1904 ? DAYS_1900_TO_1904 : 0)
   if (value.trim() === '' || !(days >= 0 && days < DAY_MAX)) return numberText(value)
   const moment = new Date(Math.round(((days - DAYS_TO_1970) * DAY_MS) / 1000) * 1000).toISOString()
-  const [date = '', time = ''] = [moment.slice(0, 10), moment.slice(11, 19)]
+  const [date, time] = [moment.slice(0, 10), moment.slice(11, 19)]
   const clock = time.endsWith(':00') ? time.slice(0, 5) : time
   if (kind === 'time') return clock
   return kind === 'date' || time === '00:00:00' ? date : `${date} ${clock}`

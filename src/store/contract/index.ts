@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { inverseDocumentFrequency, lengthNorm, saturation } from '../../base/bm25.ts'
 import { Fault, type ErrorCode } from '../../base/errors.ts'
 import { type Attributes, type AttributeValue, type Filter, matches } from '../filter.ts'
-import type { Hit, Index, IndexChunk, IndexQuery } from '../index.ts'
+import type { Hit, Index, IndexChunk, IndexQuery, MountedSegment } from '../index.ts'
 
 /** What every index driver must do. */
 
@@ -330,6 +330,34 @@ function mounting(use: Use): void {
       lengthMean: 1.5,
       chunksWith: [1, 2, 0],
     })
+  })
+
+  test('the hits of a segment that was made of others name those', async () => {
+    const { index } = use()
+    const made = ['plum', 'apple', 'apple tart', 'fig'].map((text) => ({
+      text,
+      vector: Float32Array.of(text.length, 1),
+    }))
+    await index.build('made', made)
+    await index.build('own', [{ text: 'apple', vector: Float32Array.of(5, 1) }])
+    const held: MountedSegment = {
+      segment: 'made',
+      removed: [{ first: 3, count: 1 }],
+      holds: [
+        { segment: 'gone', first: 7, count: 1 },
+        { segment: 'elsewhere', first: 40, count: 3 },
+      ],
+    }
+    await index.mount('c', [held, all('own')])
+    const expected = ['elsewhere:40', 'elsewhere:41', 'own:0']
+    assert.deepEqual(places(await index.search('c', { terms: words('apple'), k: 9 })).toSorted(), expected)
+    const near = await index.search('c', { vector: Float32Array.of(5, 1), k: 9 })
+    assert.deepEqual(places(near).toSorted(), [...expected.slice(0, 2), 'gone:7', 'own:0'])
+    const few = { ...held, holds: [{ segment: 'gone', first: 7, count: 3 }] }
+    await rejects(index.mount('c', [few]), 'index_unavailable', 'made')
+    const none = { ...held, holds: [{ segment: 'gone', first: 0, count: 0 }] }
+    await rejects(index.mount('c', [none]), 'field_invalid', 'holds')
+    assert.deepEqual(places(await index.search('c', { terms: words('apple'), k: 9 })).toSorted(), expected)
   })
 
   test('a mount replaces the one before, and collections are apart', async () => {
