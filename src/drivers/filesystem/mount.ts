@@ -2,7 +2,9 @@ import { inverseDocumentFrequency, sumCeiling } from '../../base/bm25.ts'
 import type { Hit, IndexQuery, MountedSegment, TermStatistics } from '../../store/index.ts'
 import type { Origins } from '../../store/origins.ts'
 import type { Near } from '../../store/vectors.ts'
-import { LengthNorms } from './postings.ts'
+import { LengthNorms } from './length-norms.ts'
+import { postingBuffer } from './posting-block.ts'
+import { PostingCursor, type PostingList } from './postings.ts'
 import type { Segment } from './segment.ts'
 import { writeUnit } from './segment-build.ts'
 import { Top } from './top.ts'
@@ -12,7 +14,7 @@ import { type AskedTerm, WordMatch } from './word-match.ts'
 const SPARE_NEAR = 8
 
 /** Terms whose frequency is remembered, where it takes reading. */
-const FOUND_MAX = 4_096
+const COUNTED_MAX = 4_096
 
 /** What a collection answers from: its segments one after the other, so that every chunk has one
  *  number, and of each segment which chunks still answer. */
@@ -25,7 +27,7 @@ export class Mount {
   readonly #norms: LengthNorms
   readonly #match: WordMatch
   /** How many chunks that answer hold a term; kept where removals make it dear to count. */
-  readonly #found = new Map<string, number>()
+  readonly #counted = new Map<string, number>()
 
   constructor(segments: readonly Mounted[]) {
     const parts: Part[] = []
@@ -67,17 +69,16 @@ export class Mount {
   searchWords(weights: ReadonlyMap<string, number>, { filter, k }: IndexQuery): Hit[] {
     if (this.#live === 0) return []
     const terms = [...weights].map(([term, weight]) => {
-      const bytes = Buffer.from(term)
-      return { bytes, worth: weight * inverseDocumentFrequency(this.#live, this.#find(term, bytes)) }
+      const lists = this.#lists(term)
+      return { lists, worth: weight * inverseDocumentFrequency(this.#live, this.#found(term, lists)) }
     })
     const ceiling = sumCeiling(terms.map(({ worth }) => worth))
     const top = new Top(k)
-    for (const part of this.#parts) {
-      const asked: AskedTerm[] = []
-      for (const { bytes, worth } of terms) {
-        const postings = worth > 0 ? part.segment.open(bytes) : undefined
-        if (postings !== undefined) asked.push({ postings, worth: { worth, ceiling, norms: this.#norms } })
-      }
+    for (const [at, part] of this.#parts.entries()) {
+      const asked = terms.flatMap(({ lists, worth }): AskedTerm[] => {
+        const list = lists[at]
+        return list === undefined || worth === 0 ? [] : [{ list, worth: { worth, ceiling, norms: this.#norms } }]
+      })
       this.#match.search(part, asked, filter, top)
     }
     return this.#hits(top)
@@ -148,26 +149,35 @@ export class Mount {
     return {
       chunks: this.#live,
       lengthMean: this.#lengthMean,
-      chunksWith: terms.map((term) => this.#find(term, Buffer.from(term))),
+      chunksWith: terms.map((term) => this.#found(term, this.#lists(term))),
     }
   }
 
-  /** How many chunks that answer hold a term. Of the postings only those are read that were removed. */
-  #find(term: string, bytes: Uint8Array): number {
-    const known = this.#found.get(term)
+  /** Of every segment. */
+  #lists(term: string): (PostingList | undefined)[] {
+    const bytes = Buffer.from(term)
+    return this.#parts.map(({ segment }) => segment.postings(bytes))
+  }
+
+  /** How many chunks that answer hold a term. Of the postings only the blocks are read from which
+   *  chunks were removed. */
+  #found(term: string, lists: readonly (PostingList | undefined)[]): number {
+    const known = this.#counted.get(term)
     if (known !== undefined) return known
     let found = 0
-    let isDear = false
-    for (const { segment, gone } of this.#parts) {
-      const postings = segment.open(bytes)
-      if (postings === undefined) continue
-      found += postings.found
-      for (const { first, end } of gone) found -= postings.countWithin(first, end)
-      isDear ||= gone.length > 0
+    let isRead = false
+    for (const [at, { gone }] of this.#parts.entries()) {
+      const list = lists[at]
+      if (list === undefined) continue
+      found += list.found
+      if (gone.length === 0) continue
+      isRead = true
+      const cursor = new PostingCursor(list, postingBuffer())
+      for (const { first, end } of gone) found -= cursor.countWithin(first, end)
     }
-    if (isDear) {
-      if (this.#found.size >= FOUND_MAX) this.#found.clear()
-      this.#found.set(term, found)
+    if (isRead) {
+      if (this.#counted.size >= COUNTED_MAX) this.#counted.clear()
+      this.#counted.set(term, found)
     }
     return found
   }

@@ -1,43 +1,32 @@
-import { lengthNorm, onGrid, saturation } from '../../base/bm25.ts'
+import { onGrid } from '../../base/bm25.ts'
+import { KNOWN_LENGTH_MAX, type LengthNorms } from './length-norms.ts'
+import { BLOCK_POSTINGS, BLOCK_WORDS, numberEnd, type PostingBuffer, readBlock, readNumber } from './posting-block.ts'
 import type { SegmentSections } from './segment-format.ts'
-
-/** Postings of a term in one block of its list. A list of no more of them has no blocks: it is read
- *  faster than skipped. */
-export const BLOCK_POSTINGS = 128
-
-/** What is known of a block without reading it: its last chunk, where its bytes end, and its bound. */
-export const BLOCK_WORDS = 3
 
 /** The chunk of a cursor that has passed its last posting. */
 const PASSED = 0x7fffffff
 
 const BOUND_COUNT_MAX = 0xff
-const BOUND_LENGTH_MAX = 0xfff
+
+/** A list with fewer postings among so many chunks is read on eagerly: that one of its blocks
+ *  touches a stretch of chunks says little. */
+const SPARSE_CHUNKS = 256
 
 /** Bounds what the postings of a block add to a score, whatever the mean length of a mount: the
  *  least length of a chunk holding the term once, and of those holding it more often the largest
  *  count and the least length. 12, 8 and 12 bits; a count or a length beyond them is cut. */
 export const packBound = (lengthMinOnce: number, countMax: number, lengthMin: number): number =>
-  ((Math.min(lengthMinOnce, BOUND_LENGTH_MAX) << 20) |
+  ((Math.min(lengthMinOnce, KNOWN_LENGTH_MAX) << 20) |
     (Math.min(countMax, BOUND_COUNT_MAX) << 12) |
-    Math.min(lengthMin, BOUND_LENGTH_MAX)) >>>
+    Math.min(lengthMin, KNOWN_LENGTH_MAX)) >>>
   0
 
-/** What lengths cost in a mount, looked up for all but the longest. */
-export class LengthNorms {
-  readonly #lengthMean: number
-  readonly #known: Float64Array
-
-  constructor(lengthMax: number, lengthMean: number) {
-    this.#lengthMean = lengthMean
-    this.#known = Float64Array.from({ length: Math.min(lengthMax, BOUND_LENGTH_MAX) + 1 }, (_, length) =>
-      lengthNorm(length, lengthMean),
-    )
-  }
-
-  of(length: number): number {
-    return length < this.#known.length ? (this.#known[length] ?? 0) : lengthNorm(length, this.#lengthMean)
-  }
+function unpackBound(bound: number, norms: LengthNorms): number {
+  const countMax = (bound >>> 12) & BOUND_COUNT_MAX
+  return Math.max(
+    norms.saturation(1, bound >>> 20),
+    countMax === BOUND_COUNT_MAX ? 1 : norms.saturation(countMax, bound & KNOWN_LENGTH_MAX),
+  )
 }
 
 /** Where the scores of one stretch of a segment's chunks are summed up. */
@@ -46,13 +35,13 @@ export interface ScoreWindow {
   first: number
   readonly scores: Float64Array
   /** One bit per chunk that was added to. */
-  readonly marks: Uint32Array
+  readonly marks: Int32Array
 }
 
 /** Chunks in rising order that may still be among the best, and what is known of their scores. */
 export interface Candidates {
   count: number
-  readonly chunks: Uint32Array
+  readonly chunks: Int32Array
   readonly scores: Float64Array
 }
 
@@ -64,74 +53,73 @@ export interface TermWorth {
   readonly norms: LengthNorms
 }
 
-/** Reads the postings of one term of a segment, forwards, and skips blocks that are not asked for.
- *  Stands on a posting from the start, since every term has one. */
-export class PostingCursor {
+/** Where the postings of one term lie in a segment. */
+export interface PostingList {
+  readonly sections: SegmentSections
   /** How many chunks hold the term, removed ones included. */
   readonly found: number
-  /** Of the present posting. */
-  chunk = 0
-  count = 0
-  readonly #sections: SegmentSections
+  /** Of its blocks; the same where it has no table of them. */
+  readonly firstBlock: number
+  readonly blockEnd: number
+  /** Where the first block's bytes begin. */
+  readonly byte: number
+}
+
+export function listOf(sections: SegmentSections, rank: number): PostingList {
+  const { postings, postingEnds } = sections
+  const head = rank === 0 ? 0 : (postingEnds[rank - 1] ?? 0)
+  const found = readNumber(postings, head)
+  const byte = numberEnd(postings, head)
+  if (found <= BLOCK_POSTINGS) return { sections, found, firstBlock: 0, blockEnd: 0, byte }
+  const firstBlock = readNumber(postings, byte)
+  const blockEnd = firstBlock + Math.ceil(found / BLOCK_POSTINGS)
+  return { sections, found, firstBlock, blockEnd, byte: numberEnd(postings, byte) }
+}
+
+/** Goes through the postings of one term, forwards, and reads only the blocks that it must. A list
+ *  without a table of blocks is one block, read from the start. */
+export class PostingCursor {
+  readonly #list: PostingList
+  readonly #buffer: PostingBuffer
+  readonly #isBlocked: boolean
   readonly #blockEnd: number
-  readonly #bytesEnd: number
+  /** The block it stands in, by its number among all of the segment; the end where it has passed all. */
   #block: number
+  /** The block in the buffer, how much it holds, and where in it the cursor stands. */
+  #read = -1
+  #size = 0
+  #at = 0
   #boundBlock: number
-  #byte: number
-  /** What a posting adds at most, where the list has no blocks. */
+  /** What a posting of a list without blocks adds at most. */
   #wholeBound = -1
 
-  constructor(sections: SegmentSections, rank: number) {
-    this.#sections = sections
-    this.#byte = rank === 0 ? 0 : (sections.postingEnds[rank - 1] ?? 0)
-    this.#bytesEnd = sections.postingEnds[rank] ?? 0
-    this.found = this.#number()
-    const isBlocked = this.found > BLOCK_POSTINGS
-    this.#block = isBlocked ? this.#number() : 0
-    this.#boundBlock = this.#block
-    this.#blockEnd = isBlocked ? this.#block + Math.ceil(this.found / BLOCK_POSTINGS) : this.#block
-    this.#next()
-  }
-
-  /** To the first posting of a chunk that is `target` or later. */
-  advance(target: number): void {
-    if (this.chunk >= target) return
-    if (this.#block < this.#blockEnd) {
-      const { blocks } = this.#sections
-      let block = this.#block
-      while (block < this.#blockEnd && (blocks[block * BLOCK_WORDS] ?? 0) < target) block++
-      if (block === this.#blockEnd) {
-        this.#pass()
-        return
-      }
-      if (block > this.#block) {
-        this.#block = block
-        const former = (block - 1) * BLOCK_WORDS
-        const chunk = blocks[former] ?? 0
-        // It may have read on into the block already.
-        if (chunk > this.chunk) {
-          this.chunk = chunk
-          this.#byte = blocks[former + 1] ?? 0
-        }
-      }
-    }
-    while (this.chunk < target) this.#next()
+  /** The buffer is the cursor's own while it is used. */
+  constructor(list: PostingList, buffer: PostingBuffer) {
+    this.#list = list
+    this.#buffer = buffer
+    this.#isBlocked = list.blockEnd > list.firstBlock
+    this.#blockEnd = this.#isBlocked ? list.blockEnd : list.firstBlock + 1
+    this.#block = list.firstBlock
+    this.#boundBlock = list.firstBlock
+    if (!this.#isBlocked) this.#load()
   }
 
   /** The most that one posting of [first, end) adds to a score. Asked in rising order. */
   bound(first: number, end: number, term: TermWorth): number {
-    if (this.#block === this.#blockEnd) {
-      this.advance(first)
-      if (this.chunk >= end) return 0
-      if (this.#wholeBound < 0) this.#wholeBound = this.#readBound(term.norms)
-      return onGrid(term.worth * this.#wholeBound, term.ceiling)
+    const { sections, found } = this.#list
+    if (!this.#isBlocked || found * SPARSE_CHUNKS < sections.meta.chunks) this.#advance(first)
+    if (this.#block === this.#blockEnd) return 0
+    if (this.#read === this.#block && (this.#buffer.chunks[this.#at] ?? 0) >= end) return 0
+    if (!this.#isBlocked) {
+      if (this.#wholeBound < 0) this.#wholeBound = this.#readBound(term)
+      return this.#wholeBound
     }
-    if (this.chunk >= end) return 0
-    const { blocks } = this.#sections
-    while (this.#boundBlock < this.#blockEnd && (blocks[this.#boundBlock * BLOCK_WORDS] ?? 0) < first)
-      this.#boundBlock++
+    const { blocks } = sections
+    let block = this.#boundBlock
+    while (block < this.#blockEnd && (blocks[block * BLOCK_WORDS] ?? 0) < first) block++
+    this.#boundBlock = block
     let most = 0
-    for (let block = this.#boundBlock; block < this.#blockEnd; block++) {
+    for (; block < this.#blockEnd; block++) {
       most = Math.max(most, unpackBound(blocks[block * BLOCK_WORDS + 2] ?? 0, term.norms))
       if ((blocks[block * BLOCK_WORDS] ?? 0) >= end - 1) break
     }
@@ -140,112 +128,136 @@ export class PostingCursor {
 
   /** Adds what the postings of [first, end) are worth to the window. */
   sum(first: number, end: number, { worth, ceiling, norms }: TermWorth, window: ScoreWindow): void {
-    this.advance(first)
-    const { postings, lengths } = this.#sections
     const { scores, marks, first: base } = window
-    const bytesEnd = this.#bytesEnd
-    let { chunk, count } = this
-    let byte = this.#byte
-    while (chunk < end) {
-      const at = chunk - base
-      scores[at] = (scores[at] ?? 0) + onGrid(worth * saturation(count, norms.of(lengths[chunk] ?? 0)), ceiling)
-      marks[at >>> 5] = (marks[at >>> 5] ?? 0) | (1 << (at & 31))
-      if (byte === bytesEnd) {
-        this.#pass()
-        return
+    const { lengths } = this.#list.sections
+    const { chunks, counts } = this.#buffer
+    this.#advance(first)
+    while (this.#block < this.#blockEnd) {
+      const size = this.#size
+      let at = this.#at
+      for (; at < size; at++) {
+        const chunk = chunks[at] ?? 0
+        if (chunk >= end) break
+        const place = chunk - base
+        const added = onGrid(worth * norms.saturation(counts[at] ?? 0, lengths[chunk] ?? 0), ceiling)
+        scores[place] = (scores[place] ?? 0) + added
+        marks[place >>> 5] = (marks[place >>> 5] ?? 0) | (1 << (place & 31))
       }
-      let part = postings[byte++] ?? 0
-      let value = part & 0x7f
-      for (let shift = 7; part > 0x7f; shift += 7) {
-        part = postings[byte++] ?? 0
-        value |= (part & 0x7f) << shift
-      }
-      chunk += value >>> 1
-      count = 1
-      if ((value & 1) === 0) {
-        part = postings[byte++] ?? 0
-        count = part & 0x7f
-        for (let shift = 7; part > 0x7f; shift += 7) {
-          part = postings[byte++] ?? 0
-          count |= (part & 0x7f) << shift
-        }
-      }
+      this.#at = at
+      if (at < size) return
+      this.#block++
+      this.#load()
     }
-    this.chunk = chunk
-    this.count = count
-    this.#byte = byte
   }
 
   /** Adds what the term is worth to the candidates that hold it, and keeps those that can reach more
    *  than `least` with `rest`, the most that is still to come. */
-  sift(candidates: Candidates, rest: number, least: number, { worth, ceiling, norms }: TermWorth): void {
+  sift(candidates: Candidates, rest: number, least: number, term: TermWorth): void {
+    const { worth, ceiling, norms } = term
     const { chunks, scores, count } = candidates
-    const { lengths } = this.#sections
+    const { lengths } = this.#list.sections
+    const { chunks: held, counts } = this.#buffer
+    let last = this.#read === this.#block ? (held[this.#size - 1] ?? 0) : -1
+    let at = this.#at
+    let bounded = -1
+    let most = 0
     let kept = 0
     for (let i = 0; i < count; i++) {
       const chunk = chunks[i] ?? 0
       let score = scores[i] ?? 0
-      if (this.chunk < chunk) this.advance(chunk)
-      if (this.chunk === chunk)
-        score += onGrid(worth * saturation(this.count, norms.of(lengths[chunk] ?? 0)), ceiling)
+      if (chunk > last) {
+        this.#seek(chunk)
+        if (this.#block !== bounded) {
+          bounded = this.#block
+          most = this.#blockBound(term)
+        }
+        // No block is read for chunks that it cannot lift enough.
+        if (score + most + rest <= least) continue
+        this.#load()
+        last = this.#block === this.#blockEnd ? PASSED : (held[this.#size - 1] ?? 0)
+        at = 0
+      }
+      if (this.#block < this.#blockEnd) {
+        while ((held[at] ?? 0) < chunk) at++
+        if (held[at] === chunk)
+          score += onGrid(worth * norms.saturation(counts[at] ?? 0, lengths[chunk] ?? 0), ceiling)
+      }
       if (score + rest <= least) continue
       chunks[kept] = chunk
       scores[kept++] = score
     }
     candidates.count = kept
+    this.#at = at
   }
 
   /** How many postings are of chunks of [first, end). Asked in rising order. */
   countWithin(first: number, end: number): number {
+    const { chunks } = this.#buffer
     let within = 0
-    for (this.advance(first); this.chunk < end; this.#next()) within++
+    this.#advance(first)
+    while (this.#block < this.#blockEnd) {
+      for (; this.#at < this.#size; this.#at++) {
+        if ((chunks[this.#at] ?? 0) >= end) return within
+        within++
+      }
+      this.#block++
+      this.#load()
+    }
     return within
   }
 
-  #next(): void {
-    if (this.#byte === this.#bytesEnd) {
-      this.#pass()
+  /** To the first posting of a chunk that is `target` or later. */
+  #advance(target: number): void {
+    this.#seek(target)
+    this.#load()
+    if (this.#block === this.#blockEnd) return
+    const { chunks } = this.#buffer
+    let at = this.#at
+    while ((chunks[at] ?? 0) < target) at++
+    this.#at = at
+  }
+
+  /** To the first block that ends at `target` or later, without reading it. */
+  #seek(target: number): void {
+    if (!this.#isBlocked) {
+      if (this.#block < this.#blockEnd && (this.#buffer.chunks[this.#size - 1] ?? 0) < target) this.#block++
       return
     }
-    const value = this.#number()
-    this.chunk += value >>> 1
-    this.count = (value & 1) === 1 ? 1 : this.#number()
+    const { blocks } = this.#list.sections
+    let block = this.#block
+    while (block < this.#blockEnd && (blocks[block * BLOCK_WORDS] ?? 0) < target) block++
+    this.#block = block
   }
 
-  #pass(): void {
-    this.#byte = this.#bytesEnd
-    this.chunk = PASSED
+  #load(): void {
+    const block = this.#block
+    if (this.#read === block || block === this.#blockEnd) return
+    const { sections, firstBlock, byte, found } = this.#list
+    const former = (block - 1) * BLOCK_WORDS
+    const isFirst = block === firstBlock
+    this.#size = Math.min(BLOCK_POSTINGS, found - (block - firstBlock) * BLOCK_POSTINGS)
+    readBlock(
+      sections.postings,
+      isFirst ? byte : (sections.blocks[former + 1] ?? 0),
+      isFirst ? 0 : (sections.blocks[former] ?? 0),
+      this.#size,
+      this.#buffer,
+    )
+    this.#read = block
+    this.#at = 0
   }
 
-  #number(): number {
-    const { postings } = this.#sections
-    let part = postings[this.#byte++] ?? 0
-    let value = part & 0x7f
-    for (let shift = 7; part > 0x7f; shift += 7) {
-      part = postings[this.#byte++] ?? 0
-      value |= (part & 0x7f) << shift
-    }
-    return value
+  #blockBound({ worth, ceiling, norms }: TermWorth): number {
+    if (this.#block === this.#blockEnd) return 0
+    return onGrid(worth * unpackBound(this.#list.sections.blocks[this.#block * BLOCK_WORDS + 2] ?? 0, norms), ceiling)
   }
 
-  /** Of what is left of a list without blocks. */
-  #readBound(norms: LengthNorms): number {
-    const { lengths } = this.#sections
-    const [chunk, count, byte] = [this.chunk, this.count, this.#byte]
+  #readBound({ worth, ceiling, norms }: TermWorth): number {
+    const { lengths } = this.#list.sections
+    const { chunks, counts } = this.#buffer
     let most = 0
-    for (; this.chunk < PASSED; this.#next())
-      most = Math.max(most, saturation(this.count, norms.of(lengths[this.chunk] ?? 0)))
-    this.chunk = chunk
-    this.count = count
-    this.#byte = byte
-    return most
+    for (let at = 0; at < this.#size; at++)
+      most = Math.max(most, norms.saturation(counts[at] ?? 0, lengths[chunks[at] ?? 0] ?? 0))
+    return onGrid(worth * most, ceiling)
   }
-}
-
-function unpackBound(bound: number, norms: LengthNorms): number {
-  const countMax = (bound >>> 12) & BOUND_COUNT_MAX
-  return Math.max(
-    saturation(1, norms.of(bound >>> 20)),
-    countMax === BOUND_COUNT_MAX ? 1 : saturation(countMax, norms.of(bound & BOUND_LENGTH_MAX)),
-  )
 }

@@ -1,7 +1,16 @@
 import type { Analyzer } from '../../base/words.ts'
 import type { Attributes, AttributeValue } from '../../store/filter.ts'
 import type { IndexChunk } from '../../store/index.ts'
-import { BLOCK_POSTINGS, BLOCK_WORDS, packBound } from './postings.ts'
+import {
+  BLOCK_HEAD_BYTES_MAX,
+  BLOCK_POSTINGS,
+  BLOCK_WORDS,
+  COUNT_BYTES_MAX,
+  DISTANCE_BYTES_MAX,
+  writeBlock,
+  writeNumber,
+} from './posting-block.ts'
+import { packBound } from './postings.ts'
 import type { SegmentMeta, SegmentSections } from './segment-format.ts'
 
 /** Turns chunks into the sections of a segment, part by part. Occurrences are collected into flat
@@ -147,9 +156,6 @@ function encodeTerms(terms: readonly string[], ranks: Uint32Array): Pick<Segment
   return { termEnds, termBytes }
 }
 
-/** A doubled distance stays below 2 ** 28: `SEGMENT_CHUNKS_MAX` is two million. */
-const DISTANCE_BYTES_MAX = 4
-const COUNT_BYTES_MAX = 5
 /** How many chunks hold a term, and the number of its first block. */
 const HEAD_BYTES_MAX = 8
 
@@ -159,7 +165,9 @@ function encodePostings(
 ): Pick<SegmentSections, 'postingEnds' | 'postings' | 'blocks'> {
   const { begins, chunkOf, countOf } = byTerm(occurrences, ranks.length)
   const repeated = countOf.reduce((sum, times) => sum + (times === 1 ? 0 : 1), 0)
-  const bytesMax = chunkOf.length * DISTANCE_BYTES_MAX + repeated * COUNT_BYTES_MAX + ranks.length * HEAD_BYTES_MAX
+  const blocksMax = ranks.length + Math.ceil(chunkOf.length / BLOCK_POSTINGS)
+  const bytesMax =
+    ranks.length * HEAD_BYTES_MAX + blocksMax * BLOCK_HEAD_BYTES_MAX + chunkOf.length * DISTANCE_BYTES_MAX + repeated * COUNT_BYTES_MAX
   const postings = new Uint8Array(bytesMax)
   const postingEnds = new Uint32Array(ranks.length)
   const blocks = new Uint32Array(countBlocks(begins) * BLOCK_WORDS)
@@ -172,13 +180,8 @@ function encodePostings(
     let former = 0
     for (let from = begin; from < finish; from += BLOCK_POSTINGS) {
       const to = Math.min(from + BLOCK_POSTINGS, finish)
-      for (let at = from; at < to; at++) {
-        const chunk = chunkOf[at] ?? 0
-        const times = countOf[at] ?? 0
-        end = writeNumber(postings, end, (chunk - former) * 2 + (times === 1 ? 1 : 0))
-        if (times !== 1) end = writeNumber(postings, end, times)
-        former = chunk
-      }
+      end = writeBlock(postings, end, former, chunkOf, countOf, from, to)
+      former = chunkOf[to - 1] ?? 0
       if (!isBlocked) continue
       blocks[block * BLOCK_WORDS] = former
       blocks[block * BLOCK_WORDS + 1] = end
@@ -240,17 +243,6 @@ function boundOf(
     }
   }
   return packBound(lengthMinOnce, countMax, lengthMin)
-}
-
-function writeNumber(bytes: Uint8Array, at: number, value: number): number {
-  let rest = value
-  let end = at
-  while (rest > 0x7f) {
-    bytes[end++] = (rest & 0x7f) | 0x80
-    rest >>>= 7
-  }
-  bytes[end++] = rest
-  return end
 }
 
 /** The vector at unit length, from `at` on. */

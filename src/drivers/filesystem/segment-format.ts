@@ -18,9 +18,8 @@ export interface SegmentSections {
   readonly termBytes: Uint8Array
   /** Where each term's postings end. */
   readonly postingEnds: Uint32Array
-  /** Per term how many chunks hold it, where it has blocks the number of the first, and then, in
-   *  chunk order: the distance to the chunk before, doubled, plus 1 where the term stands there
-   *  once; else the count follows. All as LEB128. */
+  /** Per term how many chunks hold it, where it has a table of blocks the number of the first, both
+   *  as LEB128, and then its blocks. */
   readonly postings: Uint8Array
   /** Of each block of the longer lists: its last chunk, where its bytes end, and its bound. */
   readonly blocks: Uint32Array

@@ -1,6 +1,6 @@
 import { accepts, type Filter } from '../../store/filter.ts'
 import type { Near, VectorQuery, VectorReader } from '../../store/vectors.ts'
-import { PostingCursor } from './postings.ts'
+import { listOf, type PostingList } from './postings.ts'
 import { SegmentFilter } from './segment-filter.ts'
 import type { SegmentSections } from './segment-format.ts'
 
@@ -77,10 +77,10 @@ export class Segment {
     return this.sections.meta.chunks
   }
 
-  /** On the first posting of a term given as UTF-8; undefined where no chunk holds it. */
-  open(term: Uint8Array): PostingCursor | undefined {
+  /** The postings of a term given as UTF-8; undefined where no chunk holds it. */
+  postings(term: Uint8Array): PostingList | undefined {
     const rank = this.#rank(term)
-    return rank < 0 ? undefined : new PostingCursor(this.sections, rank)
+    return rank < 0 ? undefined : listOf(this.sections, rank)
   }
 
   /** One byte per chunk: 1 where it fits. */

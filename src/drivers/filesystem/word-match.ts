@@ -1,5 +1,6 @@
 import type { Filter } from '../../store/filter.ts'
-import type { Candidates, PostingCursor, ScoreWindow, TermWorth } from './postings.ts'
+import { type PostingBuffer, postingBuffer } from './posting-block.ts'
+import { type Candidates, PostingCursor, type PostingList, type ScoreWindow, type TermWorth } from './postings.ts'
 import { SegmentFilter } from './segment-filter.ts'
 import type { Segment } from './segment.ts'
 import type { Top } from './top.ts'
@@ -22,7 +23,7 @@ export interface SearchedPart {
 
 /** A term of a query that the segment holds. */
 export interface AskedTerm {
-  readonly postings: PostingCursor
+  readonly list: PostingList
   readonly worth: TermWorth
 }
 
@@ -35,19 +36,22 @@ export class WordMatch {
   readonly #window: ScoreWindow
   readonly #candidates: Candidates
   readonly #fits: Uint8Array
+  /** One for each term of the longest query so far. */
+  readonly #buffers: PostingBuffer[] = []
 
   /** `chunksMax`: of the largest segment that is searched. */
   constructor(chunksMax: number) {
     const size = Math.min(WINDOW_CHUNKS, chunksMax)
-    this.#window = { first: 0, scores: new Float64Array(size), marks: new Uint32Array(Math.ceil(size / 32)) }
-    this.#candidates = { count: 0, chunks: new Uint32Array(size), scores: new Float64Array(size) }
+    this.#window = { first: 0, scores: new Float64Array(size), marks: new Int32Array(Math.ceil(size / 32)) }
+    this.#candidates = { count: 0, chunks: new Int32Array(size), scores: new Float64Array(size) }
     this.#fits = new Uint8Array(size)
   }
 
   /** Offers what may be better than the worst that `top` holds. */
   search({ segment, base, live }: SearchedPart, asked: readonly AskedTerm[], filter: Filter | undefined, top: Top): void {
     const filtered = filter === undefined ? undefined : new SegmentFilter(segment.sections, filter)
-    const terms = asked.map((term) => new WindowTerm(term))
+    while (this.#buffers.length < asked.length) this.#buffers.push(postingBuffer())
+    const terms = asked.map((term, at) => new WindowTerm(term, this.#buffers[at] ?? postingBuffer()))
     for (let first = 0; first < segment.chunks; first += WINDOW_CHUNKS) {
       const end = Math.min(first + WINDOW_CHUNKS, segment.chunks)
       const { least } = top
@@ -145,15 +149,17 @@ class WindowTerm {
   /** That for each chunk that holds it. */
   benefit = 0
   isAside = true
+  readonly #found: number
 
-  constructor({ postings, worth }: AskedTerm) {
-    this.postings = postings
+  constructor({ list, worth }: AskedTerm, buffer: PostingBuffer) {
+    this.postings = new PostingCursor(list, buffer)
     this.worth = worth
+    this.#found = list.found
   }
 
   look(first: number, end: number): number {
     this.most = this.postings.bound(first, end, this.worth)
-    this.benefit = this.most / this.postings.found
+    this.benefit = this.most / this.#found
     this.isAside = this.most > 0
     return this.most
   }
