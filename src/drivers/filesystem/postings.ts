@@ -36,13 +36,9 @@ export interface ScoreWindow {
   readonly scores: Float64Array
   /** One bit per chunk that was added to. */
   readonly marks: Int32Array
-}
-
-/** Chunks in rising order that may still be among the best, and what is known of their scores. */
-export interface Candidates {
+  /** In rising order, the chunks that may still be among the best: so many of them. */
+  readonly candidates: Int32Array
   count: number
-  readonly chunks: Int32Array
-  readonly scores: Float64Array
 }
 
 /** What the postings of one term are worth in a query. */
@@ -150,43 +146,38 @@ export class PostingCursor {
     }
   }
 
-  /** Adds what the term is worth to the candidates that hold it, and keeps those that can reach more
-   *  than `least` with `rest`, the most that is still to come. */
-  sift(candidates: Candidates, rest: number, least: number, term: TermWorth): void {
+  /** Adds what the term is worth to the candidates that hold it and can reach more than `least` with
+   *  the term and `rest`, the most that is still to come. */
+  lookUp(window: ScoreWindow, rest: number, least: number, term: TermWorth): void {
     const { worth, ceiling, norms } = term
-    const { chunks, scores, count } = candidates
+    const { candidates, count, scores, first } = window
     const { lengths } = this.#list.sections
-    const { chunks: held, counts } = this.#buffer
-    let last = this.#read === this.#block ? (held[this.#size - 1] ?? 0) : -1
+    const { chunks, counts } = this.#buffer
+    let last = this.#read === this.#block ? (chunks[this.#size - 1] ?? 0) : -1
     let at = this.#at
     let bounded = -1
     let most = 0
-    let kept = 0
     for (let i = 0; i < count; i++) {
-      const chunk = chunks[i] ?? 0
-      let score = scores[i] ?? 0
+      const chunk = candidates[i] ?? 0
       if (chunk > last) {
         this.#seek(chunk)
+        if (this.#block === this.#blockEnd) break
         if (this.#block !== bounded) {
           bounded = this.#block
           most = this.#blockBound(term)
         }
         // No block is read for chunks that it cannot lift enough.
-        if (score + most + rest <= least) continue
+        if ((scores[chunk - first] ?? 0) + most + rest <= least) continue
         this.#load()
-        last = this.#block === this.#blockEnd ? PASSED : (held[this.#size - 1] ?? 0)
+        last = chunks[this.#size - 1] ?? 0
         at = 0
       }
-      if (this.#block < this.#blockEnd) {
-        while ((held[at] ?? 0) < chunk) at++
-        if (held[at] === chunk)
-          score += onGrid(worth * norms.saturation(counts[at] ?? 0, lengths[chunk] ?? 0), ceiling)
-      }
-      if (score + rest <= least) continue
-      chunks[kept] = chunk
-      scores[kept++] = score
+      while ((chunks[at] ?? 0) < chunk) at++
+      if (chunks[at] !== chunk) continue
+      const place = chunk - first
+      const added = onGrid(worth * norms.saturation(counts[at] ?? 0, lengths[chunk] ?? 0), ceiling)
+      scores[place] = (scores[place] ?? 0) + added
     }
-    candidates.count = kept
     this.#at = at
   }
 

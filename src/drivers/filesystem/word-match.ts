@@ -1,6 +1,6 @@
 import type { Filter } from '../../store/filter.ts'
 import { type PostingBuffer, postingBuffer } from './posting-block.ts'
-import { type Candidates, PostingCursor, type PostingList, type ScoreWindow, type TermWorth } from './postings.ts'
+import { PostingCursor, type PostingList, type ScoreWindow, type TermWorth } from './postings.ts'
 import { SegmentFilter } from './segment-filter.ts'
 import type { Segment } from './segment.ts'
 import type { Top } from './top.ts'
@@ -11,6 +11,9 @@ const WINDOW_CHUNKS = 8_192
 
 /** Where a filter leaves no more chunks of a window, all terms are looked up for them. */
 const LOOKED_UP_MAX = 128
+
+/** So many postings are added up in the time in which one chunk is looked up. */
+const LOOK_UP_POSTINGS = 3
 
 /** The chunks of one segment. */
 export interface SearchedPart {
@@ -34,7 +37,6 @@ export interface AskedTerm {
  *  still get there. Holds what it works in; a search is synchronous, so one set is enough. */
 export class WordMatch {
   readonly #window: ScoreWindow
-  readonly #candidates: Candidates
   readonly #fits: Uint8Array
   /** One for each term of the longest query so far. */
   readonly #buffers: PostingBuffer[] = []
@@ -42,13 +44,19 @@ export class WordMatch {
   /** `chunksMax`: of the largest segment that is searched. */
   constructor(chunksMax: number) {
     const size = Math.min(WINDOW_CHUNKS, chunksMax)
-    this.#window = { first: 0, scores: new Float64Array(size), marks: new Int32Array(Math.ceil(size / 32)) }
-    this.#candidates = { count: 0, chunks: new Int32Array(size), scores: new Float64Array(size) }
+    this.#window = {
+      first: 0,
+      scores: new Float64Array(size),
+      marks: new Int32Array(Math.ceil(size / 32)),
+      candidates: new Int32Array(size),
+      count: 0,
+    }
     this.#fits = new Uint8Array(size)
   }
 
   /** Offers what may be better than the worst that `top` holds. */
-  search({ segment, base, live }: SearchedPart, asked: readonly AskedTerm[], filter: Filter | undefined, top: Top): void {
+  search(part: SearchedPart, asked: readonly AskedTerm[], filter: Filter | undefined, top: Top): void {
+    const { segment, base } = part
     const filtered = filter === undefined ? undefined : new SegmentFilter(segment.sections, filter)
     while (this.#buffers.length < asked.length) this.#buffers.push(postingBuffer())
     const terms = asked.map((term, at) => new WindowTerm(term, this.#buffers[at] ?? postingBuffer()))
@@ -58,28 +66,25 @@ export class WordMatch {
       let rest = 0
       for (const term of terms) rest += term.look(first, end)
       if (rest <= least) continue
-      sortByBenefit(terms)
       const fitting = filtered?.fill(first, end, this.#fits) ?? end - first
-      if (fitting <= LOOKED_UP_MAX) this.#takeAll(first, end, live, filtered !== undefined)
-      else rest = this.#sum(terms, first, end, live, filtered !== undefined, least)
-      this.#sift(terms, rest, least)
+      if (fitting === 0) continue
+      sortByBenefit(terms)
+      this.#window.first = first
+      const accepts: Accepts = { live: part.live, fits: filtered && this.#fits }
+      if (fitting <= LOOKED_UP_MAX) this.#takeAll(end, accepts)
+      else rest = this.#sum(terms, end, accepts, least)
+      this.#decide(terms, rest, least)
       this.#offer(base, top)
+      this.#clear()
     }
   }
 
   /** Sums up what is not set aside and takes the chunks that can get there with the rest. Returns
    *  the rest: what those set aside add at most. */
-  #sum(
-    terms: readonly WindowTerm[],
-    first: number,
-    end: number,
-    live: Uint8Array | undefined,
-    isFiltered: boolean,
-    least: number,
-  ): number {
-    this.#window.first = first
-    const from = isFiltered ? first + this.#fits.indexOf(1) : first
-    const to = isFiltered ? first + this.#fits.lastIndexOf(1, end - first - 1) + 1 : end
+  #sum(terms: readonly WindowTerm[], end: number, { live, fits }: Accepts, least: number): number {
+    const { first, scores, marks, candidates } = this.#window
+    const from = fits === undefined ? first : first + fits.indexOf(1)
+    const to = fits === undefined ? end : first + fits.lastIndexOf(1, end - first - 1) + 1
     let rest = 0
     for (const term of terms) {
       if (term.most === 0) continue
@@ -87,57 +92,78 @@ export class WordMatch {
       if (term.isAside) rest += term.most
       else term.postings.sum(from, to, term.worth, this.#window)
     }
-    const { scores, marks } = this.#window
-    const { chunks, scores: kept } = this.#candidates
-    const words = Math.ceil((end - first) / 32)
     let count = 0
-    for (let word = 0; word < words; word++) {
-      let bits = marks[word] ?? 0
-      marks[word] = 0
-      while (bits !== 0) {
-        const at = word * 32 + 31 - Math.clz32(bits & -bits)
-        bits &= bits - 1
-        const score = scores[at] ?? 0
-        scores[at] = 0
-        if (score + rest <= least || (isFiltered && this.#fits[at] === 0) || live?.[first + at] === 0) continue
-        chunks[count] = first + at
-        kept[count++] = score
+    for (let word = 0; word < marks.length; word++) {
+      for (let bits = marks[word] ?? 0; bits !== 0; bits &= bits - 1) {
+        const place = word * 32 + 31 - Math.clz32(bits & -bits)
+        if ((scores[place] ?? 0) + rest <= least || fits?.[place] === 0 || live?.[first + place] === 0) continue
+        candidates[count++] = first + place
       }
     }
-    this.#candidates.count = count
+    this.#window.count = count
     return rest
   }
 
   /** Takes what fits, with nothing known of it. */
-  #takeAll(first: number, end: number, live: Uint8Array | undefined, isFiltered: boolean): void {
-    const { chunks, scores } = this.#candidates
+  #takeAll(end: number, { live, fits }: Accepts): void {
+    const { first, marks, candidates } = this.#window
     let count = 0
-    for (let chunk = first; chunk < end; chunk++) {
-      if ((isFiltered && this.#fits[chunk - first] === 0) || live?.[chunk] === 0) continue
-      chunks[count] = chunk
-      scores[count++] = 0
+    for (let place = 0; place < end - first; place++) {
+      if (fits?.[place] === 0 || live?.[first + place] === 0) continue
+      marks[place >>> 5] = (marks[place >>> 5] ?? 0) | (1 << (place & 31))
+      candidates[count++] = first + place
     }
-    this.#candidates.count = count
+    this.#window.count = count
   }
 
-  #sift(terms: readonly WindowTerm[], most: number, least: number): void {
+  /** Adds what was set aside to the candidates, term by term, and leaves out who cannot get there
+   *  any more. What adds much for few postings comes first: it decides most cheaply. */
+  #decide(terms: readonly WindowTerm[], most: number, least: number): void {
+    const window = this.#window
+    const { first, scores, candidates } = window
     let rest = most
-    // What adds much for few postings first: it decides most cheaply.
-    for (let at = terms.length - 1; at >= 0 && this.#candidates.count > 0; at--) {
+    for (let at = terms.length - 1; at >= 0 && window.count > 0; at--) {
       const term = terms[at]
       if (term?.isAside !== true) continue
       rest -= term.most
-      term.postings.sift(this.#candidates, rest, least, term.worth)
+      const from = candidates[0] ?? 0
+      const to = (candidates[window.count - 1] ?? 0) + 1
+      // Adding up a posting for nothing is several times cheaper than finding one among candidates.
+      if (term.density * (to - from) < window.count * LOOK_UP_POSTINGS) term.postings.sum(from, to, term.worth, window)
+      else term.postings.lookUp(window, rest, least, term.worth)
+      let kept = 0
+      for (let i = 0; i < window.count; i++) {
+        const chunk = candidates[i] ?? 0
+        candidates[kept] = chunk
+        kept += Number((scores[chunk - first] ?? 0) + rest > least)
+      }
+      window.count = kept
     }
   }
 
   #offer(base: number, top: Top): void {
-    const { chunks, scores, count } = this.#candidates
+    const { first, scores, candidates, count } = this.#window
     for (let i = 0; i < count; i++) {
-      const score = scores[i] ?? 0
-      if (score > top.least) top.offer(base + (chunks[i] ?? 0), score)
+      const chunk = candidates[i] ?? 0
+      const score = scores[chunk - first] ?? 0
+      if (score > top.least) top.offer(base + chunk, score)
     }
   }
+
+  #clear(): void {
+    const { scores, marks } = this.#window
+    for (let word = 0; word < marks.length; word++) {
+      if (marks[word] === 0) continue
+      marks[word] = 0
+      for (let place = word * 32; place < word * 32 + 32; place++) scores[place] = 0
+    }
+  }
+}
+
+/** Which chunks may answer: one byte each, 0 where not; `fits` from the window's first chunk on. */
+interface Accepts {
+  readonly live: Uint8Array | undefined
+  readonly fits: Uint8Array | undefined
 }
 
 /** A term in the present window. */
@@ -149,17 +175,18 @@ class WindowTerm {
   /** That for each chunk that holds it. */
   benefit = 0
   isAside = true
-  readonly #found: number
+  /** Of its postings among the segment's chunks. */
+  readonly density: number
 
   constructor({ list, worth }: AskedTerm, buffer: PostingBuffer) {
     this.postings = new PostingCursor(list, buffer)
     this.worth = worth
-    this.#found = list.found
+    this.density = list.found / list.sections.meta.chunks
   }
 
   look(first: number, end: number): number {
     this.most = this.postings.bound(first, end, this.worth)
-    this.benefit = this.most / this.#found
+    this.benefit = this.most / this.density
     this.isAside = this.most > 0
     return this.most
   }
