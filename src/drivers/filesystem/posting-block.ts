@@ -86,28 +86,14 @@ export function readBlock(bytes: Uint8Array, at: number, former: number, size: n
   const { chunks, counts } = into
   const head = bytes[at] ?? 0
   let byte = numberEnd(bytes, at + 1)
-  chunks[0] = former + readNumber(bytes, at + 1)
-  switch (head & WIDTH) {
-    case 1:
-      for (let i = 1; i < size; i++) chunks[i] = bytes[byte++] ?? 0
-      break
-    case 2:
-      for (let i = 1; i < size; i++, byte += 2) chunks[i] = (bytes[byte] ?? 0) | ((bytes[byte + 1] ?? 0) << 8)
-      break
-    default:
-      for (let i = 1; i < size; i++, byte += 3)
-        chunks[i] = (bytes[byte] ?? 0) | ((bytes[byte + 1] ?? 0) << 8) | ((bytes[byte + 2] ?? 0) << 16)
+  let chunk = (chunks[0] = former + readNumber(bytes, at + 1))
+  // Nearly all blocks, in one go.
+  if ((head & (WIDTH | HAS_WIDE)) === 1) {
+    for (let i = 1; i < size; i++) chunks[i] = chunk += bytes[byte++] ?? 0
+  } else {
+    byte = readDistances(bytes, byte, head, size, chunks)
+    for (let i = 1; i < size; i++) chunks[i] = chunk += chunks[i] ?? 0
   }
-  if ((head & HAS_WIDE) !== 0) {
-    const shift = 8 * (head & WIDTH)
-    for (let left = bytes[byte++] ?? 0; left > 0; left--) {
-      const i = bytes[byte++] ?? 0
-      chunks[i] = (chunks[i] ?? 0) | (readNumber(bytes, byte) << shift)
-      byte = numberEnd(bytes, byte)
-    }
-  }
-  let chunk = chunks[0] ?? 0
-  for (let i = 1; i < size; i++) chunks[i] = chunk += chunks[i] ?? 0
   counts.fill(1, 0, size)
   if ((head & HAS_COUNTS) === 0) return
   for (let left = bytes[byte++] ?? 0; left > 0; left--) {
@@ -115,6 +101,27 @@ export function readBlock(bytes: Uint8Array, at: number, former: number, size: n
     counts[i] = readNumber(bytes, byte)
     byte = numberEnd(bytes, byte)
   }
+}
+
+/** Returns where they end. */
+function readDistances(bytes: Uint8Array, at: number, head: number, size: number, distances: Int32Array): number {
+  const width = head & WIDTH
+  let byte = at
+  if (width === 1) {
+    for (let i = 1; i < size; i++) distances[i] = bytes[byte++] ?? 0
+  } else if (width === 2) {
+    for (let i = 1; i < size; i++, byte += 2) distances[i] = (bytes[byte] ?? 0) | ((bytes[byte + 1] ?? 0) << 8)
+  } else {
+    for (let i = 1; i < size; i++, byte += 3)
+      distances[i] = (bytes[byte] ?? 0) | ((bytes[byte + 1] ?? 0) << 8) | ((bytes[byte + 2] ?? 0) << 16)
+  }
+  if ((head & HAS_WIDE) === 0) return byte
+  for (let left = bytes[byte++] ?? 0; left > 0; left--) {
+    const i = bytes[byte++] ?? 0
+    distances[i] = (distances[i] ?? 0) | (readNumber(bytes, byte) << (8 * width))
+    byte = numberEnd(bytes, byte)
+  }
+  return byte
 }
 
 /** LEB128. */

@@ -127,6 +127,7 @@ export class PostingCursor {
     const { scores, marks, first: base } = window
     const { lengths } = this.#list.sections
     const { chunks, counts } = this.#buffer
+    const { once } = norms
     this.#advance(first)
     while (this.#block < this.#blockEnd) {
       const size = this.#size
@@ -135,8 +136,10 @@ export class PostingCursor {
         const chunk = chunks[at] ?? 0
         if (chunk >= end) break
         const place = chunk - base
-        const added = onGrid(worth * norms.saturation(counts[at] ?? 0, lengths[chunk] ?? 0), ceiling)
-        scores[place] = (scores[place] ?? 0) + added
+        const count = counts[at] ?? 0
+        const length = lengths[chunk] ?? 0
+        const share = count === 1 && length < once.length ? (once[length] ?? 0) : norms.saturation(count, length)
+        scores[place] = (scores[place] ?? 0) + onGrid(worth * share, ceiling)
         marks[place >>> 5] = (marks[place >>> 5] ?? 0) | (1 << (place & 31))
       }
       this.#at = at

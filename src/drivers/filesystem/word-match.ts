@@ -7,13 +7,13 @@ import type { Top } from './top.ts'
 
 /** Chunks whose scores are summed up at a time: what is worked in stays within the nearest caches,
  *  and so few blocks lie in it that their bounds mean something. */
-const WINDOW_CHUNKS = 8_192
+const WINDOW_CHUNKS = 4_096
 
 /** Where a filter leaves no more chunks of a window, all terms are looked up for them. */
 const LOOKED_UP_MAX = 128
 
 /** So many postings are added up in the time in which one chunk is looked up. */
-const LOOK_UP_POSTINGS = 3
+const LOOK_UP_POSTINGS = 2
 
 /** The chunks of one segment. */
 export interface SearchedPart {
