@@ -3,9 +3,6 @@ import { KNOWN_LENGTH_MAX, type LengthNorms } from './length-norms.ts'
 import { BLOCK_POSTINGS, BLOCK_WORDS, numberEnd, type PostingBuffer, readBlock, readNumber } from './posting-block.ts'
 import type { SegmentSections } from './segment-format.ts'
 
-/** The chunk of a cursor that has passed its last posting. */
-const PASSED = 0x7fffffff
-
 const BOUND_COUNT_MAX = 0xff
 
 /** A list with fewer postings among so many chunks is read on eagerly: that one of its blocks

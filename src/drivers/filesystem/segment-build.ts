@@ -167,7 +167,10 @@ function encodePostings(
   const repeated = countOf.reduce((sum, times) => sum + (times === 1 ? 0 : 1), 0)
   const blocksMax = ranks.length + Math.ceil(chunkOf.length / BLOCK_POSTINGS)
   const bytesMax =
-    ranks.length * HEAD_BYTES_MAX + blocksMax * BLOCK_HEAD_BYTES_MAX + chunkOf.length * DISTANCE_BYTES_MAX + repeated * COUNT_BYTES_MAX
+    ranks.length * HEAD_BYTES_MAX +
+    blocksMax * BLOCK_HEAD_BYTES_MAX +
+    chunkOf.length * DISTANCE_BYTES_MAX +
+    repeated * COUNT_BYTES_MAX
   const postings = new Uint8Array(bytesMax)
   const postingEnds = new Uint32Array(ranks.length)
   const blocks = new Uint32Array(countBlocks(begins) * BLOCK_WORDS)
@@ -224,13 +227,7 @@ function countBlocks(begins: Uint32Array): number {
   return blocks
 }
 
-function boundOf(
-  chunkOf: Uint32Array,
-  countOf: Uint32Array,
-  lengths: Uint32Array,
-  from: number,
-  to: number,
-): number {
+function boundOf(chunkOf: Uint32Array, countOf: Uint32Array, lengths: Uint32Array, from: number, to: number): number {
   let [lengthMinOnce, countMax, lengthMin] = [Infinity, 0, Infinity]
   for (let at = from; at < to; at++) {
     const length = lengths[chunkOf[at] ?? 0] ?? 0

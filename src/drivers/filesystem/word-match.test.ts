@@ -48,7 +48,14 @@ describe('words over many blocks and windows', () => {
 
   test('the best are those of the naive index', async () => {
     await mount(all('large'), all('small'), all('middle'))
-    for (const [count, k] of [[1, 10], [3, 1], [10, 10], [10, 1000], [30, 18], [30, 5]] as const)
+    for (const [count, k] of [
+      [1, 10],
+      [3, 1],
+      [10, 10],
+      [10, 1000],
+      [30, 18],
+      [30, 5],
+    ] as const)
       for (let round = 0; round < 3; round++) await agree({ terms: terms(count), k })
   })
 
@@ -72,8 +79,20 @@ describe('words over many blocks and windows', () => {
       { op: 'range', name: 'year', atLeast: 20 },
       { op: 'in', name: 'year', values: [7] },
       { op: 'in', name: 'shelf', values: [11] },
-      { op: 'and', filters: [{ op: 'in', name: 'shelf', values: [3, 4] }, { op: 'not', filter: { op: 'in', name: 'year', values: [1] } }] },
-      { op: 'or', filters: [{ op: 'in', name: 'shelf', values: [0] }, { op: 'in', name: 'year', values: [99] }] },
+      {
+        op: 'and',
+        filters: [
+          { op: 'in', name: 'shelf', values: [3, 4] },
+          { op: 'not', filter: { op: 'in', name: 'year', values: [1] } },
+        ],
+      },
+      {
+        op: 'or',
+        filters: [
+          { op: 'in', name: 'shelf', values: [0] },
+          { op: 'in', name: 'year', values: [99] },
+        ],
+      },
       { op: 'in', name: 'year', values: [1000] },
       { op: 'and', filters: [] },
       { op: 'or', filters: [] },
