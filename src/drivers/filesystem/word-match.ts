@@ -108,8 +108,14 @@ export class WordMatch {
   #takeAll(end: number, { live, fits }: Accepts): void {
     const { first, marks, candidates } = this.#window
     let count = 0
-    for (let place = 0; place < end - first; place++) {
-      if (fits?.[place] === 0 || live?.[first + place] === 0) continue
+    const size = end - first
+    // Finding the next of few is the platform's own search.
+    const next = (from: number): number => {
+      const found = fits === undefined ? from : fits.indexOf(1, from)
+      return found < 0 ? size : found
+    }
+    for (let place = next(0); place < size; place = next(place + 1)) {
+      if (live?.[first + place] === 0) continue
       marks[place >>> 5] = (marks[place >>> 5] ?? 0) | (1 << (place & 31))
       candidates[count++] = first + place
     }
