@@ -62,6 +62,13 @@ async function open() {
     }),
     ...ingestRoutes({
       again: async (collection) => (collection === 'b' ? ['ing_2', 'ing_3'] : []),
+      sourcesOf: (collection) =>
+        collection === 'b'
+          ? [
+              { kind: 'folder', path: '/srv/docs', trust: 'trusted' },
+              { kind: 'sitemap', url: 'https://example.com/sitemap.xml', pagesMax: 10 },
+            ]
+          : [],
       ingest: {
         start: async (collection, path) => {
           if (collection === 'Bad')
@@ -70,6 +77,7 @@ async function open() {
           return 'ing_1'
         },
         status: async (run) => (run === 'ing_1' ? { run } : undefined),
+        list: async (collection) => [{ run: 'ing_1', collection: collection ?? 'all' }],
         dropCollection: async (collection) =>
           collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
       },
@@ -508,11 +516,18 @@ test('a document of more chunks than one look takes comes back whole', async () 
 })
 
 test('an ingest is started and looked at', async () => {
-  const { call, admin, started } = await open()
+  const { call, admin, user, started } = await open()
   const begun = await call('POST', '/api/collections/a/ingest', { key: admin, body: { path: '/srv/docs' } })
   assert.deepEqual([begun.status, begun.json().run, started], [202, 'ing_1', ['/srv/docs']])
   assert.equal((await call('GET', '/api/ingests/ing_1', { key: admin })).status, 200)
   assert.equal((await call('GET', '/api/ingests/ing_2', { key: admin })).status, 404)
+  assert.deepEqual((await call('GET', '/api/ingests', { key: admin })).json().runs[0].collection, 'all')
+  assert.deepEqual((await call('GET', '/api/ingests?collection=a', { key: admin })).json().runs[0].collection, 'a')
+  assert.equal((await call('GET', '/api/ingests', { key: user })).status, 403)
+  assert.deepEqual((await call('GET', '/api/collections/b/sources', { key: admin })).json().sources, [
+    { kind: 'folder', name: '/srv/docs', trust: 'trusted' },
+    { kind: 'sitemap', name: 'https://example.com/sitemap.xml', trust: 'untrusted' },
+  ])
   assert.equal((await call('DELETE', '/api/collections/a', { key: admin })).json().removed, true)
   assert.equal((await call('DELETE', '/api/collections/b', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/collections/Bad/ingest', { key: admin, body: { path: '/x' } })).status, 400)
