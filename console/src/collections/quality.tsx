@@ -1,4 +1,4 @@
-import type { Quality, Recall } from '../api/collections.ts'
+import type { Percentiles, Quality, Recall } from '../api/collections.ts'
 import { Interval } from '../design/interval.tsx'
 import { Meter } from '../design/meter.tsx'
 import { Cell, TitleBlock } from '../design/titleblock.tsx'
@@ -28,7 +28,12 @@ export function Targets({ quality }: { quality: Quality | undefined }) {
           {recallTarget === undefined ? '.' : `; the dashed line is the target, ${recallTarget}.`}
           {skipped > 0 && ` ${formatCount(skipped)} sampled queries were not asked again: there was too much to do.`}
         </p>
-        <Freshness quality={quality} />
+        <Times name="Searches" what="from the question to its passages" times={quality.searches} />
+        <Times
+          name="Freshness"
+          what="from when the reading of a source began to when its documents answered"
+          times={quality.freshness}
+        />
         <Completeness quality={quality} />
       </div>
     </section>
@@ -67,15 +72,16 @@ function RecallRow({ recall, target }: { recall: Recall; target: number | undefi
   )
 }
 
-function Freshness({ quality }: { quality: Quality }) {
-  const { p50Ms, p95Ms, p99Ms, documents } = quality.freshness
+/** Percentiles in a title block, the 95th beside its target. */
+function Times({ name, what, times }: { name: string; what: string; times: Percentiles }) {
+  const { p50Ms, p95Ms, p99Ms, count, targetMs } = times
   const shown = (ms: number | undefined) => (ms === undefined ? undefined : formatMs(ms))
   return (
     <>
       <h3>
-        Freshness <span className="minor">from when the reading of a source began to when its documents answered</span>
+        {name} <span className="minor">{what}</span>
       </h3>
-      <TitleBlock label="Freshness">
+      <TitleBlock label={name}>
         <Cell name="p50" span={1}>
           {shown(p50Ms)}
         </Cell>
@@ -85,8 +91,11 @@ function Freshness({ quality }: { quality: Quality }) {
         <Cell name="p99" span={1}>
           {shown(p99Ms)}
         </Cell>
-        <Cell name="Documents" span={3} title="How many were measured">
-          n = {formatCount(documents)}
+        <Cell name="Target of p95" span={1}>
+          {shown(targetMs)}
+        </Cell>
+        <Cell name="Measured" span={2} title="How many were measured">
+          n = {formatCount(count)}
         </Cell>
       </TitleBlock>
     </>

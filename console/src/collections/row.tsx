@@ -72,7 +72,7 @@ function Measured({ name, quality }: { name: string; quality: Quality | undefine
           ) : (
             <>
               searchable after {formatMs(freshness.p95Ms)}{' '}
-              <span className="minor">p95, n = {formatCount(freshness.documents)}</span>
+              <span className="minor">p95, n = {formatCount(freshness.count)}</span>
             </>
           )}
         </span>
