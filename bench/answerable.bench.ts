@@ -10,11 +10,11 @@ import { MemoryRows } from '../src/drivers/memory/rows.ts'
 import { ReaderEngine } from '../src/drivers/reader/engine.ts'
 import { Spending } from '../src/meter/spending.ts'
 import { BYTES } from '../src/meter/tokenizer/tokenizer.ts'
-import { chunk } from '../src/retrieval/chunk.ts'
+import { chunk } from '../src/parse/chunk.ts'
 import { chunkKey, CHUNKS, documentKey, DOCUMENTS } from '../src/retrieval/document.ts'
 import { indexChunk } from '../src/retrieval/ingest/worker.ts'
-import { deadline } from '../src/retrieval/parse/limits.ts'
-import { parse } from '../src/retrieval/parse/parse.ts'
+import { deadline } from '../src/parse/limits.ts'
+import { parse } from '../src/parse/parse.ts'
 import { createSearch } from '../src/retrieval/search.ts'
 import { WorkflowEngine } from '../src/retrieval/workflow/engine.ts'
 import { put } from '../src/store/rows.ts'
@@ -179,7 +179,7 @@ async function fill(index: MemoryIndex, rows: MemoryRows): Promise<void> {
     const segment = `handbook/${file}`
     await index.build(
       segment,
-      chunks.map((one) => indexChunk(parsed.title, { ...one, document: file })),
+      chunks.map((one) => indexChunk({ ...one, document: file }, { title: parsed.title })),
     )
     segments.push(segment)
     await rows.commit([

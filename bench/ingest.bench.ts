@@ -12,10 +12,11 @@ import { folders } from '../src/drivers/filesystem/folder.ts'
 import { openFilesystemIndex } from '../src/drivers/filesystem/index.ts'
 import { openProcessIngest } from '../src/drivers/process/ingest.ts'
 import { openSqlite } from '../src/drivers/sqlite/store.ts'
-import { chunk } from '../src/retrieval/chunk.ts'
+import { chunk } from '../src/parse/chunk.ts'
 import { createIngest } from '../src/retrieval/ingest/ingest.ts'
-import { parse } from '../src/retrieval/parse/parse.ts'
-import { deadline } from '../src/retrieval/parse/limits.ts'
+import { parse } from '../src/parse/parse.ts'
+import { deadline } from '../src/parse/limits.ts'
+import { NO_SOURCES } from '../tests/kit/sources.ts'
 import { indexChunk } from '../src/retrieval/ingest/worker.ts'
 import { put } from '../src/store/rows.ts'
 import { chunkKey, CHUNKS, type ChunkRow } from '../src/retrieval/document.ts'
@@ -132,7 +133,7 @@ async function stages(folder: string, files: readonly Buffer[], megabytes: numbe
       () =>
         index.build(
           `stages/${i}`,
-          rows.map((row) => indexChunk('', row)),
+          rows.map((row) => indexChunk(row)),
         ),
       took.build,
     )
@@ -184,15 +185,20 @@ async function open(folder: string) {
   const data = await mkdtemp(join(folder, 'data-'))
   const store = await openSqlite({ path: join(data, 'store.db'), clock, log })
   const index = openFilesystemIndex(join(data, 'index'), new Analyzer())
-  const worker = openProcessIngest({
-    entry: MAIN,
-    role: 'ingest',
-    arguments: [join(data, 'index')],
-    heapMb: 768,
+  const child = { entry: MAIN, role: 'ingest', arguments: [join(data, 'index')], heapMb: 768, clock, log }
+  const worker = openProcessIngest(child)
+  const ingest = createIngest({
+    rows: store.rows,
+    queue: store.queue,
+    index,
+    worker,
+    pushWorker: openProcessIngest({ ...child, name: 'ingest-push' }),
+    folders,
+    sources: NO_SOURCES,
     clock,
+    random,
     log,
   })
-  const ingest = createIngest({ rows: store.rows, queue: store.queue, index, worker, folders, clock, random, log })
   return {
     childCpuMs: () => (worker.pid === undefined ? 0 : processCpuMs(worker.pid)),
     async ingest(collection: string, source: string): Promise<void> {

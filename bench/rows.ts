@@ -4,9 +4,10 @@ import type { Rows, Stored } from '../src/store/rows.ts'
 /** Just enough of rows for a search: one document and one chunk per text. */
 export function rowsOver(
   textOf: (segment: string, chunk: number) => { readonly id: string; readonly text: string } | undefined,
+  placeOf: (id: string) => { readonly segment: string; readonly chunk: number },
 ): Rows {
   const find = (table: string, key: readonly string[]): unknown => {
-    if (table === DOCUMENTS.name) return documentOf(key[1] ?? '')
+    if (table === DOCUMENTS.name) return documentOf(key[1] ?? '', placeOf(key[1] ?? ''))
     const found = table === CHUNKS.name ? textOf(key[0] ?? '', Number(key[1])) : undefined
     return found === undefined ? undefined : chunkOf(found)
   }
@@ -28,15 +29,15 @@ const chunkOf = ({ id, text }: { readonly id: string; readonly text: string }): 
   end: text.length,
 })
 
-const documentOf = (id: string): DocumentRow => ({
+const documentOf = (id: string, { segment, chunk }: { segment: string; chunk: number }): DocumentRow => ({
   id,
   uri: id,
   title: id,
   mediaType: 'text/plain',
   contentHash: '',
   bytes: 0,
-  segment: 'bench',
-  firstChunk: 0,
+  segment,
+  firstChunk: chunk,
   chunkCount: 1,
   ingestedAtMs: 0,
 })

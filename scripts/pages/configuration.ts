@@ -107,23 +107,29 @@ models:
 
 function sectionText(name: string, field: Field): string {
   const entry = field.additionalProperties || undefined
-  const nested = field.properties !== undefined || entry !== undefined || field.items?.properties !== undefined
+  const nested =
+    field.properties !== undefined ||
+    field.oneOf !== undefined ||
+    entry !== undefined ||
+    field.items?.properties !== undefined
   if (!nested) return `## \`${name}\`\n\n${HEADER}${rowText(name, field, false, field.reload)}`
   const intro = `## \`${name}\`\n\n${field.description ?? ''}\n`
-  if (entry?.oneOf !== undefined) {
-    const kinds = entry.oneOf.map((kind) => {
+  const kindsOf = field.oneOf ?? entry?.oneOf
+  if (kindsOf !== undefined) {
+    const prefix = field.oneOf === undefined ? `${name}.<name>` : name
+    const kinds = kindsOf.map((kind) => {
       const tag = kind.properties?.['kind']
-      return `### \`kind: ${String(tag?.const)}\`\n\n${tag?.description ?? ''}\n\n${tableText(kind, `${name}.<name>`, field.reload)}`
+      return `### \`kind: ${String(tag?.const)}\`\n\n${tag?.description ?? ''}\n\n${tableText(kind, prefix, field.reload)}`
     })
     return `${intro}\n${kinds.join('\n')}`
   }
-  const [of, prefix] =
+  const [of, place] =
     entry !== undefined
       ? [entry, `${name}.<name>`]
       : field.items === undefined
         ? [field, name]
         : [field.items, `${name}[]`]
-  return `${intro}\n${tableText(of, prefix, field.reload)}`
+  return `${intro}\n${tableText(of, place, field.reload)}`
 }
 
 const HEADER = '| field | type | default | what it does | reload |\n|---|---|---|---|---|\n'
@@ -137,7 +143,10 @@ function rowsOf(field: Field, prefix: string, reload: Field['reload']): string[]
     const path = `${prefix}.${name}`
     const required = field.required?.includes(name) === true
     const own = inner.reload ?? reload
-    const items = inner.items?.properties === undefined ? [] : rowsOf(inner.items, `${path}[]`, own)
+    const items = (inner.items?.oneOf ?? (inner.items === undefined ? [] : [inner.items])).flatMap((item) => {
+      const kind = item.properties?.['kind']?.const
+      return rowsOf(item, kind === undefined ? `${path}[]` : `${path}[${String(kind)}]`, own)
+    })
     return [rowText(path, inner, required, own), ...rowsOf(inner, path, own), ...items]
   })
 }

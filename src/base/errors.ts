@@ -97,6 +97,10 @@ export const ERRORS = {
   generation_not_ready: { kind: 'caller', status: 409, sentence: 'The generation {generation} of "{collection}" cannot be taken: {reason}.', remedy: 'Look at it with `npx headworks collections generations list {collection}`.' },
 
   // Reading documents
+  source_unreadable: { kind: 'caller', status: 422, sentence: 'The source {source} cannot be read: {reason}.', remedy: 'Correct it where it is declared, then ingest again.' },
+  source_unavailable: { kind: 'busy', status: 503, sentence: 'The source {source} does not answer: {reason}.', remedy: 'Nothing was removed; it is tried again by itself, and at the next start.' },
+  ingest_full: { kind: 'busy', status: 429, sentence: 'Documents arrive faster than they can be kept: {limit} wait already.', remedy: 'Send them again after the time in `retry-after-ms`, or raise `ingest.{field}`.' },
+  document_absent: { kind: 'caller', status: 422, sentence: 'The document is not there any more: {reason}.', remedy: 'Take it out of the list that names it.' },
   document_unreadable: { kind: 'caller', status: 422, sentence: 'The document cannot be read: {reason}.', remedy: 'Check that it opens in its own program, then ingest again.' },
   document_too_large: { kind: 'caller', status: 422, sentence: 'The document is larger than {limitBytes} bytes{detail}.', remedy: 'Split it.' },
   document_unsupported: { kind: 'caller', status: 422, sentence: 'Files of the type {type} cannot be read.', remedy: 'Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON, EPUB, e-mail and source code can.' },

@@ -55,7 +55,7 @@ export const reachable = (address: string): string => address.replace(/^(0\.0\.0
 // The side that asks
 
 export interface ClientRequest {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: string
   readonly headers: Headers
   readonly body?: string | Uint8Array

@@ -13,7 +13,7 @@ export interface Argument {
 
 export type Flag = SwitchFlag | TextFlag | CountFlag
 
-interface SwitchFlag {
+export interface SwitchFlag {
   readonly type: 'switch'
   readonly summary: string
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fault, refuse } from '../base/errors.ts'
 import { loadConfig } from '../config/load.ts'
-import { ingestText, readProgress } from './ingest.ts'
+import { ingestText, readProgress, sourceOf } from './ingest.ts'
 import { Screen, ToldApi, type } from '../../tests/kit/terminal.ts'
 
 const chunk = (content: string, more = {}) => ({
@@ -141,6 +141,43 @@ test('ingest follows the run to its end and says what was skipped and why', asyn
   assert.match(err, /Reading █+░+ +21% 3 of 14 files, 52\.0 kB/)
 })
 
+test('ingest names sources by what is typed, reads the configured ones again, and lists failures', async () => {
+  for (const [word, sent] of [
+    [undefined, {}],
+    ['docs', { path: '/srv/docs' }],
+    ['docs/**/*.md', { source: { kind: 'glob', pattern: '/srv/docs/**/*.md' } }],
+    ['s3://bucket/a/b', { source: { kind: 's3', bucket: 'bucket', prefix: 'a/b' } }],
+    ['git+https://example.com/a.git', { source: { kind: 'git', repository: 'https://example.com/a.git' } }],
+    ['https://example.com/sitemap.xml', { source: { kind: 'sitemap', url: 'https://example.com/sitemap.xml' } }],
+    [
+      'https://Example.com/a?b',
+      { source: { kind: 'urls', name: 'example.com-a-b', urls: ['https://Example.com/a?b'] } },
+    ],
+  ] as const)
+    assert.deepEqual(sourceOf(word, '/srv'), sent)
+  const api = new ToldApi({
+    'POST /api/collections/c/ingest': { status: 202, body: { run: 'r', runs: ['r', 'q'] } },
+    'POST /api/collections/c/dead-letters/replay': { status: 202, body: { runs: [] } },
+    'GET /api/collections/c/dead-letters?limit=100': {
+      status: 200,
+      body: {
+        deadLetters: [{ uri: 'docs/a.pdf', message: 'It is no PDF.', attempts: 2, lastAt: '2026-01-01T00:00:00.000Z' }],
+        next: 'a',
+      },
+    },
+    'GET /api/ingests/r': run('done', { read: 1 }, { endedAt: 'x' }),
+    'GET /api/ingests/q': run('failed', {}, { endedAt: 'x' }),
+  })
+  const both = await type(['ingest', 'c', '--json'], { api })
+  assert.equal(both.exit, 1)
+  assert.equal((JSON.parse(both.out) as { runs: unknown[] }).runs.length, 2)
+  const replayed = await type(['ingest', 'c', '--replay'], { api })
+  assert.deepEqual([replayed.exit, replayed.out], [0, 'c: nothing is left to be read again\n'])
+  const failures = await type(['ingest', 'c', '--failures'], { api })
+  assert.match(failures.out, /^docs\/a\.pdf: It is no PDF\. \(2 times, last 2026-01-01/)
+  assert.match(failures.out, /and more/)
+})
+
 test('ingest: a failed run, a refused folder, and Ctrl-C', async () => {
   const begun = { 'POST /api/collections/c/ingest': { status: 202, body: { run: 'r' } } }
   const failed = await type(['ingest', 'c', 'd', '--json'], {
@@ -187,6 +224,40 @@ test('search shows the best passages', async () => {
     api: new ToldApi({ 'POST /api/collections/other/search': { passages: [] } }),
   })
   assert.equal(none.out, 'Nothing in other resembles that.\n')
+})
+
+test('search filters, and shows scores and ranks by leg', async () => {
+  const legs = { words: { score: 7.25, rank: 2 }, vector: { score: 0.5, rank: 1 } }
+  const route = 'POST /api/collections/c/search'
+  const api = new ToldApi({ [route]: { passages: [{ title: 'A', headings: [], uri: 'a.md', text: 'x', legs }] } })
+  const filter = 'kind=book,year>=1990,open!=true,name="7"'
+  const { out } = await type(['search', 'c', 'x', '--mode', 'vector', '--filter', filter, '--rerank', 'm'], { api })
+  assert.match(out, /a\.md {2}words #2 7\.250 {2}vector #1 0\.500\n/)
+  assert.deepEqual(api.asked[0]?.body, {
+    query: 'x',
+    k: 5,
+    mode: 'vector',
+    filter: {
+      type: 'and',
+      filters: [
+        { type: 'eq', key: 'kind', value: 'book' },
+        { type: 'gte', key: 'year', value: 1990 },
+        { type: 'ne', key: 'open', value: true },
+        { type: 'eq', key: 'name', value: '7' },
+      ],
+    },
+    rerank: 'm',
+  })
+  await type(['search', 'c', 'x', '--filter', '{"type":"in","key":"a","value":[1]}'], { api })
+  assert.deepEqual((api.asked[1]?.body as { filter: unknown } | undefined)?.filter, {
+    type: 'in',
+    key: 'a',
+    value: [1],
+  })
+  for (const wrong of ['kind', '=x', '{"type"', '[1]', 'a=1,,b=2', '']) {
+    const { exit, err } = await type(['search', 'c', 'x', `--filter=${wrong}`], { api })
+    assert.deepEqual([exit, /--filter is a list such as/.test(err)], [2, true], wrong)
+  }
 })
 
 test('keys create puts the key alone on standard output', async () => {

@@ -34,15 +34,28 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'ingest',
-    summary: 'Read a file or folder into a collection.',
+    summary: 'Read a file, a folder or another source into a collection.',
     details:
       'Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, CSV, JSON, EPUB, e-mail and source code are read. Doing it again reads only what has changed and removes what is gone. What could not be read is listed with the reason.',
     arguments: [
       { name: 'collection', summary: 'Name of the collection; made if it does not exist.' },
-      { name: 'path', summary: 'File or folder.' },
+      {
+        name: 'path',
+        summary:
+          'File, folder, pattern in quotes, sitemap (https://...xml), page (https://...), repository (git+https://...) or public bucket (s3://bucket/prefix); if left out, what the configuration names, again.',
+        optional: true,
+      },
     ],
-    flags: {},
-    examples: [{ line: 'headworks ingest handbook ./docs', does: 'Take a folder into the collection handbook.' }],
+    flags: {
+      replay: { type: 'switch', summary: 'Read again what could not be read.' },
+      failures: { type: 'switch', summary: 'List what could not be read, and why.' },
+    },
+    examples: [
+      { line: 'headworks ingest handbook ./docs', does: 'Take a folder into the collection handbook.' },
+      { line: 'headworks ingest handbook https://example.com/sitemap.xml', does: 'Take the pages of a site.' },
+      { line: 'headworks ingest handbook', does: 'Read the configured sources again.' },
+      { line: 'headworks ingest handbook --failures', does: 'List what could not be read.' },
+    ],
     json: true,
     load: () => import('./ingest.ts'),
   }),
@@ -69,8 +82,29 @@ export const COMMANDS: readonly Command[] = [
       { name: 'collection', summary: 'Name of the collection; "handbook" if left out.', optional: true },
       { name: 'query', summary: 'What to search for, in quotes.' },
     ],
-    flags: { count: { type: 'count', value: 'N', summary: 'Passages to show.', least: 1, most: 100, default: 5 } },
-    examples: [{ line: 'headworks search handbook "rotate a key" --count 3', does: 'Show the three best passages.' }],
+    flags: {
+      count: { type: 'count', value: 'N', summary: 'Passages to show.', least: 1, most: 100, default: 5 },
+      mode: {
+        type: 'text',
+        value: 'MODE',
+        summary: 'By words, by vectors, or by both.',
+        choices: ['hybrid', 'words', 'vector'],
+        default: 'hybrid',
+      },
+      filter: {
+        type: 'text',
+        value: 'A=B,C>=1',
+        summary: 'Only documents whose attributes fit: =, !=, <, <=, >, >=; or a filter as JSON.',
+      },
+      rerank: { type: 'text', value: 'MODEL', summary: 'A model that puts what was found into a better order.' },
+    },
+    examples: [
+      { line: 'headworks search handbook "rotate a key" --count 3', does: 'Show the three best passages.' },
+      {
+        line: 'headworks search handbook "rotate a key" --mode words --rerank lexical',
+        does: 'By words alone, then reranked.',
+      },
+    ],
     json: true,
     load: () => import('./search.ts'),
   }),
@@ -96,6 +130,11 @@ export const COMMANDS: readonly Command[] = [
         summary: 'What it may call, models and workflows; * ends a beginning. All, unless limited.',
       },
       workflows: { type: 'text', value: 'A,B*', summary: 'Workflows it may call, beside what --models names.' },
+      collections: {
+        type: 'text',
+        value: 'A,B*',
+        summary: 'Collections it may read. All, unless it is limited in these or in what it may call.',
+      },
       'may-name': {
         type: 'text',
         value: 'A,B',

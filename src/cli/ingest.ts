@@ -3,7 +3,7 @@ import type { ApiClient } from '../base/api.ts'
 import { sleep } from '../base/clock.ts'
 import { isObject, type JsonObject } from '../base/json.ts'
 import { formatBytes, formatCount, formatMs } from '../base/units.ts'
-import type { Argument, Input, Run } from './command.ts'
+import type { Argument, ExitCode, Input, Run, SwitchFlag } from './command.ts'
 import type { CliContext } from './context.ts'
 import { listOf, numberOf, textOf } from './fields.ts'
 import { Declined, printJson, report } from './declined.ts'
@@ -14,25 +14,68 @@ import { widthFor } from './style.ts'
 import { cut, oneLine } from './text.ts'
 
 type IngestInput = Input<
-  readonly [Argument & { name: 'collection' }, Argument & { name: 'path' }],
-  Record<never, never>
+  readonly [Argument & { name: 'collection' }, Argument & { name: 'path'; optional: true }],
+  { readonly replay: SwitchFlag; readonly failures: SwitchFlag }
 >
 
 const POLL_FIRST_MS = 50
 const POLL_MOST_MS = 400
 
-export const run: Run<IngestInput> = async ({ words, json }, context) => {
+export const run: Run<IngestInput> = async ({ words, flags, json }, context) => {
   const api = await openApi(context)
   if (api instanceof Declined) return report(context, api, json)
-  const beganMs = context.clock.monotonicMs()
-  const begun = await callApi(api, 'POST', `/api/collections/${encodeURIComponent(words.collection)}/ingest`, {
-    path: resolve(context.cwd, words.path),
-  })
+  const collection = `/api/collections/${encodeURIComponent(words.collection)}`
+  if (flags.failures) return await showFailures(api, collection, context, json)
+  const begun = flags.replay
+    ? await callApi(api, 'POST', `${collection}/dead-letters/replay`, {})
+    : await callApi(api, 'POST', `${collection}/ingest`, sourceOf(words.path, context.cwd))
   if (begun instanceof Declined) return report(context, begun, json)
-  const last = await follow(api, textOf(begun['run']), context)
-  if (last instanceof Declined) return report(context, last, json)
+  const runs = Array.isArray(begun['runs']) ? begun['runs'].map(textOf) : [textOf(begun['run'])]
+  if (runs.length === 0 && json) printJson(context, begun)
+  else if (runs.length === 0) context.stdout.write(`${words.collection}: nothing is left to be read again\n`)
+  let worst: ExitCode = 0
+  const ended: JsonObject[] = []
+  for (const one of runs) worst = Math.max(worst, await watch(api, one, context, json ? ended : undefined)) as ExitCode
+  const [only] = ended
+  if (json && only !== undefined) printJson(context, ended.length === 1 ? only : { runs: ended })
+  return worst
+}
+
+/** What `words` name, as the API takes it. */
+export function sourceOf(word: string | undefined, cwd: string): JsonObject {
+  if (word === undefined) return {}
+  const bucket = /^s3:\/\/([^/]+)\/?(.*)$/.exec(word)
+  if (bucket !== null) return { source: { kind: 's3', bucket: bucket[1] ?? '', prefix: bucket[2] ?? '' } }
+  if (word.startsWith('git+')) return { source: { kind: 'git', repository: word.slice('git+'.length) } }
+  if (/^https?:\/\/.*\.xml(?:\.gz)?$/.test(word)) return { source: { kind: 'sitemap', url: word } }
+  // Named after its host, so that a page does not take the place of those read before it.
+  if (/^https?:\/\//.test(word)) return { source: { kind: 'urls', name: nameOf(word), urls: [word] } }
+  const path = resolve(cwd, word)
+  return /[*?]/.test(word) ? { source: { kind: 'glob', pattern: path } } : { path }
+}
+
+const NAME_UNITS_MAX = 63
+
+const nameOf = (url: string): string => {
+  const name = url
+    .replace(/^https?:\/\//, '')
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, '-')
+  return name.replace(/^[^a-z0-9]+/, '').slice(0, NAME_UNITS_MAX) || 'page'
+}
+
+/** @param ended Where the run goes in the end, instead of onto the terminal. */
+async function watch(
+  api: ApiClient,
+  runId: string,
+  context: CliContext,
+  ended: JsonObject[] | undefined,
+): Promise<ExitCode> {
+  const beganMs = context.clock.monotonicMs()
+  const last = await follow(api, runId, context)
+  if (last instanceof Declined) return report(context, last, ended !== undefined)
   const progress = readProgress(last)
-  if (json) printJson(context, last)
+  if (ended !== undefined) ended.push(last)
   else context.stdout.write(ingestText(progress, widthFor(context.stdout), context.clock.monotonicMs() - beganMs))
   if (progress.endedAt == null) {
     return report(
@@ -46,6 +89,28 @@ export const run: Run<IngestInput> = async ({ words, json }, context) => {
     )
   }
   return progress.state === 'failed' ? 1 : 0
+}
+
+const FAILURES_SHOWN_MAX = 100
+
+async function showFailures(api: ApiClient, collection: string, context: CliContext, json: boolean): Promise<ExitCode> {
+  const answer = await callApi(api, 'GET', `${collection}/dead-letters?limit=${FAILURES_SHOWN_MAX}`)
+  if (answer instanceof Declined) return report(context, answer, json)
+  if (json) printJson(context, answer)
+  else
+    context.stdout.write(failuresText(listOf(answer['deadLetters']), answer['next'] != null, widthFor(context.stdout)))
+  return 0
+}
+
+function failuresText(letters: readonly JsonObject[], isMore: boolean, width: number): string {
+  if (letters.length === 0) return 'Everything could be read.\n'
+  const lines = letters.map((one) => {
+    const tries = numberOf(one['attempts'])
+    const what = `${oneLine(textOf(one['uri']))}: ${oneLine(textOf(one['message']))}`
+    return cut(`${what} (${tries === 1 ? 'once' : `${tries} times`}, last ${textOf(one['lastAt'])})`, width * 2)
+  })
+  if (isMore) lines.push('and more; `GET /api/collections/{collection}/dead-letters` lists them all')
+  return `${lines.join('\n')}\n`
 }
 
 /** Polls until the run is over, or Ctrl-C. */

@@ -10,6 +10,7 @@ export interface TermFlags {
   readonly tags: string | undefined
   readonly models: string | undefined
   readonly workflows: string | undefined
+  readonly collections: string | undefined
   readonly 'may-name': string | undefined
   readonly expires: string | undefined
   readonly budget: string | undefined
@@ -28,6 +29,7 @@ export function termsOf(flags: TermFlags, nowMs: number): JsonObject | Declined 
     tags: listOf(flags.tags),
     models: listOf(flags.models),
     workflows: listOf(flags.workflows),
+    collections: listOf(flags.collections),
     mayName: flags['may-name'] === undefined ? undefined : namingOf(flags['may-name']),
     expiresAt,
     budgets,

@@ -39,9 +39,10 @@ const NOT_YET = new Set([
   'workflows.*.prompt',
 ])
 
-const KINDS_NOT_YET = new Set(['bedrock', 'vertex', 'azure', 'vllm', 'sglang', 'llamacpp'])
+const KINDS_NOT_YET = new Set(['kafka', 'bedrock', 'vertex', 'azure', 'vllm', 'sglang', 'llamacpp'])
 
 const EXAMPLE: { readonly [kind: string]: string } = {
+  kafka: 'Documents can stream in through NATS JetStream (`kind: nats`) or over HTTP.',
   bedrock: 'Providers with an interface of their own come later; an OpenAI-compatible one has `kind: openai`.',
 }
 
@@ -97,7 +98,7 @@ function say(issue: Issue, input: unknown, field: Field | undefined): [wrong: st
         `Write ${kind}.${typeof input === 'number' && kind === 'a text' ? ' Put it in quotes.' : ''}`,
       ]
     case 'invalid_union': {
-      const options = (issue.options ?? []).map(String)
+      const options = (issue.options ?? []).filter((one) => typeof one === 'string')
       if (options.length === 0) return [`is not ${kind}`, `Write ${kind}.`]
       if (input === undefined) return ['is missing', `Add it: one of ${options.join(', ')}.`]
       if (typeof input === 'string' && KINDS_NOT_YET.has(input))
@@ -105,7 +106,7 @@ function say(issue: Issue, input: unknown, field: Field | undefined): [wrong: st
           'is not available in this version',
           EXAMPLE[input] ?? "Servers that speak OpenAI's interface have `kind: openai`.",
         ]
-      return ['is no kind of engine', choose(input, options)]
+      return [`is no kind of ${issue.path[0] === 'collections' ? 'source' : 'engine'}`, choose(input, options)]
     }
     case 'invalid_value':
       return ['is not among the choices', choose(input, (issue.values ?? []).map(String))]

@@ -56,7 +56,12 @@ export function fieldAt(root: Field, path: Path, kindOf: (path: Path) => unknown
 
 function ofKind(field: Field, kind: unknown): Field | undefined {
   if (field.oneOf === undefined) return field
-  return field.oneOf.find((one) => one.properties?.['kind']?.const === kind) ?? field
+  const tag = (one: Field): Field | undefined => one.properties?.['kind']
+  return (
+    field.oneOf.find((one) => tag(one)?.const === kind) ??
+    (kind === undefined ? field.oneOf.find((one) => tag(one)?.default !== undefined) : undefined) ??
+    field
+  )
 }
 
 /** Whether a change at `path` reaches the running process: what the nearest field above says. */

@@ -19,7 +19,7 @@ test('without a file the embedded engines, the handbook and its workflow are the
   assert.equal(file, '/house/headworks.yaml')
   assert.deepEqual(Object.keys(config.engines), ['reader', 'lexical'])
   assert.deepEqual(Object.keys(config.models), ['reader', 'lexical'])
-  assert.deepEqual(config.collections['handbook']?.sources, [{ path: '/app/docs' }])
+  assert.deepEqual(config.collections['handbook']?.sources, [{ kind: 'folder', path: '/app/docs' }])
   const docs = config.workflows['docs']
   assert.deepEqual([docs?.collection, docs?.topK, docs?.model, docs?.rerank], ['handbook', 8, 'reader', 'none'])
   assert.equal(config.listen, '127.0.0.1:4750')
@@ -43,7 +43,9 @@ test('five lines put a real model behind the workflow', async () => {
 test('a name given by the user replaces the default of that name', async () => {
   const { config } = await loaded('collections: { handbook: { sources: [{ path: ./mine }] } }')
   assert.deepEqual(config.collections['handbook'], {
-    sources: [{ path: '/house/mine' }],
+    sources: [{ kind: 'folder', path: '/house/mine' }],
+    recallSample: 0.01,
+    recallTarget: 0.95,
     embedding: 'lsa',
     context: 'none',
   })
@@ -93,8 +95,8 @@ test('HEADWORKS_CONFIG names the file, and relative paths start at its folder', 
     { '/house/etc/hw.yaml': 'data: d\ncollections: { c: { sources: [{ path: p }] } }' },
   )
   assert.deepEqual(
-    [result.config.data, result.config.collections['c']?.sources[0]?.path],
-    ['/house/etc/d', '/house/etc/p'],
+    [result.config.data, result.config.collections['c']?.sources[0]],
+    ['/house/etc/d', { kind: 'folder', path: '/house/etc/p' }],
   )
   matches(await problemsOf(undefined, { HEADWORKS_CONFIG: 'nope.yaml' }), /^- {2}does not exist \| HEADWORKS_CONFIG/)
 })

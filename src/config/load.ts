@@ -1,10 +1,10 @@
-import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { reasonOf, refuse, type Refusal } from '../base/errors.ts'
 import { defaults, layOver } from './defaults.ts'
 import { explain, type Issue } from './explain.ts'
 import { problemsText, shown, type ConfigProblem, type Path } from './problem.ts'
 import { findMisnamed } from './names.ts'
-import { CONFIG, type Config, ENCODINGS } from './schema.ts'
+import { CONFIG, type Config, ENCODINGS, type SourceConfig } from './schema.ts'
 import { lookUp, referencesIn } from './references.ts'
 import { Secret, type Secrets } from './secret.ts'
 import type { YamlFile } from './yaml.ts'
@@ -178,7 +178,7 @@ function absolute(config: Config, base: string, dataBase: string): Config {
   for (const [name, collection] of Object.entries(config.collections)) {
     collections[name] = {
       ...collection,
-      sources: collection.sources.map(({ path }) => ({ path: isAbsolute(path) ? path : resolve(base, path) })),
+      sources: collection.sources.map((source) => placed(source, base)),
     }
   }
   const engines = Object.create(null) as { [name: string]: Config['engines'][string] }
@@ -198,6 +198,20 @@ function withFolders<Engine extends { readonly folder: string; readonly runtime?
 ): Engine {
   const { folder, runtime = join('node_modules', 'onnxruntime-node') } = engine
   return { ...engine, folder: resolve(base, folder), runtime: resolve(base, runtime) }
+}
+
+function placed(source: SourceConfig, base: string): SourceConfig {
+  switch (source.kind) {
+    case 'folder':
+    case 'sqlite':
+      return { ...source, path: resolve(base, source.path) }
+    case 'glob':
+      return { ...source, pattern: resolve(base, source.pattern) }
+    case 'git':
+      return source.repository.includes('://') ? source : { ...source, repository: resolve(base, source.repository) }
+    default:
+      return source
+  }
 }
 
 function withFile<Deployment extends { readonly tokenizer?: string | undefined }>(

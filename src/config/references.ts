@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { reasonOf } from '../base/errors.ts'
 import type { Path } from './problem.ts'
 import { isReference, Secret, type Secrets } from './secret.ts'
+import { SOURCE_SECRETS } from './sources.ts'
 
 export interface SecretSources {
   readonly readFile: (path: string) => Promise<Uint8Array | undefined>
@@ -23,15 +24,34 @@ export function referencesIn(whole: { readonly [name: string]: unknown }): { pat
       }
     }
   }
-  const webhooks = entries(whole['alerts']).find(([name]) => name === 'webhooks')?.[1]
+  for (const [name, collection] of entries(whole['collections'])) {
+    const sources = entries(collection).find(([field]) => field === 'sources')?.[1]
+    for (const [at, source] of Array.isArray(sources) ? sources.entries() : []) {
+      for (const [field, value] of entries(source)) {
+        if (SOURCE_SECRETS.includes(field) && typeof value === 'string' && isReference(value))
+          found.push({ path: ['collections', name, 'sources', at, field], reference: value })
+      }
+    }
+  }
+  const webhooks = within(whole['alerts'], 'webhooks')
   for (const [at, webhook] of Array.isArray(webhooks) ? webhooks.entries() : []) {
     for (const [field, value] of entries(webhook)) {
       if (field === 'secret' && typeof value === 'string' && isReference(value))
         found.push({ path: ['alerts', 'webhooks', at, 'secret'], reference: value })
     }
   }
+  for (const [field, value] of entries(whole['index'])) {
+    const path = ['index', field]
+    const isSecret = field === 'key' || field === 'url'
+    if (isSecret && typeof value === 'string' && isReference(value)) found.push({ path, reference: value })
+    if (field !== 'storage') continue
+    for (const [name, text] of entries(value))
+      if (typeof text === 'string' && isReference(text)) found.push({ path: [...path, name], reference: text })
+  }
   return found
 }
+
+const within = (value: unknown, name: string): unknown => entries(value).find(([one]) => one === name)?.[1]
 
 const entries = (value: unknown): [string, unknown][] =>
   typeof value === 'object' && value !== null ? Object.entries(value) : []

@@ -315,3 +315,35 @@ test('a webhook goes to an http address without credentials, and its secret is a
   assert.equal(config.alerts.webhooks[0]?.url, 'https://h/hook?a=1')
   assert.equal(secrets.get('env:K')?.reveal(), 'whsec_AAAA')
 })
+
+test('a place for vectors that makes no sense is refused, and its secrets are never shown', async () => {
+  const problems: readonly (readonly [string, RegExp])[] = [
+    ['index: { kind: pinecone }', /^1:\d+ index\.kind = "pinecone"/],
+    ['index: {}', /^1:\d+ index/],
+    ['index: { kind: postgres }', /index\.url is missing/],
+    ['index: { kind: postgres, url: "postgres://me:pass@h/d" }', /index\.url = "?\[hidden\]"? is a literal secret/],
+    ['index: { kind: postgres, url: env:PG, schema: "a;b" }', /index\.schema/],
+    ['index: { kind: qdrant, url: "q:6333" }', /index\.url = "q:6333" is no http or https URL/],
+    ['index: { kind: qdrant, url: "http://q:6333", key: literal }', /index\.key = "?\[hidden\]"? is a literal secret/],
+    ['index: { kind: lancedb, storage: { "Bad Name": x } }', /index\.storage/],
+    ['index: { kind: lancedb, storage: { aws_secret_access_key: literal } }', /\[hidden\]"? is a literal secret/],
+    ['index: { kind: lancedb, vectors: x }', /index\.vectors is not a known field/],
+  ]
+  for (const [text, expected] of problems) {
+    const lines = await problemsOf(text, { PG: 'postgres://me:pass@h/d' })
+    assert.ok(
+      lines.some((line) => expected.test(line)),
+      `${text}: ${lines.join(' / ')}`,
+    )
+    assert.doesNotMatch(lines.join(), /pass@|literal"/)
+  }
+})
+
+test('references of a place for vectors are looked up', async () => {
+  const { secrets } = await loaded(
+    'index: { kind: lancedb, uri: "s3://b/p", storage: { aws_secret_access_key: env:S3, aws_region: eu } }',
+    { S3: 'abc' },
+  )
+  assert.equal(secrets.get('env:S3')?.reveal(), 'abc')
+  assert.deepEqual((await problemsOf('index: { kind: postgres, url: env:NONE }')).length, 1)
+})

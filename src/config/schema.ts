@@ -1,42 +1,14 @@
 import * as z from 'zod'
 import { parseUsd } from '../base/units.ts'
 import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
+import { INGEST } from './ingest.ts'
+import { integer, meta, MS_MAX, named, secret, SECRET_REMEDY, text, wrong } from './scalars.ts'
 import { isReference } from './secret.ts'
+import { findTwin, SOURCE } from './sources.ts'
 
 /** The one schema of `headworks.yaml`: types, validation, the reference page and the editor's
  *  JSON schema all come from here. `reload` says what a change needs: `live` is applied to the
  *  running process, `restart` waits for the next start. A field without one has its parent's. */
-
-type Reload = 'live' | 'restart'
-
-interface Meta {
-  readonly description: string
-  readonly reload?: Reload
-  /** The type in words, where the schema's own is not what a person would say. */
-  readonly shown?: string
-  /** Shown in messages as `[hidden]`: it may hold a secret. */
-  readonly hidden?: boolean
-}
-
-const meta = (description: string, more: Omit<Meta, 'description'> = {}): Meta & Record<string, unknown> => ({
-  description,
-  ...more,
-})
-
-// Scalars
-
-const named = <Value extends z.ZodType>(form: RegExp, value: Value) =>
-  // Without a prototype, so that a caller's "constructor" finds nothing.
-  z
-    .record(z.string().regex(form), value)
-    .transform((record) => Object.assign(Object.create(null) as typeof record, record))
-
-const integer = (least: number, most: number) => z.int().min(least).max(most)
-const MS_MAX = 3_600_000
-const text = (lengthMax: number) => z.string().min(1).max(lengthMax)
-
-const wrong = (message: string, remedy: string, input: unknown) =>
-  ({ code: 'custom', message, params: { remedy }, input }) as const
 
 const USD_REMEDY =
   'Write US dollars per million tokens, such as "0.15": at most six digits before the point and nine after it.'
@@ -96,13 +68,6 @@ const tokenizer = text(4096).check((context) => {
       context.value,
     ),
   )
-})
-
-const SECRET_REMEDY =
-  'Put the secret into an environment variable or a file and refer to it: env:NAME or file:PATH. A key that was in this file should be replaced.'
-
-const secret = z.string().check((context) => {
-  if (!isReference(context.value)) context.issues.push(wrong('is a literal secret', SECRET_REMEDY, context.value))
 })
 
 /** Headers that say who is calling. */
@@ -408,18 +373,39 @@ const MODEL = z.strictObject({
 
 const COLLECTION = z.strictObject({
   sources: z
-    .array(
-      z.strictObject({
-        path: text(4096).meta(
-          meta('A file or folder. A relative path starts at the folder of this file.', { shown: 'path' }),
-        ),
-      }),
-    )
+    .array(SOURCE)
     .max(100)
+    .check((context) => {
+      const at = findTwin(context.value)
+      if (at === undefined) return
+      const issue = wrong('has the kind and the name of another', 'Give one of the two another `name`.', undefined)
+      context.issues.push({ ...issue, path: [at] })
+    })
     .default([])
     .meta(
-      meta('Files and folders read at every start; what has not changed is skipped. `headworks ingest` adds more.'),
+      meta(
+        'Where its documents come from. Everything is read at every start, and what has not changed is skipped; streams are listened to. `headworks ingest` adds more.',
+      ),
     ),
+  tenant: text(256)
+    .meta(
+      meta(
+        'The tenant it belongs to: for keys of other tenants, and of none, it is not there. Without it everybody may search it, and documents with a `tenant` of their own answer that one alone.',
+      ),
+    )
+    .optional(),
+  recallSample: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.01)
+    .meta(meta('Share of live vector queries that are asked again by looking at every vector, to measure recall.')),
+  recallTarget: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.95)
+    .meta(meta('Recall@10 below which an alert is raised, once the whole interval lies below it.')),
   embedding: text(127)
     .default('lsa')
     .meta(
@@ -710,6 +696,67 @@ const ALERTS = z.strictObject({
     .meta(meta('Who is told of alerts. What cannot be delivered is tried again for some days.')),
 })
 
+/** What reaches an object store. */
+const storage = z.record(z.string().regex(/^[a-z][a-z0-9_]{0,63}$/), text(1024)).check((context) => {
+  for (const [name, value] of Object.entries(context.value))
+    if (!isReference(value) && CREDENTIAL_HEADER.test(name))
+      context.issues.push({ ...wrong('is a literal secret', SECRET_REMEDY, value), path: [name] })
+})
+
+const EMBEDDED_INDEX = z.strictObject({
+  kind: z.literal('embedded').meta(meta('In the data folder, searched in a process of Headworks. The default.')),
+})
+
+const POSTGRES_INDEX = z.strictObject({
+  kind: z.literal('postgres').meta(meta('A Postgres server with pgvector 0.8 or newer.')),
+  url: secret.meta(
+    meta(
+      'Where it is and who asks, `postgres://user:password@host:port/database`. Only as a reference: `env:NAME` or `file:PATH`.',
+      { shown: 'secret reference', hidden: true },
+    ),
+  ),
+  schema: z
+    .string()
+    .regex(/^[a-z_][a-z0-9_]{0,62}$/)
+    .default('headworks')
+    .meta(meta('Schema of its own for the tables; made when it is missing.')),
+})
+
+const LANCEDB_INDEX = z.strictObject({
+  kind: z.literal('lancedb').meta(meta('LanceDB files, in a folder or an object store.')),
+  uri: text(2048)
+    .default('lance')
+    .meta(meta('A folder, from the data folder on, or `s3://bucket/prefix`, `gs://...`, `az://...`.')),
+  storage: storage
+    .meta(
+      meta(
+        'Settings of the object store as LanceDB names them: `aws_access_key_id`, `aws_secret_access_key`, `aws_endpoint`, `aws_region` and others. Values that are secrets must be references.',
+        { shown: 'name → text or secret reference', hidden: true },
+      ),
+    )
+    .optional(),
+})
+
+const QDRANT_INDEX = z.strictObject({
+  kind: z.literal('qdrant').meta(meta('A Qdrant server, 1.10 or newer.')),
+  url: engineUrl.meta(meta('Of its REST interface, such as `http://127.0.0.1:6333`.', { shown: 'URL' })),
+  key: secret
+    .meta(
+      meta('Sent as `api-key`. Only as a reference: `env:NAME` or `file:PATH`.', {
+        shown: 'secret reference',
+        hidden: true,
+      }),
+    )
+    .optional(),
+  prefix: z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/)
+    .default('headworks')
+    .meta(meta('What the names of its collections begin with.')),
+})
+
+const INDEX = z.discriminatedUnion('kind', [EMBEDDED_INDEX, POSTGRES_INDEX, LANCEDB_INDEX, QDRANT_INDEX])
+
 const LOG = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta(meta('The least level that is written.')),
 })
@@ -757,6 +804,12 @@ export const CONFIG = z
     collections: named(PLAIN_NAME, COLLECTION)
       .prefault({})
       .meta(meta('Documents to search, by name.', { reload: 'live' })),
+    index: INDEX.prefault({ kind: 'embedded' }).meta(
+      meta(
+        'Where the vectors of large segments lie. Words, attributes and small segments always lie in the data folder. After a change a collection whose vectors lie elsewhere does not answer until it is built again.',
+        { reload: 'restart' },
+      ),
+    ),
     workflows: named(MODEL_NAME, WORKFLOW)
       .prefault({})
       .meta(
@@ -782,6 +835,9 @@ export const CONFIG = z
     alerts: ALERTS.prefault({}).meta(
       meta('What becomes of alerts: usage that departs from its history, budgets that run out.', { reload: 'live' }),
     ),
+    ingest: INGEST.prefault({}).meta(
+      meta('Reading documents: how much at once, and what may be reached.', { reload: 'restart' }),
+    ),
     limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
     log: LOG.prefault({}).meta(meta('The log: one JSON object a line on standard error.', { reload: 'live' })),
   })
@@ -801,6 +857,8 @@ export type EngineConfig = Config['engines'][string]
 /** Whether it runs behind a network, where tokens may cost money. */
 export const isRemote = (engine: EngineConfig): engine is Extract<EngineConfig, { readonly url: string }> =>
   'url' in engine
+export type SourceConfig = Config['collections'][string]['sources'][number]
+export type IndexConfig = Config['index']
 export type ModelConfig = Config['models'][string]
 export type OwnBudgetConfig = Frozen<z.output<typeof OWN_BUDGETS>>[number]
 export type BudgetConfig = Config['budgets'][number]

@@ -1,7 +1,5 @@
-import type { Clock } from '../base/clock.ts'
 import { refuse, Refusal } from '../base/errors.ts'
-import { isObject, type Json, type JsonObject } from '../base/json.ts'
-import { stagesJson } from '../gateway/settle.ts'
+import type { Json, JsonObject } from '../base/json.ts'
 import {
   CHUNKS,
   chunkKeys,
@@ -14,36 +12,35 @@ import {
 } from '../retrieval/document.ts'
 import { SPACES, spaceKey } from '../retrieval/embedding/port.ts'
 import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
-import type { Passage } from '../retrieval/passage.ts'
-import type { Search } from '../retrieval/search.ts'
+import { maySeeDocument } from '../retrieval/search/access.ts'
 import { getAll, scanAll, type Rows } from '../store/rows.ts'
-import { Trace } from '../trace/trace.ts'
+import { accessOf, findCollection, maySee, type OwnerOf } from './access.ts'
 import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
 
 export interface CollectionDependencies {
-  readonly clock: Clock
   readonly rows: Rows
-  readonly search: Search
+  readonly ownerOf: OwnerOf
+  /** How well a collection answers, by what was measured. */
+  readonly quality: (collection: string) => Promise<JsonObject>
 }
 
 const PAGE_MAX = 500
 const PAGE_DEFAULT = 100
-const K_MAX = 100
-const QUERY_UNITS_MAX = 10_000
 
 export function collectionRoutes(dependencies: CollectionDependencies): Route[] {
-  const { rows } = dependencies
+  const { rows, ownerOf, quality } = dependencies
   return [
     {
       method: 'GET',
       path: '/api/collections',
       summary: 'The collections and what they hold.',
       role: 'user',
-      async answer() {
+      async answer({ principal }) {
         const collections: Json[] = []
         for await (const { row } of scanAll(rows, COLLECTIONS)) {
           const name = collectionOf(row.name)
-          if ((await storageOf(rows, name)) === row.name) collections.push(await shownCollection(rows, name, row))
+          if (maySee(principal, name, ownerOf) && (await storageOf(rows, name)) === row.name)
+            collections.push(await shownCollection(rows, name, row))
         }
         return ok({ collections })
       },
@@ -51,12 +48,14 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
     {
       method: 'GET',
       path: '/api/collections/{collection}',
-      summary: 'One collection.',
+      summary: 'One collection, with what was measured of it: recall, freshness, completeness.',
       role: 'user',
-      async answer({ params }) {
+      async answer({ params, principal }) {
         const { collection = '' } = params
-        const stored = await find(rows, collection)
-        return stored instanceof Refusal ? stored : ok(await shownCollection(rows, collection, stored))
+        const stored = await findCollection(rows, principal, collection, ownerOf)
+        return stored instanceof Refusal
+          ? stored
+          : ok({ ...(await shownCollection(rows, collection, stored)), quality: await quality(collection) })
       },
     },
     {
@@ -64,32 +63,23 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
       path: '/api/collections/{collection}/documents',
       summary: 'Its documents by id. `limit`, `after`.',
       role: 'user',
-      answer: (context) => documents(rows, context),
+      answer: (context) => documents(dependencies, context),
     },
     {
       method: 'GET',
       path: '/api/collections/{collection}/documents/{document}',
       summary: 'One document with its text.',
       role: 'user',
-      answer: (context) => document(rows, context),
-    },
-    {
-      method: 'POST',
-      path: '/api/collections/{collection}/search',
-      summary: 'Searches: {query, k}. Answers with passages, best first, and the stages.',
-      role: 'user',
-      answer: (context) => search(dependencies, context),
+      answer: (context) => document(dependencies, context),
     },
   ]
 }
 
-async function find(rows: Rows, collection: string): Promise<CollectionRow | Refusal> {
-  const stored = await rows.get(COLLECTIONS, collectionKey(await storageOf(rows, collection)))
-  return stored?.row ?? refuse('collection_unknown', { collection })
-}
-
-async function documents(rows: Rows, { params, query }: Context): Promise<Answer | Refusal> {
-  const found = await find(rows, params['collection'] ?? '')
+async function documents(
+  { rows, ownerOf }: CollectionDependencies,
+  { params, query, principal }: Context,
+): Promise<Answer | Refusal> {
+  const found = await findCollection(rows, principal, params['collection'] ?? '', ownerOf)
   if (found instanceof Refusal) return found
   const limit = limitOf(query, { default: PAGE_DEFAULT, most: PAGE_MAX, cursor: 'after' })
   if (limit instanceof Refusal) return limit
@@ -100,14 +90,21 @@ async function documents(rows: Rows, { params, query }: Context): Promise<Answer
     ...(after === null ? {} : { after: documentKey(found.name, after) }),
   })
   const next = page.length === limit ? (page.at(-1)?.row.id ?? null) : null
-  return ok({ documents: page.map(({ row }) => shownDocument(row)), next })
+  const seen = page.filter(({ row }) => maySeeDocument(accessOf(principal), row))
+  return ok({ documents: seen.map(({ row }) => shownDocument(row)), next })
 }
 
-async function document(rows: Rows, { params }: Context): Promise<Answer | Refusal> {
+async function document(
+  { rows, ownerOf }: CollectionDependencies,
+  { params, principal }: Context,
+): Promise<Answer | Refusal> {
   const collection = params['collection'] ?? ''
   const id = params['document'] ?? ''
-  const stored = await rows.get(DOCUMENTS, documentKey(await storageOf(rows, collection), id))
-  if (stored === undefined) return refuse('not_found', { what: 'document', id })
+  const stored = maySee(principal, collection, ownerOf)
+    ? await rows.get(DOCUMENTS, documentKey(await storageOf(rows, collection), id))
+    : undefined
+  if (stored === undefined || !maySeeDocument(accessOf(principal), stored.row))
+    return refuse('not_found', { what: 'document', id })
   const chunks = await getAll(rows, CHUNKS, chunkKeys(stored.row))
   // Between chunks lies only white space, which is put back so that ranges keep their meaning.
   let text = ''
@@ -115,38 +112,8 @@ async function document(rows: Rows, { params }: Context): Promise<Answer | Refus
   return ok({ ...shownDocument(stored.row), text })
 }
 
-async function search(
-  { clock, rows, search: searchIn }: CollectionDependencies,
-  { params, body }: Context,
-): Promise<Answer | Refusal> {
-  const collection = await find(rows, params['collection'] ?? '')
-  if (collection instanceof Refusal) return collection
-  const query = isObject(body) ? body['query'] : undefined
-  const k = isObject(body) ? (body['k'] ?? 10) : 10
-  if (typeof query !== 'string' || query.trim() === '' || query.length > QUERY_UNITS_MAX) {
-    return refuse('field_invalid', {
-      field: 'query',
-      problem: `must be 1 to ${QUERY_UNITS_MAX} characters`,
-      remedy: 'Send a question or some words.',
-    })
-  }
-  if (typeof k !== 'number' || !Number.isInteger(k) || k < 1 || k > K_MAX) {
-    return refuse('field_invalid', { field: 'k', problem: `must be 1 to ${K_MAX}`, remedy: 'Leave it out for 10.' })
-  }
-  const trace = new Trace(clock)
-  const span = trace.open('search')
-  const { passages } = await searchIn.search(params['collection'] ?? '', query, { k, span })
-  span.end({ found: passages.length })
-  return ok({ passages: passages.map(passageJson), stages: stagesJson(trace.spans()) })
-}
-
-const passageJson = ({ legs = {}, ...passage }: Passage): JsonObject => ({
-  ...passage,
-  legs: Object.fromEntries(Object.entries(legs).map(([leg, had]) => [leg, { ...had }])),
-})
-
 /** A model's name, or `lsa` for directions fitted on its own texts; null: it is searched by words alone. */
-async function shownCollection(rows: Rows, name: string, row: CollectionRow): Promise<Json> {
+async function shownCollection(rows: Rows, name: string, row: CollectionRow): Promise<JsonObject> {
   const stored = row.space === undefined ? undefined : await rows.get(SPACES, spaceKey(row.name, row.space))
   return { name, ...countsOf(row), embedding: stored === undefined ? null : { ...stored.row.space } }
 }
@@ -168,6 +135,10 @@ const shownDocument = ({
   bytes,
   chunkCount,
   ingestedAtMs,
+  note,
+  metadata,
+  trust,
+  provenance,
 }: DocumentRow): JsonObject => ({
   id,
   uri,
@@ -177,4 +148,8 @@ const shownDocument = ({
   bytes,
   chunks: chunkCount,
   ingestedAt: new Date(ingestedAtMs).toISOString(),
+  ...(note === undefined ? {} : { note }),
+  metadata: { ...metadata },
+  trust: trust ?? 'internal',
+  provenance: provenance === undefined ? null : { ...provenance },
 })

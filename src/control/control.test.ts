@@ -25,6 +25,7 @@ import { collectionRoutes } from './collections.ts'
 import { ingestRoutes } from './ingests.ts'
 import { keyRoutes } from './keys.ts'
 import { controlPlane } from './router.ts'
+import { searchRoutes } from './search.ts'
 import { sessionRoutes } from './session.ts'
 import { statusRoutes } from './status.ts'
 import { traceRoutes } from './traces.ts'
@@ -49,18 +50,27 @@ async function open() {
     ...traceRoutes(events, rows),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
     ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
-    ...collectionRoutes({ clock, rows, search: { search: async () => ({ passages: [], terms: [] }) } }),
+    ...collectionRoutes({ rows, ownerOf: () => undefined, quality: async () => ({}) }),
+    ...searchRoutes({
+      clock,
+      rows,
+      ownerOf: () => undefined,
+      search: { search: async () => ({ passages: [], terms: [] }) },
+      rerank: async () => [],
+    }),
     ...ingestRoutes({
-      start: async (collection, path) => {
-        if (collection === 'Bad')
-          return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
-        started.push(path)
-        return 'ing_1'
+      again: async (collection) => (collection === 'b' ? ['ing_2', 'ing_3'] : []),
+      ingest: {
+        start: async (collection, path) => {
+          if (collection === 'Bad')
+            return refuse('field_invalid', { field: 'collection', problem: 'is no name', remedy: 'Use a-z.' })
+          started.push(typeof path === 'string' ? path : path.kind)
+          return 'ing_1'
+        },
+        status: async (run) => (run === 'ing_1' ? { run } : undefined),
+        dropCollection: async (collection) =>
+          collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
       },
-      status: async (run) => (run === 'ing_1' ? { run } : undefined),
-      removeDocument: async (_, id) => (id === 'doc_1' ? undefined : refuse('not_found', { what: 'document', id })),
-      dropCollection: async (collection) =>
-        collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
     }),
   ]
   const status = statusRoutes({
@@ -157,6 +167,7 @@ test('a key is made with everything it is bound to, and listed so', async () => 
     tags: ['eu'],
     models: ['chat-*'],
     workflows: ['docs'],
+    collections: null,
     budgets: [],
     mayName: { workflow: 'accept', tags: 'refuse' },
   }
@@ -498,8 +509,6 @@ test('an ingest is started and looked at', async () => {
   assert.deepEqual([begun.status, begun.json().run, started], [202, 'ing_1', ['/srv/docs']])
   assert.equal((await call('GET', '/api/ingests/ing_1', { key: admin })).status, 200)
   assert.equal((await call('GET', '/api/ingests/ing_2', { key: admin })).status, 404)
-  assert.equal((await call('DELETE', '/api/collections/a/documents/doc_1', { key: admin })).json().removed, true)
-  assert.equal((await call('DELETE', '/api/collections/a/documents/doc_2', { key: admin })).status, 404)
   assert.equal((await call('DELETE', '/api/collections/a', { key: admin })).json().removed, true)
   assert.equal((await call('DELETE', '/api/collections/b', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/collections/Bad/ingest', { key: admin, body: { path: '/x' } })).status, 400)

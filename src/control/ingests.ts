@@ -1,30 +1,26 @@
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json } from '../base/json.ts'
-import { ok, type Route } from './router.ts'
+import type { SourceConfig } from '../config/schema.ts'
+import { type Answer, ok, type Route } from './router.ts'
 
 /** What the routes need of the ingest: `retrieval/ingest` offers it. */
 export interface IngestRuns {
-  /** Starts reading a file or folder; resolves to the run's id once the run is durable. */
-  start(collection: string, path: string): Promise<string | Refusal>
+  /** Starts reading a file, folder or source; resolves to the run's id once the run is durable. */
+  start(collection: string, what: string | SourceConfig): Promise<string | Refusal>
   status(run: string): Promise<Json | undefined>
-  removeDocument(collection: string, document: string): Promise<Refusal | undefined>
   dropCollection(collection: string): Promise<Refusal | undefined>
 }
 
 const PATH_UNITS_MAX = 4096
 
-export function ingestRoutes(ingest: IngestRuns): Route[] {
+export interface IngestDependencies {
+  readonly ingest: IngestRuns
+  /** Reads the configured sources of a collection again. */
+  readonly again: (collection: string) => Promise<readonly string[] | Refusal>
+}
+
+export function ingestRoutes({ ingest, again }: IngestDependencies): Route[] {
   return [
-    {
-      method: 'DELETE',
-      path: '/api/collections/{collection}/documents/{document}',
-      summary: 'Removes a document; it stops answering at once. A later ingest of its source reads it again.',
-      role: 'admin',
-      async answer({ params }) {
-        const { collection = '', document = '' } = params
-        return (await ingest.removeDocument(collection, document)) ?? ok({ collection, document, removed: true })
-      },
-    },
     {
       method: 'DELETE',
       path: '/api/collections/{collection}',
@@ -38,10 +34,13 @@ export function ingestRoutes(ingest: IngestRuns): Route[] {
     {
       method: 'POST',
       path: '/api/collections/{collection}/ingest',
-      summary: 'Reads a file or folder of the server into a collection: {path}. Answers with the run at once.',
+      summary:
+        'Reads a file or folder of the server, {path}, or another source, {source}, into a collection; without either, its configured sources again. Answers with the run at once.',
       role: 'admin',
       async answer({ params, body }) {
-        const path = isObject(body) ? body['path'] : undefined
+        const { path, source } = isObject(body) ? body : {}
+        const collection = params['collection'] ?? ''
+        if (path === undefined) return await begin(ingest, again, collection, source)
         if (typeof path !== 'string' || !path.startsWith('/') || path.length > PATH_UNITS_MAX || path.includes('\0')) {
           return refuse('field_invalid', {
             field: 'path',
@@ -49,7 +48,7 @@ export function ingestRoutes(ingest: IngestRuns): Route[] {
             remedy: 'Send {"path": "/srv/docs"}.',
           })
         }
-        const run = await ingest.start(params['collection'] ?? '', path)
+        const run = await ingest.start(collection, path)
         return run instanceof Refusal ? run : { status: 202, value: { run } }
       },
     },
@@ -66,3 +65,38 @@ export function ingestRoutes(ingest: IngestRuns): Route[] {
     },
   ]
 }
+
+async function begin(
+  ingest: IngestRuns,
+  again: IngestDependencies['again'],
+  collection: string,
+  declared: Json | undefined,
+): Promise<Answer | Refusal> {
+  if (declared === undefined) {
+    const runs = await again(collection)
+    if (runs instanceof Refusal) return runs
+    if (runs.length > 0) return { status: 202, value: { run: runs[0] ?? null, runs } }
+    return invalid(
+      'path',
+      'is missing, and the configuration names no source of this collection',
+      'Send {"path": "/srv/docs"}.',
+    )
+  }
+  // Loaded here: the schema takes longer to load than the gateway to start.
+  const { SOURCE, SOURCE_SECRETS } = await import('../config/sources.ts')
+  const parsed = SOURCE.safeParse(declared)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    const field = ['source', ...(issue?.path ?? [])].map(String).join('.')
+    return invalid(field, `is not valid: ${issue?.message ?? ''}`, 'docs/configuration.md describes sources.')
+  }
+  const source = parsed.data as SourceConfig
+  const secret = SOURCE_SECRETS.find((name) => name in source && !(name === 'url' && source.kind === 'sitemap'))
+  if (secret !== undefined || source.kind === 'nats')
+    return invalid('source', 'needs a secret, or listens for ever', 'Declare it in headworks.yaml.')
+  const run = await ingest.start(collection, source)
+  return run instanceof Refusal ? run : { status: 202, value: { run } }
+}
+
+const invalid = (field: string, problem: string, remedy: string): Refusal =>
+  refuse('field_invalid', { field, problem, remedy })

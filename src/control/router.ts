@@ -14,6 +14,8 @@ export interface Route {
   readonly summary: string
   /** A GET that uses something up: HEAD does not stand for it. */
   readonly redeems?: true
+  /** The body comes as it is, in `bytes`, of at most this many. Absent: it is JSON. */
+  readonly rawBytesMax?: number
   /** `anyone`: answers without a credential. `local`: only over the control socket. */
   readonly role: Role | 'anyone' | 'local'
   readonly answer: (context: Context) => Promise<Answer | Download | Refusal> | Answer | Download | Refusal
@@ -23,6 +25,8 @@ export interface Context {
   readonly params: { readonly [name: string]: string }
   readonly query: URLSearchParams
   readonly body: Json
+  /** Of a route that asks for them. */
+  readonly bytes: Uint8Array
   readonly request: Request
   readonly requestId: string
   /** Absent on routes for `anyone`. */
@@ -59,6 +63,7 @@ export function limitOf(
 
 const BODY_BYTES_MAX = 1024 * 1024
 const BODY_DEPTH_MAX = 32
+const NO_BYTES = new Uint8Array()
 
 export interface RouterDependencies {
   readonly routes: readonly Route[]
@@ -96,7 +101,9 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
     }
     const principal = admit(found.route, request)
     if (principal instanceof Refusal) return sendProblem(reply, requestId, principal)
-    const body = await bodyOf(request)
+    const { rawBytesMax } = found.route
+    const bytes = rawBytesMax === undefined ? NO_BYTES : await request.body(rawBytesMax)
+    const body = rawBytesMax === undefined ? await bodyOf(request) : null
     if (body instanceof Refusal) return sendProblem(reply, requestId, body)
     const params = paramsOf(found.pattern, path)
     const query = new URLSearchParams(search)
@@ -106,6 +113,7 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
       params,
       query,
       body,
+      bytes,
       request,
       requestId,
       principal,

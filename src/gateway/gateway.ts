@@ -17,6 +17,7 @@ import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { type Admitted, runChat } from './chat.ts'
 import { runEmbeddings, runRerank } from './direct.ts'
 import { type Closing, Journal } from './journal.ts'
+import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import { ANTHROPIC, type CountRequest, readCountRequest, readMessagesRequest } from './surface/anthropic.ts'
@@ -114,6 +115,29 @@ export class Gateway {
    *  refuses still; the next start then closes those requests as interrupted. */
   flush(): Promise<boolean> {
     return this.#journal.flush()
+  }
+
+  /** Reranks for a search, as a request of its own: on the caller's account, within its budgets, on
+   *  record. What refuses it is returned; rejects with a `Fault`. */
+  async rerank(
+    asker: Pick<Arrived, 'principal' | 'headers' | 'requestId' | 'trace'>,
+    name: string,
+    query: string,
+    documents: readonly string[],
+  ): Promise<readonly number[] | Refusal> {
+    const admitted = this.#admit({ ...asker, body: {}, dialect: OPENAI }, name, 'rerank')
+    if (admitted instanceof Refusal) return admitted
+    const crowded = this.#crowded()
+    if (crowded !== undefined) return crowded
+    const refused = await admitted.spending.enter()
+    if (refused !== undefined) return refused
+    this.#inFlight++
+    try {
+      return await rerankWithin({ ...this.#dependencies, journal: this.#journal }, admitted, query, documents)
+    } finally {
+      this.#inFlight--
+      admitted.spending.leave()
+    }
   }
 
   readonly handle: Handler = (request, reply) => {

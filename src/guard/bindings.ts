@@ -14,6 +14,9 @@ export interface Bindings {
   /** Likewise, of workflows only. With neither list everything may be called; with either, only
    *  what one of them names. */
   readonly workflows?: readonly string[]
+  /** Likewise, of collections that may be read. A key that is limited in what it calls reads none
+   *  but these: it has its collections by the workflows it may call. */
+  readonly collections?: readonly string[]
   readonly mayName: MayName
   /** Budgets of its own, as the ledger keeps them; here they only travel along. */
   readonly budgets?: readonly JsonObject[]
@@ -41,7 +44,7 @@ const PATTERNS_MAX = 100
 const PATTERN_UNITS_MAX = 256
 
 const NAMINGS: readonly Naming[] = ['accept', 'ignore', 'refuse']
-const BINDINGS = ['user', 'team', 'tenant', 'tags', 'models', 'workflows', 'mayName', 'budgets'] as const
+const BINDINGS = ['user', 'team', 'tenant', 'tags', 'models', 'workflows', 'collections', 'mayName', 'budgets'] as const
 
 /** What a body that describes bindings may contain. */
 export const isBinding = (field: string): boolean => BINDINGS.some((one) => one === field)
@@ -74,15 +77,15 @@ export function readBindings(body: JsonObject, role: 'admin' | 'user'): Bindings
   const tags = body['tags'] ?? []
   if (!isListOf(tags, isTag) || tags.length > TAGS_MAX)
     return invalid('tags', `must be a list of at most ${TAGS_MAX} tags; ${TAG_RULE}`, 'Leave it out for none.')
-  const lists: { models?: readonly string[]; workflows?: readonly string[] } = {}
-  for (const field of ['models', 'workflows'] as const) {
+  const lists: { models?: readonly string[]; workflows?: readonly string[]; collections?: readonly string[] } = {}
+  for (const field of ['models', 'workflows', 'collections'] as const) {
     const patterns = body[field] ?? undefined
     if (patterns === undefined) continue
     if (!isListOf(patterns, isPattern) || patterns.length === 0 || patterns.length > PATTERNS_MAX)
       return invalid(
         field,
         `must be a list of 1 to ${PATTERNS_MAX} names, with * only at the end of one`,
-        'Leave it out for all of them; GET /v1/models lists what there is.',
+        'Leave it out for all of them; GET /v1/models and GET /v1/vector_stores list what there is.',
       )
     lists[field] = patterns
   }
@@ -118,6 +121,10 @@ export function mayCall(
   if (models === undefined && workflows === undefined) return true
   return matchesAny(models, name) || (kind !== 'model' && matchesAny(workflows, name))
 }
+
+/** Whether the documents of a collection may be read as they are. */
+export const mayRead = ({ models, workflows, collections }: Bindings, collection: string): boolean =>
+  collections === undefined ? models === undefined && workflows === undefined : matchesAny(collections, collection)
 
 export const matchesAny = (patterns: readonly string[] | undefined, name: string): boolean =>
   patterns?.some((one) => (one.endsWith('*') ? name.startsWith(one.slice(0, -1)) : one === name)) === true

@@ -7,6 +7,7 @@ import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { type PackedConfig, unpackConfig } from '../config/transfer.ts'
+import { isOfCollections } from '../control/vector-stores.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import type { Channel } from '../drivers/process/channel.ts'
 import { serve } from '../drivers/process/child.ts'
@@ -17,6 +18,7 @@ import { Keyring } from '../guard/keyring.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Pepper } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
+import { collectionOf } from '../retrieval/generation/row.ts'
 import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch } from '../retrieval/search.ts'
 import { HouseGateway } from './gateway.ts'
@@ -104,6 +106,8 @@ class RunningGateway {
           index: { search: (collection, query) => channel.call('match', { collection, query }) },
           rows: store.rows,
           analyzer,
+          questionVector: (collection, question) => channel.call('questionVector', { collection, question }),
+          ownerOf: (storage) => inForce.loaded.config.collections[collectionOf(storage)]?.tenant,
         }),
         store.rows,
       ),
@@ -163,7 +167,7 @@ class Known {
   }
 
   recognises(request: Request): boolean {
-    if (!request.target.startsWith('/v1/')) return false
+    if (!request.target.startsWith('/v1/') || isOfCollections(request.target)) return false
     const principal = authenticate(request, this.#keyring, this.#sessions)
     if (principal instanceof Refusal) return false
     this.#principals.set(request, principal)

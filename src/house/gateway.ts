@@ -123,6 +123,9 @@ export class HouseGateway {
     this.#loaded = loaded
   }
 
+  /** As `Gateway.rerank`. */
+  rerank: Gateway['rerank'] = (...asked) => this.#gateway.rerank(...asked)
+
   /** As `Gateway.recover`. */
   recover(node?: string): Promise<number> {
     return this.#gateway.recover(node)

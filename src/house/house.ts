@@ -15,14 +15,12 @@ import { applyReload, planReload } from '../config/reload.ts'
 import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
-import { collectionRoutes } from '../control/collections.ts'
-import { generationRoutes } from '../control/generations.ts'
-import { ingestRoutes } from '../control/ingests.ts'
 import { keyRoutes } from '../control/keys.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
+import { isOfCollections } from '../control/vector-stores.ts'
 import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
@@ -41,8 +39,10 @@ import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
+import { retrievalRoutes } from './retrieval-routes.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import { keepUp } from './upkeep.ts'
+import { vectorsFor } from './vectors.ts'
 import { type UsageWatch, watchUsage } from './watch-usage.ts'
 
 /** Puts the parts together into the running process: store, keys, engines, gateway and control
@@ -141,8 +141,11 @@ class RunningHouse implements House {
     const { entry } = this.#parts
     const library = (this.#library = await Library.open({
       data: config.data,
+      vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
       entry,
       store,
+      reading: config.ingest,
+      secrets: () => this.#loaded.secrets,
       blobs: await openBlobs({ folder: join(config.data, 'blobs'), sweep: true }),
       collections: () => this.#loaded.config.collections,
       analyzer,
@@ -288,6 +291,9 @@ class RunningHouse implements House {
     return { inFlight, gateways: (others ?? [own]).map(gatewayJson) }
   }
 
+  /** The tenant a collection belongs to. */
+  readonly #ownerOf = (collection: string): string | undefined => this.#loaded.config.collections[collection]?.tenant
+
   /** Where a browser on this machine finds the console. */
   #consoleUrl(): string | undefined {
     return this.address === '' ? undefined : `http://${reachable(this.address)}`
@@ -302,6 +308,7 @@ class RunningHouse implements House {
       alerts: usage.alerts,
       book: usage.book,
       declared: () => gateway.accounting.declared,
+      settleDeletions: () => library.deletions.settleAll(),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
@@ -312,15 +319,17 @@ class RunningHouse implements House {
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events, store.rows),
       ...usage.routes,
-      ...collectionRoutes({ clock, rows: store.rows, search: library.search }),
-      ...ingestRoutes(library.ingest),
-      ...generationRoutes(library),
+      ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
     const status = statusRoutes({
       version: this.#parts.version,
       startedAtMs: this.#startedAtMs,
       isReady: () => this.#ready,
-      figures: async () => ({ ...(await this.#figures(gateway)), damage: await library.damage() }),
+      figures: async () => ({
+        ...(await this.#figures(gateway)),
+        damage: await library.damage(),
+        embeddingCache: { ...library.embeddingCache },
+      }),
       routes,
     })
     const control = controlPlane({
@@ -330,7 +339,7 @@ class RunningHouse implements House {
     })
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
-      if (request.target.startsWith('/v1/')) return gateway.handle(request, reply)
+      if (request.target.startsWith('/v1/') && !isOfCollections(request.target)) return gateway.handle(request, reply)
       if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
         return control(request, reply)
       const asset = assets(request.target, request.headers)
@@ -371,7 +380,7 @@ const gatewayJson = ({ pid, deployments, ...rest }: GatewayStatus): JsonObject =
 })
 
 /** What the control plane answers; every other path is the console's. */
-const CONTROL = /^\/(?:api\/|(?:login|healthz|readyz)(?:\?|$))/
+const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz)(?:\?|$))/
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -7,37 +7,54 @@ import type { Random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
 import type { HouseEvent } from '../cli/house.ts'
 import { readProgress } from '../cli/ingest.ts'
-import type { Config } from '../config/schema.ts'
+import type { Config, SourceConfig } from '../config/schema.ts'
+import type { Secrets } from '../config/secret.ts'
 import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import { Alerts } from '../meter/alerts/alerts.ts'
+import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
+import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import { Deletions } from '../retrieval/deletion/receipts.ts'
+import { QualityBook } from '../retrieval/recall/book.ts'
+import { FreshnessWatch } from '../retrieval/recall/progress.ts'
+import { RecallSampler } from '../retrieval/recall/sampler.ts'
 import { Contexts } from '../retrieval/embedding/context.ts'
-import { EmbeddingCache } from '../retrieval/embedding/cache.ts'
+import { type CacheFigures, EmbeddingCache } from '../retrieval/embedding/cache.ts'
 import { Embeddings } from '../retrieval/embedding/embeddings.ts'
 import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
-import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
-import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import { listen } from '../retrieval/ingest/listen.ts'
+import type { IngestWorker } from '../retrieval/ingest/port.ts'
+import { FILE_BYTES_MAX } from '../parse/limits.ts'
+import { sourceText } from '../retrieval/sources.ts'
+import { isStream, type Streams } from '../retrieval/streams.ts'
+import { openSources, openStreams } from './sources.ts'
 import type { Generations } from '../retrieval/generation/generations.ts'
 import { Questions } from '../retrieval/generation/questions.ts'
-import { storageOf } from '../retrieval/generation/row.ts'
+import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
 import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
 import type { OpenSpan } from '../trace/trace.ts'
-
 import type { OwnCalls } from './gateway.ts'
+import { VECTORS_VARIABLE } from './vectors.ts'
 
 /** Retrieval as the running process has it: the index in one child process, the reading of
  *  documents in another, truth in the store. */
 
 export interface LibraryParts {
   readonly data: string
+  /** As `vectorsFor` tells it. */
+  readonly vectors: string
   readonly entry: string
   readonly store: SqliteStore
+  /** In force at the start. */
+  readonly reading: Config['ingest']
+  readonly secrets: () => Secrets
   readonly blobs: Blobs
   /** Of the configuration in force. */
   readonly collections: () => Config['collections']
@@ -48,45 +65,102 @@ export interface LibraryParts {
   readonly onEvent: (event: HouseEvent) => void
 }
 
+/** Of collections that the configuration does not name. */
+const RECALL_SAMPLE = 0.01
+const RECALL_TARGET = 0.95
+
 const SEARCH_HEAP_MB = 4096
-const INGEST_HEAP_MB = 768
 /** Reading is rare; its process need not stay for it. */
 const INGEST_IDLE_MS = 30_000
 
 export class Library {
   readonly search: Search
   readonly ingest: Ingest
+  readonly deletions: Deletions
   readonly #embeddings: Embeddings
+  readonly #cache: EmbeddingCache
   readonly #questions = new Questions()
   /** Collections are mounted before there are models to call. */
   readonly #models = Promise.withResolvers<OwnCalls>()
   readonly #index: Index
+  readonly #book: QualityBook
+  readonly #sampler: RecallSampler
+  /** Makes parts of many segments, so that neither a search nor the reading of a file waits for it. */
+  readonly #builder: Index
   readonly #rows: Rows
   readonly #log: Log
   readonly #onEvent: LibraryParts['onEvent']
+  readonly #clock: Clock
+  readonly #sources: ReturnType<typeof openSources>
+  readonly #streams: Streams
+  #collections: Config['collections'] = {}
+  #listening: Promise<void> = Promise.resolve()
+  /** Ends the listening to streams. */
+  #deaf = new AbortController()
   readonly #stopped = Promise.withResolvers<void>()
   #isStopped = false
   /** Grows with every `begin`: an earlier one then has nothing more to start. */
   #turn = 0
   #reading: Promise<void> = Promise.resolve()
 
-  private constructor({ data, entry, store, blobs, collections, analyzer, clock, random, log, onEvent }: LibraryParts) {
+  private constructor(parts: LibraryParts) {
+    const { data, entry, store, blobs, collections, reading, secrets, analyzer, clock, random, log, onEvent } = parts
     const segments = join(data, 'index')
-    const child = { entry, arguments: [segments], clock, log }
+    const child = { entry, arguments: [segments], environment: { [VECTORS_VARIABLE]: parts.vectors }, clock, log }
     this.#log = log
     this.#onEvent = onEvent
     this.#rows = store.rows
+    const builder = openProcessIndex({
+      ...child,
+      role: 'search',
+      name: 'build',
+      heapMb: SEARCH_HEAP_MB,
+      idleMs: INGEST_IDLE_MS,
+    })
+    this.#builder = builder
     this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
-    const worker = openProcessIngest({ ...child, role: 'ingest', heapMb: INGEST_HEAP_MB, idleMs: INGEST_IDLE_MS })
-    const search = searchLive(createSearch({ index: this.#index, rows: store.rows, analyzer }), store.rows)
-    this.search = this.#questions.listening(search)
+    const worker = (name: string): IngestWorker =>
+      openProcessIngest({ ...child, role: 'ingest', name, heapMb: reading.heapMb, idleMs: INGEST_IDLE_MS })
+    const first = worker('ingest')
+    this.#clock = clock
+    this.#streams = openStreams(secrets)
+    this.#sources = openSources({
+      data,
+      clock,
+      privateHosts: reading.privateHosts,
+      secrets,
+      bytesMax: FILE_BYTES_MAX,
+    })
+    const onTrouble = (cause: unknown): void =>
+      log.write('warn', 'what searches find cannot be measured', { reason: reasonOf(cause) })
+    this.#book = new QualityBook({
+      clock,
+      rows: store.rows,
+      alerts: new Alerts({ clock, random, rows: store.rows }),
+      targetOf: (collection) => collections()[collectionOf(collection)]?.recallTarget ?? RECALL_TARGET,
+      onTrouble,
+    })
+    this.#sampler = new RecallSampler({
+      clock,
+      random,
+      index: this.#index,
+      rows: store.rows,
+      book: this.#book,
+      shareOf: (collection) => collections()[collectionOf(collection)]?.recallSample ?? RECALL_SAMPLE,
+      onTrouble,
+    })
+    const ownerOf = (collection: string): string | undefined => collections()[collectionOf(collection)]?.tenant
+    const questionVector: Library['questionVector'] = (...asked) => this.questionVector(...asked)
+    const search = createSearch({ index: this.#sampler, rows: store.rows, analyzer, questionVector, ownerOf })
+    this.search = this.#questions.listening(searchLive(search, store.rows))
     this.#models.promise.catch(() => {})
+    this.#cache = new EmbeddingCache(store.rows)
     this.#embeddings = new Embeddings({
       rows: store.rows,
       blobs,
       vectors: new Vectors(blobs),
-      cache: new EmbeddingCache(store.rows),
-      folding: worker,
+      cache: this.#cache,
+      folding: first,
       embedWith: async (model, call) => await (await this.#models.promise).embedWith(model, call),
       analyzer,
       clock,
@@ -108,12 +182,30 @@ export class Library {
       rows: store.rows,
       queue: store.queue,
       index: this.#index,
-      worker,
+      builder,
+      worker: first,
+      moreWorkers: Array.from({ length: reading.parallel - 1 }, (_, at) => worker(`ingest-${at + 2}`)),
+      pushWorker: worker('ingest-push'),
+      push: {
+        documentsMax: reading.pushDocumentsMax,
+        bytesMax: reading.pushMiBMax * 2 ** 20,
+        waitMs: reading.pushWaitMs,
+      },
       folders,
+      sources: this.#sources,
       clock,
       random,
       log,
     })
+    this.deletions = new Deletions({
+      clock,
+      random,
+      rows: store.rows,
+      index: this.#index,
+      analyzer,
+      removeDocument: (collection, document) => this.ingest.removeDocument(collection, document),
+    })
+    this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }
 
   /** Mounts the collections and takes up what the last stop interrupted. */
@@ -121,6 +213,7 @@ export class Library {
     const library = new Library(parts)
     try {
       await library.ingest.resume()
+      await library.#forget()
       return library
     } catch (cause) {
       // Its processes are known to nobody else, and would keep ours alive.
@@ -129,18 +222,41 @@ export class Library {
     }
   }
 
+  /** What was measured of collections that are gone, or long ago. */
+  async #forget(): Promise<void> {
+    const known = new Set<string>()
+    for await (const { row } of scanAll(this.#rows, COLLECTIONS)) known.add(collectionOf(row.name))
+    await this.#book.prune((collection) => known.has(collection))
+  }
+
   /** Reads the configured sources, one after the other, and tells how it goes. Resolves when all
    *  are read or the library stops; what fails is told, not thrown. A later call takes over: the
    *  earlier one ends with the source it is at. */
   begin(collections: Config['collections']): Promise<void> {
     const turn = ++this.#turn
+    this.#listen(collections)
     this.#reading = this.#reading.then(() => this.#read(collections, turn))
     return this.#reading
   }
 
   /** As `Index.search`: what a gateway in another process cannot ask the index itself. */
   match(collection: string, query: IndexQuery): ReturnType<Index['search']> {
-    return this.#index.search(collection, query)
+    return this.#sampler.search(collection, query)
+  }
+
+  /** How well a collection answers, by what was measured, and whether it answers from all it holds. */
+  async quality(collection: string): Promise<JsonObject> {
+    const storage = await storageOf(this.#rows, collection)
+    const [figures, stored, searchable] = await Promise.all([
+      this.#book.figures(collectionOf(storage)),
+      this.#rows.get(COLLECTIONS, collectionKey(storage)),
+      this.#index.statistics(storage, []).then(
+        ({ chunks }) => chunks,
+        () => 0,
+      ),
+    ])
+    const { documents = 0, chunks = 0 } = stored?.row ?? {}
+    return { ...figures, completeness: { documents, chunks, searchableChunks: searchable } }
   }
 
   /** As `Embeddings.question`. */
@@ -157,6 +273,11 @@ export class Library {
   /** What was asked of a collection lately, newest first. */
   recentQuestions(collection: string): readonly string[] {
     return this.#questions.recent(collection)
+  }
+
+  /** Of the cache of embeddings, since the start. */
+  get embeddingCache(): CacheFigures {
+    return this.#cache.figures
   }
 
   /** From now on there are models to embed with. */
@@ -200,26 +321,74 @@ export class Library {
     this.#isStopped = true
     this.#models.reject(fault('stopping', {}))
     this.#stopped.resolve()
-    return this.ingest.stop()
+    this.#deaf.abort()
+    // What it was building is built by the next start; waiting for it could take minutes.
+    return Promise.all([this.ingest.stop(), this.#builder.close()]).then(() => {})
   }
 
-  close(): Promise<void> {
-    return this.#index.close()
+  async close(): Promise<void> {
+    await this.#sampler.stop()
+    await this.#book.save()
+    await this.#listening
+    await this.#sources.close()
+    await this.#index.close()
   }
 
-  async #read(collections: Config['collections'], turn: number): Promise<void> {
-    for (const [collection, { sources }] of Object.entries(collections)) {
-      for (const { path } of sources) {
-        if (this.#isStopped || turn !== this.#turn) return
-        try {
-          const run = await this.ingest.start(collection, path)
-          if (run instanceof Refusal) this.#warn(collection, path, sentenceOf(run))
-          else await this.#follow(run)
-        } catch (thrown) {
-          this.#warn(collection, path, reasonOf(thrown))
-        }
-      }
+  /** Reads the configured sources of one collection again; resolves to the runs. */
+  async again(collection: string): Promise<readonly string[] | Refusal> {
+    const runs: string[] = []
+    for (const source of this.#collections[collection]?.sources ?? []) {
+      if (isStream(source)) continue
+      const run = await this.ingest.start(collection, source)
+      if (run instanceof Refusal) return run
+      runs.push(run)
     }
+    return runs
+  }
+
+  /** The sources of a collection one after the other, collections side by side: how many are really
+   *  read at once, the ingest decides. */
+  async #read(collections: Config['collections'], turn: number): Promise<void> {
+    const reading = Object.entries(collections).map(async ([collection, { sources }]) => {
+      for (const source of sources) {
+        if (this.#isStopped || turn !== this.#turn) return
+        if (!isStream(source)) await this.#readOne(collection, source)
+      }
+    })
+    await Promise.all(reading)
+  }
+
+  async #readOne(collection: string, source: SourceConfig): Promise<void> {
+    try {
+      const run = await this.ingest.start(collection, source)
+      if (run instanceof Refusal) this.#warn(collection, sourceText(source), sentenceOf(run))
+      else await this.#follow(run)
+    } catch (thrown) {
+      this.#warn(collection, sourceText(source), reasonOf(thrown))
+    }
+  }
+
+  /** To the streams that are declared now, and no others. */
+  #listen(collections: Config['collections']): void {
+    this.#collections = collections
+    this.#deaf.abort()
+    this.#deaf = new AbortController()
+    if (this.#isStopped) return
+    const { signal } = this.#deaf
+    const before = this.#listening
+    const options = {
+      streams: this.#streams,
+      ingest: this.ingest,
+      rows: this.#rows,
+      clock: this.#clock,
+      log: this.#log,
+    }
+    this.#listening = before.then(async () => {
+      const all = Object.entries(collections).flatMap(([name, { sources }]) =>
+        sources.filter(isStream).map((source) => listen(name, source, options, signal)),
+      )
+      await Promise.all(all)
+    })
   }
 
   #warn(collection: string, path: string, reason: string): void {

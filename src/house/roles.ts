@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { systemClock as clock } from '../base/clock.ts'
 import type { Index } from '../store/index.ts'
 
@@ -14,17 +13,17 @@ export async function serveRole(role: string, [indexFolder = '', recallAt10 = ''
   serveIngest(new LocalWorker({ index, files, clock }))
 }
 
-/** Words and few vectors in files of our own; many vectors in zvec, where it runs. Elsewhere they
- *  are all compared, which is exact and slow. */
+/** Words and few vectors in files of our own; many vectors where the configuration says. */
 async function openIndex(folder: string, recallAt10: number | undefined): Promise<Index> {
   const { Analyzer } = await import('../base/words.ts')
   const { openFilesystemIndex } = await import('../drivers/filesystem/index.ts')
-  const { loadZvec } = await import('../drivers/zvec/binding.ts')
-  const { openZvecVectors } = await import('../drivers/zvec/vectors.ts')
-  const threads = availableParallelism()
-  const zvec = loadZvec(threads)
+  const { openVectors, VECTORS_VARIABLE } = await import('./vectors.ts')
+  const told = process.env[VECTORS_VARIABLE] ?? JSON.stringify({ kind: 'embedded' })
+  // What it holds is for us alone.
+  delete process.env[VECTORS_VARIABLE]
+  const apart = await openVectors(told, folder)
   return openFilesystemIndex(folder, new Analyzer(), {
-    ...(typeof zvec === 'string' ? {} : { apart: openZvecVectors({ clock, folder, zvec, threads }) }),
+    ...(apart === undefined ? {} : { apart }),
     ...(recallAt10 === undefined ? {} : { target: { recallAt10 } }),
   })
 }

@@ -25,13 +25,23 @@ test('accounts long over go, and warnings about periods that ended are closed', 
   await warn('never', null)
   const book = new UsageBook({ clock, rows, events: new MemoryEvents() })
   const declared = () => ({ budgets: [], rateLimits: [], spentStatus: 429 }) as const
-  const stop = keepUp({ clock, log: silentLog, rows, alerts, book, declared })
+  let looked = 0
+  const stop = keepUp({
+    clock,
+    log: silentLog,
+    rows,
+    alerts,
+    book,
+    declared,
+    settleDeletions: async () => void looked++,
+  })
   for (let at = 0; at < 10; at++) {
     clock.advance(60_000)
     await settled()
   }
   clock.advance(1_000)
   await stop()
+  assert.equal(looked, 1)
   const left = await rows.scan(ACCOUNTS, { limit: 10 })
   assert.deepEqual(
     left.map(({ key }) => key),

@@ -24,10 +24,20 @@ export interface UpkeepDependencies {
   readonly alerts: Alerts
   readonly book: UsageBook
   readonly declared: () => Declared
+  /** Looks what has become of deleted documents. */
+  readonly settleDeletions: () => Promise<void>
 }
 
 /** Until the function returned is called; it resolves when nothing of it runs. */
-export function keepUp({ clock, log, rows, alerts, book, declared }: UpkeepDependencies): () => Promise<void> {
+export function keepUp({
+  clock,
+  log,
+  rows,
+  alerts,
+  book,
+  declared,
+  settleDeletions,
+}: UpkeepDependencies): () => Promise<void> {
   const stop = new AbortController()
   const { signal } = stop
 
@@ -58,7 +68,7 @@ export function keepUp({ clock, log, rows, alerts, book, declared }: UpkeepDepen
       await sleep(clock, EVERY_MS, signal)
       if (signal.aborted) return
       const looked = closeWarnings().then(() => lookAhead({ clock, rows, book, alerts, declared }))
-      await Promise.all([clearAway(), looked]).catch((cause: unknown) =>
+      await Promise.all([clearAway(), looked, settleDeletions()]).catch((cause: unknown) =>
         log.write('warn', 'what is over could not be cleared away', { reason: reasonOf(cause) }),
       )
     }

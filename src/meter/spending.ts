@@ -130,6 +130,11 @@ export class Spending {
     this.#scopes = scopes
   }
 
+  /** Whose documents it may be answered from, beside those of nobody. */
+  get tenant(): string | undefined {
+    return this.#scopes.tenant
+  }
+
   /** Counts the request itself; before anything else. A promise only where a lease has to be
    *  drawn. */
   enter(): Refusal | undefined | Promise<Refusal | undefined> {

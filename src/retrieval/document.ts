@@ -1,47 +1,12 @@
 import { table, type Key } from '../store/rows.ts'
+import type { Chunk } from '../parse/document.ts'
+import type { TRUST } from '../config/sources.ts'
 import type { Held, MountedSegment, SegmentName } from '../store/index.ts'
 
 /** What retrieval keeps as truth. The index is derived from it.
  *
  *  One ingest batch is one commit: its documents, their chunks, the segment they were indexed
  *  in and the removal of what they replace become visible together or not at all. */
-
-/** A document as a parser hands it over. */
-export interface ParsedDocument {
-  readonly title: string
-  /** The text that all character ranges refer to. For Markdown and plain text the file itself;
-   *  for other formats what was extracted. */
-  readonly text: string
-  readonly mediaType: string
-  /** In reading order, not overlapping. */
-  readonly blocks: readonly Block[]
-  /** What was left out, in sentences for people: pages past a limit, hidden text, attachments. */
-  readonly note?: string
-}
-
-export interface Block {
-  readonly kind: 'heading' | 'paragraph' | 'list' | 'table' | 'code'
-  /** Range in `text`, in UTF-16 code units: [start, end). */
-  readonly start: number
-  readonly end: number
-  /** Headings: 1 to 6. */
-  readonly level?: number
-  /** Headings: how they read without markup. A heading of an empty range marks a place that has
-   *  no text of its own, such as the beginning of a page. */
-  readonly text?: string
-  /** Tables whose first row names the columns: where that row ends. */
-  readonly headerEnd?: number
-}
-
-/** A piece of a document of a size to be searched and shown to a model. */
-export interface Chunk {
-  readonly start: number
-  readonly end: number
-  readonly text: string
-  /** The headings above it, outermost first; last the header row of the table that it begins inside
-   *  of. */
-  readonly headings: readonly string[]
-}
 
 export interface CollectionRow {
   readonly name: string
@@ -58,6 +23,35 @@ export interface CollectionRow {
   readonly space?: string
 }
 
+export type Trust = (typeof TRUST)[number]
+
+/** What is known of a document besides its content. */
+export interface About {
+  /** In place of the one that its content gives. */
+  readonly title?: string
+  /** Attributes that searches can filter by, as OpenAI's files have them; `tenant` names whose it is. */
+  readonly metadata?: Metadata
+  /** How far what it says may be believed. */
+  readonly trust: Trust
+  readonly provenance: Provenance
+}
+
+export interface Metadata {
+  readonly [name: string]: string | number | boolean
+}
+
+export interface Provenance {
+  /** The kind of its source: `folder`, `git`, `push`. */
+  readonly kind: string
+  /** The source itself, the same at every reading: a path, `s3://bucket/prefix`. */
+  readonly source: string
+  /** Which state of it was read: a commit, an ETag, the time of a row. */
+  readonly revision?: string
+  /** What the source says of the present state: the same again need not be read. The revision,
+   *  where absent. */
+  readonly hint?: string
+}
+
 /** An index over several segments: derived, and built again when it is lost. */
 export interface IndexPart {
   readonly segment: SegmentName
@@ -65,7 +59,8 @@ export interface IndexPart {
   readonly holds: readonly Held[]
 }
 
-export interface DocumentRow {
+/** Without `metadata`, `trust` and `provenance` it was read before these were kept. */
+export interface DocumentRow extends Partial<Omit<About, 'title'>> {
   readonly id: string
   /** Where it came from: a path relative to its source folder's parent, in URL form. */
   readonly uri: string

@@ -48,6 +48,7 @@ async function library(texts: readonly string[], headings: readonly string[] = [
         firstChunk: at,
         chunkCount: 1,
         ingestedAtMs: 0,
+        metadata: { parity: at % 2 === 0 ? 'even' : 'odd' },
       }),
     ]),
   )
@@ -72,6 +73,9 @@ test('a passage carries all it takes to cite it', async () => {
     start: 10,
     end: 25,
     text: 'Apples are red.',
+    legs: { words: { score, rank: 1 } },
+    contentHash: '',
+    segment: 's',
   })
 })
 
@@ -101,7 +105,8 @@ describe('words', () => {
 
   test('the question may be empty, endless, or without a word', async () => {
     const { ask } = await library(['apples'])
-    for (const question of ['', '???', ' ', '😀']) assert.deepEqual(await ask(question), { passages: [], terms: [] })
+    for (const question of ['', '???', ' ', '😀'])
+      assert.deepEqual(await ask(question), { passages: [], terms: [], fusion: 'none' })
     assert.deepEqual(documents(await ask('apples '.repeat(10_000))), ['d0'])
   })
 

@@ -1,196 +1,291 @@
-import { expandQuestion, FEEDBACK_TEXTS_MAX } from '../base/feedback.ts'
-import { type Analyzer, STOP_TERMS } from '../base/words.ts'
+import { fault } from '../base/errors.ts'
+import { FEEDBACK_TEXTS_MAX } from '../base/feedback.ts'
+import type { Analyzer } from '../base/words.ts'
 import type { Filter } from '../store/filter.ts'
-import type { Hit, Index } from '../store/index.ts'
+import type { Hit, Index, IndexQuery } from '../store/index.ts'
 import { HITS_MAX } from '../store/index-input.ts'
-import type { Rows, Stored } from '../store/rows.ts'
+import type { Rows } from '../store/rows.ts'
 import type { OpenSpan } from '../trace/trace.ts'
 import { chunkKey, CHUNKS, type ChunkRow, documentKey, DOCUMENTS, type DocumentRow } from './document.ts'
 import type { Passage } from './passage.ts'
+import { type Access, bothOf, isWanted, mandatoryFilter, maySeeCollection, NOBODY } from './search/access.ts'
+import { Calibration } from './search/calibration.ts'
+import { byMarginalRelevance, withoutDuplicates } from './search/diverse.ts'
+import { expandToSections } from './search/expand.ts'
+import { type Fused, fuseByRank, fuseByScore, fuseOne, type LegHits, RRF_K } from './search/fuse.ts'
+import { QuestionWords, type WeighedWord } from './search/words.ts'
 
-/** From a question to passages: by its words, then once more with the words of what was found. */
+/** From a question to passages: by its words and by its vector, the two put together, then cleared of
+ *  what may not be seen and of what says the same. */
 
 export interface Search {
   /** Best first, near-duplicates left out. Rejects with a `Fault` (`index_unavailable`,
-   *  `store_unavailable`, `field_invalid` for a `k` beyond 1 to 1,000). A collection that does not
-   *  exist has no passages. */
+   *  `store_unavailable`, `field_invalid` for a `k` beyond 1 to 1,000 and for `mode: 'vector'` where
+   *  there are no vectors). A collection that does not exist, or may not be seen, has no passages. */
   search(collection: string, question: string, options: SearchOptions): Promise<SearchAnswer>
 }
 
+export const SEARCH_MODES = ['hybrid', 'words', 'vector'] as const
+export type SearchMode = (typeof SEARCH_MODES)[number]
+
 export interface SearchOptions {
   readonly k: number
+  /** Default `hybrid`: by words, and by vectors where the collection has them. */
+  readonly mode?: SearchMode
+  /** Default: of a caller that nothing is known about. */
+  readonly access?: Access
   readonly filter?: Filter
-  /** Where the stages are recorded: `match`, `feedback`, `match`, `read`. */
+  /** 0 to 1: by maximal marginal relevance, 1 being relevance alone. Without it, by relevance. */
+  readonly mmrLambda?: number
+  /** Passages grow by their neighbours of the same section up to as many tokens. */
+  readonly expandTokensMax?: number
+  /** Positions of `texts`, best first: four times `k` are found and then put in this order. */
+  readonly rerank?: (question: string, texts: readonly string[]) => Promise<readonly number[]>
+  /** Where the stages are recorded: `match`, `feedback`, `match`, `embed`, `nearest`, `read`. */
   readonly span?: OpenSpan
 }
+
+export type Fusion = 'none' | 'rank' | 'score'
 
 export interface SearchAnswer {
   readonly passages: readonly Passage[]
   /** What was searched for in the end. */
   readonly terms: readonly WeighedWord[]
-}
-
-export interface WeighedWord {
-  readonly word: string
-  readonly weight: number
+  /** How the legs were put together: `none` where there was one. */
+  readonly fusion?: Fusion
 }
 
 export interface SearchDependencies {
   readonly index: Pick<Index, 'search'>
   readonly rows: Rows
   readonly analyzer: Analyzer
+  /** Undefined: the collection has no vectors. */
+  readonly questionVector?: (collection: string, question: string, span?: OpenSpan) => Promise<Float32Array | undefined>
+  /** The tenant a collection belongs to, by the configuration in force. */
+  readonly ownerOf?: (collection: string) => string | undefined
 }
-
-/** A question is searched by its first words; what a caller pastes may be a book. */
-const QUESTION_TERMS_MAX = 64
 
 /** How many hits are read beyond `k`, so that `k` are left when duplicates and chunks that were
  *  just replaced are taken out. */
 const SPARE_HITS = 8
-
-/** Passages sharing this part of their words say the same. */
-const DUPLICATE_OVERLAP = 0.9
+/** What legs are put together from, at the least: one finds at rank 60 what the other has first. */
+const FUSED_HITS_MIN = 100
+/** With a reranker or for variety, this many times `k` are looked at. */
+const POOL_FACTOR = 4
+/** Where what may not be seen or was replaced leaves fewer than `k`, the search is widened so often,
+ *  `WIDER_FACTOR` times each. */
+const WIDENINGS_MAX = 2
+const WIDER_FACTOR = 6
 
 export function createSearch(dependencies: SearchDependencies): Search {
+  const calibration = new Calibration(dependencies.rows)
   return {
-    search: (collection, question, options) => new Searching(dependencies, collection, options).run(question),
+    search: (collection, question, options) =>
+      new Searching(dependencies, calibration, collection, options).run(question),
   }
 }
 
-interface FoundChunk {
-  readonly hit: Hit
+interface Candidate extends Fused {
   readonly row: ChunkRow
+  readonly document: DocumentRow
 }
 
 class Searching {
   readonly #dependencies: SearchDependencies
+  readonly #calibration: Calibration
   readonly #collection: string
   readonly #options: SearchOptions
-  /** How each term was written, since the index takes words, not terms. In lower case, so that an
-   *  identifier is not taken apart a second time. */
-  readonly #words = new Map<string, string>()
+  readonly #access: Access
+  /** What the index is asked for. */
+  readonly #filter: Filter | undefined
+  #fusion: Fusion = 'none'
 
-  constructor(dependencies: SearchDependencies, collection: string, options: SearchOptions) {
+  constructor(dependencies: SearchDependencies, calibration: Calibration, collection: string, options: SearchOptions) {
     this.#dependencies = dependencies
+    this.#calibration = calibration
     this.#collection = collection
     this.#options = options
+    this.#access = options.access ?? NOBODY
+    this.#filter = bothOf(mandatoryFilter(this.#access), options.filter)
   }
 
   async run(question: string): Promise<SearchAnswer> {
-    const { k } = this.#options
-    const asked = this.#questionTerms(question)
-    // A `k` that makes no sense is left for the index to refuse.
-    const first = await this.#match(
-      asked,
-      k > 0 && k < FEEDBACK_TEXTS_MAX && Number.isInteger(k) ? FEEDBACK_TEXTS_MAX : k,
-    )
-    if (first.length === 0) return { passages: [], terms: this.#weighed(asked) }
-    const expanded = await this.#feedback(asked, first.slice(0, FEEDBACK_TEXTS_MAX))
-    const hits = await this.#match(expanded, Math.min(k + SPARE_HITS, HITS_MAX))
-    return { passages: await this.#passages(hits), terms: this.#weighed(expanded) }
+    const { k, mode = 'hybrid', mmrLambda, rerank } = this.#options
+    if (!Number.isInteger(k) || k < 1 || k > HITS_MAX)
+      throw fault('field_invalid', { field: 'k', problem: `is ${k}`, remedy: `Ask for 1 to ${HITS_MAX} passages.` })
+    const words = new QuestionWords(this.#dependencies.analyzer, question)
+    if (!maySeeCollection(this.#access, this.#dependencies.ownerOf?.(this.#collection)))
+      return { passages: [], terms: words.weighed, fusion: 'none' }
+    const [vector, feedback] = await Promise.all([
+      mode === 'words' ? undefined : this.#embed(question),
+      mode !== 'vector' && this.#feedback(words),
+    ])
+    if (mode === 'vector' && vector === undefined)
+      throw fault('field_invalid', {
+        field: 'mode',
+        problem: `asks for vectors, of which the collection ${this.#collection} has none`,
+        remedy: 'Search by words, or leave `mode` out.',
+      })
+    const wanted = rerank === undefined && mmrLambda === undefined ? k : Math.min(k * POOL_FACTOR, HITS_MAX)
+    const candidates = await this.#find(feedback ? words : undefined, vector, wanted)
+    const chosen = await this.#choose(question, candidates)
+    const spread = await this.#expand(chosen)
+    return { passages: spread.map((one) => this.#passage(one)), terms: words.weighed, fusion: this.#fusion }
   }
 
-  /** Without stop terms, unless there is nothing else; a word said twice weighs twice. */
-  #questionTerms(question: string): Map<string, number> {
-    const words = this.#read(question)
-    const topical = words.filter((term) => !STOP_TERMS.has(term))
-    const terms = new Map<string, number>()
-    for (const term of (topical.length > 0 ? topical : words).slice(0, QUESTION_TERMS_MAX))
-      terms.set(term, (terms.get(term) ?? 0) + 1)
-    return terms
+  /** At least `wanted`, and some to spare, where there are as many. */
+  async #find(
+    words: QuestionWords | undefined,
+    vector: Float32Array | undefined,
+    wanted: number,
+  ): Promise<Candidate[]> {
+    const both = words !== undefined && vector !== undefined
+    let depth = Math.min(Math.max(wanted + SPARE_HITS, both ? FUSED_HITS_MIN : 0), HITS_MAX)
+    for (let widened = 0; ; widened++) {
+      const legs = await Promise.all([
+        ...(words === undefined ? [] : [this.#match(words, depth).then((hits): LegHits => ({ leg: 'words', hits }))]),
+        ...(vector === undefined
+          ? []
+          : [this.#nearest(vector, depth).then((hits): LegHits => ({ leg: 'vector', hits }))]),
+      ])
+      const fused = await this.#fuse(legs.filter(({ hits }) => hits.length > 0))
+      const span = this.#options.span?.child('read')
+      const candidates = await this.#read(fused, wanted + SPARE_HITS)
+      span?.end({ hits: fused.length, passages: candidates.length })
+      const exhausted = depth >= HITS_MAX || legs.every(({ hits }) => hits.length < depth)
+      if (candidates.length >= wanted || exhausted || widened === WIDENINGS_MAX) return candidates
+      depth = Math.min(depth * WIDER_FACTOR, HITS_MAX)
+    }
   }
 
-  async #feedback(asked: ReadonlyMap<string, number>, hits: readonly Hit[]): Promise<ReadonlyMap<string, number>> {
+  /** False where the words alone find nothing. */
+  async #feedback(words: QuestionWords): Promise<boolean> {
+    const first = await this.#match(words, Math.max(FEEDBACK_TEXTS_MAX, Math.min(this.#options.k, SPARE_HITS)))
+    if (first.length === 0) return false
     const span = this.#options.span?.child('feedback')
-    const texts = (await this.#chunks(hits)).map(({ hit, row }) => ({
-      terms: this.#read(`${row.headings.join('\n')}\n${row.text}`),
-      score: hit.score,
-    }))
-    const expanded = expandQuestion(asked, texts, STOP_TERMS)
-    span?.end({ texts: texts.length, terms: expanded.size })
-    return expanded
+    // What may not be seen lends no words: they would tell of it.
+    const texts = words.learn(await this.#read(fuseOne({ leg: 'words', hits: first }), FEEDBACK_TEXTS_MAX))
+    span?.end({ texts, terms: words.weighed.length })
+    return true
   }
 
-  async #match(terms: ReadonlyMap<string, number>, k: number): Promise<Hit[]> {
+  async #match(words: QuestionWords, k: number): Promise<Hit[]> {
     const span = this.#options.span?.child('match')
-    const { filter } = this.#options
-    const query = { terms: this.#weighed(terms), k, ...(filter === undefined ? {} : { filter }) }
-    const hits = await this.#dependencies.index.search(this.#collection, query)
-    span?.end({ terms: terms.size, hits: hits.length })
+    const terms = words.weighed
+    const hits = terms.length === 0 ? [] : await this.#ask({ terms, k })
+    span?.end({ terms: terms.length, hits: hits.length })
     return hits
   }
 
-  async #passages(hits: readonly Hit[]): Promise<Passage[]> {
-    const span = this.#options.span?.child('read')
-    const { rows, analyzer } = this.#dependencies
-    const chunks = withoutDuplicates(analyzer, await this.#chunks(hits), this.#options.k)
-    const keys = chunks.map(({ row }) => documentKey(this.#collection, row.document))
-    const documents: (Stored<DocumentRow> | undefined)[] = await rows.getMany(DOCUMENTS, keys)
-    const passages = chunks.flatMap(({ hit, row }, at): Passage[] => {
-      const document = documents[at]?.row
-      if (document === undefined) return []
-      const { start, end, text, headings } = row
-      return [
-        {
-          collection: this.#collection,
-          document: document.id,
-          uri: document.uri,
-          title: document.title,
-          headings,
-          start,
-          end,
-          text,
-          score: hit.score,
-          contentHash: document.contentHash,
-          segment: hit.segment,
-        },
-      ]
-    })
-    span?.end({ hits: hits.length, passages: passages.length })
-    return passages
+  async #embed(question: string): Promise<Float32Array | undefined> {
+    const { questionVector } = this.#dependencies
+    if (questionVector === undefined || question.trim() === '') return undefined
+    const span = this.#options.span?.child('embed')
+    const vector = await questionVector(this.#collection, question, span)
+    span?.end({ dimension: vector?.length ?? 0 })
+    return vector
   }
 
-  /** The chunks behind hits. One that a running ingest has just replaced is gone: it is left out. */
-  async #chunks(hits: readonly Hit[]): Promise<FoundChunk[]> {
-    const stored = await this.#dependencies.rows.getMany(
-      CHUNKS,
-      hits.map(({ segment, chunk }) => chunkKey(segment, chunk)),
-    )
-    return hits.flatMap((hit, at) => {
-      const row = stored[at]?.row
-      return row === undefined ? [] : [{ hit, row }]
-    })
+  async #nearest(vector: Float32Array, k: number): Promise<Hit[]> {
+    const span = this.#options.span?.child('nearest')
+    const hits = await this.#ask({ vector, k })
+    span?.end({ hits: hits.length })
+    return hits
   }
 
-  #read(text: string): string[] {
-    const terms: string[] = []
-    for (const { term, start, end } of this.#dependencies.analyzer.words(text)) {
-      terms.push(term)
-      if (!this.#words.has(term)) this.#words.set(term, text.slice(start, end).toLowerCase())
+  #ask(query: IndexQuery): Promise<Hit[]> {
+    const filtered = this.#filter === undefined ? query : { ...query, filter: this.#filter }
+    return this.#dependencies.index.search(this.#collection, filtered)
+  }
+
+  async #fuse(legs: readonly LegHits[]): Promise<Fused[]> {
+    const [first] = legs
+    if (first === undefined) return []
+    if (legs.length === 1) return fuseOne(first)
+    const spreads = await this.#calibration.spreads(this.#collection, legs)
+    this.#fusion = spreads === undefined ? 'rank' : 'score'
+    return spreads === undefined ? fuseByRank(legs) : fuseByScore(legs, spreads)
+  }
+
+  /** What stands behind the best, until there are `count`. What a running ingest has just replaced is
+   *  gone and left out, and so is what may not be seen or was not asked for: the rows decide. */
+  async #read(fused: readonly Fused[], count: number): Promise<Candidate[]> {
+    const { rows } = this.#dependencies
+    const found: Candidate[] = []
+    let at = 0
+    while (at < fused.length && found.length < count) {
+      const page = fused.slice(at, at + Math.max(count - found.length, SPARE_HITS))
+      at += page.length
+      const chunks = await rows.getMany(
+        CHUNKS,
+        page.map(({ segment, chunk }) => chunkKey(segment, chunk)),
+      )
+      const ids = [...new Set(chunks.flatMap((stored) => (stored === undefined ? [] : [stored.row.document])))]
+      const stored = await rows.getMany(
+        DOCUMENTS,
+        ids.map((id) => documentKey(this.#collection, id)),
+      )
+      const documents = new Map(ids.map((id, place) => [id, stored[place]?.row]))
+      for (const [place, one] of page.entries()) {
+        const row = chunks[place]?.row
+        const document = row === undefined ? undefined : documents.get(row.document)
+        if (row === undefined || document === undefined || !isOf(document, one)) continue
+        if (isWanted(this.#access, this.#options.filter, document)) found.push({ ...one, row, document })
+      }
     }
-    return terms
+    return found
   }
 
-  #weighed(terms: ReadonlyMap<string, number>): WeighedWord[] {
-    return [...terms].map(([term, weight]) => ({ word: this.#words.get(term) ?? term, weight }))
+  async #choose(question: string, candidates: readonly Candidate[]): Promise<Candidate[]> {
+    const { k, rerank, mmrLambda, expandTokensMax } = this.#options
+    const terms = new Map<Candidate, ReadonlySet<string>>()
+    const termsOf = (one: Candidate): ReadonlySet<string> => {
+      const known = terms.get(one) ?? new Set(this.#dependencies.analyzer.terms(one.row.text))
+      terms.set(one, known)
+      return known
+    }
+    // Neighbours that grow together leave room.
+    const count = expandTokensMax === undefined ? k : k + SPARE_HITS
+    const many = rerank === undefined && mmrLambda === undefined ? count : k * POOL_FACTOR
+    let different = withoutDuplicates(candidates, termsOf, many)
+    if (rerank !== undefined && different.length > 0) {
+      const texts = different.map((one) => `${titleOf(one)}\n${one.row.text}`)
+      const order = await rerank(question, texts)
+      // From now on ranked by the model: the score is its order's.
+      different = order.flatMap((at, place) => {
+        const one = different[at]
+        return one === undefined ? [] : [{ ...one, score: 1 / (RRF_K + place + 1) }]
+      })
+    }
+    return mmrLambda === undefined
+      ? different.slice(0, count)
+      : byMarginalRelevance(different, termsOf, mmrLambda, count)
+  }
+
+  async #expand(chosen: readonly Candidate[]): Promise<readonly Candidate[]> {
+    const { k, expandTokensMax, span: parent } = this.#options
+    if (expandTokensMax === undefined) return chosen
+    const span = parent?.child('expand')
+    const expanded = await expandToSections(this.#dependencies.rows, chosen, expandTokensMax, k)
+    span?.end({ passages: expanded.length })
+    return expanded
+  }
+
+  #passage({
+    row: { start, end, text, headings },
+    document: { id, uri, title, contentHash },
+    segment,
+    score,
+    legs,
+  }: Candidate): Passage {
+    const place = { contentHash, segment }
+    return { collection: this.#collection, document: id, uri, title, headings, start, end, text, score, legs, ...place }
   }
 }
 
-/** The first of every group of passages that share nearly all their words, until there are `k`. */
-function withoutDuplicates(analyzer: Analyzer, chunks: readonly FoundChunk[], k: number): FoundChunk[] {
-  const kept: { readonly chunk: FoundChunk; readonly terms: ReadonlySet<string> }[] = []
-  for (const chunk of chunks) {
-    if (kept.length === k) break
-    const terms = new Set(analyzer.terms(chunk.row.text))
-    if (!kept.some((other) => overlap(terms, other.terms) >= DUPLICATE_OVERLAP)) kept.push({ chunk, terms })
-  }
-  return kept.map(({ chunk }) => chunk)
-}
+/** The hit is of the document as it stands, and not of one that was replaced. */
+const isOf = ({ segment, firstChunk, chunkCount }: DocumentRow, hit: Fused): boolean =>
+  segment === hit.segment && hit.chunk >= firstChunk && hit.chunk < firstChunk + chunkCount
 
-/** Jaccard's index. */
-function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
-  if (Math.min(a.size, b.size) < DUPLICATE_OVERLAP * Math.max(a.size, b.size)) return 0
-  const shared = a.intersection(b).size
-  const together = a.size + b.size - shared
-  return together === 0 ? 1 : shared / together
-}
+const titleOf = ({ document, row }: Candidate): string =>
+  [document.title, ...row.headings.filter((heading) => heading !== document.title)].join(' › ')

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { checkFloorPlan } from './floor-plan.ts'
 import { parseTree, readTree, root } from './modules.ts'
 
-const PACKAGES = new Set(['zod'])
+const PACKAGES = { present: new Set(['zod']), optional: new Set(['pg']), development: new Set(['shapes']) }
 
 function violations(files: Record<string, string>): string[] {
   return checkFloorPlan(parseTree(new Map(Object.entries(files))), PACKAGES)
@@ -32,10 +32,17 @@ const SOUND = {
 }
 
 test('the floor plan holds in this tree', () => {
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-    dependencies: Record<string, string>
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<
+    'dependencies' | 'optionalDependencies' | 'peerDependencies' | 'devDependencies',
+    Record<string, string>
+  >
+  const { dependencies, optionalDependencies, peerDependencies, devDependencies } = manifest
+  const packages = {
+    present: new Set(Object.keys(dependencies)),
+    optional: new Set(Object.keys({ ...optionalDependencies, ...peerDependencies })),
+    development: new Set(Object.keys(devDependencies)),
   }
-  assert.deepEqual(checkFloorPlan(parseTree(readTree()), new Set(Object.keys(manifest.dependencies))), [])
+  assert.deepEqual(checkFloorPlan(parseTree(readTree()), packages), [])
 })
 
 test('a sound house passes', () => assert.deepEqual(violations(SOUND), []))
@@ -127,6 +134,18 @@ const PLANTED: readonly (readonly [what: string, path: string, text: string, exp
     'a package nobody declared',
     'src/gateway/use.ts',
     "import check from 'fast-check'\ncheck()",
+    /not among the dependencies/,
+  ],
+  [
+    'a package that may be absent, loaded at the start',
+    'src/drivers/memory/use.ts',
+    "import pg from 'pg'\npg()",
+    /may be absent/,
+  ],
+  [
+    'a package of development, loaded when it is needed',
+    'src/drivers/memory/use.ts',
+    "await import('shapes')",
     /not among the dependencies/,
   ],
   ['a computed import', 'src/gateway/use.ts', 'await import(process.argv[2])', /computed at run time/],

@@ -11,6 +11,7 @@ const FLOORS = [
   ['guard'],
   ['meter'],
   ['engine'],
+  ['parse'],
   ['retrieval', 'serving', 'evaluation', 'dataset', 'training', 'release', 'fleet'],
   ['gateway'],
   ['control'],
@@ -25,7 +26,7 @@ const COMPOSITION_ROOMS = new Set(['house', 'main.ts'])
 /** The rooms whose ports drivers implement. */
 const PORT_ROOMS = new Set(['store', 'engine', 'meter', 'trace', 'config', 'base'])
 /** Rooms that drivers may know by type only: the shapes of documents and passages. */
-const TYPE_ROOMS = new Set(['retrieval'])
+const TYPE_ROOMS = new Set(['retrieval', 'parse'])
 
 interface Place {
   /** `src`, `console`, `sim` ... */
@@ -43,20 +44,27 @@ function placeOf(path: string): Place {
 
 const floorOf = (room: string): number => FLOORS.findIndex((rooms) => rooms.includes(room))
 
-export function checkFloorPlan(modules: readonly Module[], packages: ReadonlySet<string>): string[] {
+/** Names of packages, by what package.json says of them. */
+export interface Packages {
+  readonly present: ReadonlySet<string>
+  readonly optional: ReadonlySet<string>
+  readonly development: ReadonlySet<string>
+}
+
+export function checkFloorPlan(modules: readonly Module[], packages: Packages): string[] {
   const paths = new Set(modules.map((module) => module.path))
   const found: string[] = []
   for (const module of modules) {
     const from = placeOf(module.path)
     if (from.top === 'src' && !from.isDriver && floorOf(from.room) === -1)
       found.push(`${module.path}: src/${from.room} is not a room of the floor plan`)
-    for (const { specifier, target, line, typeOnly } of module.imports) {
+    for (const { specifier, target, line, typeOnly, isLate } of module.imports) {
       const complain = (what: string): void => void found.push(`${module.path}:${line}: ${what}`)
       if (specifier === undefined) {
         if (from.top === 'src') complain('imports something computed at run time, which no guard can follow')
       } else if (target === undefined) {
         if (from.top === 'src' && !isTest(module.path) && !isContract(module.path))
-          checkPackage(specifier, packages, complain)
+          checkPackage(specifier, { typeOnly, isLate }, packages, complain)
       } else if (/\.[jt]sx?$/.test(target)) {
         if (!paths.has(target)) complain(`imports ${specifier}, which does not exist (imports end in .ts)`)
         else checkEdge(module.path, target, typeOnly, complain)
@@ -66,10 +74,19 @@ export function checkFloorPlan(modules: readonly Module[], packages: ReadonlySet
   return found
 }
 
-function checkPackage(specifier: string, packages: ReadonlySet<string>, complain: (what: string) => void): void {
+/** Types of any package may be used, since they are erased; of what may be absent nothing is loaded
+ *  before it is needed. */
+function checkPackage(
+  specifier: string,
+  { typeOnly, isLate }: { readonly typeOnly: boolean; readonly isLate: boolean },
+  { present, optional, development }: Packages,
+  complain: (what: string) => void,
+): void {
   const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
-  if (!name.startsWith('node:') && !packages.has(name))
-    complain(`imports ${specifier}, which is not among the dependencies`)
+  if (name.startsWith('node:') || present.has(name) || (typeOnly && (optional.has(name) || development.has(name))))
+    return
+  if (!optional.has(name)) complain(`imports ${specifier}, which is not among the dependencies`)
+  else if (!isLate) complain(`imports ${specifier} at the start, and it may be absent`)
 }
 
 function checkEdge(path: string, target: string, typeOnly: boolean, complain: (what: string) => void): void {

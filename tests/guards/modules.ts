@@ -19,6 +19,8 @@ export interface Import {
   readonly typeOnly: boolean
   /** Started as a program of its own, in a thread. */
   readonly isWorker: boolean
+  /** `import()`: loaded when it is needed. */
+  readonly isLate: boolean
 }
 
 export interface Module {
@@ -80,6 +82,7 @@ function importsOf(path: string, program: Node, lineOf: (node: Node) => number):
       line: lineOf(node),
       typeOnly: isTypeOnly(node),
       isWorker: node.type === 'NewExpression',
+      isLate: node.type === 'ImportExpression',
     })
   })
   return imports

@@ -15,6 +15,7 @@ import { GOLDEN_TEXT } from '../../src/retrieval/embedding/golden.ts'
 import type { EmbeddingChoice } from '../../src/retrieval/embedding/port.ts'
 import { Vectors } from '../../src/retrieval/embedding/vectors.ts'
 import { createIngest } from '../../src/retrieval/ingest/ingest.ts'
+import { NO_SOURCES } from './sources.ts'
 import type { IngestWorker } from '../../src/retrieval/ingest/port.ts'
 import { LocalWorker } from '../../src/retrieval/ingest/worker.ts'
 
@@ -81,6 +82,16 @@ export function openEmbedded(
     analyzer,
     choice,
   })
-  const ingest = createIngest({ ...common, queue: new MemoryQueue(clock), index, worker, folders, embeddings })
+  const pushWorker: IngestWorker = Object.assign(new LocalWorker({ files, index, clock }), { close: async () => {} })
+  const ingest = createIngest({
+    ...common,
+    queue: new MemoryQueue(clock),
+    index,
+    worker,
+    pushWorker,
+    folders,
+    sources: NO_SOURCES,
+    embeddings,
+  })
   return { rows, blobs, index, analyzer, embeddings, ingest, cache, vectors }
 }

@@ -8,7 +8,7 @@ export function request(
   headers: Headers = {},
   peer: Request['peer'] = 'network',
 ): Request {
-  const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+  const bytes = body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
   return { method, target, headers, peer, body: () => Promise.resolve(bytes) }
 }
 

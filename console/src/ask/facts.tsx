@@ -21,6 +21,7 @@ interface Props {
 /** The title block of an answer. */
 export function Facts({ asked, canTrace, elapsedMs }: Props) {
   const { report, firstTokenMs, totalMs } = asked
+  const { grounded } = report
   const total = useTicking(isRunning(asked), elapsedMs) ?? totalMs
   const deployment = deploymentOf(asked)
   const guess = report.estimated === true ? '≈ ' : ''
@@ -41,22 +42,20 @@ export function Facts({ asked, canTrace, elapsedMs }: Props) {
         <span>{asked.model}</span>
         {deployment !== undefined && <span className="minor">on {deployment}</span>}
       </Cell>
-      {report.grounded !== undefined && (
-        <Cell name="Rests on its sources" span={2}>
+      {grounded !== undefined && (
+        <Cell name="Rests on its sources" span={2} title="Sentences that the passages they cite support">
           <span>
-            {report.grounded.supported} of {formatCount(report.grounded.sentences)} sentences
+            {formatCount(grounded.supported)} of {formatCount(grounded.sentences)}
           </span>
-          <span className="minor">
-            {report.grounded.judge === undefined ? 'by words' : `says ${report.grounded.judge}`}
-          </span>
+          <span className="minor">{grounded.judge === undefined ? 'by words' : `by ${grounded.judge}`}</span>
         </Cell>
       )}
-      {report.grounded !== undefined && report.version !== undefined && (
-        <Cell name="Version of the workflow" span={2}>
-          <code>{report.version}</code>
+      {grounded !== undefined && (
+        <Cell name="Workflow version" span={2}>
+          {report.version !== undefined && <code>{report.version}</code>}
         </Cell>
       )}
-      <Cell name="Request" span={4}>
+      <Cell name="Request" span={grounded === undefined ? 4 : 6}>
         {report.requestId !== undefined && (
           <>
             <code>{report.requestId}</code>

@@ -2,6 +2,7 @@ import { constants, type Dirent, type Stats } from 'node:fs'
 import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join, relative, sep } from 'node:path'
 import { reasonOf, type Refusal, refuse } from '../../base/errors.ts'
+import { holdsNoText } from '../../base/media.ts'
 import type { Files, Folders, Found, Source } from '../../retrieval/sources.ts'
 
 /** Source folders on this machine's disk. */
@@ -44,7 +45,7 @@ async function* walkFolder(root: string, folder: string, depth: number): AsyncGe
     const name = relative(root, path)
     if (entry.isDirectory()) yield* walkFolder(root, path, depth + 1)
     else if (entry.isFile())
-      yield BINARY.test(entry.name) ? { kind: 'ignored' } : { kind: 'file', path, relative: name }
+      yield holdsNoText(entry.name) ? { kind: 'ignored' } : { kind: 'file', path, relative: name }
     else if (entry.isSymbolicLink()) yield* walkLink(root, path, name)
     else
       yield { kind: 'refused', relative: name, refusal: unreadable(`it is ${kindOf(entry)}, not a file`), hides: false }
@@ -67,7 +68,7 @@ async function* walkLink(root: string, path: string, name: string): AsyncGenerat
         }
       return
     }
-    if (inside.split(sep).some(isLeftOut) && (await stat(target)).isFile() && !BINARY.test(name))
+    if (inside.split(sep).some(isLeftOut) && (await stat(target)).isFile() && !holdsNoText(name))
       yield { kind: 'file', path: target, relative: name }
   } catch (error) {
     yield {
@@ -80,10 +81,6 @@ async function* walkLink(root: string, path: string, name: string): AsyncGenerat
 }
 
 const isLeftOut = (name: string): boolean => name.startsWith('.') || name === 'node_modules' || name === '__pycache__'
-
-/** What is certainly no text, by name: counted and not read. */
-const BINARY =
-  /\.(?:png|jpe?g|gif|webp|avif|bmp|ico|tiff?|psd|heic|mp[34]|m4[av]|mov|avi|mkv|webm|wav|flac|ogg|zip|gz|tgz|bz2|xz|zst|7z|rar|tar|jar|war|whl|deb|rpm|iso|dmg|img|exe|dll|so|dylib|a|o|obj|class|pyc|wasm|bin|dat|db|sqlite3?|parquet|npy|npz|safetensors|gguf|onnx|pt|pth|woff2?|ttf|otf|eot)$/i
 
 async function read(path: string, bytesMax: number): Promise<Uint8Array | Refusal> {
   try {

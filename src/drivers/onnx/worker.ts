@@ -48,7 +48,7 @@ async function load(): Promise<Model> {
   const { folder, pooling } = opening
   const path = [join(folder, 'onnx', 'model.onnx'), join(folder, 'model.onnx')].find((one) => existsSync(one))
   if (path === undefined) throw broken(`${folder} holds no model.onnx and no onnx/model.onnx`)
-  const runtime = await loadRuntime()
+  const runtime = loadRuntime()
   const settings = readJson('tokenizer_config.json') ?? {}
   const shape = readJson('config.json') ?? {}
   const vocabulary = readJson('tokenizer.json')
@@ -74,15 +74,14 @@ async function load(): Promise<Model> {
 }
 
 /** The package is no part of Headworks: it runs a script when it is installed. */
-async function loadRuntime(): Promise<Runtime> {
+function loadRuntime(): Runtime {
   const { runtime } = opening
   if (!existsSync(runtime))
     throw broken(
       `${runtime} does not exist; \`npm install onnxruntime-node\` beside headworks.yaml installs the runtime`,
     )
   try {
-    const entry = createRequire(join(runtime, 'package.json')).resolve(runtime)
-    return ((await import(entry)) as { readonly default: Runtime }).default
+    return createRequire(join(runtime, 'package.json'))(runtime) as Runtime
   } catch (thrown) {
     throw broken(`onnxruntime-node cannot be loaded: ${reasonOf(thrown)}`)
   }
@@ -148,21 +147,25 @@ async function embed(model: Model, texts: readonly string[]): Promise<{ vectors:
   return { vectors, tokens: ids.reduce((sum, one) => sum + one.length, 0) }
 }
 
-const port = parentPort
-let model: Promise<Model> | undefined
-/** One after another: the runtime takes all its threads for each. */
-let turn: Promise<void> = Promise.resolve()
+class Thread {
+  #model: Promise<Model> | undefined
+  /** One after another: the runtime takes all its cores for each. */
+  #turn: Promise<void> = Promise.resolve()
 
-async function answer({ id, texts }: Question): Promise<Reply> {
-  try {
-    const { revision, pooling, ...rest } = await (model ??= load())
-    return { id, revision, pooling, ...(await embed({ revision, pooling, ...rest }, texts)) }
-  } catch (thrown) {
-    const { code, details } = toFault(thrown)
-    return { id, code, details }
+  take(question: Question, reply: (answer: Reply) => void): void {
+    this.#turn = this.#turn.then(async () => reply(await this.#answer(question)))
+  }
+
+  async #answer({ id, texts }: Question): Promise<Reply> {
+    try {
+      const model = await (this.#model ??= load())
+      return { id, revision: model.revision, pooling: model.pooling, ...(await embed(model, texts)) }
+    } catch (thrown) {
+      const { code, details } = toFault(thrown)
+      return { id, code, details }
+    }
   }
 }
 
-port?.on('message', (question: Question) => {
-  turn = turn.then(async () => port.postMessage(await answer(question)))
-})
+const thread = new Thread()
+parentPort?.on('message', (question: Question) => thread.take(question, (answer) => parentPort?.postMessage(answer)))

@@ -14,6 +14,8 @@ export interface ChildOptions {
   /** What it is called in the log and in faults; the role, unless several play it. */
   readonly name?: string
   readonly arguments?: readonly string[]
+  /** Told through the environment, which unlike arguments is not for everybody to see. */
+  readonly environment?: { readonly [name: string]: string }
   /** V8 heap limit. */
   readonly heapMb: number
   /** Ends the child after this long without a call; the next one starts it again. Absent: it stays. */
@@ -119,7 +121,7 @@ export class Child {
     const child = fork(entry, ['--role', role, ...(this.#options.arguments ?? [])], {
       serialization: 'advanced',
       execArgv: [`--max-old-space-size=${heapMb}`],
-      env: inherited(process.env),
+      env: { ...inherited(process.env), ...this.#options.environment },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
     const channel = new Channel(child, methods, (reason) => this.#gone(reason))

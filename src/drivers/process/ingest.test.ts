@@ -8,6 +8,7 @@ import { test } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import { pdfOf, stream } from '../../../tests/fixtures/documents.ts'
 import { hostile, samples } from '../../../tests/fixtures/samples.ts'
+import { NO_SOURCES } from '../../../tests/kit/sources.ts'
 import { type Clock, systemClock as clock } from '../../base/clock.ts'
 import { Refusal } from '../../base/errors.ts'
 import { isObject, type JsonObject } from '../../base/json.ts'
@@ -71,20 +72,23 @@ async function open(data: string, mode = '') {
   const batchUnitsMax = mode === 'small' ? SMALL_BATCH : BATCH_UNITS_MAX
   const store = await openSqlite({ path: join(data, 'store.db'), clock, log })
   const index = openFilesystemIndex(join(data, 'index'), new Analyzer())
-  const worker = openProcessIngest({
+  const child = {
     entry: import.meta.filename,
     role: 'ingest',
     arguments: [join(data, 'index'), mode],
     heapMb: 256,
     clock: impatient,
     log,
-  })
+  }
+  const worker = openProcessIngest(child)
   const ingest = createIngest({
     rows: store.rows,
     queue: store.queue,
     index,
     worker,
+    pushWorker: openProcessIngest({ ...child, name: 'ingest-push' }),
     folders,
+    sources: NO_SOURCES,
     clock,
     random,
     log,

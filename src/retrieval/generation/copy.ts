@@ -89,7 +89,7 @@ async function take(
     for (const one of stored) {
       if (one === undefined) continue
       puts.push(put(CHUNKS, chunkKey(segment, indexed.length), one.row))
-      indexed.push(indexChunk(document.title, one.row))
+      indexed.push(indexChunk(one.row, document))
     }
   }
   if (indexed.length === 0) return

@@ -1,6 +1,8 @@
 import type { Clock } from '../../base/clock.ts'
 import { fault } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
+import { Turns } from '../../base/turns.ts'
+import { mountOf } from './parts.ts'
 import type { Vectors } from '../embedding/vectors.ts'
 import type { Index } from '../../store/index.ts'
 import { put, remove, scanAll, type Change, type Rows } from '../../store/rows.ts'
@@ -34,6 +36,8 @@ export class Collections {
   readonly #index: Index
   readonly #clock: Clock
   readonly #log: Log
+  readonly #turns = new Turns()
+  readonly #listeners: ((name: string) => void)[] = []
   readonly #vectors: Vectors | undefined
   /** Mounts take turns, so that the last one mounted is the last one committed. */
   #mounting: Promise<void> = Promise.resolve()
@@ -53,8 +57,13 @@ export class Collections {
   }
 
   /** Resolves when the change is durable and mounted; false where the plan had nothing to do. `clear`
-   *  is called with every segment that is needed no more, before it goes. */
-  async change(name: string, plan: Plan, clear?: (segment: string) => Promise<void>): Promise<boolean> {
+   *  is called with every segment that is needed no more, before it goes. Changes of one collection
+   *  take turns: a plan that takes long would be overtaken again and again. */
+  change(name: string, plan: Plan, clear?: (segment: string) => Promise<void>): Promise<boolean> {
+    return this.#turns.take(name, () => this.#change(name, plan, clear))
+  }
+
+  async #change(name: string, plan: Plan, clear?: (segment: string) => Promise<void>): Promise<boolean> {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       const stored = await this.#rows.get(COLLECTIONS, collectionKey(name))
       const before = stored?.row ?? { name, segments: [], documents: 0, chunks: 0, bytes: 0, updatedAtMs: 0 }
@@ -69,9 +78,15 @@ export class Collections {
         before.segments.filter(({ segment }) => !kept.has(segment)),
         clear,
       )
+      for (const listener of this.#listeners) listener(name)
       return true
     }
     throw fault('store_unavailable', { reason: `the collection ${name} is being changed by others without a pause` })
+  }
+
+  /** Told of every collection that was changed. */
+  onChange(listener: (name: string) => void): void {
+    this.#listeners.push(listener)
   }
 
   /** Mounts what the collection answers from now, then drops segments it no longer needs. */
@@ -82,7 +97,7 @@ export class Collections {
   ): Promise<void> {
     const mounted = this.#mounting.then(async () => {
       const stored = await this.#rows.get(COLLECTIONS, collectionKey(name))
-      await this.#index.mount(name, stored?.row.segments ?? [])
+      await this.#index.mount(name, stored === undefined ? [] : mountOf(stored.row))
       for (const { segment } of obsolete) {
         await clear(segment)
         await this.drop(segment)
@@ -97,6 +112,15 @@ export class Collections {
     try {
       // The file last: its name is what tells the next sweep that something may be left.
       await this.#vectors?.drop(segment)
+      await this.#index.drop(segment)
+    } catch (error) {
+      this.#log.write('warn', 'segment not removed', { segment, reason: String(error) })
+    }
+  }
+
+  /** Of a segment that is searched in a part, or a part that another took the place of. */
+  async dropIndex(segment: string): Promise<void> {
+    try {
       await this.#index.drop(segment)
     } catch (error) {
       this.#log.write('warn', 'segment not removed', { segment, reason: String(error) })

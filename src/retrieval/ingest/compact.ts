@@ -64,22 +64,22 @@ export async function rewrite(
     const changes: Change[] = []
     const moved: DocumentRow[] = []
     const chunks: ChunkRow[] = []
-    const titles: string[] = []
+    const owners: DocumentRow[] = []
     for (const document of documents) {
       moved.push({ ...document, segment: name, firstChunk: chunks.length })
       for (const stored of await getAll(rows, CHUNKS, chunkKeys(document))) {
         if (stored === undefined) continue
         chunks.push(stored.row)
-        titles.push(document.title)
+        owners.push(document)
       }
     }
-    const texts = chunks.map((chunk, at) => searchedText(titles[at] ?? '', chunk))
+    const texts = chunks.map((chunk, at) => searchedText(owners[at]?.title ?? '', chunk))
     const vectors =
       row.space === undefined ? undefined : await embeddings?.again(collection, row.space, documents, texts, signal)
     if (vectors !== undefined) await embeddings?.vectors.keep(name, vectors)
     await worker.build(
       name,
-      chunks.map((chunk, at) => indexChunk(titles[at] ?? '', chunk, vectors?.[at])),
+      chunks.map((chunk, at) => indexChunk(chunk, owners[at], vectors?.[at])),
     )
     for (const [at, chunk] of chunks.entries()) changes.push(put(CHUNKS, chunkKey(name, at), chunk))
     for (const document of moved) changes.push(put(DOCUMENTS, documentKey(collection, document.id), document))

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { docx, paragraph, pdf } from '../../../tests/fixtures/documents.ts'
+import { NO_SOURCES } from '../../../tests/kit/sources.ts'
 import { systemClock } from '../../base/clock.ts'
 import { fault, Refusal, refuse } from '../../base/errors.ts'
 import type { JsonObject } from '../../base/json.ts'
@@ -28,13 +29,16 @@ function open(changed: Partial<IngestOptions> = {}) {
   const rows = new MemoryRows()
   const queue = new MemoryQueue(clock)
   const index = new MemoryIndex(new Analyzer())
-  const worker: IngestWorker = Object.assign(new LocalWorker({ files, index, clock }), { close: async () => {} })
+  const worker = (): IngestWorker => Object.assign(new LocalWorker({ files, index, clock }), { close: async () => {} })
   const options: IngestOptions = {
     rows,
     queue,
     index,
-    worker,
+    worker: worker(),
+    pushWorker: worker(),
     folders,
+    sources: NO_SOURCES,
+    push: { documentsMax: 100, bytesMax: 10_000, waitMs: 5 },
     clock,
     random: seededRandom(1),
     log: silentLog,

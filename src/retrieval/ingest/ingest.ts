@@ -1,10 +1,12 @@
 import type { Clock, Timer } from '../../base/clock.ts'
 import { fault, Fault, isRetryable, type Problem, reasonOf, Refusal, refuse, toProblem } from '../../base/errors.ts'
 import { newId } from '../../base/ids.ts'
-import { isObject, type JsonObject } from '../../base/json.ts'
+import { isObject, type Json, type JsonObject } from '../../base/json.ts'
 import type { Log } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
+import { Turns } from '../../base/turns.ts'
 import { nameRule, PLAIN_NAME } from '../../config/forms.ts'
+import type { SourceConfig } from '../../config/schema.ts'
 import type { Index } from '../../store/index.ts'
 import type { Job, Queue } from '../../store/queue.ts'
 import { type Change, put, remove, scanAll, type Rows } from '../../store/rows.ts'
@@ -13,12 +15,16 @@ import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
 import { Generations } from '../generation/generations.ts'
 import { storageOf } from '../generation/row.ts'
-import { type Folders, SOURCES } from '../sources.ts'
+import { type Folders, type Sources, SOURCES, sourceText } from '../sources.ts'
 import { Collections, removeDocuments, type Segment, segmentPrefix } from './collections.ts'
 import { rewrite } from './compact.ts'
+import { Merges } from './merge.ts'
+import { DEAD_LETTERS, letterKey } from './dead-letters.ts'
 import { BATCH_DOCUMENTS_MAX, BATCH_UNITS_MAX, type IngestWorker } from './port.ts'
+import { Pushes, type PushOptions } from './pushes.ts'
 import { QUARANTINE } from './quarantine.ts'
 import { FILE_TIMEOUT_MS, Run, type RunOptions } from './run.ts'
+import { readSent } from './sent.ts'
 import { dropStorage, sweep } from './sweep.ts'
 import { ingestKey, INGESTS, type IngestRow, isFinal, newRow, Progress, shownRun } from './state.ts'
 
@@ -28,7 +34,16 @@ export interface IngestOptions {
   /** Where collections are mounted. Segments are built by the worker, in the same place. */
   readonly index: Index
   readonly worker: IngestWorker
+  /** Builds what many segments are searched in; default: `index`. */
+  readonly builder?: Pick<Index, 'build'>
+  /** Each reads another collection at the same time. */
+  readonly moreWorkers?: readonly IngestWorker[]
+  /** Reads what is sent, whatever the others are at. */
+  readonly pushWorker: IngestWorker
   readonly folders: Folders
+  readonly sources: Sources
+  /** Default: `config.ingest`'s. */
+  readonly push?: Omit<PushOptions, 'run' | 'onKept'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -48,8 +63,13 @@ export interface IngestOptions {
 export interface Ingest {
   /** Absent where collections are searched by words alone. */
   readonly generations: Generations | undefined
-  /** Begins a run, which is durable when this resolves to its id. */
-  start(collection: string, path: string): Promise<string | Refusal>
+  /** Begins a run over a path or a source, which is durable when this resolves to its id. */
+  start(collection: string, what: string | SourceConfig): Promise<string | Refusal>
+  /** As `Pushes.take`. */
+  push: Pushes['take']
+  /** Reads again what is on the list of dead letters: all, or one. Resolves to the runs that do it;
+   *  what had been sent is read at once. */
+  replay(collection: string, document?: string): Promise<readonly string[] | Refusal>
   status(run: string): Promise<JsonObject | undefined>
   /** Newest first, of one collection or of all. */
   list(collection?: string): Promise<JsonObject[]>
@@ -81,6 +101,8 @@ const RETRY_MS = 2_000
 /** Finished runs that are kept to be looked at. */
 const RUNS_KEPT = 500
 const PATH_UNITS_MAX = 4_096
+/** What is sent, unless told otherwise: as the configuration has it. */
+const PUSH: Omit<PushOptions, 'run' | 'onKept'> = { documentsMax: 10_000, bytesMax: 256 * 2 ** 20, waitMs: 200 }
 /** No collection can have this name. */
 const TRIAL = '/trial'
 
@@ -97,9 +119,13 @@ class Runs implements Ingest {
   >()
   #stopped = false
   readonly #stop = new AbortController()
-  #looping: Promise<void> | undefined
+  #looping: Promise<unknown> | undefined
   #again = false
-  #wake: () => void = () => {}
+  readonly #asleep = new Set<() => void>()
+  /** Runs of one collection take turns. */
+  readonly #turns = new Turns()
+  readonly #pushes: Pushes
+  readonly #merges: Merges
 
   constructor(options: IngestOptions) {
     this.#options = options
@@ -116,6 +142,14 @@ class Runs implements Ingest {
       batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
       batchDocumentsMax: options.batchDocumentsMax ?? BATCH_DOCUMENTS_MAX,
     }
+    this.#merges = new Merges({ ...this.#run, builder: options.builder ?? options.index })
+    this.#collections.onChange((storage) => this.#merges.look(storage))
+    this.#pushes = new Pushes({
+      ...PUSH,
+      ...options.push,
+      run: { ...this.#run, worker: options.pushWorker },
+      onKept: (collection) => this.generations?.follow(collection),
+    })
     if (embeddings === undefined) return
     this.generations = new Generations({
       ...this.#run,
@@ -125,23 +159,56 @@ class Runs implements Ingest {
     })
   }
 
-  async start(collection: string, path: string): Promise<string | Refusal> {
-    if (!PLAIN_NAME.test(collection)) {
-      return refuse('field_invalid', {
-        field: 'collection',
-        problem: 'is no name for a collection',
-        remedy: nameRule(PLAIN_NAME) ?? '',
-      })
-    }
+  async start(collection: string, what: string | SourceConfig): Promise<string | Refusal> {
+    const named = checkName(collection)
+    if (named !== undefined) return named
+    const source = typeof what === 'string' ? undefined : what
+    const path = typeof what === 'string' ? what : sourceText(what)
     if (path.length > PATH_UNITS_MAX || path.includes('\0'))
       return refuse('field_invalid', { field: 'path', problem: 'is no path', remedy: 'Name a folder or file.' })
     if (this.#stopped) return refuse('stopping', {})
-    const { clock, random, rows, queue, folders } = this.#options
-    const source = await folders.open(path)
-    if (source instanceof Refusal) return source
+    if (source !== undefined && source.kind !== 'folder') return await this.#begin({ collection, path, source })
+    const opened = await this.#options.folders.open(path)
+    if (opened instanceof Refusal) return opened
+    return await this.#begin({ collection, path: opened.path, ...(source === undefined ? {} : { source }) })
+  }
+
+  async push(...[collection, documents, origin]: Parameters<Pushes['take']>): ReturnType<Pushes['take']> {
+    return checkName(collection) ?? (await this.#pushes.take(collection, documents, origin))
+  }
+
+  async replay(collection: string, document?: string): Promise<readonly string[] | Refusal> {
+    const { rows } = this.#options
+    const runs: string[] = []
+    const begun = new Set<string>()
+    let found = false
+    for await (const { row } of scanAll(rows, DEAD_LETTERS, [collection])) {
+      if (document !== undefined && row.document !== document) continue
+      found = true
+      if (row.from === undefined) continue
+      if ('sent' in row.from) {
+        const sent = readSent(JSON.parse(row.from.sent) as Json)
+        const kept = sent instanceof Refusal ? sent : await this.push(collection, [sent])
+        if (kept instanceof Refusal) return kept
+        continue
+      }
+      const key = JSON.stringify(row.from)
+      if (begun.has(key)) continue
+      begun.add(key)
+      const { path, source } =
+        'path' in row.from ? { ...row.from, source: undefined } : { path: sourceText(row.from.source), ...row.from }
+      runs.push(
+        await this.#begin({ collection, path, ...(source === undefined ? {} : { source }), replay: document ?? true }),
+      )
+    }
+    return found || document === undefined ? runs : refuse('not_found', { what: 'dead letter', id: document })
+  }
+
+  async #begin(what: Pick<IngestRow, 'collection' | 'path' | 'source' | 'replay'>): Promise<string> {
+    const { clock, random, rows, queue } = this.#options
     const run = newId('ing', clock, random)
-    await rows.commit([put(INGESTS, ingestKey(run), newRow(run, collection, source.path, clock.wallMs()))])
-    await queue.enqueue(QUEUE, run, { run, collection, path: source.path })
+    await rows.commit([put(INGESTS, ingestKey(run), newRow({ run, ...what }, clock.wallMs()))])
+    await queue.enqueue(QUEUE, run, { run, collection: what.collection, path: what.path })
     await this.#forgetOld()
     this.#loop()
     return run
@@ -181,9 +248,11 @@ class Runs implements Ingest {
     this.#stop.abort(fault('stopping', {}))
     for (const { abort } of this.#live.values()) abort.abort()
     this.#wake()
-    await this.#options.worker.close()
+    const { worker, moreWorkers = [], pushWorker } = this.#options
+    const pushed = this.#pushes.stop()
+    await Promise.all([worker, ...moreWorkers, pushWorker].map((one) => one.close()))
     await this.generations?.stop()
-    await this.#looping
+    await Promise.all([this.#looping, pushed, this.#merges.stop()])
   }
 
   async removeDocument(collection: string, document: string): Promise<Refusal | undefined> {
@@ -194,6 +263,7 @@ class Runs implements Ingest {
     const removed = await removeDocuments(rows, this.#collections, live, [document])
     for (const storage of (await this.generations?.storages(collection)) ?? [])
       if (storage !== live) await removeDocuments(rows, this.#collections, storage, [document])
+    await rows.commit([remove(DEAD_LETTERS, letterKey(collection, document))])
     return removed ? undefined : refuse('not_found', { what: 'document', id: document })
   }
 
@@ -210,6 +280,7 @@ class Runs implements Ingest {
     const changes: Change[] = []
     for await (const { key } of scanAll(rows, SOURCES, [collection])) changes.push(remove(SOURCES, key))
     for await (const { key } of scanAll(rows, QUARANTINE, [collection])) changes.push(remove(QUARANTINE, key))
+    for await (const { key } of scanAll(rows, DEAD_LETTERS, [collection])) changes.push(remove(DEAD_LETTERS, key))
     await rows.commit(changes)
     return undefined
   }
@@ -227,8 +298,19 @@ class Runs implements Ingest {
     } catch (error) {
       unavailable(error)
     }
-    const segments = (await rows.get(COLLECTIONS, collectionKey(collection)))?.row.segments ?? []
-    for (const { segment } of segments) {
+    const row = (await rows.get(COLLECTIONS, collectionKey(collection)))?.row
+    for (const part of row?.parts ?? []) {
+      try {
+        await index.mount(TRIAL, [{ ...part, removed: [] }])
+      } catch (error) {
+        unavailable(error)
+        log.write('warn', 'segment is built again', { segment: part.segment, reason: reasonOf(error) })
+        await this.#merges.rebuild(collection, part).catch(unavailable)
+      }
+    }
+    const inParts = new Set(row?.parts?.flatMap(({ holds }) => holds.map(({ segment }) => segment)))
+    for (const { segment } of row?.segments ?? []) {
+      if (inParts.has(segment)) continue
       try {
         await index.mount(TRIAL, [{ segment, removed: [] }])
       } catch (error) {
@@ -255,7 +337,9 @@ class Runs implements Ingest {
   #loop(): void {
     this.#again = true
     this.#wake()
-    this.#looping ??= this.#work().finally(() => {
+    const { worker, moreWorkers = [] } = this.#options
+    const working = (): Promise<unknown> => Promise.all([worker, ...moreWorkers].map((one) => this.#work(one)))
+    this.#looping ??= working().finally(() => {
       this.#looping = undefined
       // Something new may have come after the last look.
       if (this.#again && !this.#stopped) this.#loop()
@@ -263,13 +347,13 @@ class Runs implements Ingest {
   }
 
   /** Runs jobs one after the other until none is left. */
-  async #work(): Promise<void> {
+  async #work(worker: IngestWorker): Promise<void> {
     const { queue, log } = this.#options
     while (!this.#stopped) {
       this.#again = false
       try {
         const job = await queue.lease(QUEUE, this.#leaseMs)
-        if (job !== undefined) await this.#do(job)
+        if (job !== undefined) await this.#do(job, worker)
         else if ((await queue.list(QUEUE, RUNS_KEPT)).some(({ state }) => state === 'waiting' || state === 'leased'))
           await this.#pause()
         else if (!this.#again) return
@@ -284,15 +368,21 @@ class Runs implements Ingest {
   #pause(): Promise<void> {
     return new Promise((resolve) => {
       if (this.#stopped) return resolve()
-      const timer = this.#options.clock.after(POLL_MS, resolve)
-      this.#wake = () => {
+      const end = (): void => {
         timer.cancel()
+        this.#asleep.delete(end)
         resolve()
       }
+      const timer = this.#options.clock.after(POLL_MS, end)
+      this.#asleep.add(end)
     })
   }
 
-  async #do(job: Job): Promise<void> {
+  #wake(): void {
+    for (const end of this.#asleep) end()
+  }
+
+  async #do(job: Job, worker: IngestWorker): Promise<void> {
     const { rows, queue, clock } = this.#options
     const run = isObject(job.payload) ? String(job.payload['run']) : ''
     const row = (await rows.get(INGESTS, ingestKey(run)))?.row
@@ -300,7 +390,7 @@ class Runs implements Ingest {
     const abort = new AbortController()
     const lease = this.#hold(job, abort)
     const progress = new Progress(row, (now) => this.#tell(now))
-    const working = this.#attempt(job, progress, abort.signal)
+    const working = this.#turns.take(row.collection, () => this.#attempt(job, progress, abort.signal, worker))
     this.#live.set(run, {
       progress,
       abort,
@@ -321,13 +411,14 @@ class Runs implements Ingest {
     }
   }
 
-  async #attempt(job: Job, progress: Progress, signal: AbortSignal): Promise<Outcome> {
+  async #attempt(job: Job, progress: Progress, signal: AbortSignal, worker: IngestWorker): Promise<Outcome> {
     const { log } = this.#options
     try {
       if (job.attempt > STARTS_MAX) throw fault('internal', { reason: 'every attempt ended with the process' })
+      if (signal.aborted) throw fault('stopping', {})
       const { collection } = progress.row
       const storage = await storageOf(this.#options.rows, collection)
-      const refusal = await new Run(this.#run, progress, storage, signal).go()
+      const refusal = await new Run({ ...this.#run, worker }, progress, storage, signal).go()
       // Another generation answers by now, which knows nothing of what was read.
       if ((await storageOf(this.#options.rows, collection)) !== storage) return 'again'
       this.generations?.follow(collection)
@@ -391,3 +482,9 @@ class Runs implements Ingest {
 type Outcome = 'again' | { readonly end: 'done' | 'failed' | 'cancelled'; readonly problem?: Problem }
 
 const CANCELLED = Symbol('cancelled')
+
+function checkName(collection: string): Refusal | undefined {
+  if (PLAIN_NAME.test(collection)) return undefined
+  const remedy = nameRule(PLAIN_NAME) ?? ''
+  return refuse('field_invalid', { field: 'collection', problem: 'is no name for a collection', remedy })
+}

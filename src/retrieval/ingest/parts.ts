@@ -75,6 +75,12 @@ export function partToBuild({ segments, parts = [] }: CollectionRow): Segment[] 
   }
 }
 
+/** Parts of which nothing answers any more. */
+export function deadParts({ segments, parts = [] }: CollectionRow): IndexPart[] {
+  const present = new Set(segments.map(({ segment }) => segment))
+  return parts.filter(({ holds }) => !holds.some(({ segment }) => present.has(segment)))
+}
+
 interface Item {
   readonly segments: Segment[]
   /** That answer. */

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../base/errors.ts'
 import type { IndexChunk, SegmentName } from '../../store/index.ts'
-import type { ChunkRow, DocumentRow } from '../document.ts'
+import type { About, ChunkRow, DocumentRow } from '../document.ts'
 import type { Folding } from '../embedding/embeddings.ts'
 
 /** Reading files, apart from keeping what was read: the work that is heavy and may be hostile, so
@@ -29,13 +29,16 @@ export interface IngestWorker extends Folding {
 }
 
 export interface IngestFile {
-  readonly path: string
+  /** Where it lies, unless its `bytes` are here. */
+  readonly path?: string
+  readonly bytes?: Uint8Array
   /** With its extension; a hint at what it is. */
   readonly name: string
   readonly document: string
   readonly uri: string
   /** The hash of what was read last time: the same again is not parsed. */
   readonly knownHash?: string
+  readonly about?: About
 }
 
 export type Added =

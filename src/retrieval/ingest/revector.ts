@@ -134,7 +134,7 @@ async function build(
     for (const stored of await getAll(rows, CHUNKS, chunkKeys(before))) {
       if (stored === undefined) continue
       puts.push(put(CHUNKS, chunkKey(name, indexed.length), stored.row))
-      indexed.push(indexChunk(before.title, stored.row))
+      indexed.push(indexChunk(stored.row, before))
     }
     const after = { ...before, segment: name, firstChunk, chunkCount: indexed.length - firstChunk }
     moved.push({ before, after })

@@ -1,8 +1,7 @@
-import { basename } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
-import { fault, Refusal } from '../../base/errors.ts'
+import { fault, type Problem, Refusal } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
-import { put, scanAll, type Change, type Rows } from '../../store/rows.ts'
+import { put, type Change } from '../../store/rows.ts'
 import {
   chunkKey,
   CHUNKS,
@@ -15,19 +14,21 @@ import {
 } from '../document.ts'
 import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
-import { PARSE_MS_MAX } from '../parse/limits.ts'
-import { documentId, type Folders, placeSource, type Source, type SourceRow, SOURCES, uriOf } from '../sources.ts'
+import { PARSE_MS_MAX } from '../../parse/limits.ts'
+import { documentId } from '../sources.ts'
 import { chunkRemovals, type Collections, removeDocuments, revised, type Segment } from './collections.ts'
 import { rewrite, segmentsToMerge } from './compact.ts'
-import { type Added, type IngestFile, type IngestWorker, type SealedDocument } from './port.ts'
-import { isDeath, QUARANTINE, QUARANTINE_MS, quarantineKey, reasonForDeath, type QuarantineRow } from './quarantine.ts'
+import { DEAD_LETTERS, letterKey } from './dead-letters.ts'
 import { Enrich } from './enrich.ts'
+import { fetchAll, grouped, sent } from './fetch.ts'
+import { isSameAbout, type Listed, Lister, mayBeSameAbout, type ListingOptions } from './listing.ts'
+import { Outcomes } from './outcomes.ts'
+import { type Added, type IngestWorker, type SealedDocument } from './port.ts'
+import { isDeath, QUARANTINE, QUARANTINE_MS, quarantineKey, reasonForDeath } from './quarantine.ts'
 import { revector } from './revector.ts'
 import { ingestKey, INGESTS, type Progress } from './state.ts'
 
-export interface RunOptions {
-  readonly rows: Rows
-  readonly folders: Folders
+export interface RunOptions extends ListingOptions {
   readonly worker: IngestWorker
   readonly collections: Collections
   readonly clock: Clock
@@ -47,20 +48,10 @@ export interface RunOptions {
 
 export const FILE_TIMEOUT_MS = PARSE_MS_MAX + 15_000
 
-/** Files of one run. */
-const RUN_FILES_MAX = 1_000_000
 /** Files handed to the worker at once. */
 const GROUP_FILES = 32
 /** Chunk rows removed by one commit. */
 const REMOVED_CHUNKS_MAX = 20_000
-
-interface Listed extends IngestFile {
-  /** How it is read: with others; alone, keeping nothing, to find the one that ended the process;
-   *  alone, because one of its group did and it did not. */
-  care: 'group' | 'probe' | 'alone'
-  quarantined?: QuarantineRow
-  former?: DocumentRow
-}
 
 /** One reading of a source into a collection. What it commits, it commits batch by batch; taken up
  *  again after a stop it meets what is done as unchanged. */
@@ -74,6 +65,7 @@ export class Run {
   /** In the worker's batch and not committed. */
   #batch: Listed[] = []
   #units = 0
+  readonly #outcomes: Outcomes
   readonly #enrich: Enrich
 
   constructor(options: RunOptions, progress: Progress, storage: string, signal: AbortSignal) {
@@ -83,24 +75,51 @@ export class Run {
     this.#collection = progress.row.collection
     this.#progress = progress
     this.#signal = signal
+    this.#outcomes = new Outcomes(options, progress, storage)
   }
 
   /** Resolves to a refusal where the source cannot be read at all. Rejects with a `Fault` of the
-   *  store or the index, and when the signal aborts (`stopping`). */
+   *  store, the index or the source, and when the signal aborts (`stopping`). */
   async go(): Promise<Refusal | undefined> {
-    const { folders, worker } = this.#options
-    const source = await folders.open(this.#progress.row.path)
-    if (source instanceof Refusal) return source
     const refused = await this.#admit()
     if (refused !== undefined) return refused
-    const root = await this.#place(source)
-    const { files, hidden } = await this.#list(source, root)
-    await worker.discard()
+    const listing = await new Lister(this.#options, this.#progress, this.#signal, (uri, problem) =>
+      this.#outcomes.refuse({ document: documentId(uri), uri }, problem),
+    ).open()
+    if (listing instanceof Refusal) return listing
+    try {
+      await this.#options.worker.discard()
+      await this.#read(listing.files)
+      if (listing.isGone !== undefined) {
+        if (this.#progress.row.replay === undefined) await this.#removeVanished(listing.isGone)
+        await this.#outcomes.forget(listing)
+        await this.#outcomes.keep(true)
+      }
+    } finally {
+      await listing.close()
+    }
+    return await this.tidy()
+  }
+
+  /** Reads what was sent, and makes it durable. Resolves to what was not kept, and why: by document,
+   *  undefined where it is there as it is; or to why nothing can be taken. */
+  async take(files: readonly Listed[]): Promise<ReadonlyMap<string, Problem | undefined> | Refusal> {
+    const refused = await this.#admit()
+    if (refused !== undefined) return refused
+    await this.#options.worker.discard()
     await this.#read(files)
-    if (source.kind === 'folder')
-      await this.#removeVanished(root, new Set(files.map(({ document }) => document)), hidden)
+    return this.#outcomes.left
+  }
+
+  /** Merges small segments until none are left to merge. */
+  async compact(): Promise<void> {
     const merge = (row: CollectionRow): Segment[] => segmentsToMerge(row.segments)
     while (await rewrite(this.#options, this.#storage, merge, this.#signal)) this.#check()
+  }
+
+  /** As `compact`, and sees to vectors that the collection lacks, which may take long. */
+  async tidy(): Promise<Refusal | undefined> {
+    await this.compact()
     const { embeddings } = this.#options
     return embeddings && (await revector({ ...this.#options, embeddings }, this.#storage, this.#signal))
   }
@@ -116,53 +135,20 @@ export class Run {
     if (this.#signal.aborted) throw fault('stopping', {})
   }
 
-  async #place(source: Source): Promise<string> {
-    const { rows, folders } = this.#options
-    const known: SourceRow[] = []
-    for await (const { row } of scanAll(rows, SOURCES, collectionKey(this.#collection))) known.push(row)
-    const gone = new Set<string>()
-    for (const { path } of known) if ((await folders.open(path)) instanceof Refusal) gone.add(path)
-    const { uri, row } = placeSource(source, known, (path) => gone.has(path))
-    if (row !== undefined) await rows.commit([put(SOURCES, [this.#collection, row.name], row)])
-    return uri
-  }
-
-  async #list(source: Source, root: string): Promise<{ files: Listed[]; hidden: string[] }> {
-    const files: Listed[] = []
-    const hidden: string[] = []
-    for await (const found of this.#options.folders.walk(source)) {
-      this.#check()
-      if (found.kind === 'ignored') {
-        this.#progress.count({ ignored: 1 })
-        continue
-      }
-      const uri = source.kind === 'file' || found.relative === '' ? root : `${root}/${uriOf(found.relative)}`
-      this.#progress.count({ found: 1 })
-      if (found.kind === 'refused') {
-        this.#progress.skip(uri, found.refusal)
-        // What stands there may still be; only what is seen to be gone is removed.
-        hidden.push(found.hides ? `${uri}/` : uri)
-        continue
-      }
-      if (files.length >= RUN_FILES_MAX)
-        throw fault('overloaded', { what: 'the number of files in one run', limit: RUN_FILES_MAX })
-      files.push({ path: found.path, name: basename(found.relative), document: documentId(uri), uri, care: 'group' })
-    }
-    return { files, hidden }
-  }
-
   // Reading
 
-  async #read(files: readonly Listed[]): Promise<void> {
-    for (let at = 0; at < files.length; at += GROUP_FILES) {
-      const queue = await this.#known(files.slice(at, at + GROUP_FILES))
+  async #read(files: Iterable<Listed> | AsyncIterable<Listed>): Promise<void> {
+    for await (const group of grouped(files, GROUP_FILES)) {
+      const queue = await this.#known(group)
       while (queue.length > 0) {
         this.#check()
         await this.#next(queue)
         if (this.#isFull()) await this.#commit()
       }
+      await this.#outcomes.keep(this.#batch.length === 0)
     }
     await this.#commit()
+    await this.#outcomes.keep(true)
   }
 
   #isFull(): boolean {
@@ -173,21 +159,35 @@ export class Run {
   /** With what is known of each from before. */
   async #known(files: readonly Listed[]): Promise<Listed[]> {
     const { rows, clock } = this.#options
-    const documents = await rows.getMany(
-      DOCUMENTS,
-      files.map(({ document }) => documentKey(this.#storage, document)),
-    )
-    const quarantines = await rows.getMany(
-      QUARANTINE,
-      files.map(({ document }) => quarantineKey(this.#collection, document)),
-    )
-    return files.map((file, at) => {
+    const { replay } = this.#progress.row
+    const [documents, quarantines, letters] = await Promise.all([
+      rows.getMany(
+        DOCUMENTS,
+        files.map(({ document }) => documentKey(this.#storage, document)),
+      ),
+      rows.getMany(
+        QUARANTINE,
+        files.map(({ document }) => quarantineKey(this.#collection, document)),
+      ),
+      rows.getMany(
+        DEAD_LETTERS,
+        files.map(({ document }) => letterKey(this.#collection, document)),
+      ),
+    ])
+    const known = files.map((file, at): Listed => {
       const former = documents[at]?.row
       const quarantined = quarantines[at]?.row
-      if (quarantined !== undefined && clock.wallMs() - quarantined.atMs < QUARANTINE_MS)
-        return { ...file, quarantined, knownHash: quarantined.contentHash }
-      return former === undefined ? file : { ...file, former, knownHash: former.contentHash }
+      const isDead = letters[at] !== undefined
+      if (replay === undefined && quarantined !== undefined && clock.wallMs() - quarantined.atMs < QUARANTINE_MS)
+        return { ...file, isDead, quarantined, knownHash: quarantined.contentHash }
+      if (former === undefined) return { ...file, isDead }
+      const formerVersion = documents[at]?.version ?? 0
+      const isSame = (file.read === undefined ? isSameAbout : mayBeSameAbout)(former, file.about)
+      const same = isSame ? { knownHash: former.contentHash } : {}
+      return { ...file, isDead, former, formerVersion, ...same }
     })
+    if (replay === undefined) return known
+    return known.filter(({ document, isDead }) => isDead === true && (replay === true || replay === document))
   }
 
   /** Reads the next of the queue and takes it off. When the process dies, what it held goes back,
@@ -196,18 +196,22 @@ export class Run {
     const { worker, fileTimeoutMs } = this.#options
     const first = queue[0]
     if (first === undefined) return
-    const group = first.care === 'group' ? queue.filter(({ care }) => care === 'group') : [first]
+    const wanted = first.care === 'group' ? queue.filter(({ care }) => care === 'group') : [first]
+    const group = await this.#ready(queue, wanted)
+    const [leader] = group
+    if (leader === undefined) return
     try {
-      if (first.care === 'probe') {
-        const answer = await worker.probe(first, fileTimeoutMs)
+      if (leader.care === 'probe') {
+        const answer = await worker.probe(sent(leader), fileTimeoutMs)
         queue.shift()
-        if (answer.status === 'added') queue.push({ ...first, care: 'alone' })
-        else this.#settle(first, answer)
+        delete leader.bytes
+        if (answer.status === 'added') queue.push({ ...leader, care: 'alone' })
+        else this.#settle(leader, answer)
         return
       }
       // A group gets the time of one: when that is too short they are tried one by one.
-      const answers = await worker.add(group, fileTimeoutMs)
-      for (const [at, answer] of answers.entries()) this.#settle(group[at] ?? first, answer)
+      const answers = await worker.add(group.map(sent), fileTimeoutMs)
+      for (const [at, answer] of answers.entries()) this.#settle(group[at] ?? leader, answer)
       const done = new Set(group.slice(0, answers.length))
       queue.splice(0, queue.length, ...queue.filter((file) => !done.has(file)))
     } catch (thrown) {
@@ -216,16 +220,29 @@ export class Run {
       this.#batch = []
       this.#units = 0
       const left = queue.filter((file) => !group.includes(file))
-      if (group.length === 1) await this.#quarantine(first, reasonForDeath(thrown, fileTimeoutMs))
+      if (group.length === 1) await this.#quarantine(leader, reasonForDeath(thrown, fileTimeoutMs))
       const suspects = group.length === 1 ? [] : group.map((file): Listed => ({ ...file, care: 'probe' }))
       queue.splice(0, queue.length, ...lost, ...suspects, ...left)
     }
   }
 
+  /** What the worker can be given of them; what need not be read, or cannot, is taken off the queue. */
+  async #ready(queue: Listed[], wanted: readonly Listed[]): Promise<readonly Listed[]> {
+    const { ready, settled } = await fetchAll(wanted, this.#signal)
+    for (const [file, answer] of settled) {
+      queue.splice(queue.indexOf(file), 1)
+      this.#settle(file, answer)
+    }
+    return ready
+  }
+
   #settle(file: Listed, answer: Added): void {
+    delete file.bytes
     if (answer.status === 'unchanged' && file.quarantined !== undefined)
-      return this.#progress.skip(file.uri, new Refusal(file.quarantined.code, file.quarantined.details))
+      return this.#outcomes.refuse(file, new Refusal(file.quarantined.code, file.quarantined.details))
+    if (answer.status !== 'refused') this.#outcomes.readable(file)
     if (answer.status === 'unchanged') {
+      this.#outcomes.unchanged(file)
       // Taken up again after a stop: what this run committed before is its own work. Not what the
       // run before it committed in the millisecond that this one began in.
       const mine = (file.former?.ingestedAtMs ?? 0) > this.#progress.row.startedAtMs ? file.former : undefined
@@ -233,7 +250,7 @@ export class Run {
       return this.#progress.count({ read: 1 }, { bytes: mine.bytes, chunks: mine.chunkCount, documents: 1 })
     }
     // A document whose file became unreadable goes on answering as it was: the file is still there.
-    if (answer.status === 'refused') return this.#progress.skip(file.uri, new Refusal(answer.code, answer.details))
+    if (answer.status === 'refused') return this.#outcomes.refuse(file, new Refusal(answer.code, answer.details))
     this.#batch.push(file)
     this.#units += answer.units
     if (answer.note !== undefined) this.#progress.note(file.uri, answer.note)
@@ -242,11 +259,13 @@ export class Run {
   async #quarantine(file: Listed, refusal: Refusal): Promise<void> {
     const { rows, worker, clock, log } = this.#options
     log.write('warn', 'file ended its reader', { uri: file.uri, code: refusal.code })
-    this.#progress.skip(file.uri, refusal)
-    const contentHash = await worker.hash(file.path).catch((thrown: unknown) => {
-      if (!isDeath(thrown)) throw thrown
-      return undefined
-    })
+    this.#outcomes.refuse(file, refusal)
+    const contentHash =
+      file.contentHash ??
+      (await worker.hash(file.path ?? '').catch((thrown: unknown) => {
+        if (!isDeath(thrown)) throw thrown
+        return undefined
+      }))
     // Without it there is no telling whether the file changed: it is tried again next time.
     if (contentHash === undefined) return
     const row = { contentHash, code: refusal.code, details: refusal.details, atMs: clock.wallMs() }
@@ -321,7 +340,7 @@ export class Run {
           ...chunkRemovals(replaced),
           ...chunkPuts,
           ...documents.map((document) => put(DOCUMENTS, documentKey(this.#storage, document.id), document)),
-          put(INGESTS, ingestKey(this.#progress.row.run), this.#progress.row),
+          ...(this.#progress.isKept ? [put(INGESTS, ingestKey(this.#progress.row.run), this.#progress.row)] : []),
         ],
       }
     })
@@ -329,15 +348,9 @@ export class Run {
     this.#progress.count({ read: documents.length }, { bytes, chunks: chunkSum, documents: documents.length })
   }
 
-  async #removeVanished(root: string, seen: ReadonlySet<string>, hidden: readonly string[]): Promise<void> {
+  async #removeVanished(isGone: (row: DocumentRow) => boolean): Promise<void> {
     const { collections, rows } = this.#options
-    const isHidden = (uri: string): boolean =>
-      hidden.some((one) => uri === one || (one.endsWith('/') && uri.startsWith(one)))
-    const inRoot = `${root}/`
-    const vanished = await collections.documents(
-      this.#storage,
-      ({ id, uri }) => uri.startsWith(inRoot) && !seen.has(id) && !isHidden(uri),
-    )
+    const vanished = await collections.documents(this.#storage, isGone)
     for (let at = 0; at < vanished.length;) {
       this.#check()
       const page: DocumentRow[] = []

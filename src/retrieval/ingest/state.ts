@@ -1,5 +1,6 @@
 import { type ErrorCode, type Problem, sentenceOf } from '../../base/errors.ts'
 import type { JsonObject } from '../../base/json.ts'
+import type { SourceConfig } from '../../config/schema.ts'
 import { type Key, table } from '../../store/rows.ts'
 
 /** How far a run is. `waiting` and `running` survive a restart; the others are final. */
@@ -15,7 +16,12 @@ export interface IngestRow {
   readonly run: string
   readonly state: RunState
   readonly collection: string
+  /** What is read, as people name it: a path, `s3://bucket/prefix`. */
   readonly path: string
+  /** As it was declared, where more than a path was said. Secrets stand in it as references. */
+  readonly source?: SourceConfig
+  /** Only documents of the dead-letter list are read again: all, or the one named. */
+  readonly replay?: true | string
   readonly files: {
     /** Files that were looked at, known once the folder is listed. */
     readonly found: number
@@ -49,8 +55,13 @@ const SKIPPED_KEPT_MAX = 200
 
 export const isFinal = (state: RunState): boolean => state !== 'waiting' && state !== 'running'
 
-export const newRow = (run: string, collection: string, path: string, startedAtMs: number): IngestRow => ({
+export const newRow = (
+  { run, collection, path, source, replay }: Pick<IngestRow, 'run' | 'collection' | 'path' | 'source' | 'replay'>,
+  startedAtMs: number,
+): IngestRow => ({
   run,
+  ...(source === undefined ? {} : { source }),
+  ...(replay === undefined ? {} : { replay }),
   state: 'waiting',
   collection,
   path,
@@ -65,7 +76,7 @@ export const newRow = (run: string, collection: string, path: string, startedAtM
 
 /** As `GET /api/ingests/{run}` shows it. */
 export function shownRun(row: IngestRow): JsonObject {
-  const { startedAtMs, endedAtMs, problem, ...shown } = row
+  const { startedAtMs, endedAtMs, problem, source: _, replay: __, ...shown } = row
   return {
     ...shown,
     files: { ...row.files },
@@ -81,10 +92,13 @@ export function shownRun(row: IngestRow): JsonObject {
 export class Progress {
   #row: IngestRow
   readonly #changed: (row: IngestRow) => void
+  /** Whether it is kept among the runs: what is sent document by document is not. */
+  readonly isKept: boolean
 
-  constructor(row: IngestRow, changed: (row: IngestRow) => void) {
+  constructor(row: IngestRow, changed: (row: IngestRow) => void, isKept = true) {
+    this.isKept = isKept
     // Taken up again after a stop: it counts from the start, what is done will be seen as such.
-    this.#row = { ...newRow(row.run, row.collection, row.path, row.startedAtMs), state: 'running' }
+    this.#row = { ...newRow(row, row.startedAtMs), state: 'running' }
     this.#changed = changed
   }
 

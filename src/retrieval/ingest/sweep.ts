@@ -14,11 +14,18 @@ export async function sweep(
 ): Promise<void> {
   const { index, rows, log, embeddings } = options
   const used = new Set<string>()
+  const searchedInParts = new Set<string>()
   for await (const { row } of scanAll(rows, COLLECTIONS)) {
     for (const { segment } of row.segments) used.add(segment)
+    for (const { segment, holds } of row.parts ?? []) {
+      used.add(segment)
+      for (const held of holds) searchedInParts.add(held.segment)
+    }
     await embeddings?.sweep(row.name, new Set(row.space === undefined ? [] : [row.space]))
   }
-  const left = new Set([...(await index.segments()), ...((await embeddings?.vectors.segments()) ?? [])])
+  const built = await index.segments()
+  for (const segment of built) if (searchedInParts.has(segment)) await options.collections.dropIndex(segment)
+  const left = new Set([...built, ...((await embeddings?.vectors.segments()) ?? [])])
   for (const segment of left) {
     if (used.has(segment)) continue
     log.write('info', 'segment of an interrupted ingest removed', { segment })
@@ -36,6 +43,7 @@ export async function dropStorage(options: SweepOptions, storage: string): Promi
   if (!(await rows.commit(changes))) return await dropStorage(options, storage)
   await collections.publish(storage)
   for (const { segment } of stored.row.segments) await discard(options, segment)
+  for (const { segment } of stored.row.parts ?? []) await collections.dropIndex(segment)
   await embeddings?.sweep(storage, new Set())
 }
 

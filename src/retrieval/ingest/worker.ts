@@ -4,11 +4,13 @@ import { fault, Refusal } from '../../base/errors.ts'
 import { seededRandom } from '../../base/random.ts'
 import { Analyzer } from '../../base/words.ts'
 import type { Index, IndexChunk } from '../../store/index.ts'
-import { chunk } from '../chunk.ts'
-import type { Chunk, ChunkRow, ParsedDocument } from '../document.ts'
+import { chunk } from '../../parse/chunk.ts'
+import type { ChunkRow, DocumentRow } from '../document.ts'
+import type { Chunk, ParsedDocument } from '../../parse/document.ts'
 import { Lsa } from '../embedding/lsa.ts'
-import { deadline, FILE_BYTES_MAX } from '../parse/limits.ts'
-import { parse } from '../parse/parse.ts'
+import { deadline, FILE_BYTES_MAX } from '../../parse/limits.ts'
+import { parse } from '../../parse/parse.ts'
+import { attributesOf } from '../search/access.ts'
 import type { Files } from '../sources.ts'
 import {
   type Added,
@@ -36,7 +38,8 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   readonly #options: WorkerOptions
   #documents: SealedDocument[] = []
   #chunks: ChunkRow[] = []
-  #titles: string[] = []
+  /** Of each chunk, the document it is of. */
+  #owners: SealedDocument[] = []
   #units = 0
   readonly #analyzer = new Analyzer()
   /** What was folded with last. */
@@ -76,7 +79,7 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
     if (count !== chunks.length || (vectors !== undefined && vectors.length !== count))
       throw fault('child_died', { what: 'ingest', reason: 'it lost the batch' })
     const indexed = chunks.map((row, at) =>
-      indexChunk(this.#titles[at] ?? '', { ...row, context: contexts[at] ?? '' }, vectors?.[at]),
+      indexChunk({ ...row, context: contexts[at] ?? '' }, this.#owners[at], vectors?.[at]),
     )
     await this.discard()
     await this.#options.index.build(segment, indexed)
@@ -100,7 +103,7 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   async discard(): Promise<void> {
     this.#documents = []
     this.#chunks = []
-    this.#titles = []
+    this.#owners = []
     this.#units = 0
   }
 
@@ -109,7 +112,7 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   }
 
   async #read(file: IngestFile): Promise<Added | Read> {
-    const bytes = await this.#options.files.read(file.path, FILE_BYTES_MAX)
+    const bytes = file.bytes ?? (await this.#options.files.read(file.path ?? '', FILE_BYTES_MAX))
     if (bytes instanceof Refusal) return refused(bytes)
     const contentHash = hashOf(bytes)
     if (contentHash === file.knownHash) return { status: 'unchanged' }
@@ -119,10 +122,11 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
   }
 
   #keep(file: IngestFile, { document, contentHash, bytes, chunks }: Read): Added {
-    const { title, mediaType, note, text } = document
+    const { mediaType, note, text } = document
+    const { title = document.title, ...about } = file.about ?? {}
     const noted = note === undefined ? {} : { note }
     const firstChunk = this.#chunks.length
-    this.#documents.push({
+    const sealed: SealedDocument = {
       id: file.document,
       uri: file.uri,
       title,
@@ -132,10 +136,12 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
       firstChunk,
       chunkCount: chunks.length,
       ...noted,
-    })
+      ...about,
+    }
+    this.#documents.push(sealed)
     for (const one of chunks) {
       this.#chunks.push({ document: file.document, ...one })
-      this.#titles.push(title)
+      this.#owners.push(sealed)
     }
     this.#units += text.length
     return { status: 'added', units: text.length, ...noted }
@@ -160,16 +166,22 @@ function pathOf({ uri, name }: IngestFile): string {
 }
 
 const refused = ({ code, details }: Refusal): Added => ({ status: 'refused', code, details })
-const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+export const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-/** What the index reads of a chunk: the document's title and the headings above it help to
- *  find it, unless they stand in it. */
-export function indexChunk(title: string, row: ChunkRow, vector?: Float32Array): IndexChunk {
-  const indexed = { text: searchedText(title, row), attributes: { document: row.document } }
+/** What the index reads of a chunk: what full-text search finds it by, and what filters compare: its
+ *  document's attributes, and what we know of it under names of our own. */
+export function indexChunk(
+  row: ChunkRow,
+  owner: Pick<DocumentRow, 'title' | 'metadata' | 'trust'> = { title: '' },
+  vector?: Float32Array,
+): IndexChunk {
+  const attributes = attributesOf({ ...owner, id: row.document })
+  const indexed = { text: searchedText(owner.title, row), attributes }
   return vector === undefined ? indexed : { ...indexed, vector }
 }
 
-/** The chunk as it is searched and embedded. */
+/** The chunk as it is searched and embedded: the document's title and the headings above it help to find
+ *  it, unless they stand in it. */
 export function searchedText(title: string, { headings, text, context = '' }: ChunkRow): string {
   const above = [title, ...headings.filter((heading) => heading !== title), context].filter(
     (heading) => !text.includes(heading),

@@ -52,7 +52,8 @@ export async function find(
   signal.throwIfAborted()
   const span = call.span.child('search')
   const k = rerank === undefined ? topK : topK * RERANK_POOL
-  const { passages } = await dependencies.search.search(collection, question, { k, span })
+  const access = { tenant: call.spending.tenant }
+  const { passages } = await dependencies.search.search(collection, question, { k, access, span })
   span.end({ collection, k, found: passages.length })
   signal.throwIfAborted()
   const isRanked = rerank !== undefined && passages.length > 0

@@ -1,0 +1,44 @@
+import { refuse, type Refusal } from '../base/errors.ts'
+import { mayRead } from '../guard/bindings.ts'
+import type { Principal } from '../guard/principal.ts'
+import { collectionKey, COLLECTIONS, type CollectionRow } from '../retrieval/document.ts'
+import { storageOf } from '../retrieval/generation/row.ts'
+import { type Access, maySeeCollection } from '../retrieval/search/access.ts'
+import type { Rows } from '../store/rows.ts'
+
+/** What a caller may read. What it may not is not there: it learns of it as little as of a name that
+ *  nobody gave. */
+
+/** The tenant a collection belongs to, by the configuration in force. */
+export type OwnerOf = (collection: string) => string | undefined
+
+/** Administrators see everything, unless their key is bound to a tenant. */
+export function accessOf(principal: Principal | undefined): Access {
+  const tenant = principal?.bindings.tenant
+  return principal?.role === 'admin' && tenant === undefined ? 'all' : { tenant }
+}
+
+/** By the collection's name; `name@g2` is one of its generations. What stands in the store under a name
+ *  with a slash is nobody's to ask for. */
+export function maySee(principal: Principal | undefined, name: string, ownerOf: OwnerOf): boolean {
+  const [collection = ''] = name.split('@', 1)
+  return (
+    principal !== undefined &&
+    !name.includes('/') &&
+    (principal.role === 'admin' || mayRead(principal.bindings, collection)) &&
+    maySeeCollection(accessOf(principal), ownerOf(collection))
+  )
+}
+
+/** As it is stored: the row's name is that of the generation. `collection_unknown`. */
+export async function findCollection(
+  rows: Rows,
+  principal: Principal | undefined,
+  collection: string,
+  ownerOf: OwnerOf,
+): Promise<CollectionRow | Refusal> {
+  const stored = maySee(principal, collection, ownerOf)
+    ? await rows.get(COLLECTIONS, collectionKey(await storageOf(rows, collection)))
+    : undefined
+  return stored?.row ?? refuse('collection_unknown', { collection })
+}

@@ -1,0 +1,97 @@
+import { refuse, Refusal } from '../base/errors.ts'
+import type { JsonObject } from '../base/json.ts'
+import { type DeletionRow, type Deletions, PLACES } from '../retrieval/deletion/receipts.ts'
+import { documentKey, DOCUMENTS } from '../retrieval/document.ts'
+import { maySeeDocument } from '../retrieval/search/access.ts'
+import type { Rows } from '../store/rows.ts'
+import { accessOf, findCollection, maySee, type OwnerOf } from './access.ts'
+import { ok, type Route } from './router.ts'
+
+/** Deleting a document, and the receipt for it. */
+
+export interface DeletionRouteDependencies {
+  readonly deletions: Pick<Deletions, 'remove' | 'status'>
+  readonly rows: Rows
+  readonly ownerOf: OwnerOf
+}
+
+export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDependencies): Route[] {
+  return [
+    {
+      method: 'DELETE',
+      path: '/api/collections/{collection}/documents/{document}',
+      summary:
+        'Removes a document; it stops answering at once. Answers with a receipt. A later ingest of its source reads it again.',
+      role: 'admin',
+      async answer({ params, principal }) {
+        const { collection = '', document = '' } = params
+        const found = await findCollection(rows, principal, collection, ownerOf)
+        if (found instanceof Refusal) return found
+        const stored = await rows.get(DOCUMENTS, documentKey(found.name, document))
+        if (stored === undefined || !maySeeDocument(accessOf(principal), stored.row))
+          return refuse('not_found', { what: 'document', id: document })
+        const receipt = await deletions.remove(collection, document)
+        return receipt instanceof Refusal
+          ? receipt
+          : ok({ collection, document, removed: true, receipt: receiptJson(receipt) })
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/collections/{collection}/deletions/{id}',
+      summary: 'A receipt: since when a deleted document is gone from where, and what could not be erased.',
+      role: 'admin',
+      async answer({ params, principal }) {
+        const { collection = '', id = '' } = params
+        const receipt = await deletions.status(collection, id)
+        if (receipt instanceof Refusal) return receipt
+        // The collection itself may be gone by now.
+        const { tenant } = receipt
+        const isTheirs = maySeeDocument(accessOf(principal), tenant === undefined ? {} : { metadata: { tenant } })
+        return isTheirs && maySee(principal, collection, ownerOf)
+          ? ok(receiptJson(receipt))
+          : refuse('not_found', { what: 'deletion', id })
+      },
+    },
+  ]
+}
+
+/** What a receipt says of places that are out of reach, or do not exist. */
+const BEYOND: readonly JsonObject[] = [
+  { where: 'answerCache', why: 'There is none: answers are not kept.' },
+  {
+    where: 'embeddingCache',
+    why: 'Vectors and sentences made of its passages stay under a hash of the text until others take their place.',
+  },
+  { where: 'store', why: 'Pages of the database that held its text are free, and are overwritten by what comes.' },
+  { where: 'backups', why: 'Copies of the data folder made before the deletion still hold it.' },
+]
+
+function receiptJson({ id, collection, document, uri, contentHash, ...row }: DeletionRow): JsonObject {
+  const { requestedAtMs, goneAtMs, finalAtMs, copies } = row
+  const segments = copies.map(({ segment }) => segment).join(', ')
+  const time = (atMs: number | undefined): string | null => (atMs === undefined ? null : new Date(atMs).toISOString())
+  const waits = goneAtMs.bytes === undefined
+  return {
+    id,
+    collection,
+    document,
+    uri,
+    contentHash,
+    requestedAt: time(requestedAtMs),
+    goneAt: Object.fromEntries(PLACES.map((place) => [place, time(goneAtMs[place])])),
+    final: finalAtMs !== undefined,
+    finalAt: time(finalAtMs),
+    notErased: [
+      ...(waits
+        ? [
+            {
+              where: 'bytes',
+              why: `Its words and vectors stand in ${segments} until that is rewritten; they are not searched.`,
+            },
+          ]
+        : []),
+      ...BEYOND,
+    ],
+  }
+}

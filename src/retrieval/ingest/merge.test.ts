@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openCollection } from '../../../tests/kit/source-contract.ts'
+import { NO_SOURCES } from '../../../tests/kit/sources.ts'
+import type { MemoryRows } from '../../drivers/memory/rows.ts'
+import { collectionKey, COLLECTIONS, type CollectionRow } from '../document.ts'
+import type { SentDocument } from './sent.ts'
+
+const NAMES = Array.from({ length: 11 }, (_, at) => `d${at}`)
+
+const document = (id: string, text = `Common ${id}word`): SentDocument => ({
+  id,
+  uri: `sent/${id}`,
+  bytes: new TextEncoder().encode(text),
+  mediaType: 'text/plain',
+})
+
+const rowOf = async (rows: MemoryRows): Promise<CollectionRow | undefined> =>
+  (await rows.get(COLLECTIONS, collectionKey('shelf')))?.row
+
+/** Waits until the background has brought the collection where it is to be. */
+async function until(rows: MemoryRows, reached: (row: CollectionRow) => boolean): Promise<CollectionRow> {
+  for (;;) {
+    const row = await rowOf(rows)
+    if (row !== undefined && reached(row)) return row
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}
+
+/** One segment a document, until a part is made of them. */
+async function filled() {
+  const house = openCollection(NO_SOURCES)
+  for (const id of NAMES) await house.ingest.push('shelf', [document(id)])
+  const row = await until(house.rows, ({ parts = [] }) => parts.length > 0)
+  return { ...house, row }
+}
+
+test('many segments become one part, whose segments need no files of their own', async () => {
+  const house = await filled()
+  const [part] = house.row.parts ?? []
+  assert.ok(part !== undefined && part.chunks >= 9)
+  assert.equal(await house.find('common'), NAMES.length)
+  const held = new Set(part.holds.map(({ segment }) => segment))
+  for (let left = true; left;) {
+    left = (await house.index.segments()).some((segment) => held.has(segment))
+    if (left) await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  assert.ok((await house.index.segments()).includes(part.segment))
+  await house.ingest.stop()
+})
+
+test('what is removed or replaced after the part was made answers no more, and the new does', async () => {
+  const house = await filled()
+  await house.ingest.removeDocument('shelf', 'd3')
+  await house.ingest.push('shelf', [document('d4', 'Common replaced')])
+  assert.deepEqual(
+    [await house.find('d3word'), await house.find('d4word'), await house.find('replaced'), await house.find('common')],
+    [0, 0, 1, NAMES.length - 1],
+  )
+  await house.ingest.stop()
+})
+
+test('a part that was lost is built again at the next start, and orphans are swept', async () => {
+  const house = await filled()
+  await house.ingest.removeDocument('shelf', 'd3')
+  await house.ingest.stop()
+  const [part] = (await rowOf(house.rows))?.parts ?? []
+  assert.ok(part !== undefined)
+  await house.index.mount('shelf', [])
+  await house.index.drop(part.segment)
+  await house.index.build('shelf/orphan', [{ text: 'orphan' }])
+  const again = openCollection(NO_SOURCES, house)
+  await again.ingest.resume()
+  assert.equal(await again.find('common'), NAMES.length - 1)
+  assert.equal(await again.find('d3word'), 0)
+  const [rebuilt] = (await rowOf(house.rows))?.parts ?? []
+  assert.ok(rebuilt !== undefined && rebuilt.segment !== part.segment)
+  assert.ok(!(await house.index.segments()).includes('shelf/orphan'))
+  await again.ingest.stop()
+})
+
+test('with the last of its documents a part goes too', async () => {
+  const house = await filled()
+  for (const id of NAMES) await house.ingest.removeDocument('shelf', id)
+  const row = await until(house.rows, ({ parts = [] }) => parts.length === 0)
+  assert.deepEqual([row.documents, row.segments.length, await house.find('common')], [0, 0, 0])
+  await house.ingest.push('shelf', [document('new')])
+  assert.equal(await house.find('common'), 1)
+  await house.ingest.stop()
+})
+
+test('a dropped collection leaves no part behind', async () => {
+  const house = await filled()
+  await house.ingest.dropCollection('shelf')
+  assert.deepEqual(await house.index.segments(), [])
+  await house.ingest.stop()
+})

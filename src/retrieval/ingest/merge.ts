@@ -1,0 +1,176 @@
+import { Fault, reasonOf } from '../../base/errors.ts'
+import type { Log } from '../../base/log.ts'
+import type { Held, Index, IndexChunk } from '../../store/index.ts'
+import { getAll, type Rows } from '../../store/rows.ts'
+import {
+  chunkKey,
+  CHUNKS,
+  collectionKey,
+  COLLECTIONS,
+  type CollectionRow,
+  documentKey,
+  DOCUMENTS,
+  type IndexPart,
+} from '../document.ts'
+import type { Embeddings } from '../embedding/embeddings.ts'
+import type { Collections, Segment } from './collections.ts'
+import { deadParts, liveRuns, partToBuild } from './parts.ts'
+import { indexChunk } from './worker.ts'
+
+/** Builds parts in the background, so that collections of any size are searched in few of them. */
+
+export interface MergeOptions {
+  readonly rows: Rows
+  readonly collections: Collections
+  /** Builds what may take minutes and gigabytes, away from searches and from hostile files. */
+  readonly builder: Pick<Index, 'build'>
+  readonly newSegment: (collection: string) => string
+  /** Without it collections are searched by words alone. */
+  readonly embeddings?: Embeddings
+  readonly log: Log
+}
+
+/** Chunks that are read and handed over at once. */
+const PAGE_CHUNKS = 1_024
+
+export class Merges {
+  readonly #options: MergeOptions
+  readonly #wanted = new Set<string>()
+  readonly #stop = new AbortController()
+  #working: Promise<void> | undefined
+
+  constructor(options: MergeOptions) {
+    this.#options = options
+  }
+
+  /** The collection has changed: it is looked at, soon, and merged where it is worth it. */
+  look(collection: string): void {
+    if (this.#stop.signal.aborted) return
+    this.#wanted.add(collection)
+    this.#working ??= this.#work().finally(() => (this.#working = undefined))
+  }
+
+  /** Resolves when nothing is left to merge. */
+  async idle(): Promise<void> {
+    while (this.#working !== undefined) await this.#working
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#working
+  }
+
+  /** A part whose files are lost is built again, out of what it held and still answers. */
+  async rebuild(collection: string, part: IndexPart): Promise<void> {
+    const names = new Set(part.holds.map(({ segment }) => segment))
+    await this.#build(collection, (row) => row.segments.filter(({ segment }) => names.has(segment)))
+  }
+
+  async #work(): Promise<void> {
+    for (;;) {
+      const [collection] = this.#wanted
+      if (collection === undefined || this.#stop.signal.aborted) return
+      this.#wanted.delete(collection)
+      try {
+        await this.#prune(collection)
+        while (!this.#stop.signal.aborted && (await this.#build(collection, partToBuild)));
+      } catch (thrown) {
+        if (this.#stop.signal.aborted) return
+        // Nothing is lost but speed; the next change of the collection has it tried again.
+        this.#options.log.write('warn', 'segments not merged', { collection, reason: reasonOf(thrown) })
+      }
+    }
+  }
+
+  /** False where there is nothing to build. */
+  async #build(collection: string, choose: (row: CollectionRow) => readonly Segment[]): Promise<boolean> {
+    const { rows, collections, builder, newSegment } = this.#options
+    const row = (await rows.get(COLLECTIONS, collectionKey(collection)))?.row
+    const chosen = row === undefined ? [] : choose(row)
+    if (row === undefined || chosen.length === 0) return false
+    const holds = liveRuns(chosen)
+    const segment = newSegment(collection)
+    const { chunks } = await builder.build(segment, this.#chunks(collection, row.space, holds))
+    const part: IndexPart = { segment, chunks, holds }
+    const replaced = await this.#publish(collection, part)
+    for (const one of replaced) await collections.dropIndex(one)
+    return true
+  }
+
+  /** Puts the part in the place of what its chunks were searched in; resolves to that. */
+  async #publish(collection: string, part: IndexPart): Promise<readonly string[]> {
+    const names = new Set(part.holds.map(({ segment }) => segment))
+    let replaced: readonly string[] = [part.segment]
+    await this.#options.collections.change(collection, async (row) => {
+      // All of it may have gone meanwhile.
+      if (!row.segments.some(({ segment }) => names.has(segment))) return undefined
+      const [former, others] = partition(row.parts ?? [], ({ holds }) =>
+        holds.some(({ segment }) => names.has(segment)),
+      )
+      replaced = [...former.map(({ segment }) => segment), ...names]
+      return { row: { ...row, parts: [...others, part] }, changes: [] }
+    })
+    return replaced
+  }
+
+  async #prune(collection: string): Promise<void> {
+    const { collections } = this.#options
+    let dead: readonly IndexPart[] = []
+    await collections.change(collection, async (row) => {
+      dead = deadParts(row)
+      if (dead.length === 0) return undefined
+      return { row: { ...row, parts: (row.parts ?? []).filter((part) => !dead.includes(part)) }, changes: [] }
+    })
+    for (const { segment } of dead) await collections.dropIndex(segment)
+  }
+
+  /** From rows and kept vectors, a page at a time. */
+  async *#chunks(
+    collection: string,
+    space: string | undefined,
+    holds: readonly Held[],
+  ): AsyncGenerator<readonly IndexChunk[]> {
+    for (const { segment, first, count } of holds) {
+      for (let at = first; at < first + count; at += PAGE_CHUNKS) {
+        this.#stop.signal.throwIfAborted()
+        yield await this.#page(collection, space, segment, at, Math.min(PAGE_CHUNKS, first + count - at))
+      }
+    }
+  }
+
+  async #page(
+    collection: string,
+    space: string | undefined,
+    segment: string,
+    first: number,
+    count: number,
+  ): Promise<IndexChunk[]> {
+    const { rows, embeddings } = this.#options
+    const keys = Array.from({ length: count }, (_, at) => chunkKey(segment, first + at))
+    const chunks = await getAll(rows, CHUNKS, keys)
+    const ids = [...new Set(chunks.flatMap((chunk) => chunk?.row.document ?? []))]
+    const documents = await getAll(
+      rows,
+      DOCUMENTS,
+      ids.map((id) => documentKey(collection, id)),
+    )
+    const owners = new Map(
+      documents.flatMap((document) => (document === undefined ? [] : [[document.row.id, document.row]])),
+    )
+    const vectors = space === undefined ? undefined : await embeddings?.vectors.read(segment, first, count)
+    if (space !== undefined && embeddings !== undefined && vectors?.length !== count)
+      throw new Fault('index_unavailable', { reason: `vectors of the segment ${segment} are missing` })
+    return chunks.map((chunk, at) => {
+      const vector = vectors?.[at]
+      // Removed since the part was begun: it keeps its number and answers nothing.
+      if (chunk === undefined) return vector === undefined ? { text: '' } : { text: '', vector }
+      return indexChunk(chunk.row, owners.get(chunk.row.document), vector)
+    })
+  }
+}
+
+function partition<One>(list: readonly One[], fits: (one: One) => boolean): [One[], One[]] {
+  const [yes, no]: [One[], One[]] = [[], []]
+  for (const one of list) (fits(one) ? yes : no).push(one)
+  return [yes, no]
+}
