@@ -400,12 +400,27 @@ const COLLECTION = z.strictObject({
     .max(1)
     .default(0.01)
     .meta(meta('Share of live vector queries that are asked again by looking at every vector, to measure recall.')),
-  recallTarget: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.95)
-    .meta(meta('Recall@10 below which an alert is raised, once the whole interval lies below it.')),
+  targets: z
+    .strictObject({
+      recallAt10: z
+        .number()
+        .min(0.5)
+        .max(0.999)
+        .default(0.95)
+        .meta(
+          meta(
+            'Of the ten nearest passages, the share that searches by vector shall find. They spend what it takes by what was measured of the index, more where live searches show that it is not enough, and an alert is raised where it still is not.',
+          ),
+        ),
+      searchP95Ms: integer(1, MS_MAX)
+        .default(50)
+        .meta(meta('What 95 of 100 searches shall take at most, in milliseconds; shown beside what they take.')),
+      freshnessMs: integer(100, MS_MAX)
+        .default(2_000)
+        .meta(meta('How soon a change shall be found, in milliseconds; shown beside how long it takes.')),
+    })
+    .prefault({})
+    .meta(meta('What searching it shall reach.')),
   embedding: text(127)
     .default('lsa')
     .meta(

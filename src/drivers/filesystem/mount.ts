@@ -112,7 +112,7 @@ export class Mount {
    *  removed, and ever more while too many of those found were. */
   async #near({ segment, live, removed }: Part, vector: Float32Array, query: IndexQuery): Promise<Near[] | undefined> {
     if (!segment.isApart) return undefined
-    const { k, filter, exact = false } = query
+    const { k, filter, exact = false, recallAt10 } = query
     const named = filter === undefined ? undefined : segment.named(filter)
     // A filter that names too much is applied to what was found.
     const fitting = filter !== undefined && named === undefined ? segment.matching(filter) : undefined
@@ -127,6 +127,7 @@ export class Mount {
         k: asked,
         exact,
         share,
+        ...(recallAt10 === undefined ? {} : { target: { recallAt10 } }),
         ...(named === undefined ? {} : { filter: named }),
       })
       const near = found.filter(({ chunk }) => live?.[chunk] !== 0 && fitting?.[chunk] !== 0)

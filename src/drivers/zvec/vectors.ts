@@ -200,11 +200,11 @@ async function openReader(zvec: Zvec, segment: string, path: string, target: Sea
   const ask = askerOf(collection, description.kind)
   return {
     probe,
-    async search(vector, { k, filter, exact = false, share = 1 }: VectorQuery) {
+    async search(vector, { k, filter, exact = false, share = 1, target: aim = target }: VectorQuery) {
       const query = filter === undefined ? { k } : { k, filter }
       // Where many are wanted, looking at everything is faster.
       if (!exact && k <= GRAPH_NEAREST_MAX && description.kind === 'graph') {
-        const found = await ask(vector, { ...query, effort: chooseEffort(probe, target, { k, share }) })
+        const found = await ask(vector, { ...query, effort: chooseEffort(probe, aim, { k, share }) })
         // A search of a graph may end before enough fit; what fits must be found all the same.
         if (found.length >= k) return found
       }
