@@ -31,10 +31,10 @@ export async function million(folder: string): Promise<Figure[]> {
     const query = { terms: question.map((word) => ({ word, weight: 1 })), k: 10 }
     return index.search(COLLECTION, filter === undefined ? query : { ...query, filter })
   }
-  const rows = rowsOver(
-    (segment, chunk) => ({ id: `${segment}:${chunk}`, text: text(Number(segment.split('/')[1]), chunk) }),
-    (id) => ({ segment: id.split(':')[0] ?? '', chunk: Number(id.split(':')[1]) }),
-  )
+  const rows = rowsOver((segment, chunk) => ({
+    id: `${segment}/${chunk}`,
+    text: text(Number(segment.split('/')[1]), chunk),
+  }))
   const { search } = createSearch({ index, rows, analyzer })
   figures.push(
     ...(await measure(`question of ${QUESTION_WORDS} words`, questions, (question) => ask(question))),

@@ -57,12 +57,7 @@ async function quality(folder: string, cranfield: string): Promise<Figure[]> {
   const index = openFilesystemIndex(folder, analyzer)
   await index.build('cranfield', documents)
   await index.mount('cranfield', [{ segment: 'cranfield', removed: [] }])
-  const numbers = new Map(documents.map(({ id }, at) => [id, at]))
-  const rows = rowsOver(
-    (_, chunk) => documents[chunk],
-    (id) => ({ segment: 'cranfield', chunk: numbers.get(id) ?? 0 }),
-  )
-  const { search } = createSearch({ index, rows, analyzer })
+  const { search } = createSearch({ index, rows: rowsOver((_, chunk) => documents[chunk]), analyzer })
   const lsa = Lsa.fit(
     documents.map(({ text }) => text),
     analyzer,
@@ -70,6 +65,7 @@ async function quality(folder: string, cranfield: string): Promise<Figure[]> {
   )
   if (lsa === undefined) throw new Error('nothing could be fitted')
   const places = documents.map(({ text }) => lsa.place(text))
+  const numbers = new Map(documents.map(({ id }, at) => [id, at]))
   const gain = (scores: Float64Array, relevant: ReadonlySet<string>): number => {
     const best = [...scores.keys()].sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0)).slice(0, 10)
     return ndcg(

@@ -4,12 +4,16 @@ import type { Rows, Stored } from '../src/store/rows.ts'
 /** Just enough of rows for a search: one document and one chunk per text. */
 export function rowsOver(
   textOf: (segment: string, chunk: number) => { readonly id: string; readonly text: string } | undefined,
-  placeOf: (id: string) => { readonly segment: string; readonly chunk: number },
 ): Rows {
+  /** A search asks for chunks, then for the documents that hold them. */
+  const places = new Map<string, Pick<DocumentRow, 'segment' | 'firstChunk'>>()
   const find = (table: string, key: readonly string[]): unknown => {
-    if (table === DOCUMENTS.name) return documentOf(key[1] ?? '', placeOf(key[1] ?? ''))
-    const found = table === CHUNKS.name ? textOf(key[0] ?? '', Number(key[1])) : undefined
-    return found === undefined ? undefined : chunkOf(found)
+    const [first = '', second = ''] = key
+    if (table === DOCUMENTS.name) return { ...documentOf(second), ...places.get(second) }
+    const found = table === CHUNKS.name ? textOf(first, Number(second)) : undefined
+    if (found === undefined) return undefined
+    places.set(found.id, { segment: first, firstChunk: Number(second) })
+    return chunkOf(found)
   }
   return {
     get: async <Row>(from: { name: string }, key: readonly string[]) => stored<Row>(key, find(from.name, key)),
@@ -29,15 +33,15 @@ const chunkOf = ({ id, text }: { readonly id: string; readonly text: string }): 
   end: text.length,
 })
 
-const documentOf = (id: string, { segment, chunk }: { segment: string; chunk: number }): DocumentRow => ({
+const documentOf = (id: string): DocumentRow => ({
   id,
   uri: id,
   title: id,
   mediaType: 'text/plain',
   contentHash: '',
   bytes: 0,
-  segment,
-  firstChunk: chunk,
+  segment: 'bench',
+  firstChunk: 0,
   chunkCount: 1,
   ingestedAtMs: 0,
 })

@@ -21,6 +21,7 @@ import { put, SCAN_MAX } from '../store/rows.ts'
 import { Audit } from '../guard/audit.ts'
 import { auditRoutes } from './audit.ts'
 import { alertRoutes } from './alerts.ts'
+import { cacheRoutes } from './cache.ts'
 import { collectionRoutes } from './collections.ts'
 import { ingestRoutes } from './ingests.ts'
 import { keyRoutes } from './keys.ts'
@@ -46,6 +47,7 @@ async function open() {
   const routes = [
     ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
     ...auditRoutes(audit),
+    ...cacheRoutes({ audit, purge: async (model) => (model === 'chat' ? 2 : 5) }),
     ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
     ...traceRoutes(events, rows),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
@@ -60,6 +62,13 @@ async function open() {
     }),
     ...ingestRoutes({
       again: async (collection) => (collection === 'b' ? ['ing_2', 'ing_3'] : []),
+      sourcesOf: (collection) =>
+        collection === 'b'
+          ? [
+              { kind: 'folder', path: '/srv/docs', trust: 'trusted' },
+              { kind: 'sitemap', url: 'https://example.com/sitemap.xml', pagesMax: 10 },
+            ]
+          : [],
       ingest: {
         start: async (collection, path) => {
           if (collection === 'Bad')
@@ -68,6 +77,7 @@ async function open() {
           return 'ing_1'
         },
         status: async (run) => (run === 'ing_1' ? { run } : undefined),
+        list: async (collection) => [{ run: 'ing_1', collection: collection ?? 'all' }],
         dropCollection: async (collection) =>
           collection === 'a' ? undefined : refuse('collection_unknown', { collection }),
       },
@@ -112,6 +122,7 @@ test('each route asks for its role', async () => {
     ['DELETE', '/api/keys/x'],
     ['GET', '/api/traces'],
     ['POST', '/api/collections/a/ingest'],
+    ['POST', '/api/cache/purge'],
   ] as const) {
     const refused = await call(method, path, { key: user })
     assert.deepEqual([refused.status, refused.json().error.type], [403, 'permission_error'], path)
@@ -168,6 +179,7 @@ test('a key is made with everything it is bound to, and listed so', async () => 
     models: ['chat-*'],
     workflows: ['docs'],
     collections: null,
+    priority: 'batch',
     budgets: [],
     mayName: { workflow: 'accept', tags: 'refuse' },
   }
@@ -504,11 +516,18 @@ test('a document of more chunks than one look takes comes back whole', async () 
 })
 
 test('an ingest is started and looked at', async () => {
-  const { call, admin, started } = await open()
+  const { call, admin, user, started } = await open()
   const begun = await call('POST', '/api/collections/a/ingest', { key: admin, body: { path: '/srv/docs' } })
   assert.deepEqual([begun.status, begun.json().run, started], [202, 'ing_1', ['/srv/docs']])
   assert.equal((await call('GET', '/api/ingests/ing_1', { key: admin })).status, 200)
   assert.equal((await call('GET', '/api/ingests/ing_2', { key: admin })).status, 404)
+  assert.deepEqual((await call('GET', '/api/ingests', { key: admin })).json().runs[0].collection, 'all')
+  assert.deepEqual((await call('GET', '/api/ingests?collection=a', { key: admin })).json().runs[0].collection, 'a')
+  assert.equal((await call('GET', '/api/ingests', { key: user })).status, 403)
+  assert.deepEqual((await call('GET', '/api/collections/b/sources', { key: admin })).json().sources, [
+    { kind: 'folder', name: '/srv/docs', trust: 'trusted' },
+    { kind: 'sitemap', name: 'https://example.com/sitemap.xml', trust: 'untrusted' },
+  ])
   assert.equal((await call('DELETE', '/api/collections/a', { key: admin })).json().removed, true)
   assert.equal((await call('DELETE', '/api/collections/b', { key: admin })).status, 404)
   assert.equal((await call('POST', '/api/collections/Bad/ingest', { key: admin, body: { path: '/x' } })).status, 400)
@@ -644,4 +663,14 @@ test('alerts are listed with their webhooks, and acknowledged by name', async ()
   assert.equal((await call('GET', '/api/alerts', { key: user })).status, 403)
   for (const wrong of ['state=half', 'kind=weather', 'limit=0', 'before=x'])
     assert.equal((await call('GET', `/api/alerts?${wrong}`, { key: admin })).json().error?.code, 'field_invalid', wrong)
+})
+
+test('a cache is emptied for one model or for all, on record', async () => {
+  const { call, admin } = await open()
+  const purge = async (body: unknown) => call('POST', '/api/cache/purge', { key: admin, body })
+  assert.deepEqual((await purge({ model: 'chat' })).json(), { purged: 2 })
+  assert.deepEqual((await purge('')).json(), { purged: 5 })
+  for (const model of [7, '']) assert.equal((await purge({ model })).json().error.param, 'model')
+  const [last, first] = (await call('GET', '/api/audit', { key: admin })).json().acts
+  assert.deepEqual([first.object, last.object, last.purged], ['chat', '*', 5])
 })

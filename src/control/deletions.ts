@@ -5,15 +5,18 @@ import { documentKey, DOCUMENTS } from '../retrieval/document.ts'
 import { maySeeDocument } from '../retrieval/search/access.ts'
 import type { Rows } from '../store/rows.ts'
 import { accessOf, findCollection, maySee, type OwnerOf } from './access.ts'
-import { ok, type Route } from './router.ts'
+import { limitOf, ok, type Route } from './router.ts'
 
 /** Deleting a document, and the receipt for it. */
 
 export interface DeletionRouteDependencies {
-  readonly deletions: Pick<Deletions, 'remove' | 'status'>
+  readonly deletions: Pick<Deletions, 'remove' | 'status' | 'list'>
   readonly rows: Rows
   readonly ownerOf: OwnerOf
 }
+
+const PAGE_MAX = 500
+const PAGE_DEFAULT = 50
 
 export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDependencies): Route[] {
   return [
@@ -34,6 +37,24 @@ export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDepend
         return receipt instanceof Refusal
           ? receipt
           : ok({ collection, document, removed: true, receipt: receiptJson(receipt) })
+      },
+    },
+    {
+      method: 'GET',
+      path: '/api/collections/{collection}/deletions',
+      summary: 'The receipts of a collection as they were last looked at, newest first. `limit`, `after`.',
+      role: 'admin',
+      async answer({ params, query, principal }) {
+        const { collection = '' } = params
+        const limit = limitOf(query, { default: PAGE_DEFAULT, most: PAGE_MAX, cursor: 'after' })
+        if (limit instanceof Refusal) return limit
+        if (!maySee(principal, collection, ownerOf)) return refuse('collection_unknown', { collection })
+        const page = await deletions.list(collection, limit, query.get('after') ?? undefined)
+        const seen = page.filter(({ tenant }) =>
+          maySeeDocument(accessOf(principal), tenant === undefined ? {} : { metadata: { tenant } }),
+        )
+        const next = page.length === limit ? (page.at(-1)?.id ?? null) : null
+        return ok({ deletions: seen.map(receiptJson), next })
       },
     },
     {

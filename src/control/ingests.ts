@@ -1,6 +1,7 @@
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json } from '../base/json.ts'
 import type { SourceConfig } from '../config/schema.ts'
+import { sourceText, trustOf } from '../retrieval/sources.ts'
 import { type Answer, ok, type Route } from './router.ts'
 
 /** What the routes need of the ingest: `retrieval/ingest` offers it. */
@@ -8,6 +9,8 @@ export interface IngestRuns {
   /** Starts reading a file, folder or source; resolves to the run's id once the run is durable. */
   start(collection: string, what: string | SourceConfig): Promise<string | Refusal>
   status(run: string): Promise<Json | undefined>
+  /** Newest first; of all collections where none is named. */
+  list(collection?: string): Promise<Json[]>
   dropCollection(collection: string): Promise<Refusal | undefined>
 }
 
@@ -17,9 +20,11 @@ export interface IngestDependencies {
   readonly ingest: IngestRuns
   /** Reads the configured sources of a collection again. */
   readonly again: (collection: string) => Promise<readonly string[] | Refusal>
+  /** The configured sources of a collection. */
+  readonly sourcesOf: (collection: string) => readonly SourceConfig[]
 }
 
-export function ingestRoutes({ ingest, again }: IngestDependencies): Route[] {
+export function ingestRoutes({ ingest, again, sourcesOf }: IngestDependencies): Route[] {
   return [
     {
       method: 'DELETE',
@@ -51,6 +56,27 @@ export function ingestRoutes({ ingest, again }: IngestDependencies): Route[] {
         const run = await ingest.start(collection, path)
         return run instanceof Refusal ? run : { status: 202, value: { run } }
       },
+    },
+    {
+      method: 'GET',
+      path: '/api/collections/{collection}/sources',
+      summary: 'The sources that the configuration names, without their secrets, and how far each is trusted.',
+      role: 'admin',
+      answer: ({ params }) =>
+        ok({
+          sources: sourcesOf(params['collection'] ?? '').map((source) => ({
+            kind: source.kind,
+            name: sourceText(source),
+            trust: trustOf(source),
+          })),
+        }),
+    },
+    {
+      method: 'GET',
+      path: '/api/ingests',
+      summary: 'The latest runs, newest first. `collection`.',
+      role: 'admin',
+      answer: async ({ query }) => ok({ runs: await ingest.list(query.get('collection') ?? undefined) }),
     },
     {
       method: 'GET',

@@ -414,6 +414,14 @@ describe('deleting a document', () => {
     assert.deepEqual([json.document, json.uri, json.final], ['d1', 'file/d1.md', false])
     assert.ok(json.notErased.some(({ where }: { where: string }) => where === 'backups'))
     assert.equal((await call('GET', '/api/collections/c/deletions/del_no', '', ADMIN)).status, 404)
+    const listed = await call('GET', '/api/collections/c/deletions?limit=1', '', ADMIN)
+    assert.deepEqual(
+      [listed.json.deletions.map(({ id }: { id: string }) => id), listed.json.next],
+      [[gone.json.receipt.id], gone.json.receipt.id],
+    )
+    const next = await call('GET', `/api/collections/c/deletions?after=${listed.json.next}`, '', ADMIN)
+    assert.deepEqual(next.json, { deletions: [], next: null })
+    assert.equal((await call('GET', '/api/collections/c/deletions?limit=0', '', ADMIN)).status, 400)
     assert.equal((await call('DELETE', '/api/collections/c/documents/no', '', ADMIN)).status, 404)
     assert.equal((await call('DELETE', '/api/collections/no/documents/d1', '', ADMIN)).status, 404)
   })

@@ -335,6 +335,11 @@ export class Library {
     await this.#index.close()
   }
 
+  /** As the configuration in force names them. */
+  sourcesOf(collection: string): readonly SourceConfig[] {
+    return this.#collections[collection]?.sources ?? []
+  }
+
   /** Reads the configured sources of one collection again; resolves to the runs. */
   async again(collection: string): Promise<readonly string[] | Refusal> {
     const runs: string[] = []

@@ -8,6 +8,7 @@ import { generationRoutes } from '../control/generations.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import type { Route } from '../control/router.ts'
 import { searchRoutes } from '../control/search.ts'
+import { segmentRoutes } from '../control/segments.ts'
 import { vectorStoreFileRoutes } from '../control/vector-store-files.ts'
 import { vectorStoreRoutes } from '../control/vector-stores.ts'
 import type { Audit } from '../guard/audit.ts'
@@ -30,7 +31,12 @@ export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteP
   return [
     ...collectionRoutes({ ...shared, quality: (collection) => library.quality(collection) }),
     ...searchRoutes({ ...shared, clock, search, rerank: gateway.rerank }),
-    ...ingestRoutes({ ingest, again: (collection) => library.again(collection) }),
+    ...segmentRoutes(shared),
+    ...ingestRoutes({
+      ingest,
+      again: (collection) => library.again(collection),
+      sourcesOf: (collection) => library.sourcesOf(collection),
+    }),
     ...documentRoutes({ ...shared, ingest }),
     ...deletionRoutes({ ...shared, deletions }),
     ...generationRoutes(library),

@@ -4,7 +4,7 @@ import type { Refusal } from '../base/errors.ts'
 import { base32 } from '../base/ids.ts'
 import type { SourceConfig } from '../config/schema.ts'
 import { table } from '../store/rows.ts'
-import type { Metadata } from './document.ts'
+import type { Metadata, Trust } from './document.ts'
 
 /** Where documents come from: folders and files of this machine. */
 export interface Folders {
@@ -153,3 +153,7 @@ export function sourceText(source: SourceConfig): string {
       return `${source.kind}:${source.name}`
   }
 }
+
+/** How far documents of a source may be believed: what anybody may have written, no further than said. */
+export const trustOf = ({ kind, trust }: SourceConfig): Trust =>
+  trust ?? (kind === 'urls' || kind === 'sitemap' ? 'untrusted' : 'internal')

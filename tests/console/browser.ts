@@ -142,29 +142,38 @@ export function openStage(): Stage {
 
 /** Each test gets a house with a real control plane, and a page that is signed in to it, in the
  *  house's time. */
-export interface MeteredStage {
-  readonly house: ServedHouse
+export interface HouseStage<House> {
+  readonly house: House
   readonly page: Page
   go(path: string): Promise<void>
-  /** Another house in place of the one with weeks of use. */
-  visit(house: (dist: string) => Promise<ServedHouse>): Promise<void>
+  /** Another house in place of the one that each test gets. */
+  visit(house: (dist: string) => Promise<House>): Promise<void>
   /** Whether anything runs off the side. */
   scrollsSideways(): Promise<boolean>
 }
 
-export function openMeteredStage(): MeteredStage {
-  let house: ServedHouse
+interface EnteredHouse {
+  readonly url: string
+  /** The key of an administrator. */
+  readonly admin: string
+  /** Where its time is its own. */
+  readonly clock?: { wallMs(): number }
+  close(): Promise<void>
+}
+
+export function openHouseStage<House extends EnteredHouse>(open: (dist: string) => Promise<House>): HouseStage<House> {
+  let house: House
   const pages = openPages(() => house.close())
-  async function enter(key: string): Promise<void> {
+  async function enter(): Promise<void> {
     await pages.open(house.url, { timezoneId: 'Europe/Berlin' })
     const headers = { origin: house.url }
-    const signedIn = await pages.page.request.post(`${house.url}/api/session`, { data: { key }, headers })
+    const signedIn = await pages.page.request.post(`${house.url}/api/session`, { data: { key: house.admin }, headers })
     assert.equal(signedIn.status(), 200)
-    await pages.page.clock.setFixedTime(house.clock.wallMs())
+    if (house.clock !== undefined) await pages.page.clock.setFixedTime(house.clock.wallMs())
   }
   beforeEach(async () => {
-    house = await serveUsed(pages.dist)
-    await enter(house.admin)
+    house = await open(pages.dist)
+    await enter()
   })
   return {
     get house() {
@@ -174,14 +183,17 @@ export function openMeteredStage(): MeteredStage {
       return pages.page
     },
     go: async (path) => void (await pages.page.goto(house.url + path)),
-    async visit(open) {
+    async visit(other) {
       await house.close()
-      house = await open(pages.dist)
-      await enter(house.admin)
+      house = await other(pages.dist)
+      await enter()
     },
     scrollsSideways: () => pages.page.evaluate('document.documentElement.scrollWidth > innerWidth'),
   }
 }
+
+/** A house with weeks of use behind it. */
+export const openMeteredStage = (): HouseStage<ServedHouse> => openHouseStage(serveUsed)
 
 /** What went wrong in a page beside what a test looks at: exceptions, refusals by the content
  *  security policy, requests to anywhere else. A refused request of its own is no fault. */

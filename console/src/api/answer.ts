@@ -131,7 +131,7 @@ function readRange(value: unknown): Range | undefined {
   return start === undefined || end === undefined || start < 0 || end <= start ? undefined : { start, end }
 }
 
-function readStage(value: unknown): Stage | undefined {
+export function readStage(value: unknown): Stage | undefined {
   if (!isRecord(value)) return undefined
   const startMs = numberOf(value['start_ms'])
   const endMs = numberOf(value['end_ms'])

@@ -19,6 +19,9 @@ const SCREENS: readonly {
   readonly isAdmin?: true
 }[] = [
   { name: 'Ask', icon: 'ask', paths: ['/', '/ask'] },
+  { name: 'Collections', icon: 'collection', paths: ['/collections'], isAdmin: true },
+  { name: 'Search', icon: 'search', paths: ['/search'], isAdmin: true },
+  { name: 'Ingests', icon: 'ingest', paths: ['/ingests'], isAdmin: true },
   { name: 'Budgets', icon: 'budget', paths: ['/budgets'], isAdmin: true },
   { name: 'Usage', icon: 'usage', paths: ['/usage'], isAdmin: true },
   { name: 'Keys', icon: 'key', paths: ['/keys'], isAdmin: true },

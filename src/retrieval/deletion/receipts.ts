@@ -113,6 +113,17 @@ export class Deletions {
     return stored.row.finalAtMs === undefined ? await this.#settle(stored.row) : stored.row
   }
 
+  /** As they were last seen, newest first. */
+  async list(collection: string, limit: number, after?: string): Promise<DeletionRow[]> {
+    const page = await this.#dependencies.rows.scan(DELETIONS, {
+      prefix: [collection],
+      limit,
+      reverse: true,
+      ...(after === undefined ? {} : { after: [collection, after] }),
+    })
+    return page.map(({ row }) => row)
+  }
+
   /** Looks again at all that are not final. */
   async settleAll(): Promise<void> {
     const { rows } = this.#dependencies

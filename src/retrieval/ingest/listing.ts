@@ -13,6 +13,7 @@ import {
   type SourceRow,
   SOURCES,
   type Sources,
+  trustOf,
   uriOf,
 } from '../sources.ts'
 import type { IngestFile } from './port.ts'
@@ -213,10 +214,10 @@ export class Lister {
   }
 }
 
-function aboutOf({ kind, trust, metadata }: SourceConfig, locator: string): About {
-  const fallback = kind === 'urls' || kind === 'sitemap' ? 'untrusted' : 'internal'
+function aboutOf(source: SourceConfig, locator: string): About {
+  const { kind, metadata } = source
   return {
-    trust: trust ?? fallback,
+    trust: trustOf(source),
     provenance: { kind, source: locator },
     ...(metadata === undefined ? {} : { metadata }),
   }
