@@ -92,18 +92,18 @@ function Result({ found, other }: { found: Comparison; other: string }) {
         <Cell name="Questions" span={1}>
           {formatCount(questions)}
         </Cell>
-        <Cell name="Changed" span={3} title="The first ten are not the same passages in the same order">
-          {formatCount(changed)}
-          <span className="minor">
-            {formatShare(changed / Math.max(1, questions))}, 95 % interval {formatShare(low)} to {formatShare(high)}
-          </span>
-        </Cell>
         <Cell
           name="Overlap"
           span={2}
           title="Rank-biased overlap of the first ten, mean over the questions: 1 the same, 0 nothing in common"
         >
           {overlap.toFixed(3)} <span className="minor">n = {formatCount(questions)}</span>
+        </Cell>
+        <Cell name="Changed" span={3} title="The first ten are not the same passages in the same order">
+          {formatCount(changed)}
+          <span className="minor">
+            {formatShare(changed / Math.max(1, questions))}, 95 % interval {formatShare(low)} to {formatShare(high)}
+          </span>
         </Cell>
       </TitleBlock>
       {changed === 0 && <p>Both find the same passages in the same order.</p>}

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react'
-import type { CollectionsApi, Generation } from '../api/collections.ts'
+import type { CollectionsApi, Embedding, Generation } from '../api/collections.ts'
 import type { Result } from '../api/problem.ts'
 import { Button } from '../design/button.tsx'
 import { FormSheet } from '../design/form.tsx'
@@ -12,7 +12,7 @@ import { useLoad } from '../shell/load.ts'
 import { useNow } from '../shell/now.ts'
 import { usePlace, useRouter } from '../shell/route.ts'
 import { CompareSheet } from './compare.tsx'
-import { modelText } from './words.ts'
+import { fittedText, modelText } from './words.ts'
 
 /** How often a generation that is being built is looked at. */
 const POLL_MS = 2000
@@ -21,13 +21,15 @@ interface Props {
   readonly api: CollectionsApi
   readonly name: string
   readonly turn: number
+  /** Of the one that answers. */
+  readonly embedding: Embedding | undefined
   readonly onChange: () => void
 }
 
 type Doing = 'create' | 'rollback' | { readonly what: 'activate' | 'drop'; readonly generation: Generation }
 
 /** The ways to hold the collection, side by side: which one answers, and what can be done about it. */
-export function Generations({ api, name, turn, onChange }: Props) {
+export function Generations({ api, name, turn, embedding, onChange }: Props) {
   const [found, reload] = useLoad(`${turn}`, () => api.generations(name))
   const [doing, setDoing] = useState<Doing>()
   const router = useRouter()
@@ -60,7 +62,7 @@ export function Generations({ api, name, turn, onChange }: Props) {
       {all.length > 0 && (
         <ul className="row-list">
           {all.map((generation) => (
-            <Row key={generation.id} name={name} generation={generation} onDo={setDoing} />
+            <Row key={generation.id} name={name} generation={generation} embedding={embedding} onDo={setDoing} />
           ))}
         </ul>
       )}
@@ -93,10 +95,11 @@ export function Generations({ api, name, turn, onChange }: Props) {
 interface RowProps {
   readonly name: string
   readonly generation: Generation
+  readonly embedding: Embedding | undefined
   readonly onDo: (doing: Doing) => void
 }
 
-function Row({ name, generation, onDo }: RowProps) {
+function Row({ name, generation, embedding, onDo }: RowProps) {
   const nowMs = useNow()
   const { id, model, state, reason, isLive, isFormer, documents, chunks, createdMs } = generation
   return (
@@ -108,7 +111,7 @@ function Row({ name, generation, onDo }: RowProps) {
           {isFormer && <Tier>answered before</Tier>}
           {state !== 'ready' && <Tier tone={state === 'failed' ? 'danger' : 'caution'}>{state}</Tier>}
         </span>
-        <span>{modelText(model)}</span>
+        <span>{isLive ? fittedText(model, embedding) : modelText(model)}</span>
         <span className="minor figure">
           {formatCount(documents)} documents · {formatCount(chunks)} passages
           {createdMs !== undefined && ` · ${formatTime(createdMs, nowMs)}`}

@@ -36,7 +36,7 @@ export function OneCollection({ api, name }: { api: CollectionsApi; name: string
           </Link>{' '}
           <Name>{name}</Name>
         </h1>
-        <Actions name={name} />
+        {found.state === 'ready' && <Actions name={name} />}
       </header>
       {found.state === 'loading' && <Progress label="Loading the collection" />}
       {found.state === 'failed' && (
@@ -46,12 +46,16 @@ export function OneCollection({ api, name }: { api: CollectionsApi; name: string
         <>
           <Facts collection={found.value} />
           <div className="collection-parts">
-            <Targets quality={found.value.quality} />
-            <SegmentBars api={api} name={name} turn={turn} />
-            <Generations api={api} name={name} turn={turn} onChange={changed} />
-            <Sources api={api} name={name} />
-            <DeadLetters api={api} name={name} />
-            <Receipts api={api} name={name} />
+            <div className="collection-column">
+              <Targets quality={found.value.quality} />
+              <SegmentBars api={api} name={name} turn={turn} />
+            </div>
+            <div className="collection-column">
+              <Generations api={api} name={name} turn={turn} embedding={found.value.embedding} onChange={changed} />
+              <Sources api={api} name={name} />
+              <DeadLetters api={api} name={name} />
+              <Receipts api={api} name={name} />
+            </div>
           </div>
         </>
       )}
@@ -66,10 +70,10 @@ function Facts({ collection }: { collection: Collection }) {
     <TitleBlock label="What it holds">
       <Cell name="Documents">{formatCount(documents)}</Cell>
       <Cell name="Passages">{formatCount(chunks)}</Cell>
-      <Cell name="Size" title="Of the files it was read from">
+      <Cell name="Size" span={2} title="Of the files it was read from">
         {formatBytes(bytes)}
       </Cell>
-      <Cell name="Last change" span={3}>
+      <Cell name="Last change" span={2}>
         {updatedMs !== undefined && (
           <>
             {formatTime(updatedMs, nowMs)} <span className="minor">{formatRelative(updatedMs, nowMs)}</span>

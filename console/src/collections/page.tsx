@@ -3,7 +3,6 @@ import { type CollectionsApi, openCollections } from '../api/collections.ts'
 import { Progress } from '../design/progress.tsx'
 import '../design/screen.css'
 import { Command, EmptyState } from '../design/state.tsx'
-import { formatCount } from '../design/units.ts'
 import { useAccess } from '../shell/access.ts'
 import { Failed } from '../shell/failed.tsx'
 import { useLoad } from '../shell/load.ts'
@@ -29,9 +28,6 @@ function List({ api }: { api: CollectionsApi }) {
     <div className="screen">
       <header className="screen-head">
         <h1>Collections</h1>
-        {found.state === 'ready' && found.value.length > 0 && (
-          <span className="minor figure">{formatCount(found.value.length)}</span>
-        )}
       </header>
       {found.state === 'loading' && <Progress label="Loading the collections" />}
       {found.state === 'failed' && (

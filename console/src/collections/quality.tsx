@@ -1,4 +1,5 @@
 import type { Percentiles, Quality, Recall } from '../api/collections.ts'
+import { scaleFrom } from '../design/interval.ts'
 import { Interval } from '../design/interval.tsx'
 import { Meter } from '../design/meter.tsx'
 import { Cell, TitleBlock } from '../design/titleblock.tsx'
@@ -9,6 +10,8 @@ import { completenessText, recallText, selectivityText, TONES, VERDICTS, verdict
 export function Targets({ quality }: { quality: Quality | undefined }) {
   if (quality === undefined) return null
   const { recalls, recallTarget, days, skipped } = quality
+  const measured = recalls.filter(({ mean }) => mean !== undefined)
+  const from = scaleFrom(recallTarget ?? 1, ...measured.map(({ low }) => low))
   return (
     <section className="screen-part" aria-label="Targets and measurements">
       <h2 className="label">
@@ -20,7 +23,7 @@ export function Targets({ quality }: { quality: Quality | undefined }) {
         </h3>
         <ul className="target-list">
           {recalls.map((recall) => (
-            <RecallRow key={recall.selectivity} recall={recall} target={recallTarget} />
+            <RecallRow key={recall.selectivity} recall={recall} target={recallTarget} from={from} />
           ))}
         </ul>
         <p className="minor">
@@ -40,7 +43,13 @@ export function Targets({ quality }: { quality: Quality | undefined }) {
   )
 }
 
-function RecallRow({ recall, target }: { recall: Recall; target: number | undefined }) {
+interface RecallProps {
+  readonly recall: Recall
+  readonly target: number | undefined
+  readonly from: number
+}
+
+function RecallRow({ recall, target, from }: RecallProps) {
   const verdict = verdictOf(recall, target)
   const text = recallText(recall)
   return (
@@ -58,7 +67,7 @@ function RecallRow({ recall, target }: { recall: Recall; target: number | undefi
             high={recall.high}
             target={target}
             tone={TONES[verdict]}
-            isScaled
+            from={from}
           />
           <span className="target-text figure">
             {text}

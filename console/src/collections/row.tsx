@@ -6,6 +6,9 @@ import { Link } from '../shell/link.tsx'
 import { useLoad } from '../shell/load.ts'
 import { completenessText, mostMeasured, recallText, selectivityText, spaceText, TONES, verdictOf } from './words.ts'
 
+/** One scale for the whole list. */
+const SCALE_FROM = 0.5
+
 interface Props {
   readonly api: CollectionsApi
   readonly collection: Collection
@@ -57,30 +60,26 @@ function Measured({ name, quality }: { name: string; quality: Quality | undefine
               high={recall.high}
               target={recallTarget}
               tone={TONES[verdictOf(recall, recallTarget)]}
+              from={SCALE_FROM}
             />
-            <span className="minor figure">
-              recall@10 {recallText(recall)}
-              {recallTarget !== undefined && `, target ${recallTarget}`}
-            </span>
+            <span className="minor figure">recall@10 {recallText(recall)}</span>
           </>
         )}
       </div>
       <div className="collection-cell figure">
-        <span>
-          {freshness.p95Ms === undefined ? (
-            <span className="minor">No freshness measured yet</span>
-          ) : (
-            <>
-              searchable after {formatMs(freshness.p95Ms)}{' '}
-              <span className="minor">p95, n = {formatCount(freshness.count)}</span>
-            </>
+        {freshness.p95Ms === undefined ? (
+          <span className="minor">No freshness measured yet</span>
+        ) : (
+          <span>searchable after {formatMs(freshness.p95Ms)}</span>
+        )}
+        <span className="minor">
+          {freshness.p95Ms !== undefined && `p95, n = ${formatCount(freshness.count)} · `}
+          {completeness !== undefined && (
+            <span data-tone={completeness.searchable < completeness.chunks ? 'danger' : undefined}>
+              answers from {completenessText(completeness)}
+            </span>
           )}
         </span>
-        {completeness !== undefined && (
-          <span className="minor" data-tone={completeness.searchable < completeness.chunks ? 'danger' : undefined}>
-            answers from {completenessText(completeness)}
-          </span>
-        )}
       </div>
     </>
   )

@@ -37,7 +37,7 @@ export function Sources({ api, name }: { api: CollectionsApi; name: string }) {
       )}
       {found.state === 'ready' && found.value.length > 0 && (
         <div className="panel">
-          <Table caption="Sources" columns={COLUMNS} rows={found.value} keyOf={(_, at) => at} />
+          <Table caption="Configured sources" columns={COLUMNS} rows={found.value} keyOf={(_, at) => at} />
         </div>
       )}
     </section>

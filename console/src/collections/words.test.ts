@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   completenessText,
+  fittedText,
   modelText,
   mostMeasured,
   placeText,
@@ -32,6 +33,12 @@ test('what is no learned model is not called one', () => {
     'words alone',
     'bge',
   ])
+})
+
+test('directions that are not fitted yet are not said to answer', () => {
+  assert.match(fittedText('lsa', undefined), /too few passages to fit it yet, so by words alone$/)
+  assert.equal(fittedText('lsa', { model: 'lsa', revision: '', dimension: 9 }), modelText('lsa'))
+  assert.equal(fittedText('none', undefined), 'words alone')
 })
 
 test('a target is met or missed only where the whole interval says so', () => {

@@ -14,7 +14,7 @@ export function spaceText(embedding: Embedding | undefined): string {
   return `${model}${revision === '' ? '' : ` (${revision})`}, ${formatCount(dimension)} dimensions`
 }
 
-/** As a generation names it. */
+/** As a generation names it: what it is to be embedded with. */
 export function modelText(model: string): string {
   if (model === LSA) return 'corpus-fitted LSA, no learned model'
   return model === 'none' || model === '' ? 'words alone' : model
@@ -88,3 +88,9 @@ export const placeText = (place: string): string => PLACES[place] ?? place
 
 export const toneOfTrust = (trust: string): 'good' | 'caution' | undefined =>
   trust === 'trusted' ? 'good' : trust === 'untrusted' ? 'caution' : undefined
+
+/** Directions are fitted once there are texts enough. */
+export const fittedText = (model: string, embedding: Embedding | undefined): string =>
+  model === LSA && embedding === undefined
+    ? `${modelText(model)}; too few passages to fit it yet, so by words alone`
+    : modelText(model)

@@ -1,5 +1,7 @@
 import './interval.css'
-import { placeOn, scaleFrom } from './interval.ts'
+import { placeOn } from './interval.ts'
+
+const END_CLEAR = 0.92
 
 interface Props {
   readonly label: string
@@ -10,13 +12,12 @@ interface Props {
   readonly high: number
   readonly target?: number | undefined
   readonly tone?: 'good' | 'danger' | undefined
-  /** With the ends of the scale written beneath. */
-  readonly isScaled?: boolean
+  /** Where the scale begins: the same for all that stand together. */
+  readonly from: number
 }
 
 /** An estimated share: a tick in its interval, on a scale that ends at 1, the target a line across. */
-export function Interval({ label, text, mean, low, high, target, tone, isScaled }: Props) {
-  const from = scaleFrom(low, target ?? 1)
+export function Interval({ label, text, mean, low, high, target, tone, from }: Props) {
   return (
     <div className="interval">
       <div
@@ -36,17 +37,16 @@ export function Interval({ label, text, mean, low, high, target, tone, isScaled 
         <span className="interval-mean" style={{ '--at': placeOn(from, mean) }} />
         {target !== undefined && <span className="interval-target" style={{ '--at': placeOn(from, target) }} />}
       </div>
-      {isScaled === true && (
-        <div className="interval-scale figure" aria-hidden="true">
-          <span>{from}</span>
-          {target !== undefined && (
-            <span className="interval-mark" style={{ '--at': placeOn(from, target) }}>
-              {target}
-            </span>
-          )}
-          <span>1</span>
-        </div>
-      )}
+      <div className="interval-scale figure" aria-hidden="true">
+        <span>{from}</span>
+        {target !== undefined && (
+          <span className="interval-mark" style={{ '--at': placeOn(from, target) }}>
+            {target}
+          </span>
+        )}
+        {/* Where the target stands close to it there is no room. */}
+        <span>{target === undefined || placeOn(from, target) < END_CLEAR ? 1 : ''}</span>
+      </div>
     </div>
   )
 }

@@ -81,12 +81,13 @@ export function SearchForm({ names, draft, onChange, onSubmit }: Props) {
           value={draft.expandTokens}
           onChange={(expandTokens) => set({ expandTokens })}
         />
-        <Field label={`Relevance over variety: λ = ${(1 - draft.diversity).toFixed(2)}`}>
+        <Field label={`Relevance λ = ${(1 - draft.diversity).toFixed(2)}`}>
           {(control) => (
             <input
               {...control}
               className="search-lambda"
               type="range"
+              title="1: by relevance alone. Less: passages that say something else come before those that say the same."
               min={0}
               max={1}
               step={0.05}

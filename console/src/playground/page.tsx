@@ -115,13 +115,13 @@ function Searched({ asked, turn }: { asked: Draft; turn: number }) {
 }
 
 const FUSIONS: { readonly [name: string]: string } = {
-  rank: 'legs put together by rank (RRF)',
-  score: 'legs put together by calibrated scores',
-  none: 'one leg',
+  rank: 'words and vectors put together by rank (RRF)',
+  score: 'words and vectors put together by calibrated scores',
 }
 
 function summaryOf({ passages, fusion, stages }: Found): string {
   const tookMs = Math.max(0, ...stages.map(({ endMs }) => endMs))
   const count = `${formatCount(passages.length)} ${passages.length === 1 ? 'passage' : 'passages'}`
-  return `${count} in ${formatMs(tookMs)}, ${FUSIONS[fusion] ?? fusion}`
+  const alone = passages.some(({ legs }) => legs.has('vector')) ? 'by vectors alone' : 'by words alone'
+  return `${count} in ${formatMs(tookMs)}, ${FUSIONS[fusion] ?? alone}`
 }

@@ -1,4 +1,4 @@
-import { useState, type ReactNode } from 'react'
+import { useLayoutEffect, useRef, useState, type ReactNode } from 'react'
 import { Bell } from '../alerts/bell.tsx'
 import type { Session } from '../api/house.ts'
 import { Button } from '../design/button.tsx'
@@ -40,6 +40,11 @@ export function Shell({ session, onSignOut, extra, children }: Props) {
   const { path } = usePlace()
   const [isHelpOpen, setHelpOpen] = useState(false)
   useKeys({ '?': () => setHelpOpen(true) })
+  const screens = useRef<HTMLUListElement>(null)
+  // On a narrow page not all of them are in sight.
+  useLayoutEffect(() => {
+    screens.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  }, [path])
   return (
     <div className="shell">
       <a className="skip" href="#main">
@@ -49,7 +54,7 @@ export function Shell({ session, onSignOut, extra, children }: Props) {
         <header className="rail-head">
           <Brand />
           <nav aria-label="Screens">
-            <ul className="rail-screens">
+            <ul ref={screens} className="rail-screens">
               {SCREENS.filter(({ isAdmin }) => isAdmin !== true || session.role === 'admin').map((screen) => (
                 <li key={screen.name}>
                   <Link
