@@ -188,6 +188,14 @@ export function medianInterval(samples: readonly number[]): Interval {
   return { median: medianOf(samples), low: sorted[index] ?? Number.NaN, high: sorted[n - 1 - index] ?? Number.NaN }
 }
 
+/** CPU milliseconds of this process while `work` ran. */
+export async function cpuMsOf(work: () => Promise<unknown>): Promise<number> {
+  const before = process.cpuUsage()
+  await work()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
+}
+
 /** One line about where the figures were taken. */
 export function machineLine(): string {
   const model = cpus()[0]?.model.trim() ?? 'unknown CPU'

@@ -2,18 +2,19 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { seededRandom, uniform, type Random } from '../src/base/random.ts'
+import { seededRandom } from '../src/base/random.ts'
 import { formatCount } from '../src/base/units.ts'
 import { Analyzer, STOP_TERMS } from '../src/base/words.ts'
 import { openFilesystemIndex } from '../src/drivers/filesystem/index.ts'
 import { MemoryIndex } from '../src/drivers/memory/index.ts'
-import { CHUNKS, type ChunkRow, DOCUMENTS, type DocumentRow } from '../src/retrieval/document.ts'
 import { Lsa } from '../src/retrieval/embedding/lsa.ts'
 import { createSearch } from '../src/retrieval/search.ts'
 import type { Index } from '../src/store/index.ts'
-import type { Rows, Stored } from '../src/store/rows.ts'
 import { ndcg, readCranfield } from './cranfield.ts'
-import { type BenchOptions, compare, type Figure, percentilesOf, type Result } from './harness.ts'
+import { type BenchOptions, compare, cpuMsOf, type Figure, percentilesOf, type Result } from './harness.ts'
+import { million } from './million.ts'
+import { rowsOver } from './rows.ts'
+import { Corpus } from './zipf.ts'
 
 /** What retrieval finds, and what finding costs. `HEADWORKS_CRANFIELD` names the folder of the
  *  Cranfield collection; without it the figures that need it are skipped by name. */
@@ -25,6 +26,8 @@ const QUESTION_WORDS = 10
 const QUESTIONS = 300
 /** How deep the leg by words is read before both are summed. */
 const LEG_HITS = 500
+/** From this effort on a million chunks are searched too: building them takes minutes. */
+const MILLION_EFFORT = 2
 const COMPARED_CHUNKS = 2_000
 const COMPARED_QUESTIONS = 5
 
@@ -39,7 +42,10 @@ export async function run({ effort, print }: BenchOptions): Promise<readonly Res
       print(
         'skipped: nDCG@10 on Cranfield (HEADWORKS_CRANFIELD names no folder with cran.all.1400, cran.qry and cranqrel)',
       )
-    return [...found, ...(await cost(folder, effort))]
+    found.push(...(await cost(folder, effort)))
+    if (effort >= MILLION_EFFORT) found.push(...(await million(folder)))
+    else print(`skipped: a million chunks (--effort ${MILLION_EFFORT} takes some minutes)`)
+    return found
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -51,7 +57,7 @@ async function quality(folder: string, cranfield: string): Promise<Figure[]> {
   const index = openFilesystemIndex(folder, analyzer)
   await index.build('cranfield', documents)
   await index.mount('cranfield', [{ segment: 'cranfield', removed: [] }])
-  const { search } = createSearch({ index, rows: rowsOver(documents), analyzer })
+  const { search } = createSearch({ index, rows: rowsOver((_, chunk) => documents[chunk]), analyzer })
   const lsa = Lsa.fit(
     documents.map(({ text }) => text),
     analyzer,
@@ -145,9 +151,9 @@ function wordOf(analyzer: Analyzer, text: string, term: string): string {
 }
 
 async function cost(folder: string, effort: number): Promise<Result[]> {
-  const corpus = new Corpus(seededRandom(7))
+  const corpus = new Corpus(7)
   const count = Math.max(COMPARED_CHUNKS, Math.round(CHUNKS_COUNT * Math.min(1, effort)))
-  const chunks = Array.from({ length: count }, () => ({ text: corpus.text(CHUNK_WORDS) }))
+  const chunks = Array.from({ length: count }, (_, number) => ({ text: corpus.text(number, CHUNK_WORDS) }))
   const questions = Array.from({ length: QUESTIONS }, () => corpus.question(QUESTION_WORDS))
   const bytes = chunks.reduce((sum, { text }) => sum + Buffer.byteLength(text), 0)
   const index = openFilesystemIndex(folder, new Analyzer())
@@ -203,98 +209,3 @@ async function ask(index: Index, collection: string, questions: readonly string[
   }
   return latencies
 }
-
-async function cpuMsOf(work: () => Promise<unknown>): Promise<number> {
-  const before = process.cpuUsage()
-  await work()
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / 1000
-}
-
-/** Text whose words are as frequent as in English: the n-th commonest about 1/n as often as the
- *  commonest, 60,000 of them. */
-class Corpus {
-  readonly #random: Random
-  readonly #words: string[]
-  readonly #bounds: Float64Array
-
-  constructor(random: Random) {
-    this.#random = random
-    this.#words = Array.from({ length: 60_000 }, (_, rank) => this.#word(rank))
-    this.#bounds = new Float64Array(this.#words.length)
-    let sum = 0
-    for (const rank of this.#bounds.keys()) this.#bounds[rank] = sum += 1 / (rank + 2.7)
-  }
-
-  text(words: number): string {
-    return Array.from({ length: words }, () => this.#words[this.#rank()]).join(' ')
-  }
-
-  /** Without the thirty commonest words, as after the stop words are gone. */
-  question(words: number): string[] {
-    return Array.from({ length: words }, () => {
-      let rank = this.#rank()
-      while (rank < 30) rank = this.#rank()
-      return this.#words[rank] ?? ''
-    })
-  }
-
-  #rank(): number {
-    const at = uniform(this.#random) * (this.#bounds.at(-1) ?? 0)
-    let [low, high] = [0, this.#bounds.length - 1]
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.#bounds[middle] ?? 0) < at) low = middle + 1
-      else high = middle
-    }
-    return low
-  }
-
-  /** Common words are short. */
-  #word(rank: number): string {
-    const length = 2 + Math.floor(Math.log2(rank + 2) / 2) + Math.floor(uniform(this.#random) * 3)
-    return (
-      Array.from(this.#random.bytes(length), (byte) => String.fromCharCode(97 + (byte % 26))).join('') + (rank % 10)
-    )
-  }
-}
-
-/** Just enough of rows for a search: one document and one chunk per text. */
-function rowsOver(documents: readonly { readonly id: string; readonly text: string }[]): Rows {
-  const chunk = ({ id, text }: { id: string; text: string }): ChunkRow => ({
-    document: id,
-    text,
-    headings: [],
-    start: 0,
-    end: text.length,
-  })
-  const places = new Map(documents.map(({ id }, at) => [id, at]))
-  const document = (id: string): DocumentRow => ({
-    id,
-    uri: id,
-    title: id,
-    mediaType: 'text/plain',
-    contentHash: '',
-    bytes: 0,
-    segment: 'cranfield',
-    firstChunk: places.get(id) ?? 0,
-    chunkCount: 1,
-    ingestedAtMs: 0,
-  })
-  const find = (table: string, key: readonly string[]): unknown => {
-    if (table === DOCUMENTS.name) return document(key[1] ?? '')
-    const found = table === CHUNKS.name ? documents[Number(key[1])] : undefined
-    return found === undefined ? undefined : chunk(found)
-  }
-  return {
-    get: async <Row>(from: { name: string }, key: readonly string[]) => stored<Row>(key, find(from.name, key)),
-    getMany: async <Row>(from: { name: string }, keys: readonly (readonly string[])[]) =>
-      keys.map((key) => stored<Row>(key, find(from.name, key))),
-    scan: async () => [],
-    commit: async () => false,
-    close: async () => {},
-  }
-}
-
-const stored = <Row>(key: readonly string[], row: unknown): Stored<Row> | undefined =>
-  row === undefined ? undefined : { key, row: row as Row, version: 1 }

@@ -107,7 +107,7 @@ export class Caller {
   }
 
   #upload(): Upload {
-    const { body, credential } = this.plan
+    const { body, credential, isKeyed, name } = this.plan
     const key =
       credential === 'unknown'
         ? 'hw_nobody'
@@ -122,6 +122,7 @@ export class Caller {
       headers: {
         'content-type': 'application/json',
         ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+        ...(isKeyed ? { 'idempotency-key': name } : {}),
         ...(credential === 'two' ? { 'x-api-key': KEY_TEXTS.admin } : {}),
       },
       body: new TextEncoder().encode(bodyText(this.plan)),

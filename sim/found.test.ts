@@ -29,6 +29,7 @@ const REQUEST: RequestPlan = {
   atMs: 40,
   operation: 'chat',
   credential: 'user',
+  isKeyed: false,
   model: 'solo',
   finds: 'something',
   body: 'good',

@@ -100,6 +100,7 @@ export async function startHouse(ports: HousePorts, budgets: Declared, plant: Pl
     random: life.random,
     log,
     events,
+    rows,
     node: NODE,
     catalogue: () => catalogue,
     authenticate: (request) => authenticate(request, keyring, sessions),
@@ -108,6 +109,7 @@ export async function startHouse(ports: HousePorts, budgets: Declared, plant: Pl
       bodyDepthMax: BODY_DEPTH_MAX,
       requestsInFlightMax: 64,
       clientStallMs: CLIENT_STALL_MS,
+      cacheBytesMax: 100_000,
     }),
     accounting,
   })
@@ -157,9 +159,13 @@ function makeCatalogue(
     outputTokensMax: OUTPUT_TOKENS_MAX,
     timeouts: TIMEOUTS,
   })
-  const solo = model('solo', ['alpha'], [])
+  // Nobody asks what another has asked: every answer is made, and kept.
+  const cache = { ttlMs: 60_000, scope: 'key', tools: false, version: '1' } as const
+  const solo: LogicalModel = { ...model('solo', ['alpha'], []), cache }
   const spare = model('spare', ['gamma'], [])
-  const pair = model('pair', ['alpha', 'beta'], [spare])
+  // Two at a time: others wait, and nobody so long that it is refused.
+  const admission = { queueMax: 64, queueMs: 120_000, inFlightMax: 2 }
+  const pair: LogicalModel = { ...model('pair', ['alpha', 'beta'], [spare]), admission }
   const chain = model('chain', ['gamma'], [solo, pair, spare])
   const catalogue = new Map([solo, spare, pair, chain].map((one) => [one.name, one]))
   catalogue.set('docs', makeWorkflow(ports, dependencies))

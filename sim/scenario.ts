@@ -26,6 +26,8 @@ export interface RequestPlan {
   readonly atMs: number
   readonly operation: OperationPlan
   readonly credential: Credential
+  /** It carries an Idempotency-Key of its own. */
+  readonly isKeyed: boolean
   readonly model: ModelName
   /** How a workflow's search goes. */
   readonly finds: Finds
@@ -156,6 +158,7 @@ function makeRequest(dice: Dice, name: string): RequestPlan {
     atMs: dice.chance(0.05) ? 0 : STARTED_MS + dice.int(0, 3) * dice.int(0, 120),
     operation: dice.weighted<OperationPlan>({ chat: 12, rerank: 1, embeddings: 1 }),
     credential: dice.weighted<Credential>({ user: 20, admin: 4, unknown: 1, none: 1, two: 1 }),
+    isKeyed: dice.fork('key').chance(0.3),
     model: dice.weighted<ModelName>({ solo: 6, pair: 5, chain: 5, docs: 5, absent: 1 }),
     finds: tame ? 'something' : dice.weighted<Finds>({ something: 8, nothing: 1, failure: 1 }),
     body: tame

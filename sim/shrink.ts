@@ -74,6 +74,7 @@ function* smallerRequests(plan: RequestPlan): Generator<RequestPlan> {
     reads: 'steadily',
     body: 'good',
     credential: 'user',
+    isKeyed: false,
     model: 'solo',
     finds: 'something',
     includeUsage: false,

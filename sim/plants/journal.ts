@@ -59,7 +59,7 @@ export const JOURNAL_PLANTS: Plants = {
     plant: onEvents(() => ({ unclosed: () => Promise.resolve([]) })),
   },
   'store that never answers': {
-    breaks: ['counts return to zero', 'every opened request is closed'],
+    breaks: ['comes to rest', 'counts return to zero', 'every opened request is closed'],
     plant: onEvents((events) => {
       const hang = every(5)
       return { append: (entries) => (hang() ? new Promise<void>(() => {}) : events.append(entries)) }

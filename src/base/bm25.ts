@@ -15,3 +15,16 @@ export const lengthNorm = (length: number, lengthMean: number): number => K1 * (
 
 /** What `count` occurrences add, to be multiplied by the term's worth and weight: 0 to 1. */
 export const saturation = (count: number, norm: number): number => count / (count + norm)
+
+/** A power of two above every sum of what terms of these worths add. */
+export function sumCeiling(worths: Iterable<number>): number {
+  let sum = 0
+  for (const worth of worths) sum += worth
+  return 2 ** Math.min(1 + Math.ceil(Math.log2(sum)), CEILING_EXPONENT_MAX)
+}
+const CEILING_EXPONENT_MAX = 1023
+
+/** Rounds what a term adds to a multiple of 2 ** -52 of the ceiling. Sums of such numbers lose
+ *  nothing, so they come out the same in whatever order an index adds them up, and of two bounds
+ *  the larger stays the larger. */
+export const onGrid = (added: number, ceiling: number): number => added + ceiling - ceiling

@@ -35,6 +35,8 @@ export const ERRORS = {
   path_unknown: { kind: 'absent', status: 404, sentence: 'There is nothing at {method} {path}.', remedy: 'See /api/openapi.json for what there is.' },
   method_not_allowed: { kind: 'caller', status: 405, sentence: '{path} does not answer to {method}.', remedy: 'Use {allowed}.' },
   context_too_long: { kind: 'caller', status: 400, sentence: 'The input has {tokens} tokens; {model} reads at most {limit}.', remedy: 'Send less context.' },
+  idempotency_key_reused: { kind: 'caller', status: 422, sentence: 'The Idempotency-Key stands for another request.', remedy: 'Send a new key with a new request, and the same one only with the same bytes.' },
+  idempotency_key_busy: { kind: 'busy', status: 409, sentence: 'The request with this Idempotency-Key is being answered.', remedy: 'Retry after a pause: the answer is then the same.' },
   operation_unsupported: { kind: 'caller', status: 400, sentence: 'The model "{model}" does not serve {operation}.', remedy: 'GET /v1/models says what each model serves.' },
 
   // Who and whether

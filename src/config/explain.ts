@@ -35,7 +35,6 @@ const NOT_YET = new Set([
   'streams',
   'events',
   'engines.*.metrics',
-  'collections.*.targets',
   'workflows.*.prompt',
 ])
 

@@ -45,7 +45,7 @@ test('a name given by the user replaces the default of that name', async () => {
   assert.deepEqual(config.collections['handbook'], {
     sources: [{ kind: 'folder', path: '/house/mine' }],
     recallSample: 0.01,
-    recallTarget: 0.95,
+    targets: { recallAt10: 0.95, searchP95Ms: 50, freshnessMs: 2000 },
     embedding: 'lsa',
     context: 'none',
   })

@@ -50,10 +50,10 @@ test('fields of later versions are refused, not ignored', async () => {
 store: { kind: sqlite }
 blobs: { kind: filesystem }
 engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: bedrock } }
-collections: { c: { targets: { recallAt10: 0.9 } } }
+collections: { c: {} }
 workflows: { w: { collection: c, prompt: answer@production } }
 `)
-  assert.equal(lines.length, 7, lines.join('\n'))
+  assert.equal(lines.length, 6, lines.join('\n'))
   for (const line of lines) assert.match(line, /is not available in this version/)
 })
 

@@ -145,6 +145,25 @@ const OPENAI = z.strictObject({
     .max(1000)
     .meta(meta('Names it serves, for a server that cannot list them itself.'))
     .optional(),
+  serves: z
+    .array(z.enum(['moderations', 'images', 'audio']))
+    .max(3)
+    .meta(
+      meta(
+        "What it serves beside chat, embeddings and reranking; requests are passed through as they are. Without it nothing, except at OpenAI's own URL.",
+      ),
+    )
+    .optional(),
+  passthrough: z
+    .array(z.string().regex(/^\/[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*$/))
+    .max(100)
+    .default([])
+    .meta(
+      meta(
+        'Further paths below `url` that callers may POST to under `/v1`, with the `model` in the body: `/score` is served at `/v1/score`.',
+        { shown: 'list of paths' },
+      ),
+    ),
 })
 
 const ANTHROPIC = z.strictObject({
@@ -280,6 +299,14 @@ const PRICE = z
     audioOutputUsd: usd
       .meta(meta('US dollars per million output tokens of sound. Without it, as `outputUsd`.', { shown: 'decimal' }))
       .optional(),
+    unitUsd: usd
+      .meta(
+        meta(
+          'US dollars for each unit of what is passed through and not counted in tokens: a picture that is made, or a request of sound, moderation or another path. Without it their cost is unknown.',
+          { shown: 'decimal' },
+        ),
+      )
+      .optional(),
   })
   .transform(({ inputUsd, cachedInputUsd, outputUsd, ...others }) => ({
     inputNanoUsd: inputUsd,
@@ -290,6 +317,7 @@ const PRICE = z
     ...(others.imageInputUsd === undefined ? {} : { imageInputNanoUsd: others.imageInputUsd }),
     outputNanoUsd: outputUsd,
     ...(others.audioOutputUsd === undefined ? {} : { audioOutputNanoUsd: others.audioOutputUsd }),
+    ...(others.unitUsd === undefined ? {} : { unitNanoUsd: others.unitUsd }),
   }))
 
 const DEPLOYMENT = z.strictObject({
@@ -341,6 +369,30 @@ const TIMEOUTS = z.strictObject({
     .meta(meta('For the whole answer, all attempts together, in milliseconds.')),
 })
 
+const CACHE = z.strictObject({
+  ttlMs: integer(1, 30 * 24 * MS_MAX).meta(meta('How long an answer is given again, in milliseconds.')),
+  scope: z
+    .enum(['key', 'tenant', 'user'])
+    .default('key')
+    .meta(
+      meta(
+        'Who shares answers. `key`: all requests of one key. `tenant`: all keys of one tenant. `user`: one user of one key.',
+      ),
+    ),
+  tools: z
+    .boolean()
+    .default(false)
+    .meta(meta('Also requests that offer tools: a call that is given again may be carried out again by the caller.')),
+})
+
+const ADMISSION = z.strictObject({
+  inFlightMax: integer(1, 100_000)
+    .default(1_000)
+    .meta(meta('Calls at the same time, at most, whatever the engines seem to take.')),
+  queueMax: integer(0, 100_000).default(200).meta(meta('Requests that wait for a place, at most.')),
+  queueMs: integer(1, MS_MAX).default(1_000).meta(meta('How long one waits for a place, at most, in milliseconds.')),
+})
+
 const MODEL = z.strictObject({
   deployments: z
     .array(DEPLOYMENT)
@@ -368,6 +420,16 @@ const MODEL = z.strictObject({
     .default(4_096)
     .meta(meta('Cap on the tokens of one answer. It is always sent to the engine; a caller may ask for less.')),
   timeouts: TIMEOUTS.prefault({}).meta(meta('How long to wait, phase by phase.')),
+  admission: ADMISSION.meta(
+    meta(
+      'Calls as many at the same time as its engines take without making them wait, which is found out by their answers; the rest waits here, interactive requests before batch ones and tenants in turn, or is refused at once. Without it every request is called at once.',
+    ),
+  ).optional(),
+  cache: CACHE.meta(
+    meta(
+      'Gives the same chat completion again to the very same question, at no cost. Without it every question is asked anew.',
+    ),
+  ).optional(),
   description: text(1000).meta(meta('Shown in `GET /v1/models`.')).optional(),
 })
 
@@ -400,12 +462,27 @@ const COLLECTION = z.strictObject({
     .max(1)
     .default(0.01)
     .meta(meta('Share of live vector queries that are asked again by looking at every vector, to measure recall.')),
-  recallTarget: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.95)
-    .meta(meta('Recall@10 below which an alert is raised, once the whole interval lies below it.')),
+  targets: z
+    .strictObject({
+      recallAt10: z
+        .number()
+        .min(0.5)
+        .max(0.999)
+        .default(0.95)
+        .meta(
+          meta(
+            'Of the ten nearest passages, the share that searches by vector shall find. They spend what it takes by what was measured of the index, more where live searches show that it is not enough, and an alert is raised where it still is not.',
+          ),
+        ),
+      searchP95Ms: integer(1, MS_MAX)
+        .default(50)
+        .meta(meta('What 95 of 100 searches shall take at most, in milliseconds; shown beside what they take.')),
+      freshnessMs: integer(100, MS_MAX)
+        .default(2_000)
+        .meta(meta('How soon a change shall be found, in milliseconds; shown beside how long it takes.')),
+    })
+    .prefault({})
+    .meta(meta('What searching it shall reach.')),
   embedding: text(127)
     .default('lsa')
     .meta(
@@ -659,6 +736,9 @@ const LIMITS = z.strictObject({
   requestsInFlightMax: integer(1, 100_000)
     .default(1_000)
     .meta(meta('Requests being answered at the same time, streams included; beyond it callers get 503 at once.')),
+  cacheBytesMax: integer(0, 64 * 1024 * MIB)
+    .default(64 * MIB)
+    .meta(meta('Bytes of cached answers in the memory of one process, of all models with a `cache` together.')),
   budgetStatus: z
     .union([z.literal(429), z.literal(402)])
     .default(429)

@@ -21,6 +21,7 @@ import { put, SCAN_MAX } from '../store/rows.ts'
 import { Audit } from '../guard/audit.ts'
 import { auditRoutes } from './audit.ts'
 import { alertRoutes } from './alerts.ts'
+import { cacheRoutes } from './cache.ts'
 import { collectionRoutes } from './collections.ts'
 import { ingestRoutes } from './ingests.ts'
 import { keyRoutes } from './keys.ts'
@@ -46,6 +47,7 @@ async function open() {
   const routes = [
     ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
     ...auditRoutes(audit),
+    ...cacheRoutes({ audit, purge: async (model) => (model === 'chat' ? 2 : 5) }),
     ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
     ...traceRoutes(events, rows),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
@@ -120,6 +122,7 @@ test('each route asks for its role', async () => {
     ['DELETE', '/api/keys/x'],
     ['GET', '/api/traces'],
     ['POST', '/api/collections/a/ingest'],
+    ['POST', '/api/cache/purge'],
   ] as const) {
     const refused = await call(method, path, { key: user })
     assert.deepEqual([refused.status, refused.json().error.type], [403, 'permission_error'], path)
@@ -176,6 +179,7 @@ test('a key is made with everything it is bound to, and listed so', async () => 
     models: ['chat-*'],
     workflows: ['docs'],
     collections: null,
+    priority: 'batch',
     budgets: [],
     mayName: { workflow: 'accept', tags: 'refuse' },
   }
@@ -659,4 +663,14 @@ test('alerts are listed with their webhooks, and acknowledged by name', async ()
   assert.equal((await call('GET', '/api/alerts', { key: user })).status, 403)
   for (const wrong of ['state=half', 'kind=weather', 'limit=0', 'before=x'])
     assert.equal((await call('GET', `/api/alerts?${wrong}`, { key: admin })).json().error?.code, 'field_invalid', wrong)
+})
+
+test('a cache is emptied for one model or for all, on record', async () => {
+  const { call, admin } = await open()
+  const purge = async (body: unknown) => call('POST', '/api/cache/purge', { key: admin, body })
+  assert.deepEqual((await purge({ model: 'chat' })).json(), { purged: 2 })
+  assert.deepEqual((await purge('')).json(), { purged: 5 })
+  for (const model of [7, '']) assert.equal((await purge({ model })).json().error.param, 'model')
+  const [last, first] = (await call('GET', '/api/audit', { key: admin })).json().acts
+  assert.deepEqual([first.object, last.object, last.purged], ['chat', '*', 5])
 })

@@ -1,4 +1,5 @@
 import type { Fault } from '../base/errors.ts'
+import type { ClientHandler, Exchange } from '../base/http.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Spending } from '../meter/spending.ts'
 import type { Usage } from '../meter/usage.ts'
@@ -20,9 +21,27 @@ export interface Engine {
   /** Model names it serves, for `doctor` and the listing. Rejects with a `Fault` when it cannot
    *  be reached within `timeoutMs`. */
   models(timeoutMs: number): Promise<string[]>
+  /** Absent: it serves nothing beside these. */
+  readonly passthrough?: Passthrough
 }
 
-export type Operation = 'chat' | 'rerank' | 'embed'
+/** `moderations`, `images`, `audio` and `other` paths are passed through as they are. */
+export type Operation = 'chat' | 'rerank' | 'embed' | PassedOperation
+export type PassedOperation = 'moderations' | 'images' | 'audio' | 'other'
+
+/** Requests handed on, and their answers handed back, without a look at what they say. */
+export interface Passthrough {
+  /** Below the base of its interface, such as `/images/generations`. */
+  readonly paths: ReadonlySet<string>
+  start(call: PassedCall, handler: ClientHandler): Exchange
+}
+
+export interface PassedCall {
+  readonly path: string
+  readonly contentType: string
+  readonly body: Uint8Array
+  readonly connectTimeoutMs: number
+}
 
 /** What every call carries, whatever the operation. */
 export interface CallContext {

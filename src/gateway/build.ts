@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { type Config, isRemote, type ModelConfig } from '../config/schema.ts'
 import type { Health } from '../engine/health.ts'
 import type { Engine } from '../engine/port.ts'
@@ -12,7 +13,7 @@ type TokenizerOf = (deployment: DeploymentConfig, provider: string | undefined) 
 
 type VersionedEngine = Engine & { readonly version: string }
 
-const OPERATIONS = ['chat', 'rerank', 'embed'] as const
+const OPERATIONS = ['chat', 'rerank', 'embed', 'moderations', 'images', 'audio', 'other'] as const
 
 /** The catalogue of a configuration: every name resolved, workflows beside models. `health`: how its
  *  deployments have fared so far. `prices`: what providers charge for models that have no price of
@@ -49,9 +50,17 @@ export function buildCatalogue(
       routing: model.routing,
       retries: health.retriesOf(name),
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
+      ...(model.admission === undefined ? {} : { admission: model.admission }),
+      ...(model.cache === undefined ? {} : { cache: { ...model.cache, version: versionOf(model) } }),
     }
     catalogue.set(name, built)
     return built
+  }
+
+  /** Of what may answer: other engines, other settings or other models may answer otherwise. */
+  function versionOf({ deployments }: ModelConfig): string {
+    const parts = deployments.map(({ engine, model }) => [engine, model, config.engines[engine] ?? null])
+    return hash('sha256', JSON.stringify(parts), 'hex')
   }
 
   /** `engine/model`, for a fallback that needs no name of its own. */

@@ -3,6 +3,7 @@ import type { Engine, Operation } from '../engine/port.ts'
 import type { RetryBudget } from '../engine/retries.ts'
 import type { PriceAt } from '../meter/prices.ts'
 import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
+import type { GateSettings } from './admission/gate.ts'
 
 /** What callers can name, resolved when the configuration loads: per request only look-ups
  *  remain. */
@@ -40,6 +41,17 @@ export interface Timeouts {
  *  `cheapest`           by what the request can cost there; unknown prices last. */
 export type Routing = 'weighted' | 'priority' | 'least_outstanding' | 'p2c' | 'cheapest'
 
+/** Whether answers are given again to the same question. */
+export interface CachePolicy {
+  readonly ttlMs: number
+  /** Who shares them: one key, the keys of one tenant, or nobody but one user of one key. */
+  readonly scope: 'key' | 'tenant' | 'user'
+  /** Requests that offer tools take part. */
+  readonly tools: boolean
+  /** Changes with the deployments and their engines. */
+  readonly version: string
+}
+
 export interface LogicalModel {
   readonly name: string
   readonly kind: 'model' | 'workflow'
@@ -57,6 +69,10 @@ export interface LogicalModel {
   /** The cap of every call; a caller may ask for less. */
   readonly outputTokensMax: number
   readonly timeouts: Timeouts
+  /** Absent: every question is asked anew. */
+  readonly cache?: CachePolicy
+  /** Absent: every request is called at once. */
+  readonly admission?: GateSettings
 }
 
 export type Catalogue = ReadonlyMap<string, LogicalModel>

@@ -12,6 +12,8 @@ import { deploymentName, type Deployment, type LogicalModel } from './catalogue.
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { answerHeaders, costJson, outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
+import type { CacheUse } from './replay/cached-call.ts'
+import type { Ending } from './replay/once.ts'
 import type { AnswerWriter, ChatRequest } from './surface/dialect.ts'
 
 /** One chat completion from admission to settlement. */
@@ -29,6 +31,8 @@ export interface Admitted {
   readonly model: LogicalModel
   readonly trace: Trace
   readonly spending: Spending
+  /** Of a model whose answers may be given again. */
+  readonly cache?: CacheUse | undefined
 }
 
 /** The status that logs give a request whose client left; none is sent. */
@@ -36,13 +40,13 @@ export const CLIENT_CLOSED = 499
 
 type Stage = 'calling' | 'answering' | 'settling' | 'over'
 
-/** Runs the exchange; resolves when nothing of it is left. */
+/** Runs the exchange; resolves when nothing of it is left, with how the answer ended. */
 export function runChat(
   dependencies: ChatDependencies,
   admitted: Admitted,
   request: ChatRequest,
   reply: Reply,
-): Promise<void> {
+): Promise<Ending> {
   return new Promise((over) => new Chat(dependencies, admitted, request, reply, over).start())
 }
 
@@ -51,7 +55,7 @@ class Chat {
   readonly #admitted: Admitted
   readonly #request: ChatRequest
   readonly #reply: Reply
-  readonly #over: () => void
+  readonly #over: (ending: Ending) => void
   readonly #writer: AnswerWriter
 
   #stage: Stage = 'calling'
@@ -75,7 +79,7 @@ class Chat {
     admitted: Admitted,
     request: ChatRequest,
     reply: Reply,
-    over: () => void,
+    over: (ending: Ending) => void,
   ) {
     this.#dependencies = dependencies
     this.#admitted = admitted
@@ -91,7 +95,7 @@ class Chat {
 
   start(): void {
     const { journal } = this.#dependencies
-    const { requestId, model, trace, spending } = this.#admitted
+    const { requestId, model, trace, spending, cache } = this.#admitted
     const { stream } = this.#request
     // Of a whole answer nothing leaves before its closing entry is durable.
     this.#opened = !stream
@@ -104,7 +108,8 @@ class Chat {
     if (this.#stage !== 'calling') return // Whoever asked has left meanwhile.
     const span = trace.open('call')
     this.#call = span
-    const attempt = callModel(
+    const call: typeof callModel = (...all) => cache?.call(...all) ?? callModel(...all)
+    const attempt = call(
       this.#dependencies,
       {
         requestId,
@@ -192,7 +197,7 @@ class Chat {
         settling.end()
         if (this.#request.stream) this.#finishStream(end, answering)
         else this.#finishWhole(end)
-        this.#finish()
+        this.#finish('complete')
       },
       (cause: unknown) => {
         // What is not recorded is not acknowledged; what was used is still posted.
@@ -205,10 +210,11 @@ class Chat {
   }
 
   #finishWhole(end: ChatEnd): void {
-    const { requestId, spending } = this.#admitted
+    const { requestId, spending, cache } = this.#admitted
     const body: JsonObject = { ...this.#last, usage: this.#usage(end) }
     const headers = {
       ...answerHeaders(this.#deployment, spending, spending.total),
+      ...cache?.headers(),
       ...versionHeaders(this.#admitted.model),
       ...this.#request.dialect.headers(requestId),
     }
@@ -253,12 +259,13 @@ class Chat {
   }
 
   #report(problem: Problem): void {
-    if (!this.#reply.headSent) sendProblem(this.#reply, this.#admitted.requestId, problem, this.#request.dialect)
+    const isWhole = !this.#reply.headSent
+    if (isWhole) sendProblem(this.#reply, this.#admitted.requestId, problem, this.#request.dialect)
     else {
       this.#reply.write(this.#writer.broken(problem))
       this.#reply.end()
     }
-    this.#finish()
+    this.#finish(isWhole ? 'complete' : 'broken')
   }
 
   /** A fault of ours while the answer was written costs this answer and nothing else. */
@@ -272,11 +279,11 @@ class Chat {
     this.#finish()
   }
 
-  #finish(): void {
+  #finish(ending: Ending = 'broken'): void {
     if (this.#stage === 'over') return
     this.#stage = 'over'
     this.#stall?.cancel()
-    this.#over()
+    this.#over(ending)
   }
 
   /** Posts what was produced; now, or as soon as the store takes it. */
@@ -289,9 +296,10 @@ class Chat {
   }
 
   #closing(outcome: Outcome, status: number, problem?: Problem): Closing {
-    const { trace, spending } = this.#admitted
+    const { trace, spending, cache } = this.#admitted
     return {
       ...this.#facts(),
+      ...(cache === undefined ? {} : { cache: cache.state }),
       outcome,
       status,
       ...(problem === undefined ? {} : problemJson(problem)),
@@ -352,6 +360,7 @@ class Chat {
       'cache-control': 'no-cache',
       'x-request-id': this.#admitted.requestId,
       ...answerHeaders(this.#deployment, this.#admitted.spending),
+      ...this.#admitted.cache?.headers(),
       ...versionHeaders(this.#admitted.model),
       ...this.#request.dialect.headers(this.#admitted.requestId),
     })

@@ -143,6 +143,8 @@ export interface DirectCall extends Pick<CallContext, 'requestId' | 'spending'> 
   readonly model: LogicalModel
   /** Everything the engine reads. */
   readonly texts: readonly string[]
+  /** What is used that is not counted in tokens. */
+  readonly units?: number
   /** Where the attempts are recorded. */
   readonly span: OpenSpan
   readonly signal: AbortSignal
@@ -152,7 +154,7 @@ export interface DirectCall extends Pick<CallContext, 'requestId' | 'spending'> 
  *  `Fault`; a budget's refusal is returned. */
 export async function askInTurn<Answer extends Answered>(
   dependencies: CallDependencies,
-  { requestId, operation, model, texts, spending, span: call, signal }: DirectCall,
+  { requestId, operation, model, texts, units, spending, span: call, signal }: DirectCall,
   ask: Ask<Answer>,
 ): Promise<{ readonly deployment: Deployment; readonly answered: Answer } | Refusal> {
   const { clock } = dependencies
@@ -164,10 +166,13 @@ export async function askInTurn<Answer extends Answered>(
     if (!(turn instanceof Turn)) return given(turn)
     if (turn.delayMs > 0) await sleep(clock, turn.delayMs, signal)
     const { deployment, model: of } = turn.candidate
+    const price = deployment.priceAt?.(spending.atMs)
     const held = await spending.hold({
       model: of.name,
       deployment: deploymentName(deployment),
-      price: deployment.priceAt?.(spending.atMs),
+      // A price of tokens says nothing about units.
+      price: units !== undefined && price?.price.unitNanoUsd === undefined ? undefined : price,
+      ...(units === undefined ? {} : { units }),
       input: () => ({ tokensMax: textsTokensBound(texts, deployment.tokenizer), unbounded: undefined }),
       outputTokensMax: 0,
       choices: 1,
@@ -185,7 +190,7 @@ export async function askInTurn<Answer extends Answered>(
     const ownCount = (): Usage => ({
       ...NO_USAGE,
       inputTokens: texts.reduce((sum, text) => sum + estimateTextTokens(text, deployment.tokenizer), 0),
-      estimated: true,
+      ...(units === undefined ? { estimated: true } : { units }),
     })
     // At once, and not when the engine has noticed: by then the request is closed.
     const isFirst = last === undefined

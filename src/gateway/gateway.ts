@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock.ts'
-import { refuse, Refusal, statusOf, toProblem } from '../base/errors.ts'
+import { type Problem, refuse, Refusal, statusOf, toProblem } from '../base/errors.ts'
 import type { Handler, Headers, Reply, Request } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
-import { type Json, parseJson } from '../base/json.ts'
+import type { Json } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Operation } from '../engine/port.ts'
@@ -12,24 +12,24 @@ import type { Principal } from '../guard/principal.ts'
 import type { Accounting } from '../meter/accounting.ts'
 import { estimateInputTokens } from '../meter/estimate.ts'
 import type { Events } from '../store/events.ts'
+import type { Rows } from '../store/rows.ts'
 import { Trace } from '../trace/trace.ts'
+import { entrantOf, Gates, timed } from './admission/gates.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { type Admitted, runChat } from './chat.ts'
 import { runEmbeddings, runRerank } from './direct.ts'
 import { type Closing, Journal } from './journal.ts'
+import { runPassthrough, servingPath } from './passthrough.ts'
+import { CacheUse, readCacheControl } from './replay/cached-call.ts'
+import { ExactCache } from './replay/exact-cache.ts'
+import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
 import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
+import { type Asked, dialectAt, routeAt } from './routes.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
-import { ANTHROPIC, type CountRequest, readCountRequest, readMessagesRequest } from './surface/anthropic.ts'
+import type { CountRequest } from './surface/anthropic.ts'
 import type { ChatRequest, Dialect } from './surface/dialect.ts'
-import {
-  type EmbeddingsRequest,
-  OPENAI,
-  readChatRequest,
-  readEmbeddingsRequest,
-  readRerankRequest,
-  type RerankRequest,
-} from './surface/openai.ts'
+import { OPENAI } from './surface/openai.ts'
 
 /** The data plane, `/v1/*`: admit, route, call, stream, settle. */
 
@@ -38,6 +38,8 @@ export interface GatewayDependencies {
   readonly random: Random
   readonly log: Log
   readonly events: Events
+  /** Where answers are kept for whoever asks again. */
+  readonly rows: Rows
   /** The name of this process among those that share the store. */
   readonly node: string
   /** Read at every request, so that a reload takes effect at once. */
@@ -54,6 +56,7 @@ export interface GatewayLimits {
   readonly bodyDepthMax: number
   readonly requestsInFlightMax: number
   readonly clientStallMs: number
+  readonly cacheBytesMax: number
 }
 
 interface Arrived {
@@ -65,34 +68,22 @@ interface Arrived {
   readonly dialect: Dialect
 }
 
-interface Route {
-  readonly path: string
-  readonly operation: Operation
-  readonly read: (body: Json) => Asked | CountRequest | Refusal
-}
-
-type Asked = ChatRequest | RerankRequest | EmbeddingsRequest
-
-const ROUTES: readonly Route[] = [
-  { path: '/v1/chat/completions', operation: 'chat', read: readChatRequest },
-  { path: '/v1/messages', operation: 'chat', read: readMessagesRequest },
-  { path: '/v1/messages/count_tokens', operation: 'chat', read: readCountRequest },
-  { path: '/v1/rerank', operation: 'rerank', read: readRerankRequest },
-  { path: '/v1/embeddings', operation: 'embed', read: readEmbeddingsRequest },
-]
-
-/** In which errors are told, also those of requests that are not read. */
-const dialectAt = (target: string): Dialect => (/^\/v1\/messages(?:[/?]|$)/.test(target) ? ANTHROPIC : OPENAI)
-
 export class Gateway {
   readonly #dependencies: GatewayDependencies
   readonly #journal: Journal
+  readonly #once: Once
+  readonly #cache: ExactCache
+  readonly #gates: Gates
   #inFlight = 0
   #draining = false
 
   constructor(dependencies: GatewayDependencies) {
     this.#dependencies = dependencies
     this.#journal = new Journal(dependencies)
+    this.#once = new Once(dependencies)
+    const { clock, limits } = dependencies
+    this.#gates = new Gates(clock)
+    this.#cache = new ExactCache({ clock, bytesMax: () => limits().cacheBytesMax })
   }
 
   /** Requests admitted and not yet settled. */
@@ -104,6 +95,11 @@ export class Gateway {
    *  `node` left. Returns how many there were. */
   recover(node?: string): Promise<number> {
     return this.#journal.recover(node)
+  }
+
+  /** Forgets the cached answers of a model, or of all; returns how many there were. */
+  purgeCache(model?: string): number {
+    return this.#cache.purge(model)
   }
 
   /** Refuses new work from now on. */
@@ -158,7 +154,7 @@ export class Gateway {
     const [path = ''] = request.target.split('?', 1)
     if (path === '/v1/models' || path.startsWith('/v1/models/'))
       return this.#models(request, reply, requestId, path, principal)
-    const found = ROUTES.find((one) => one.path === path)
+    const found = routeAt(path, this.#dependencies.catalogue())
     if (found === undefined)
       return sendProblem(reply, requestId, refuse('path_unknown', { method: request.method, path }), dialect)
     if (request.method !== 'POST') {
@@ -169,44 +165,93 @@ export class Gateway {
         dialect,
       )
     }
+    const key = readIdempotencyKey(request.headers['idempotency-key'])
+    if (key instanceof Refusal) return sendProblem(reply, requestId, key, dialect)
     const refusal = this.#crowded()
     if (refusal !== undefined) return sendProblem(reply, requestId, refusal, dialect)
     this.#inFlight++
     try {
-      const body = await this.#body(request)
+      const limits = this.#dependencies.limits()
+      const bytes = await request.body(limits.bodyBytesMax)
+      const within = { bytesMax: limits.bodyBytesMax, depthMax: limits.bodyDepthMax }
+      const read = found.read({ bytes, contentType: request.headers['content-type'], limits: within })
       admission.end({ key: principal.id })
-      if (body instanceof Refusal) return sendProblem(reply, requestId, body, dialect)
-      const asked = found.read(body)
-      if (asked instanceof Refusal) return sendProblem(reply, requestId, asked, dialect)
-      const inside = 'body' in asked ? asked.body : body
-      const arrived: Arrived = { principal, headers: request.headers, body: inside, requestId, trace, dialect }
-      if ('counted' in asked) this.#count(arrived, asked, reply)
-      else await this.#run(found.operation, arrived, asked, reply)
+      if (read instanceof Refusal) return sendProblem(reply, requestId, read, dialect)
+      const { asked, named } = read
+      const arrived: Arrived = { principal, headers: request.headers, body: named, requestId, trace, dialect }
+      if ('counted' in asked) return this.#count(arrived, asked, reply)
+      const run = (to: Reply): Promise<Ending> => this.#run(found.operation, arrived, asked, to)
+      if (key === undefined) return void (await run(reply))
+      const say = (to: Reply, problem: Problem): void => sendProblem(to, requestId, problem, dialect)
+      const once = { scope: principal.id, key, stallMs: limits.clientStallMs, say }
+      await this.#once.answer({ ...once, fingerprint: fingerprintOf(path, bytes) }, reply, run)
     } finally {
       this.#inFlight--
     }
   }
 
   /** Resolves when nothing of it is left. */
-  async #run(operation: Operation, arrived: Arrived, asked: Asked, reply: Reply): Promise<void> {
+  async #run(operation: Operation, arrived: Arrived, asked: Asked, reply: Reply): Promise<Ending> {
     const { requestId, dialect } = arrived
     const admitted = this.#admit(arrived, asked.model, operation)
-    if (admitted instanceof Refusal) return sendProblem(reply, requestId, admitted, dialect)
+    if (admitted instanceof Refusal) {
+      sendProblem(reply, requestId, admitted, dialect)
+      return 'complete'
+    }
+    const entrant = entrantOf(arrived.principal, arrived.headers)
+    const entered = entrant instanceof Refusal ? entrant : this.#gates.enter(admitted.model, entrant, reply)
+    const pass = entered instanceof Promise ? await entered : entered
+    if (pass === 'left') return 'broken'
+    if (pass instanceof Refusal) {
+      this.#turnAway(admitted, operation, pass, reply, dialect)
+      return 'complete'
+    }
+    try {
+      return await this.#serve(operation, arrived, admitted, asked, pass === undefined ? reply : timed(reply, pass))
+    } finally {
+      pass?.leave()
+    }
+  }
+
+  async #serve(
+    operation: Operation,
+    arrived: Arrived,
+    admitted: Admitted,
+    asked: Asked,
+    reply: Reply,
+  ): Promise<Ending> {
     const { spending } = admitted
+    const { dialect } = arrived
     const entered = spending.enter()
     const refused = entered instanceof Promise ? await entered : entered
-    if (refused !== undefined) return this.#turnAway(admitted, operation, refused, reply, dialect)
+    if (refused !== undefined) {
+      this.#turnAway(admitted, operation, refused, reply, dialect)
+      return 'complete'
+    }
     const dependencies = { ...this.#dependencies, journal: this.#journal }
+    const { clientStallMs } = this.#dependencies.limits()
     try {
       if ('documents' in asked) await runRerank(dependencies, admitted, asked, reply)
       else if ('inputs' in asked) await runEmbeddings(dependencies, admitted, asked, reply)
-      else {
-        const { clientStallMs } = this.#dependencies.limits()
-        await runChat({ ...dependencies, clientStallMs }, admitted, asked, reply)
+      else if ('bodyFor' in asked) {
+        const model = servingPath(admitted.model, asked.path)
+        if (model === undefined) return sayUnserved(admitted, asked.path, reply)
+        return await runPassthrough({ ...dependencies, clientStallMs }, { ...admitted, model }, asked, reply)
+      } else {
+        const cache = this.#cacheUse(arrived, admitted, asked)
+        return await runChat({ ...dependencies, clientStallMs }, { ...admitted, cache }, asked, reply)
       }
+      return 'complete'
     } finally {
       spending.leave()
     }
+  }
+
+  #cacheUse({ headers }: Arrived, { model, scopes }: Admitted, { body, stream }: ChatRequest): CacheUse | undefined {
+    const { cache: policy } = model
+    if (policy === undefined) return undefined
+    const control = readCacheControl(headers['cache-control'])
+    return new CacheUse(this.#cache, { model, policy }, { body: { ...body, stream }, scopes, control })
   }
 
   /** Refused before anything was begun; it is on record all the same. */
@@ -239,11 +284,6 @@ export class Gateway {
     const limit = this.#dependencies.limits().requestsInFlightMax
     if (this.#draining) return refuse('stopping', {})
     return this.#inFlight >= limit ? refuse('overloaded', { what: 'requests in flight', limit }) : undefined
-  }
-
-  async #body(request: Request): Promise<Json | Refusal> {
-    const { bodyBytesMax, bodyDepthMax } = this.#dependencies.limits()
-    return parseJson(await request.body(bodyBytesMax), { bytesMax: bodyBytesMax, depthMax: bodyDepthMax })
   }
 
   /** What is called, and on whose account. */
@@ -293,6 +333,11 @@ export class Gateway {
     if (model === undefined) return sendProblem(reply, requestId, refuse('model_unknown', { model: name }))
     sendJson(reply, requestId, 200, listing(model))
   }
+}
+
+const sayUnserved = ({ requestId, model }: Admitted, path: string, reply: Reply): Ending => {
+  sendProblem(reply, requestId, refuse('operation_unsupported', { model: model.name, operation: path }))
+  return 'complete'
 }
 
 const listing = (model: LogicalModel): Json => ({

@@ -18,6 +18,8 @@ export interface Bindings {
    *  but these: it has its collections by the workflows it may call. */
   readonly collections?: readonly string[]
   readonly mayName: MayName
+  /** Whether its requests wait behind others where a model is overloaded; absent: they do not. */
+  readonly priority?: 'batch'
   /** Budgets of its own, as the ledger keeps them; here they only travel along. */
   readonly budgets?: readonly JsonObject[]
 }
@@ -44,7 +46,18 @@ const PATTERNS_MAX = 100
 const PATTERN_UNITS_MAX = 256
 
 const NAMINGS: readonly Naming[] = ['accept', 'ignore', 'refuse']
-const BINDINGS = ['user', 'team', 'tenant', 'tags', 'models', 'workflows', 'collections', 'mayName', 'budgets'] as const
+const BINDINGS = [
+  'user',
+  'team',
+  'tenant',
+  'tags',
+  'models',
+  'workflows',
+  'collections',
+  'mayName',
+  'priority',
+  'budgets',
+] as const
 
 /** What a body that describes bindings may contain. */
 export const isBinding = (field: string): boolean => BINDINGS.some((one) => one === field)
@@ -89,8 +102,13 @@ export function readBindings(body: JsonObject, role: 'admin' | 'user'): Bindings
       )
     lists[field] = patterns
   }
+  const priority = body['priority'] ?? undefined
+  if (priority !== undefined && priority !== 'batch' && priority !== 'interactive')
+    return invalid('priority', 'must be "interactive" or "batch"', 'Leave it out for "interactive".')
   const mayName = readMayName(body['mayName'] ?? {}, role, names.user !== undefined)
-  return 'code' in mayName ? mayName : frozen({ ...names, tags: [...new Set(tags)], ...lists, mayName })
+  if ('code' in mayName) return mayName
+  const behind = priority === 'batch' ? { priority: 'batch' as const } : {}
+  return frozen({ ...names, tags: [...new Set(tags)], ...lists, mayName, ...behind })
 }
 
 function readMayName(given: Json, role: 'admin' | 'user', hasUser: boolean): MayName | Refusal {

@@ -61,6 +61,7 @@ export function serveGateway(): void {
       opened = await RunningGateway.open(beginning, handle, channel)
     },
     configure: async (config: PackedConfig) => running().configure(config),
+    purgeCache: async (model: string | undefined): Promise<number> => running().purgeCache(model),
     figures: async (): Promise<GatewayFigures> => running().figures,
     drain: async (graceMs: number) => running().drain(graceMs),
   })
@@ -134,6 +135,10 @@ class RunningGateway {
   get figures(): GatewayFigures {
     const { inFlight, deployments } = this.#gateway
     return { inFlight, deployments }
+  }
+
+  purgeCache(model: string | undefined): number {
+    return this.#gateway.purgeCache(model)
   }
 
   async configure(config: PackedConfig): Promise<void> {

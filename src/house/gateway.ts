@@ -79,6 +79,7 @@ export class HouseGateway {
       random,
       log,
       events: store.events,
+      rows,
       node,
       catalogue: () => this.#models.catalogue,
       authenticate,
@@ -121,6 +122,11 @@ export class HouseGateway {
     await this.#models.load(loaded)
     await this.#accounting.load(checkedBudgetsOf(loaded))
     this.#loaded = loaded
+  }
+
+  /** As `Gateway.purgeCache`. */
+  purgeCache(model: string | undefined): number {
+    return this.#gateway.purgeCache(model)
   }
 
   /** As `Gateway.rerank`. */

@@ -44,6 +44,7 @@ const HEAP_MB = 2048
 const BEGIN_MS_MAX = 30_000
 const CONFIGURE_MS_MAX = 30_000
 const FIGURES_MS_MAX = 1000
+const PURGE_MS_MAX = 5000
 /** Beyond the grace for answers in flight: to record them and to close. */
 const DRAIN_SPARE_MS = 5000
 const RECOVER_PAUSE_MS = 1000
@@ -82,6 +83,12 @@ export class Gateways {
   /** Resolves once the configuration in force is in force in all that run. */
   async configure(): Promise<void> {
     await Promise.all(this.#all.map((one) => one.configure()))
+  }
+
+  /** Forgets the cached answers of a model, or of all; resolves with how many there were. */
+  async purgeCache(model: string | undefined): Promise<number> {
+    const counts = await Promise.all(this.#all.map((one) => one.purgeCache(model)))
+    return counts.reduce((sum, count) => sum + count, 0)
   }
 
   status(): Promise<GatewayStatus[]> {
@@ -140,6 +147,17 @@ class Supervised {
         reason: reasonOf(thrown),
       })
       this.#child.kill('it works with a former configuration')
+    }
+  }
+
+  /** One that does not run has nothing to forget. */
+  async purgeCache(model: string | undefined): Promise<number> {
+    if (!(await this.#runs())) return 0
+    try {
+      return await this.#child.call<number>('purgeCache', model, { timeoutMs: PURGE_MS_MAX })
+    } catch (thrown) {
+      if (thrown instanceof Fault && thrown.code === 'child_died') return 0
+      throw thrown
     }
   }
 

@@ -15,6 +15,7 @@ import { applyReload, planReload } from '../config/reload.ts'
 import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
+import { cacheRoutes } from '../control/cache.ts'
 import { keyRoutes } from '../control/keys.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
@@ -316,6 +317,10 @@ class RunningHouse implements House {
       ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
       ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
+      ...cacheRoutes({
+        audit,
+        purge: async (model) => gateway.purgeCache(model) + ((await this.#gateways?.purgeCache(model)) ?? 0),
+      }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events, store.rows),
       ...usage.routes,

@@ -17,7 +17,8 @@ import { Alerts } from '../meter/alerts/alerts.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { Deletions } from '../retrieval/deletion/receipts.ts'
-import { QualityBook } from '../retrieval/recall/book.ts'
+import { QualityBook, type QualityTargets } from '../retrieval/recall/book.ts'
+import { timed } from '../retrieval/recall/timed.ts'
 import { FreshnessWatch } from '../retrieval/recall/progress.ts'
 import { RecallSampler } from '../retrieval/recall/sampler.ts'
 import { Contexts } from '../retrieval/embedding/context.ts'
@@ -27,7 +28,7 @@ import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { listen } from '../retrieval/ingest/listen.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
-import { FILE_BYTES_MAX } from '../retrieval/parse/limits.ts'
+import { FILE_BYTES_MAX } from '../parse/limits.ts'
 import { sourceText } from '../retrieval/sources.ts'
 import { isStream, type Streams } from '../retrieval/streams.ts'
 import { openSources, openStreams } from './sources.ts'
@@ -67,7 +68,7 @@ export interface LibraryParts {
 
 /** Of collections that the configuration does not name. */
 const RECALL_SAMPLE = 0.01
-const RECALL_TARGET = 0.95
+const TARGETS: QualityTargets = { recallAt10: 0.95, searchP95Ms: 50, freshnessMs: 2_000 }
 
 const SEARCH_HEAP_MB = 4096
 /** Reading is rare; its process need not stay for it. */
@@ -83,10 +84,10 @@ export class Library {
   /** Collections are mounted before there are models to call. */
   readonly #models = Promise.withResolvers<OwnCalls>()
   readonly #index: Index
-  /** Makes parts of many segments, so that neither a search nor the reading of a file waits for it. */
-  readonly #builder: Index
   readonly #book: QualityBook
   readonly #sampler: RecallSampler
+  /** Makes parts of many segments, so that neither a search nor the reading of a file waits for it. */
+  readonly #builder: Index
   readonly #rows: Rows
   readonly #log: Log
   readonly #onEvent: LibraryParts['onEvent']
@@ -137,7 +138,7 @@ export class Library {
       clock,
       rows: store.rows,
       alerts: new Alerts({ clock, random, rows: store.rows }),
-      targetOf: (collection) => collections()[collectionOf(collection)]?.recallTarget ?? RECALL_TARGET,
+      targetsOf: (collection) => collections()[collectionOf(collection)]?.targets ?? TARGETS,
       onTrouble,
     })
     this.#sampler = new RecallSampler({
@@ -152,7 +153,7 @@ export class Library {
     const ownerOf = (collection: string): string | undefined => collections()[collectionOf(collection)]?.tenant
     const questionVector: Library['questionVector'] = (...asked) => this.questionVector(...asked)
     const search = createSearch({ index: this.#sampler, rows: store.rows, analyzer, questionVector, ownerOf })
-    this.search = this.#questions.listening(searchLive(search, store.rows))
+    this.search = this.#questions.listening(timed(searchLive(search, store.rows), clock, this.#book))
     this.#models.promise.catch(() => {})
     this.#cache = new EmbeddingCache(store.rows)
     this.#embeddings = new Embeddings({

@@ -177,7 +177,12 @@ export async function openEngine(
   if (engine.kind === 'ollama') return new OllamaEngine(connection)
   return engine.kind === 'anthropic'
     ? new AnthropicEngine({ ...connection, clock })
-    : new OpenAiEngine({ ...connection, capField: engine.outputCap })
+    : new OpenAiEngine({
+        ...connection,
+        capField: engine.outputCap,
+        serves: engine.serves ?? (new URL(url).host === 'api.openai.com' ? ['moderations', 'images', 'audio'] : []),
+        paths: engine.passthrough,
+      })
 }
 
 export async function openClient(): Promise<HttpClient> {

@@ -18,6 +18,8 @@ export interface Rates {
 }
 
 export interface Price extends Rates {
+  /** For each unit of what is not counted in tokens, in nano-USD; absent: nobody knows. */
+  readonly unitNanoUsd?: bigint
   /** Rates of the whole request, output included, once its input (of every kind) is longer than
    *  this many tokens. */
   readonly long?: { readonly overInputTokens: number; readonly rates: Rates }
@@ -59,11 +61,13 @@ const RATE_OF: { readonly [Name in TokenBucket]: (rates: Rates) => bigint } = {
 
 /** The most a call can cost: every token of its input at the dearest rate that input has, likewise
  *  its output, and the dearer of the rates for short and for long input. */
-export function costBound(price: Price, inputTokens: number, outputTokens: number): bigint {
+export function costBound(price: Price, inputTokens: number, outputTokens: number, units = 0): bigint {
   const short = atDearest(price, inputTokens, outputTokens)
   const long = price.long === undefined ? 0n : atDearest(price.long.rates, inputTokens, outputTokens)
-  return ((short > long ? short : long) + PER - 1n) / PER
+  return ((short > long ? short : long) + PER - 1n) / PER + unitCost(price, units)
 }
+
+const unitCost = ({ unitNanoUsd = 0n }: Price, units: number): bigint => BigInt(units) * unitNanoUsd
 
 const atDearest = (rates: Rates, inputTokens: number, outputTokens: number): bigint =>
   BigInt(inputTokens) * dearest(rates, INPUT_BUCKETS) + BigInt(outputTokens) * dearest(rates, OUTPUT_BUCKETS)
@@ -83,5 +87,5 @@ export function costOf(usage: Usage, price: Price): bigint {
     const tokens = usage[bucket]
     if (tokens !== undefined && tokens !== 0) product += BigInt(tokens) * RATE_OF[bucket](rates)
   }
-  return (product + PER - 1n) / PER
+  return (product + PER - 1n) / PER + unitCost(price, usage.units ?? 0)
 }

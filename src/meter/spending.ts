@@ -37,6 +37,8 @@ export interface CallPlan {
   /** The cap to be sent, of each choice. */
   readonly outputTokensMax: number
   readonly choices: number
+  /** Of what is not counted in tokens. */
+  readonly units?: number
 }
 
 export interface InputBound {
@@ -365,10 +367,10 @@ interface BoundedPlan extends CallPlan {
   readonly inputTokensMax: number
 }
 
-function boundOf({ price, inputTokensMax, choices }: BoundedPlan, outputTokensMax: number): Amounts {
+function boundOf({ price, inputTokensMax, choices, units = 0 }: BoundedPlan, outputTokensMax: number): Amounts {
   // Beyond what can be counted it is beyond any limit.
   const output = Math.min(BOUND_TOKENS_MAX, outputTokensMax * choices)
-  const cost = price === undefined ? 0n : costBound(price.price, inputTokensMax, output)
+  const cost = price === undefined ? 0n : costBound(price.price, inputTokensMax, output, units)
   return amountsOf(inputTokensMax, output, cost)
 }
 

@@ -14,6 +14,8 @@ export interface Usage {
   readonly outputTokens: number
   readonly reasoningTokens: number
   readonly audioOutputTokens?: number
+  /** Pictures made, or requests, of what is not counted in tokens. */
+  readonly units?: number
   /** True when the engine sent no usage and these are our own count. */
   readonly estimated: boolean
 }
@@ -55,5 +57,6 @@ export function addUsage(a: Usage, b: Usage): Usage {
     const [left, right] = [a[bucket], b[bucket]]
     if (left !== undefined || right !== undefined) sum[bucket] = (left ?? 0) + (right ?? 0)
   }
-  return { ...NO_USAGE, ...sum, estimated: a.estimated || b.estimated }
+  const units = (a.units ?? 0) + (b.units ?? 0)
+  return { ...NO_USAGE, ...sum, ...(units === 0 ? {} : { units }), estimated: a.estimated || b.estimated }
 }

@@ -1,4 +1,5 @@
 import { table, type Key } from '../store/rows.ts'
+import type { Chunk } from '../parse/document.ts'
 import type { TRUST } from '../config/sources.ts'
 import type { Held, MountedSegment, SegmentName } from '../store/index.ts'
 
@@ -6,43 +7,6 @@ import type { Held, MountedSegment, SegmentName } from '../store/index.ts'
  *
  *  One ingest batch is one commit: its documents, their chunks, the segment they were indexed
  *  in and the removal of what they replace become visible together or not at all. */
-
-/** A document as a parser hands it over. */
-export interface ParsedDocument {
-  readonly title: string
-  /** The text that all character ranges refer to. For Markdown and plain text the file itself;
-   *  for other formats what was extracted. */
-  readonly text: string
-  readonly mediaType: string
-  /** In reading order, not overlapping. */
-  readonly blocks: readonly Block[]
-  /** What was left out, in sentences for people: pages past a limit, hidden text, attachments. */
-  readonly note?: string
-}
-
-export interface Block {
-  readonly kind: 'heading' | 'paragraph' | 'list' | 'table' | 'code'
-  /** Range in `text`, in UTF-16 code units: [start, end). */
-  readonly start: number
-  readonly end: number
-  /** Headings: 1 to 6. */
-  readonly level?: number
-  /** Headings: how they read without markup. A heading of an empty range marks a place that has
-   *  no text of its own, such as the beginning of a page. */
-  readonly text?: string
-  /** Tables whose first row names the columns: where that row ends. */
-  readonly headerEnd?: number
-}
-
-/** A piece of a document of a size to be searched and shown to a model. */
-export interface Chunk {
-  readonly start: number
-  readonly end: number
-  readonly text: string
-  /** The headings above it, outermost first; last the header row of the table that it begins inside
-   *  of. */
-  readonly headings: readonly string[]
-}
 
 export interface CollectionRow {
   readonly name: string

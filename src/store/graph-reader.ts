@@ -31,7 +31,10 @@ export class GraphReader implements VectorReader {
     this.#selectivity = new Selectivity(source.count, source.comparedMax)
   }
 
-  async search(vector: Float32Array, { k, filter, exact = false, share = 1 }: VectorQuery): Promise<readonly Near[]> {
+  async search(
+    vector: Float32Array,
+    { k, filter, exact = false, share = 1, target = this.#target }: VectorQuery,
+  ): Promise<readonly Near[]> {
     const query = filter === undefined ? { k } : { k, filter }
     try {
       // Where no effort was probed there is no graph.
@@ -39,7 +42,7 @@ export class GraphReader implements VectorReader {
       const all = exact || isFlat || (filter !== undefined && (await this.#selectivity.isSelective(filter)))
       const found = all
         ? []
-        : await this.#source.ask(vector, { ...query, effort: chooseEffort(this.probe, this.#target, { k, share }) })
+        : await this.#source.ask(vector, { ...query, effort: chooseEffort(this.probe, target, { k, share }) })
       // A search of a graph may end before enough fit; what fits must be found all the same.
       return found.length >= k ? found : await this.#source.ask(vector, { ...query, effort: 'all' })
     } catch (thrown) {

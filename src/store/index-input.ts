@@ -97,6 +97,8 @@ export function checkQuery(query: IndexQuery, dimension: number | undefined): vo
       throw invalid('terms', `weighs "${word.slice(0, 80)}" ${weight}`, 'Use weights of 0 or more.')
   }
   if (query.filter !== undefined) checkFilter(query.filter)
+  const { recallAt10: aim = 1 } = query
+  if (!(aim > 0 && aim <= 1)) throw invalid('recallAt10', `is ${aim}`, 'Aim at more than 0 and at most 1.')
   if (vector === undefined) return
   checkVector('vector', vector)
   if (dimension !== undefined && dimension !== vector.length) {

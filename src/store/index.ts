@@ -74,6 +74,9 @@ export interface IndexQuery {
   /** Compares a vector with every chunk, as the judge of faster ways. Default false: the index may
    *  look where the nearest probably are. */
   readonly exact?: boolean
+  /** The mean recall@10 that a search by vector aims at where it does not look at every one, above 0
+   *  and at most 1; default: the index's own. */
+  readonly recallAt10?: number
   /** 1 to 1,000. */
   readonly k: number
 }

@@ -34,6 +34,8 @@ export interface VectorQuery {
   readonly filter?: Filter
   /** Compares with every vector that fits, at full precision. */
   readonly exact?: boolean
+  /** In place of the one it was opened with. */
+  readonly target?: SearchTarget
   /** Of all vectors that are searched, those of this segment: 0 to 1, default 1. One of five equal
    *  segments holds two of the ten nearest, and seldom more than five: less effort finds those. */
   readonly share?: number

@@ -102,6 +102,53 @@ suite('OpenAI for Node', () => {
     assert.match(again.choices[0]?.message.content ?? '', /Maren Holt/)
   })
 
+  test('gets a response, whole and streamed, with its citations', async () => {
+    const whole = await client.responses.create({ model: 'docs', input: QUESTION })
+    assert.match(whole.output_text, /Maren Holt.*\[1\]/s)
+    assert.deepEqual([whole.status, whole.error], ['completed', null])
+    const [item] = whole.output
+    const [part] = item?.type === 'message' ? item.content : []
+    const [citation] = part?.type === 'output_text' ? part.annotations : []
+    assert.equal(citation?.type, 'url_citation')
+    assert.match(citation.title, /lighthouse/i)
+
+    const types: string[] = []
+    let text = ''
+    const stream = client.responses.stream({ model: 'docs', input: [{ role: 'user', content: QUESTION }] })
+    for await (const event of stream) {
+      types.push(event.type)
+      if (event.type === 'response.output_text.delta') text += event.delta
+    }
+    const final = await stream.finalResponse()
+    assert.equal(text, whole.output_text)
+    assert.deepEqual([final.output_text, final.usage], [whole.output_text, whole.usage])
+    assert.deepEqual([types[0], types.at(-1)], ['response.created', 'response.completed'])
+    assert.ok(types.includes('response.output_text.annotation.added'), types.join(' '))
+    await assert.rejects(
+      client.responses.create({ model: 'docs', input: QUESTION, previous_response_id: 'resp_1' }),
+      (error) => error instanceof BadRequestError && error.param === 'previous_response_id',
+    )
+  })
+
+  test('gets a legacy completion, whole and streamed', async () => {
+    const whole = await client.completions.create({ model: 'docs', prompt: QUESTION })
+    assert.match(whole.choices[0]?.text ?? '', /Maren Holt/)
+    let text = ''
+    for await (const chunk of await client.completions.create({ model: 'docs', prompt: QUESTION, stream: true }))
+      text += chunk.choices[0]?.text ?? ''
+    assert.equal(text, whole.choices[0]?.text)
+  })
+
+  test('asks twice under one Idempotency-Key and gets one answer', async () => {
+    const ask = async () =>
+      client.chat.completions
+        .create({ model: 'docs', messages: [...messages] }, { headers: { 'Idempotency-Key': 'order-118' } })
+        .withResponse()
+    const [one, two] = await Promise.all([ask(), ask()])
+    assert.deepEqual([one.data, one.request_id], [two.data, two.request_id])
+    assert.equal((await ask()).request_id, one.request_id)
+  })
+
   test('says when the sources hold no answer', async () => {
     const completion = await client.chat.completions.create({
       model: 'docs',

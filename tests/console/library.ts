@@ -79,7 +79,13 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
   const sessions = new Sessions(clock, random)
   const audit = new Audit({ events: new MemoryEvents(), clock, random })
   const alerts = new Alerts({ clock, random, rows })
-  const book = new QualityBook({ clock, rows, alerts, targetOf: () => 0.95, onTrouble: console.error })
+  const book = new QualityBook({
+    clock,
+    rows,
+    alerts,
+    targetsOf: () => ({ recallAt10: 0.95, searchP95Ms: 50, freshnessMs: 2_000 }),
+    onTrouble: console.error,
+  })
   const search = searchLive(
     createSearch({
       index,

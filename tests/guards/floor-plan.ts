@@ -11,6 +11,7 @@ const FLOORS = [
   ['guard'],
   ['meter'],
   ['engine'],
+  ['parse'],
   ['retrieval', 'serving', 'evaluation', 'dataset', 'training', 'release', 'fleet'],
   ['gateway'],
   ['control'],
@@ -25,7 +26,7 @@ const COMPOSITION_ROOMS = new Set(['house', 'main.ts'])
 /** The rooms whose ports drivers implement. */
 const PORT_ROOMS = new Set(['store', 'engine', 'meter', 'trace', 'config', 'base'])
 /** Rooms that drivers may know by type only: the shapes of documents and passages. */
-const TYPE_ROOMS = new Set(['retrieval'])
+const TYPE_ROOMS = new Set(['retrieval', 'parse'])
 
 interface Place {
   /** `src`, `console`, `sim` ... */

@@ -1,16 +1,27 @@
 import { fault } from '../../src/base/errors.ts'
 import type { JsonObject } from '../../src/base/json.ts'
-import type { Attempt, ChatCall, ChatSink, Engine, Operation } from '../../src/engine/port.ts'
+import type { ClientHandler, Exchange } from '../../src/base/http.ts'
+import type { Attempt, ChatCall, ChatSink, Engine, Operation, PassedCall, Passthrough } from '../../src/engine/port.ts'
 
 /** An engine whose every step a test takes by hand. */
 export class HandEngine implements Engine {
   readonly name: string
   readonly operations: ReadonlySet<Operation>
   readonly calls: HandCall[] = []
+  readonly passed: HandPassed[] = []
+  readonly passthrough: Passthrough
 
-  constructor(name: string, operations: readonly Operation[] = ['chat']) {
+  constructor(name: string, operations: readonly Operation[] = ['chat'], paths: readonly string[] = []) {
     this.name = name
     this.operations = new Set(operations)
+    this.passthrough = {
+      paths: new Set(paths),
+      start: (call, handler) => {
+        const made = new HandPassed(call, handler)
+        this.passed.push(made)
+        return made
+      },
+    }
   }
 
   get last(): HandCall {
@@ -35,6 +46,31 @@ export class HandEngine implements Engine {
 
   async models(): Promise<string[]> {
     return [this.name]
+  }
+}
+
+/** A request that is passed through. */
+export class HandPassed implements Exchange {
+  readonly call: PassedCall
+  readonly handler: ClientHandler
+  cancelled = false
+  paused = false
+
+  constructor(call: PassedCall, handler: ClientHandler) {
+    this.call = call
+    this.handler = handler
+  }
+
+  abort(): void {
+    this.cancelled = true
+  }
+
+  pause(): void {
+    this.paused = true
+  }
+
+  resume(): void {
+    this.paused = false
   }
 }
 

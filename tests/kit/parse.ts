@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { systemClock } from '../../src/base/clock.ts'
 import { type ErrorCode, Refusal, sentenceOf } from '../../src/base/errors.ts'
-import type { ParsedDocument } from '../../src/retrieval/document.ts'
-import { type Deadline, deadline } from '../../src/retrieval/parse/limits.ts'
-import { parse } from '../../src/retrieval/parse/parse.ts'
+import type { ParsedDocument } from '../../src/parse/document.ts'
+import { type Deadline, deadline } from '../../src/parse/limits.ts'
+import { parse } from '../../src/parse/parse.ts'
 
 /** Reading documents in tests. */
 

@@ -30,13 +30,19 @@ export interface Quality {
   readonly recalls: readonly Recall[]
   /** Sampled, and not asked again: there was too much to do. */
   readonly skipped: number
-  readonly freshness: {
-    readonly p50Ms: number | undefined
-    readonly p95Ms: number | undefined
-    readonly p99Ms: number | undefined
-    readonly documents: number
-  }
+  readonly searches: Percentiles
+  readonly freshness: Percentiles
   readonly completeness: { readonly chunks: number; readonly searchable: number } | undefined
+}
+
+export interface Percentiles {
+  readonly p50Ms: number | undefined
+  readonly p95Ms: number | undefined
+  readonly p99Ms: number | undefined
+  /** How many were measured. */
+  readonly count: number
+  /** What 95 of 100 shall stay below. */
+  readonly targetMs: number | undefined
 }
 
 export interface Recall {
@@ -238,23 +244,27 @@ function readOne(value: unknown): Collection | undefined {
 }
 
 function readQuality(value: Json): Quality {
-  const freshness = recordOf(value['freshnessMs'])
+  const targets = recordOf(value['targets'])
   const completeness = recordOf(value['completeness'])
   const [chunks, searchable] = [numberOf(completeness['chunks']), numberOf(completeness['searchableChunks'])]
   return {
     days: numberOf(value['days']) ?? 0,
-    recallTarget: numberOf(value['recallTarget']),
+    recallTarget: numberOf(targets['recallAt10']),
     recalls: listOf(value['recallAt10'], readRecall),
     skipped: numberOf(value['skipped']) ?? 0,
-    freshness: {
-      p50Ms: numberOf(freshness['p50']),
-      p95Ms: numberOf(freshness['p95']),
-      p99Ms: numberOf(freshness['p99']),
-      documents: numberOf(freshness['documents']) ?? 0,
-    },
+    searches: readPercentiles(recordOf(value['searchMs']), 'searches', numberOf(targets['searchP95Ms'])),
+    freshness: readPercentiles(recordOf(value['freshnessMs']), 'documents', numberOf(targets['freshnessMs'])),
     completeness: chunks === undefined || searchable === undefined ? undefined : { chunks, searchable },
   }
 }
+
+const readPercentiles = (value: Json, counted: string, targetMs: number | undefined): Percentiles => ({
+  p50Ms: numberOf(value['p50']),
+  p95Ms: numberOf(value['p95']),
+  p99Ms: numberOf(value['p99']),
+  count: numberOf(value[counted]) ?? 0,
+  targetMs,
+})
 
 function readRecall(value: unknown): Recall | undefined {
   const selectivity = isRecord(value) ? textOf(value['selectivityPercent']) : undefined

@@ -1,4 +1,4 @@
-import type { Quality, Recall } from '../api/collections.ts'
+import type { Percentiles, Quality, Recall } from '../api/collections.ts'
 import { scaleFrom } from '../design/interval.ts'
 import { Interval } from '../design/interval.tsx'
 import { Meter } from '../design/meter.tsx'
@@ -31,7 +31,12 @@ export function Targets({ quality }: { quality: Quality | undefined }) {
           {recallTarget === undefined ? '.' : `; the dashed line is the target, ${recallTarget}.`}
           {skipped > 0 && ` ${formatCount(skipped)} sampled queries were not asked again: there was too much to do.`}
         </p>
-        <Freshness quality={quality} />
+        <Times name="Searches" what="from the question to its passages" times={quality.searches} />
+        <Times
+          name="Freshness"
+          what="from when the reading of a source began to when its documents answered"
+          times={quality.freshness}
+        />
         <Completeness quality={quality} />
       </div>
     </section>
@@ -76,26 +81,30 @@ function RecallRow({ recall, target, from }: RecallProps) {
   )
 }
 
-function Freshness({ quality }: { quality: Quality }) {
-  const { p50Ms, p95Ms, p99Ms, documents } = quality.freshness
+/** Percentiles in a title block, the 95th beside its target. */
+function Times({ name, what, times }: { name: string; what: string; times: Percentiles }) {
+  const { p50Ms, p95Ms, p99Ms, count, targetMs } = times
   const shown = (ms: number | undefined) => (ms === undefined ? undefined : formatMs(ms))
   return (
     <>
       <h3>
-        Freshness <span className="minor">from when the reading of a source began to when its documents answered</span>
+        {name} <span className="minor">{what}</span>
       </h3>
-      <TitleBlock label="Freshness">
+      <TitleBlock label={name}>
         <Cell name="p50" span={1}>
           {shown(p50Ms)}
         </Cell>
         <Cell name="p95" span={1}>
           {shown(p95Ms)}
         </Cell>
-        <Cell name="p99" span={2}>
+        <Cell name="p99" span={1}>
           {shown(p99Ms)}
         </Cell>
-        <Cell name="Documents" span={2} title="How many were measured">
-          n = {formatCount(documents)}
+        <Cell name="Target of p95" span={1}>
+          {shown(targetMs)}
+        </Cell>
+        <Cell name="Measured" span={2} title="How many were measured">
+          n = {formatCount(count)}
         </Cell>
       </TitleBlock>
     </>

@@ -73,7 +73,7 @@ function Measured({ name, quality }: { name: string; quality: Quality | undefine
           <span>searchable after {formatMs(freshness.p95Ms)}</span>
         )}
         <span className="minor">
-          {freshness.p95Ms !== undefined && `p95, n = ${formatCount(freshness.documents)} · `}
+          {freshness.p95Ms !== undefined && `p95, n = ${formatCount(freshness.count)} · `}
           {completeness !== undefined && (
             <span data-tone={completeness.searchable < completeness.chunks ? 'danger' : undefined}>
               answers from {completenessText(completeness)}

@@ -174,6 +174,19 @@ test('any single flipped bit of a segment file is noticed', async () => {
   await rm(folder, { recursive: true })
 })
 
+test('a segment of an older format is named, so that it is built again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'headworks-index-'))
+  const index = openFilesystemIndex(folder, new Analyzer())
+  await index.build('a', [{ text: 'apple' }])
+  const path = join(folder, 'a.segment')
+  const bytes = await readFile(path)
+  bytes.writeUInt32LE(1, 4)
+  await writeFile(path, bytes)
+  const mounting = index.mount('c', [{ segment: 'a', removed: [] }])
+  await assert.rejects(mounting, { code: 'index_unavailable', message: /a is damaged: it has format 1, not 2/ })
+  await rm(folder, { recursive: true })
+})
+
 test('what a crash left unfinished is listed, cannot be mounted and can be dropped', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'headworks-index-'))
   const index = openFilesystemIndex(folder, new Analyzer())

@@ -1,47 +1,60 @@
-import { inverseDocumentFrequency, lengthNorm, saturation } from '../../base/bm25.ts'
+import { inverseDocumentFrequency, sumCeiling } from '../../base/bm25.ts'
 import type { Hit, IndexQuery, MountedSegment, TermStatistics } from '../../store/index.ts'
 import type { Origins } from '../../store/origins.ts'
 import type { Near } from '../../store/vectors.ts'
-import type { Postings, Segment } from './segment.ts'
+import { LengthNorms } from './length-norms.ts'
+import { postingBuffer } from './posting-block.ts'
+import { PostingCursor, type PostingList } from './postings.ts'
+import type { Segment } from './segment.ts'
 import { writeUnit } from './segment-build.ts'
 import { Top } from './top.ts'
+import { type AskedTerm, WordMatch } from './word-match.ts'
 
 /** Asked for beyond what removals are likely to take. */
 const SPARE_NEAR = 8
 
+/** Terms whose frequency is remembered, where it takes reading. */
+const COUNTED_MAX = 4_096
+
 /** What a collection answers from: its segments one after the other, so that every chunk has one
- *  number, and of each segment which chunks still answer. Holds the arrays that searches work in;
- *  a search is synchronous, so one set is enough. */
+ *  number, and of each segment which chunks still answer. */
 export class Mount {
   /** Of the vectors; undefined where nothing is mounted, 0 where nothing has one. */
   readonly dimension: number | undefined
   readonly #parts: readonly Part[]
   readonly #live: number
   readonly #lengthMean: number
-  readonly #norms: Float64Array
-  readonly #scores: Float64Array
-  readonly #postings: Postings
+  readonly #norms: LengthNorms
+  readonly #match: WordMatch
+  /** How many chunks that answer hold a term; kept where removals make it dear to count. */
+  readonly #counted = new Map<string, number>()
 
   constructor(segments: readonly Mounted[]) {
     const parts: Part[] = []
     let chunks = 0
     let live = 0
     let length = 0
+    let lengthMax = 0
     for (const { segment, removed, origins } of segments) {
       const answering = liveChunks(segment, removed)
+      const gone = answering === undefined ? [] : rangesOf(answering)
       const part = {
         segment,
         base: chunks,
         live: answering,
-        removed: answering?.filter((one) => one === 0).length ?? 0,
+        gone,
+        removed: gone.reduce((sum, { first, end }) => sum + end - first, 0),
         origins,
       }
       parts.push(part)
       chunks += segment.chunks
-      for (const [chunk, terms] of segment.sections.lengths.entries()) {
-        if (part.live?.[chunk] === 0) continue
+      const { lengths } = segment.sections
+      for (let chunk = 0; chunk < lengths.length; chunk++) {
+        if (answering?.[chunk] === 0) continue
+        const terms = lengths[chunk] ?? 0
         live++
         length += terms
+        if (terms > lengthMax) lengthMax = terms
       }
     }
     this.#parts = parts
@@ -49,35 +62,25 @@ export class Mount {
     this.#lengthMean = live === 0 ? 0 : length / live
     this.dimension =
       segments.length === 0 ? undefined : Math.max(...segments.map(({ segment }) => segment.sections.meta.dimension))
-    this.#norms = new Float64Array(chunks)
-    for (const { segment, base } of parts) {
-      for (const [chunk, terms] of segment.sections.lengths.entries())
-        this.#norms[base + chunk] = lengthNorm(terms, this.#lengthMean)
-    }
-    this.#scores = new Float64Array(chunks)
-    this.#postings = { chunks: new Uint32Array(chunks), counts: new Uint32Array(chunks) }
+    this.#norms = new LengthNorms(lengthMax, this.#lengthMean)
+    this.#match = new WordMatch(Math.max(0, ...segments.map(({ segment }) => segment.chunks)))
   }
 
   searchWords(weights: ReadonlyMap<string, number>, { filter, k }: IndexQuery): Hit[] {
-    const { chunks, counts } = this.#postings
-    const [scores, norms] = [this.#scores, this.#norms]
-    for (const [term, weight] of weights) {
-      const found = this.#find(term)
-      const worth = weight * inverseDocumentFrequency(this.#live, found)
-      for (let i = 0; i < found; i++) {
-        const chunk = chunks[i] ?? 0
-        scores[chunk] = (scores[chunk] ?? 0) + worth * saturation(counts[i] ?? 0, norms[chunk] ?? 0)
-      }
-    }
+    if (this.#live === 0) return []
+    const terms = [...weights].map(([term, weight]) => {
+      const lists = this.#lists(term)
+      return { lists, worth: weight * inverseDocumentFrequency(this.#live, this.#found(term, lists)) }
+    })
+    const ceiling = sumCeiling(terms.map(({ worth }) => worth))
     const top = new Top(k)
-    for (const part of this.#parts) {
-      const matching = filter === undefined ? undefined : part.segment.matching(filter)
-      for (let chunk = 0; chunk < part.segment.chunks; chunk++) {
-        const score = scores[part.base + chunk] ?? 0
-        if (score > 0 && matching?.[chunk] !== 0) top.offer(part.base + chunk, score)
-      }
+    for (const [at, part] of this.#parts.entries()) {
+      const asked = terms.flatMap(({ lists, worth }): AskedTerm[] => {
+        const list = lists[at]
+        return list === undefined || worth === 0 ? [] : [{ list, worth: { worth, ceiling, norms: this.#norms } }]
+      })
+      this.#match.search(part, asked, filter, top)
     }
-    scores.fill(0)
     return this.#hits(top)
   }
 
@@ -109,7 +112,7 @@ export class Mount {
    *  removed, and ever more while too many of those found were. */
   async #near({ segment, live, removed }: Part, vector: Float32Array, query: IndexQuery): Promise<Near[] | undefined> {
     if (!segment.isApart) return undefined
-    const { k, filter, exact = false } = query
+    const { k, filter, exact = false, recallAt10 } = query
     const named = filter === undefined ? undefined : segment.named(filter)
     // A filter that names too much is applied to what was found.
     const fitting = filter !== undefined && named === undefined ? segment.matching(filter) : undefined
@@ -124,6 +127,7 @@ export class Mount {
         k: asked,
         exact,
         share,
+        ...(recallAt10 === undefined ? {} : { target: { recallAt10 } }),
         ...(named === undefined ? {} : { filter: named }),
       })
       const near = found.filter(({ chunk }) => live?.[chunk] !== 0 && fitting?.[chunk] !== 0)
@@ -143,15 +147,40 @@ export class Mount {
   }
 
   statistics(terms: readonly string[]): TermStatistics {
-    return { chunks: this.#live, lengthMean: this.#lengthMean, chunksWith: terms.map((term) => this.#find(term)) }
+    return {
+      chunks: this.#live,
+      lengthMean: this.#lengthMean,
+      chunksWith: terms.map((term) => this.#found(term, this.#lists(term))),
+    }
   }
 
-  /** Collects the postings of a term over all segments; how many there are. */
-  #find(term: string): number {
+  /** Of every segment. */
+  #lists(term: string): (PostingList | undefined)[] {
     const bytes = Buffer.from(term)
-    let end = 0
-    for (const { segment, base, live } of this.#parts) end = segment.postings(bytes, base, live, this.#postings, end)
-    return end
+    return this.#parts.map(({ segment }) => segment.postings(bytes))
+  }
+
+  /** How many chunks that answer hold a term. Of the postings only the blocks are read from which
+   *  chunks were removed. */
+  #found(term: string, lists: readonly (PostingList | undefined)[]): number {
+    const known = this.#counted.get(term)
+    if (known !== undefined) return known
+    let found = 0
+    let isRead = false
+    for (const [at, { gone }] of this.#parts.entries()) {
+      const list = lists[at]
+      if (list === undefined) continue
+      found += list.found
+      if (gone.length === 0) continue
+      isRead = true
+      const cursor = new PostingCursor(list, postingBuffer())
+      for (const { first, end } of gone) found -= cursor.countWithin(first, end)
+    }
+    if (isRead) {
+      if (this.#counted.size >= COUNTED_MAX) this.#counted.clear()
+      this.#counted.set(term, found)
+    }
+    return found
   }
 
   #hits(top: Top): Hit[] {
@@ -176,9 +205,22 @@ interface Part {
   readonly base: number
   /** One byte per chunk, 0 where it was removed; undefined where all answer. */
   readonly live: Uint8Array | undefined
+  /** Where that is 0: [first, end), in rising order. */
+  readonly gone: readonly { readonly first: number; readonly end: number }[]
   /** How many were. */
   readonly removed: number
   readonly origins: Origins | undefined
+}
+
+function rangesOf(live: Uint8Array): { first: number; end: number }[] {
+  const ranges: { first: number; end: number }[] = []
+  for (let first = live.indexOf(0); first >= 0;) {
+    const next = live.indexOf(1, first)
+    const end = next < 0 ? live.length : next
+    ranges.push({ first, end })
+    first = live.indexOf(0, end)
+  }
+  return ranges
 }
 
 function liveChunks(segment: Segment, removed: MountedSegment['removed']): Uint8Array | undefined {

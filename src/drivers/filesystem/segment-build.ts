@@ -1,6 +1,16 @@
 import type { Analyzer } from '../../base/words.ts'
 import type { Attributes, AttributeValue } from '../../store/filter.ts'
 import type { IndexChunk } from '../../store/index.ts'
+import {
+  BLOCK_HEAD_BYTES_MAX,
+  BLOCK_POSTINGS,
+  BLOCK_WORDS,
+  COUNT_BYTES_MAX,
+  DISTANCE_BYTES_MAX,
+  writeBlock,
+  writeNumber,
+} from './posting-block.ts'
+import { packBound } from './postings.ts'
 import type { SegmentMeta, SegmentSections } from './segment-format.ts'
 
 /** Turns chunks into the sections of a segment, part by part. Occurrences are collected into flat
@@ -45,6 +55,7 @@ export class SegmentBuilder {
       term: this.#term.subarray(0, this.#end),
       count: this.#count.subarray(0, this.#end),
       ends: this.#ends.subarray(0, chunks),
+      lengths: this.#lengths.subarray(0, chunks),
     }
     const { attributes, attributeValues } = this.#columns.finish(chunks)
     return {
@@ -120,6 +131,8 @@ interface Occurrences {
   readonly count: Uint32Array
   /** Where each chunk's occurrences end. */
   readonly ends: Uint32Array
+  /** Terms per chunk. */
+  readonly lengths: Uint32Array
 }
 
 /** The numbers of the terms in the order of their UTF-8 bytes. */
@@ -143,16 +156,52 @@ function encodeTerms(terms: readonly string[], ranks: Uint32Array): Pick<Segment
   return { termEnds, termBytes }
 }
 
-/** A doubled distance stays below 2 ** 28: `SEGMENT_CHUNKS_MAX` is two million. */
-const DISTANCE_BYTES_MAX = 4
-const COUNT_BYTES_MAX = 5
+/** How many chunks hold a term, and the number of its first block. */
+const HEAD_BYTES_MAX = 8
 
 function encodePostings(
-  { term, count, ends }: Occurrences,
+  occurrences: Occurrences,
   ranks: Uint32Array,
-): Pick<SegmentSections, 'postingEnds' | 'postings'> {
-  // A counting sort: where each term's postings begin, then every occurrence to its place.
-  const next = new Uint32Array(ranks.length + 1)
+): Pick<SegmentSections, 'postingEnds' | 'postings' | 'blocks'> {
+  const { begins, chunkOf, countOf } = byTerm(occurrences, ranks.length)
+  const repeated = countOf.reduce((sum, times) => sum + (times === 1 ? 0 : 1), 0)
+  const blocksMax = ranks.length + Math.ceil(chunkOf.length / BLOCK_POSTINGS)
+  const bytesMax =
+    ranks.length * HEAD_BYTES_MAX +
+    blocksMax * BLOCK_HEAD_BYTES_MAX +
+    chunkOf.length * DISTANCE_BYTES_MAX +
+    repeated * COUNT_BYTES_MAX
+  const postings = new Uint8Array(bytesMax)
+  const postingEnds = new Uint32Array(ranks.length)
+  const blocks = new Uint32Array(countBlocks(begins) * BLOCK_WORDS)
+  let [end, block] = [0, 0]
+  for (const [rank, number] of ranks.entries()) {
+    const [begin, finish] = [begins[number] ?? 0, begins[number + 1] ?? 0]
+    const isBlocked = finish - begin > BLOCK_POSTINGS
+    end = writeNumber(postings, end, finish - begin)
+    if (isBlocked) end = writeNumber(postings, end, block)
+    let former = 0
+    for (let from = begin; from < finish; from += BLOCK_POSTINGS) {
+      const to = Math.min(from + BLOCK_POSTINGS, finish)
+      end = writeBlock(postings, end, former, chunkOf, countOf, from, to)
+      former = chunkOf[to - 1] ?? 0
+      if (!isBlocked) continue
+      blocks[block * BLOCK_WORDS] = former
+      blocks[block * BLOCK_WORDS + 1] = end
+      blocks[block * BLOCK_WORDS + 2] = boundOf(chunkOf, countOf, occurrences.lengths, from, to)
+      block++
+    }
+    postingEnds[rank] = end
+  }
+  return { postingEnds, postings: postings.slice(0, end), blocks }
+}
+
+/** A counting sort: where each term's postings begin, then every occurrence to its place. */
+function byTerm(
+  { term, count, ends }: Occurrences,
+  terms: number,
+): { readonly begins: Uint32Array; readonly chunkOf: Uint32Array; readonly countOf: Uint32Array } {
+  const next = new Uint32Array(terms + 1)
   for (const number of term) next[number + 1] = (next[number + 1] ?? 0) + 1
   for (let number = 1; number < next.length; number++) next[number] = (next[number] ?? 0) + (next[number - 1] ?? 0)
   const begins = next.slice()
@@ -166,34 +215,31 @@ function encodePostings(
     chunkOf[place] = chunk
     countOf[place] = count[at] ?? 0
   }
-
-  const repeated = countOf.reduce((sum, times) => sum + (times === 1 ? 0 : 1), 0)
-  const postings = new Uint8Array(term.length * DISTANCE_BYTES_MAX + repeated * COUNT_BYTES_MAX)
-  const postingEnds = new Uint32Array(ranks.length)
-  let end = 0
-  for (const [rank, number] of ranks.entries()) {
-    let former = 0
-    for (let at = begins[number] ?? 0; at < (begins[number + 1] ?? 0); at++) {
-      const chunk = chunkOf[at] ?? 0
-      const times = countOf[at] ?? 0
-      end = writeNumber(postings, end, (chunk - former) * 2 + (times === 1 ? 1 : 0))
-      if (times !== 1) end = writeNumber(postings, end, times)
-      former = chunk
-    }
-    postingEnds[rank] = end
-  }
-  return { postingEnds, postings: postings.slice(0, end) }
+  return { begins, chunkOf, countOf }
 }
 
-function writeNumber(bytes: Uint8Array, at: number, value: number): number {
-  let rest = value
-  let end = at
-  while (rest > 0x7f) {
-    bytes[end++] = (rest & 0x7f) | 0x80
-    rest >>>= 7
+function countBlocks(begins: Uint32Array): number {
+  let blocks = 0
+  for (let number = 0; number + 1 < begins.length; number++) {
+    const found = (begins[number + 1] ?? 0) - (begins[number] ?? 0)
+    if (found > BLOCK_POSTINGS) blocks += Math.ceil(found / BLOCK_POSTINGS)
   }
-  bytes[end++] = rest
-  return end
+  return blocks
+}
+
+function boundOf(chunkOf: Uint32Array, countOf: Uint32Array, lengths: Uint32Array, from: number, to: number): number {
+  let [lengthMinOnce, countMax, lengthMin] = [Infinity, 0, Infinity]
+  for (let at = from; at < to; at++) {
+    const length = lengths[chunkOf[at] ?? 0] ?? 0
+    const times = countOf[at] ?? 0
+    if (times === 1) {
+      if (length < lengthMinOnce) lengthMinOnce = length
+    } else {
+      if (length < lengthMin) lengthMin = length
+      if (times > countMax) countMax = times
+    }
+  }
+  return packBound(lengthMinOnce, countMax, lengthMin)
 }
 
 /** The vector at unit length, from `at` on. */

@@ -7,7 +7,7 @@ import type { AttributeValue } from '../../store/filter.ts'
  *  where it lies. All numbers are little-endian, as on every machine that Node ships for. */
 
 const MAGIC = 0x47535748 // "HWSG"
-const VERSION = 1
+const VERSION = 2
 const HEADER_BYTES = 16
 const ENTRY_BYTES = 16
 
@@ -18,9 +18,11 @@ export interface SegmentSections {
   readonly termBytes: Uint8Array
   /** Where each term's postings end. */
   readonly postingEnds: Uint32Array
-  /** Per term, in chunk order: the distance to the chunk before, doubled, plus 1 where the term
-   *  stands there once; else the count follows. Both as LEB128. */
+  /** Per term how many chunks hold it, where it has a table of blocks the number of the first, both
+   *  as LEB128, and then its blocks. */
   readonly postings: Uint8Array
+  /** Of each block of the longer lists: its last chunk, where its bytes end, and its bound. */
+  readonly blocks: Uint32Array
   /** Terms per chunk. */
   readonly lengths: Uint32Array
   /** One row per attribute name: for every chunk 0, or the number of its value, from 1. */
@@ -39,7 +41,7 @@ export interface SegmentMeta {
   readonly attributes: readonly { readonly name: string; readonly values: readonly AttributeValue[] }[]
 }
 
-const SECTIONS = 8
+const SECTIONS = 9
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8
 
 /** The file's bytes. */
@@ -50,6 +52,7 @@ export function encodeSegment(sections: SegmentSections): Uint8Array {
     sections.termBytes,
     bytesOf(sections.postingEnds),
     sections.postings,
+    bytesOf(sections.blocks),
     bytesOf(sections.lengths),
     bytesOf(sections.attributeValues),
     bytesOf(sections.vectors),
@@ -78,9 +81,9 @@ export function encodeSegment(sections: SegmentSections): Uint8Array {
 export function decodeSegment(file: Uint8Array<ArrayBuffer>): SegmentSections | string {
   const parts = cut(file)
   if (typeof parts === 'string') return parts
-  const [meta, termEnds, termBytes, postingEnds, postings, lengths, attributeValues, vectors] = parts
-  if (!meta || !termEnds || !termBytes || !postingEnds || !postings || !lengths || !attributeValues || !vectors)
-    return 'sections are missing'
+  const [meta, termEnds, termBytes, postingEnds, postings, blocks, lengths, attributeValues, vectors] = parts
+  if (!meta || !termEnds || !termBytes || !postingEnds || !postings) return 'sections are missing'
+  if (!blocks || !lengths || !attributeValues || !vectors) return 'sections are missing'
   const parsed: unknown = JSON.parse(new TextDecoder().decode(meta))
   if (!isMeta(parsed)) return 'its description is malformed'
   const sections = {
@@ -89,6 +92,7 @@ export function decodeSegment(file: Uint8Array<ArrayBuffer>): SegmentSections | 
     termBytes,
     postingEnds: words(postingEnds),
     postings,
+    blocks: words(blocks),
     lengths: words(lengths),
     attributeValues: words(attributeValues),
     vectors: new Float32Array(vectors.buffer, vectors.byteOffset, vectors.length / 4),

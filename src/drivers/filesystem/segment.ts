@@ -1,5 +1,7 @@
 import { accepts, type Filter } from '../../store/filter.ts'
 import type { Near, VectorQuery, VectorReader } from '../../store/vectors.ts'
+import { listOf, type PostingList } from './postings.ts'
+import { SegmentFilter } from './segment-filter.ts'
 import type { SegmentSections } from './segment-format.ts'
 
 /** One segment in memory, as it lies in its file, with the reader of its vectors where they lie
@@ -75,80 +77,17 @@ export class Segment {
     return this.sections.meta.chunks
   }
 
-  /** Writes the chunks that hold `term` and answer, numbered from `base`, and how often each holds
-   *  it, from `at` on. Returns where they end. */
-  postings(term: Uint8Array, base: number, live: Uint8Array | undefined, into: Postings, at: number): number {
+  /** The postings of a term given as UTF-8; undefined where no chunk holds it. */
+  postings(term: Uint8Array): PostingList | undefined {
     const rank = this.#rank(term)
-    if (rank < 0) return at
-    const { postings, postingEnds } = this.sections
-    const { chunks, counts } = into
-    let end = at
-    let chunk = 0
-    let byte = rank === 0 ? 0 : (postingEnds[rank - 1] ?? 0)
-    const last = postingEnds[rank] ?? 0
-    while (byte < last) {
-      let part = postings[byte++] ?? 0
-      let value = part & 0x7f
-      for (let shift = 7; part > 0x7f; shift += 7) {
-        part = postings[byte++] ?? 0
-        value |= (part & 0x7f) << shift
-      }
-      let count = 1
-      if ((value & 1) === 0) {
-        part = postings[byte++] ?? 0
-        count = part & 0x7f
-        for (let shift = 7; part > 0x7f; shift += 7) {
-          part = postings[byte++] ?? 0
-          count |= (part & 0x7f) << shift
-        }
-      }
-      chunk += value >>> 1
-      if (live !== undefined && live[chunk] === 0) continue
-      chunks[end] = base + chunk
-      counts[end++] = count
-    }
-    return end
+    return rank < 0 ? undefined : listOf(this.sections, rank)
   }
 
   /** One byte per chunk: 1 where it fits. */
   matching(filter: Filter): Uint8Array {
-    const { chunks } = this
-    switch (filter.op) {
-      case 'and': {
-        const all = new Uint8Array(chunks).fill(1)
-        for (const one of filter.filters) {
-          const fits = this.matching(one)
-          for (let chunk = 0; chunk < chunks; chunk++) all[chunk] = (all[chunk] ?? 0) & (fits[chunk] ?? 0)
-        }
-        return all
-      }
-      case 'or': {
-        const any = new Uint8Array(chunks)
-        for (const one of filter.filters) {
-          const fits = this.matching(one)
-          for (let chunk = 0; chunk < chunks; chunk++) any[chunk] = (any[chunk] ?? 0) | (fits[chunk] ?? 0)
-        }
-        return any
-      }
-      case 'not':
-        return this.matching(filter.filter).map((fits) => 1 - fits)
-      default:
-        return this.#fitting(filter)
-    }
-  }
-
-  /** Each value is looked at once, then each chunk's number of it. */
-  #fitting(leaf: Leaf): Uint8Array {
-    const { meta, attributeValues } = this.sections
-    const fitting = new Uint8Array(meta.chunks)
-    const row = meta.attributes.findIndex(({ name }) => name === leaf.name)
-    const values = meta.attributes[row]?.values ?? []
-    const accepted = Uint8Array.from([0, ...values.map((value) => Number(accepts(leaf, value)))])
-    if (!accepted.includes(1)) return fitting
-    const first = row * meta.chunks
-    for (let chunk = 0; chunk < meta.chunks; chunk++)
-      fitting[chunk] = accepted[attributeValues[first + chunk] ?? 0] ?? 0
-    return fitting
+    const fits = new Uint8Array(this.chunks)
+    new SegmentFilter(this.sections, filter).fill(0, this.chunks, fits)
+    return fits
   }
 
   /** The rank of a term given as UTF-8, or -1. */
@@ -181,11 +120,3 @@ export class Segment {
 
 /** Taking a longer filter apart takes longer than the search. */
 const NAMED_VALUES_MAX = 512
-
-type Leaf = Extract<Filter, { op: 'in' | 'range' }>
-
-/** Room for the postings of one term over a whole mount. */
-export interface Postings {
-  readonly chunks: Uint32Array
-  readonly counts: Uint32Array
-}

@@ -9,6 +9,11 @@ export class Top {
     this.#k = k
   }
 
+  /** What a score must exceed to be kept, where all are above 0. */
+  get least(): number {
+    return this.#numbers.length < this.#k ? 0 : (this.#scores[0] ?? 0)
+  }
+
   /** Numbers must be offered in rising order. */
   offer(number: number, score: number): void {
     const size = this.#numbers.length

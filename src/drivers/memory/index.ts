@@ -1,4 +1,4 @@
-import { inverseDocumentFrequency, lengthNorm, saturation } from '../../base/bm25.ts'
+import { inverseDocumentFrequency, lengthNorm, onGrid, saturation, sumCeiling } from '../../base/bm25.ts'
 import { fault } from '../../base/errors.ts'
 import type { Analyzer } from '../../base/words.ts'
 import { type Attributes, matches } from '../../store/filter.ts'
@@ -141,11 +141,12 @@ function byWords({ chunks }: Mount, weights: ReadonlyMap<string, number>): (chun
   for (const [term, weight] of weights) {
     worth.set(term, weight * inverseDocumentFrequency(chunks.length, countWith(chunks, term)))
   }
+  const ceiling = sumCeiling(worth.values())
   return ({ terms }) => {
     let score = 0
     for (const [term, value] of worth) {
       const count = terms.filter((other) => other === term).length
-      if (count > 0) score += value * saturation(count, lengthNorm(terms.length, lengthMean))
+      if (count > 0) score += onGrid(value * saturation(count, lengthNorm(terms.length, lengthMean)), ceiling)
     }
     return score > 0 ? score : undefined
   }

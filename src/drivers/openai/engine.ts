@@ -10,6 +10,8 @@ import type {
   EmbedResult,
   Engine,
   Operation,
+  PassedOperation,
+  Passthrough,
   RerankCall,
   RerankResult,
 } from '../../engine/port.ts'
@@ -27,16 +29,39 @@ export interface OpenAiOptions {
   /** What the server calls the cap on output tokens. */
   readonly capField: 'max_tokens' | 'max_completion_tokens'
   readonly client: HttpClient
+  /** What it serves beside chat, embeddings and rerank. */
+  readonly serves?: readonly ServedOperation[]
+  /** Further paths below `url` that may be called. */
+  readonly paths?: readonly string[]
+}
+
+type ServedOperation = Exclude<PassedOperation, 'other'>
+
+const PATHS: { readonly [operation in ServedOperation]: readonly string[] } = {
+  moderations: ['/moderations'],
+  images: ['/images/generations', '/images/edits', '/images/variations'],
+  audio: ['/audio/speech', '/audio/transcriptions', '/audio/translations'],
 }
 
 export class OpenAiEngine implements Engine {
   readonly name: string
-  readonly operations: ReadonlySet<Operation> = new Set(['chat', 'embed', 'rerank'])
+  readonly operations: ReadonlySet<Operation>
+  readonly passthrough: Passthrough
   readonly #options: OpenAiOptions
 
   constructor(options: OpenAiOptions) {
-    this.name = options.name
+    const { name, client, serves = [], paths = [] } = options
+    this.name = name
     this.#options = options
+    this.operations = new Set(['chat', 'embed', 'rerank', ...serves, ...(paths.length > 0 ? ['other' as const] : [])])
+    this.passthrough = {
+      paths: new Set([...serves.flatMap((operation) => PATHS[operation]), ...paths]),
+      start: ({ path, contentType, body, connectTimeoutMs }, handler) => {
+        const request = this.#request('POST', path, connectTimeoutMs)
+        const headers = { ...request.headers, accept: '*/*', 'content-type': contentType }
+        return client.start({ ...request, headers, body }, handler)
+      },
+    }
   }
 
   chat(call: ChatCall, sink: ChatSink): Attempt {

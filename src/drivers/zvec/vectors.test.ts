@@ -7,13 +7,14 @@ import { systemClock as clock } from '../../base/clock.ts'
 import { seededRandom, uniform } from '../../base/random.ts'
 import { Analyzer } from '../../base/words.ts'
 import { type DurableIndexFixture, durableIndexContract, indexContract } from '../../store/contract/index.ts'
+import { type VectorsFixture, vectorsContract } from '../../store/contract/vectors.ts'
 import type { Filter } from '../../store/filter.ts'
 import type { Hit, Index, IndexChunk } from '../../store/index.ts'
+import { chooseEffort } from '../../store/vector-probe.ts'
 import type { RecallAt } from '../../store/vectors.ts'
 import { openFilesystemIndex } from '../filesystem/index.ts'
 import { MemoryIndex } from '../memory/index.ts'
 import { loadZvec } from './binding.ts'
-import { effortFor } from './probe.ts'
 import { openZvecVectors } from './vectors.ts'
 
 const zvec = loadZvec(1)
@@ -22,6 +23,7 @@ else {
   indexContract('filesystem with zvec', () => fixture(1))
   indexContract('filesystem with zvec, compared', () => fixture(Number.POSITIVE_INFINITY))
   durableIndexContract('filesystem with zvec', () => fixture(1))
+  vectorsContract('zvec', vectorsFixture)
   graphs()
 }
 
@@ -54,6 +56,23 @@ async function fixture(graphVectorsMin: number): Promise<DurableIndexFixture> {
       for (const index of opened) await index.close()
       await rm(folder, { recursive: true })
     },
+  }
+}
+
+async function vectorsFixture(): Promise<VectorsFixture> {
+  assert.ok(typeof zvec !== 'string')
+  const options = {
+    clock,
+    folder: await mkdtemp(join(tmpdir(), 'headworks-zvec-')),
+    zvec,
+    threads: 1,
+    graphVectorsMin: 2_000,
+  }
+  return {
+    vectors: openZvecVectors(options),
+    reopen: async () => openZvecVectors(options),
+    damage: (segment) => truncate(join(options.folder, `${segment}.zvec`, 'description.json'), 50),
+    close: () => rm(options.folder, { recursive: true }),
   }
 }
 
@@ -168,9 +187,10 @@ function graphs(): void {
       const before: RecallAt | undefined = probe.recall[at - 1]
       assert.ok(before === undefined || effort > before.effort || nearest > before.nearest)
     }
+    const effortFor = (recallAt10: number, share: number): number => chooseEffort(probe, { recallAt10 }, { share })
     // A segment that holds a part of what is searched for needs less effort.
-    assert.ok(effortFor(probe.recall, 0.95, 0.1) <= effortFor(probe.recall, 0.95, 1))
-    assert.ok(effortFor(probe.recall, 0.6, 1) < effortFor(probe.recall, 0.95, 1))
+    assert.ok(effortFor(0.95, 0.1) <= effortFor(0.95, 1))
+    assert.ok(effortFor(0.6, 1) < effortFor(0.95, 1))
     assert.deepEqual(
       probe.filtered.map(({ share }) => Math.round(share * 100)),
       [1, 10],

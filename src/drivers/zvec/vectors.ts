@@ -1,11 +1,11 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { access, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { type Clock, sleep } from '../../base/clock.ts'
 import { Fault, fault, reasonOf } from '../../base/errors.ts'
 import { isBlobName } from '../../store/blobs.ts'
 import type { Attributes } from '../../store/filter.ts'
+import { type Ask, checkProbe, chooseEffort, EFFORTS, probeVectors, Samples } from '../../store/vector-probe.ts'
 import type {
-  Near,
   SearchTarget,
   VectorProbe,
   VectorQuery,
@@ -15,7 +15,6 @@ import type {
 } from '../../store/vectors.ts'
 import { FULL, isCode, syncFolder, writeDurably } from '../../base/durable.ts'
 import { type Collection, INDEX, METRIC, QUANTIZE, TYPE, type Zvec } from './binding.ts'
-import { effortFor, probe, Samples } from './probe.ts'
 import { describe, readDescription, type Kind, sumFiles, syncFiles } from './seal.ts'
 import { ALL, expressionOf, NONE, tokensOf } from './tokens.ts'
 
@@ -29,19 +28,11 @@ const UNFINISHED = '.unfinished'
 
 /** With fewer, comparing all of them costs less than keeping a graph. */
 const GRAPH_VECTORS_MIN = 16_384
-/** What the probe measured: more are looked for with as much more effort. */
-const NEAREST = 10
-/** Candidates that a search keeps at most. */
-const EFFORT_MAX = 4_096
+/** How many nearest a graph is asked for. */
+const GRAPH_NEAREST_MAX = 2_048
 const LINKS = 16
 const BUILD_CANDIDATES = 100
 const INSERTED_AT_ONCE = 1_024
-/** A graph may leave a few of a million out of reach; zvec 0.7.0, misused, loses most. */
-const FOUND_SHARE_MIN = 0.99
-
-/** What effort is chosen by where the probe tells of filters. */
-const PROBE_TARGET = 0.95
-
 const READ_ONLY = { readOnly: true, enableMMAP: true }
 const REOPEN_MS = 1_100
 
@@ -61,6 +52,7 @@ export function openZvecVectors(options: ZvecOptions): Vectors {
     async write(segment, dimension) {
       if (!isBlobName(segment)) throw fault('internal', { reason: `${segment} is no segment name` })
       const path = pathOf(segment)
+      if (await exists(path)) throw fault('internal', { reason: `${segment} was built before` })
       await rm(path + UNFINISHED, { recursive: true, force: true })
       await mkdir(dirname(path), { recursive: true })
       return new Writer(options, segment, path, dimension)
@@ -80,7 +72,7 @@ class Writer implements VectorWriter {
   readonly #segment: string
   readonly #path: string
   readonly #dimension: number
-  readonly #samples = new Samples()
+  readonly #samples: Samples
   /** Held until it is known whether they are many. */
   #held: { readonly vector: Float32Array; readonly tokens: string[] }[] = []
   #collection: Collection | undefined
@@ -91,14 +83,13 @@ class Writer implements VectorWriter {
     this.#segment = segment
     this.#path = path
     this.#dimension = dimension
+    this.#samples = new Samples(dimension)
   }
 
   async add(rows: Float32Array, attributes: readonly Attributes[]): Promise<void> {
-    for (const [at, one] of attributes.entries()) {
-      const vector = rows.slice(at * this.#dimension, (at + 1) * this.#dimension)
-      this.#samples.add(vector, one)
-      this.#held.push({ vector, tokens: tokensOf(one) })
-    }
+    this.#samples.add(rows, attributes)
+    for (const [at, one] of attributes.entries())
+      this.#held.push({ vector: rows.slice(at * this.#dimension, (at + 1) * this.#dimension), tokens: tokensOf(one) })
     if (this.#isGraph) this.#insert(INSERTED_AT_ONCE)
   }
 
@@ -108,10 +99,10 @@ class Writer implements VectorWriter {
       this.#insert(0)
       const collection = this.#open()
       await collection.optimize({ concurrency: this.#options.threads })
-      const measured = await probe(this.#samples, askerOf(collection, kind), PROBE_TARGET)
-      const { found, of } = measured.found
-      if (found < of * FOUND_SHARE_MIN || collection.stats.docCount !== this.#inserted)
-        throw fault('segment_unsound', { segment: this.#segment, found, of })
+      const measured = await probeVectors(this.#samples, kind === 'graph' ? EFFORTS : [], askerOf(collection, kind))
+      checkProbe(this.#segment, measured)
+      if (collection.stats.docCount !== this.#inserted)
+        throw fault('segment_unsound', { segment: this.#segment, found: collection.stats.docCount, of: this.#inserted })
       collection.closeSync()
       this.#collection = undefined
       await this.#publish(kind, measured)
@@ -205,43 +196,35 @@ async function openReader(zvec: Zvec, segment: string, path: string, target: Sea
     const reason = `the vectors of the segment ${segment} cannot be opened: ${reasonOf(thrown)}`
     throw fault('index_unavailable', { reason }, thrown)
   }
+  const { probe } = description
   const ask = askerOf(collection, description.kind)
-  const { recall } = description.probe
-  /** By the share in hundredths. */
-  const efforts = new Map<number, number>()
-  const effortOf = (share: number): number => {
-    const hundredths = Math.ceil(share * 100)
-    const effort = efforts.get(hundredths) ?? effortFor(recall, target.recallAt10, hundredths / 100)
-    efforts.set(hundredths, effort)
-    return effort
-  }
   return {
-    probe: description.probe,
-    async search(vector, { k, filter, exact = false, share = 1 }: VectorQuery) {
-      const expression = filter === undefined ? ALL : expressionOf(filter)
-      if (expression === NONE) return []
-      // Beyond what a graph is good for, looking at everything is faster.
-      const isExact = exact || k > EFFORT_MAX / 2
-      return await ask(
-        vector,
-        k,
-        isExact ? undefined : Math.ceil(effortOf(share) * Math.max(1, k / NEAREST)),
-        expression === ALL ? undefined : expression,
-      )
+    probe,
+    async search(vector, { k, filter, exact = false, share = 1, target: aim = target }: VectorQuery) {
+      const query = filter === undefined ? { k } : { k, filter }
+      // Where many are wanted, looking at everything is faster.
+      if (!exact && k <= GRAPH_NEAREST_MAX && description.kind === 'graph') {
+        const found = await ask(vector, { ...query, effort: chooseEffort(probe, aim, { k, share }) })
+        // A search of a graph may end before enough fit; what fits must be found all the same.
+        if (found.length >= k) return found
+      }
+      return await ask(vector, { ...query, effort: 'all' })
     },
     close: () => collection.closeSync(),
   }
 }
 
-function askerOf(collection: Collection, kind: Kind) {
-  return async (vector: Float32Array, k: number, effort?: number, expression?: string): Promise<Near[]> => {
+function askerOf(collection: Collection, kind: Kind): Ask {
+  return async (vector, { k, effort, filter }) => {
+    const expression = filter === undefined ? ALL : expressionOf(filter)
+    if (expression === NONE) return []
     const near = await collection.query({
       fieldName: 'v',
       vector,
       topk: k,
       outputFields: [],
-      ...(expression === undefined ? {} : { filter: expression }),
-      ...(kind === 'flat' ? {} : { params: effort === undefined ? EXACT : { indexType: INDEX.hnsw, ef: effort } }),
+      ...(expression === ALL ? {} : { filter: expression }),
+      ...(kind === 'flat' ? {} : { params: effort === 'all' ? EXACT : { indexType: INDEX.hnsw, ef: effort } }),
     })
     return near.map(({ id, score }) => ({ chunk: Number(id), score: 1 - score }))
   }
@@ -267,6 +250,12 @@ async function listSegments(folder: string): Promise<string[]> {
   }
   return [...names].sort()
 }
+
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
 
 function asFault(thrown: unknown, path: string): Fault {
   if (thrown instanceof Fault) return thrown

@@ -1,3 +1,4 @@
+import { Fault, Refusal } from '../../base/errors.ts'
 import type { Passage } from '../passage.ts'
 import type { Search } from '../search.ts'
 
@@ -16,6 +17,8 @@ export interface Comparison {
   readonly changed: number
   /** Mean over the questions: 1 the same, 0 nothing in common. */
   readonly overlap: number
+  /** Generations whose model does not embed any more as it did: their vectors cannot be asked. */
+  readonly byWordsAlone: { readonly live: boolean; readonly other: boolean }
   /** The most changed, most changed first. */
   readonly examples: readonly {
     readonly question: string
@@ -41,8 +44,9 @@ export async function compare(
   questions: readonly string[],
 ): Promise<Comparison> {
   const compared: Comparison['examples'][number][] = []
+  const sides = [new Side(search, live), new Side(search, other)] as const
   for (const question of questions) {
-    const [a, b] = [await find(search, live, question), await find(search, other, question)]
+    const [a, b] = [await sides[0].find(question), await sides[1].find(question)]
     compared.push({ question, overlap: rankBiasedOverlap(a.map(keyOf), b.map(keyOf)), live: a, other: b })
   }
   const changed = compared.filter(({ live: a, other: b }) => a.map(keyOf).join('\n') !== b.map(keyOf).join('\n'))
@@ -51,13 +55,43 @@ export async function compare(
     questions: compared.length,
     changed: changed.length,
     overlap: compared.length === 0 ? 1 : sum / compared.length,
+    byWordsAlone: { live: sides[0].byWordsAlone, other: sides[1].byWordsAlone },
     examples: changed.toSorted((a, b) => a.overlap - b.overlap).slice(0, EXAMPLES_MAX),
   }
 }
 
-async function find(search: Search, collection: string, question: string): Promise<Found[]> {
-  const { passages } = await search.search(collection, question, { k: DEPTH })
-  return passages.map(({ document, title, start, end, score }: Passage) => ({ document, title, start, end, score }))
+class Side {
+  readonly #search: Search
+  readonly #collection: string
+  #byWordsAlone = false
+
+  constructor(search: Search, collection: string) {
+    this.#search = search
+    this.#collection = collection
+  }
+
+  get byWordsAlone(): boolean {
+    return this.#byWordsAlone
+  }
+
+  /** A new generation is made above all where the model of the present one is gone, and is to be
+   *  compared with it all the same. */
+  async find(question: string): Promise<Found[]> {
+    try {
+      return await this.#ask(question)
+    } catch (thrown) {
+      if (this.#byWordsAlone || !(thrown instanceof Refusal || thrown instanceof Fault)) throw thrown
+      if (thrown.code !== 'embedding_changed') throw thrown
+      this.#byWordsAlone = true
+      return await this.#ask(question)
+    }
+  }
+
+  async #ask(question: string): Promise<Found[]> {
+    const mode = this.#byWordsAlone ? 'words' : 'hybrid'
+    const { passages } = await this.#search.search(this.#collection, question, { k: DEPTH, mode })
+    return passages.map(({ document, title, start, end, score }: Passage) => ({ document, title, start, end, score }))
+  }
 }
 
 const keyOf = ({ document, start, end }: Found): string => `${document} ${start} ${end}`

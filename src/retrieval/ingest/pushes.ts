@@ -1,4 +1,4 @@
-import { sleep } from '../../base/clock.ts'
+import { sleep, type Timer } from '../../base/clock.ts'
 import { Fault, fault, type Problem, reasonOf, Refusal, refuse } from '../../base/errors.ts'
 import type { Provenance } from '../document.ts'
 import { storageOf } from '../generation/row.ts'
@@ -30,6 +30,8 @@ export interface PushOptions {
 /** Documents of one commit: about half a second of reading. */
 const GROUP_DOCUMENTS_MAX = 1_000
 const GROUP_BYTES_MAX = 16 * 2 ** 20
+/** Nothing was sent for so long: time for what would hold senders up. */
+const QUIET_MS = 2_000
 /** When to send again what found no room. */
 const RETRY_MS = 1_000
 
@@ -50,6 +52,9 @@ export class Pushes {
   #documents = 0
   #bytes = 0
   #working: Promise<void> | undefined
+  /** Collections that have had documents since they were last seen to. */
+  readonly #stirred = new Set<string>()
+  #rest: Timer | undefined
   #filled = new AbortController()
 
   constructor(options: PushOptions) {
@@ -82,6 +87,7 @@ export class Pushes {
         new Promise<Kept>((kept, failed) => this.#queue.push({ collection, document, origin, sinceMs, kept, failed })),
     )
     if (this.#queue.length >= GROUP_DOCUMENTS_MAX) this.#filled.abort()
+    this.#rest?.cancel()
     this.#working ??= this.#work()
     try {
       return await Promise.all(outcomes)
@@ -95,6 +101,7 @@ export class Pushes {
   async stop(): Promise<void> {
     this.#stop.abort()
     this.#filled.abort()
+    this.#rest?.cancel()
     await this.#working
   }
 
@@ -104,12 +111,51 @@ export class Pushes {
       const group = this.#group(first.collection)
       try {
         if (this.#stop.signal.aborted) throw fault('stopping', {})
-        await this.#keep(first.collection, group)
+        await this.#keepTwice(first.collection, group)
       } catch (thrown) {
         for (const { failed } of group) failed(thrown)
       }
     }
     this.#working = undefined
+    if (this.#stirred.size > 0 && !this.#stop.signal.aborted)
+      this.#rest = this.#options.run.clock.after(QUIET_MS, () => {
+        this.#working ??= this.#tidy()
+      })
+  }
+
+  /** What comes meanwhile waits: a collection that changes cannot be embedded as a whole. */
+  async #tidy(): Promise<void> {
+    for (const collection of this.#stirred) {
+      this.#stirred.delete(collection)
+      try {
+        await (await this.#run(collection)).run.tidy()
+      } catch (thrown) {
+        this.#warn(collection, thrown)
+      }
+    }
+    await this.#work()
+  }
+
+  /** Once more where a run gave the collection other vectors at the same moment. */
+  async #keepTwice(collection: string, group: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#keep(collection, group)
+    } catch (thrown) {
+      if (!(thrown instanceof Fault) || thrown.code !== 'store_unavailable') throw thrown
+      await this.#keep(collection, group)
+    }
+  }
+
+  async #run(collection: string): Promise<{ readonly run: Run; readonly storage: string }> {
+    const { run: options } = this.#options
+    const row = newRow({ run: 'push', collection, path: 'push' }, options.clock.wallMs())
+    const storage = await storageOf(options.rows, collection)
+    return { storage, run: new Run(options, new Progress(row, () => {}, false), storage, this.#stop.signal) }
+  }
+
+  #warn(collection: string, thrown: unknown): void {
+    const { log } = this.#options.run
+    log.write('warn', 'a collection was not tidied up', { collection, reason: reasonOf(thrown) })
   }
 
   async #gather(sinceMs: number): Promise<void> {
@@ -151,10 +197,7 @@ export class Pushes {
 
   async #keep(collection: string, group: readonly Waiting[]): Promise<void> {
     const { run: options } = this.#options
-    const row = newRow({ run: 'push', collection, path: 'push' }, options.clock.wallMs())
-    const progress = new Progress(row, () => {}, false)
-    const storage = await storageOf(options.rows, collection)
-    const run = new Run(options, progress, storage, this.#stop.signal)
+    const { run, storage } = await this.#run(collection)
     const left = await run.take(group.map(listed))
     if (left instanceof Refusal) throw new Fault(left.code, left.details)
     // Another generation answers by now, which knows nothing of what was kept.
@@ -174,11 +217,12 @@ export class Pushes {
     })
     if (letters.length > 0) await post(options.rows, collection, letters, [], options.clock.wallMs())
     for (const { document, kept } of group) kept(outcomeOf(document.id, left))
+    this.#stirred.add(collection)
     this.#options.onKept(collection)
     try {
-      await run.tidy()
+      await run.compact()
     } catch (thrown) {
-      options.log.write('warn', 'small segments were not merged', { collection, reason: reasonOf(thrown) })
+      this.#warn(collection, thrown)
     }
   }
 }

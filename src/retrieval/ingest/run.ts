@@ -14,7 +14,7 @@ import {
 } from '../document.ts'
 import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
-import { PARSE_MS_MAX } from '../parse/limits.ts'
+import { PARSE_MS_MAX } from '../../parse/limits.ts'
 import { documentId } from '../sources.ts'
 import { chunkRemovals, type Collections, removeDocuments, revised, type Segment } from './collections.ts'
 import { rewrite, segmentsToMerge } from './compact.ts'
@@ -111,10 +111,15 @@ export class Run {
     return this.#outcomes.left
   }
 
-  /** Merges small segments until none are left to merge, and sees to vectors that the collection lacks. */
-  async tidy(): Promise<Refusal | undefined> {
+  /** Merges small segments until none are left to merge. */
+  async compact(): Promise<void> {
     const merge = (row: CollectionRow): Segment[] => segmentsToMerge(row.segments)
     while (await rewrite(this.#options, this.#storage, merge, this.#signal)) this.#check()
+  }
+
+  /** As `compact`, and sees to vectors that the collection lacks, which may take long. */
+  async tidy(): Promise<Refusal | undefined> {
+    await this.compact()
     const { embeddings } = this.#options
     return embeddings && (await revector({ ...this.#options, embeddings }, this.#storage, this.#signal))
   }

@@ -8,7 +8,7 @@ import {
   TRUST,
 } from '../../config/sources.ts'
 import type { Metadata, Trust } from '../document.ts'
-import { FILE_BYTES_MAX } from '../parse/limits.ts'
+import { FILE_BYTES_MAX } from '../../parse/limits.ts'
 import { documentId, uriOf } from '../sources.ts'
 
 /** A document as an application or a stream sends it, not as a source holds it. */

@@ -3,6 +3,7 @@ import type { JsonObject } from '../../base/json.ts'
 import type { Alerts } from '../../meter/alerts/alerts.ts'
 import { countOf, EMPTY_SKETCH, mergeSketches, quantile, type Sketch, sketchOf } from '../../meter/sketch.ts'
 import { put, remove, type Rows, scanAll, table } from '../../store/rows.ts'
+import { Aims } from './aim.ts'
 import { wilson } from './interval.ts'
 
 /** How well collections answer, by what was measured while they did: recall against looking at every
@@ -18,6 +19,8 @@ interface QualityRow {
   readonly recall: { readonly [S in Selectivity]?: Recalls }
   /** Sampled, and not replayed: there was too much to do. */
   readonly skipped: number
+  /** Milliseconds that searches took. Absent: kept before these were. */
+  readonly searches?: Sketch
   /** Milliseconds from when the reading of a source began to when what it found was searchable. */
   readonly freshness: Sketch
 }
@@ -39,16 +42,25 @@ const ATTEMPTS_MAX = 20
 /** Before as many queries nobody is alarmed. */
 const ALERT_QUERIES_MIN = 50
 
+/** What searching a collection is meant to reach. */
+export interface QualityTargets {
+  /** 0 to 1. */
+  readonly recallAt10: number
+  readonly searchP95Ms: number
+  readonly freshnessMs: number
+}
+
 export interface QualityBookDependencies {
   readonly clock: Clock
   readonly rows: Rows
   readonly alerts: Pick<Alerts, 'raise' | 'close'>
-  /** The recall a collection is meant to have, 0 to 1. */
-  readonly targetOf: (collection: string) => number
+  readonly targetsOf: (collection: string) => QualityTargets
   readonly onTrouble: (cause: unknown) => void
 }
 
 export class QualityBook {
+  /** What searches by vector aim at. */
+  readonly aims: Aims
   readonly #dependencies: QualityBookDependencies
   #unsaved = new Map<string, QualityRow>()
   #saving: Promise<void> = Promise.resolve()
@@ -56,15 +68,21 @@ export class QualityBook {
 
   constructor(dependencies: QualityBookDependencies) {
     this.#dependencies = dependencies
+    this.aims = new Aims((collection) => dependencies.targetsOf(collection).recallAt10)
   }
 
   /** Of one query, 0 to 1. */
   measured(collection: string, selectivity: Selectivity, recall: number): void {
+    if (selectivity === '10..100') this.aims.measured(collection, recall)
     this.#add(collection, { ...NOTHING, recall: { [selectivity]: { queries: 1, sum: recall } } })
   }
 
   skipped(collection: string): void {
     this.#add(collection, { ...NOTHING, skipped: 1 })
+  }
+
+  searched(collection: string, tookMs: number): void {
+    this.#add(collection, { ...NOTHING, searches: sketchOf(tookMs) })
   }
 
   /** `count` documents became searchable so long after what changed them. */
@@ -78,7 +96,12 @@ export class QualityBook {
   async figures(collection: string): Promise<JsonObject> {
     await this.save()
     const row = await this.#lately(collection)
-    const at = (q: number): number | null => quantile(row.freshness, q) ?? null
+    const percentiles = (sketch: Sketch): JsonObject => ({
+      p50: quantile(sketch, 0.5) ?? null,
+      p95: quantile(sketch, 0.95) ?? null,
+      p99: quantile(sketch, 0.99) ?? null,
+    })
+    const { searches = EMPTY_SKETCH, freshness } = row
     return {
       days: DAYS_TOLD,
       recallAt10: SELECTIVITIES.map((selectivity) => {
@@ -87,9 +110,11 @@ export class QualityBook {
         const { low, high } = wilson(mean ?? 0, queries)
         return { selectivityPercent: selectivity, recall: mean, low, high, queries }
       }),
-      recallTarget: this.#dependencies.targetOf(collection),
+      targets: { ...this.#dependencies.targetsOf(collection) },
+      recallAim: this.aims.of(collection),
       skipped: row.skipped,
-      freshnessMs: { p50: at(0.5), p95: at(0.95), p99: at(0.99), documents: countOf(row.freshness) },
+      searchMs: { ...percentiles(searches), searches: countOf(searches) },
+      freshnessMs: { ...percentiles(freshness), documents: countOf(freshness) },
     }
   }
 
@@ -137,9 +162,9 @@ export class QualityBook {
 
   /** Raised where the whole interval lies below the target, closed where it no longer does. */
   async #judge(collection: string): Promise<void> {
-    const { alerts, targetOf } = this.#dependencies
+    const { alerts, targetsOf } = this.#dependencies
     const { recall } = await this.#lately(collection)
-    const target = targetOf(collection)
+    const target = targetsOf(collection).recallAt10
     for (const selectivity of SELECTIVITIES) {
       const { queries, sum: total } = recall[selectivity] ?? { queries: 0, sum: 0 }
       if (queries < ALERT_QUERIES_MIN) continue
@@ -181,5 +206,6 @@ function sum(a: QualityRow, b: QualityRow): QualityRow {
       sum: (left?.sum ?? 0) + (right?.sum ?? 0),
     }
   }
-  return { recall, skipped: a.skipped + b.skipped, freshness: mergeSketches(a.freshness, b.freshness) }
+  const searches = mergeSketches(a.searches ?? EMPTY_SKETCH, b.searches ?? EMPTY_SKETCH)
+  return { recall, skipped: a.skipped + b.skipped, searches, freshness: mergeSketches(a.freshness, b.freshness) }
 }

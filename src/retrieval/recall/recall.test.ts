@@ -12,6 +12,7 @@ import { wilson } from './interval.ts'
 import { FreshnessWatch } from './progress.ts'
 import { recallOf, RecallSampler } from './sampler.ts'
 
+const TARGETS = { recallAt10: 0.95, searchP95Ms: 50, freshnessMs: 2_000 }
 const hit = (chunk: number, score: number): Hit => ({ segment: 's', chunk, score })
 const hits = (...chunks: number[]): Hit[] => chunks.map((chunk) => hit(chunk, 1 - chunk / 100))
 const range = (count: number, from = 0): number[] => Array.from({ length: count }, (_, at) => from + at)
@@ -67,7 +68,7 @@ async function open({ share = 1, misses = 0, delayMs = 0 } = {}) {
   const alerts = new Alerts({ clock, random: seededRandom(3), rows: new MemoryRows() })
   const trouble: unknown[] = []
   const onTrouble = (cause: unknown): void => void trouble.push(cause)
-  const book = new QualityBook({ clock, rows, alerts, targetOf: () => 0.95, onTrouble })
+  const book = new QualityBook({ clock, rows, alerts, targetsOf: () => TARGETS, onTrouble })
   const sampler = new RecallSampler({
     clock,
     random: seededRandom(4),

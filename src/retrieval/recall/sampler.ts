@@ -38,7 +38,7 @@ export interface RecallSamplerDependencies {
   readonly random: Random
   readonly index: Searching
   readonly rows: Rows
-  readonly book: Pick<QualityBook, 'measured' | 'skipped'>
+  readonly book: Pick<QualityBook, 'measured' | 'skipped' | 'aims'>
   /** Of a collection's vector queries, 0 to 1. */
   readonly shareOf: (collection: string) => number
   readonly onTrouble: (cause: unknown) => void
@@ -66,11 +66,16 @@ export class RecallSampler {
   readonly search: Searching['search'] = async (collection, query) => {
     this.#inFlight++
     try {
-      return await this.#dependencies.index.search(collection, query)
+      return await this.#dependencies.index.search(collection, this.#aimed(collection, query))
     } finally {
       this.#inFlight--
       this.#sample(collection, query)
     }
+  }
+
+  #aimed(collection: string, query: IndexQuery): IndexQuery {
+    if (query.vector === undefined) return query
+    return { ...query, recallAt10: this.#dependencies.book.aims.of(collectionOf(collection)) }
   }
 
   async stop(): Promise<void> {
@@ -117,7 +122,8 @@ export class RecallSampler {
       exact: true,
     })
     // Once more instead of what was answered: something may have come or gone since.
-    const found = await index.search(collection, { vector, ...filtered, k: NEIGHBOURS })
+    const again = this.#aimed(collection, { vector, ...filtered, k: NEIGHBOURS })
+    const found = await index.search(collection, again)
     const recall = recallOf(found, exact)
     if (recall !== undefined)
       book.measured(collectionOf(collection), await this.#selectivity(collection, filter), recall)

@@ -1,5 +1,5 @@
 import { getAll, type Rows } from '../../store/rows.ts'
-import { estimateTokens } from '../chunk.ts'
+import { estimateTokens } from '../../parse/chunk.ts'
 import { chunkKey, CHUNKS, type ChunkRow, type DocumentRow } from '../document.ts'
 
 /** A chunk that was found, made larger by its neighbours: those before and after it under the same
