@@ -41,10 +41,12 @@ export function Shell({ session, onSignOut, extra, children }: Props) {
   const [isHelpOpen, setHelpOpen] = useState(false)
   useKeys({ '?': () => setHelpOpen(true) })
   const screens = useRef<HTMLUListElement>(null)
+  const shown = SCREENS.filter(({ isAdmin }) => isAdmin !== true || session.role === 'admin')
+  const current = shown.findIndex(({ paths }) => paths.includes(path))
   // On a narrow page not all of them are in sight.
   useLayoutEffect(() => {
-    screens.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
-  }, [path])
+    screens.current?.children[current]?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  }, [current])
   return (
     <div className="shell">
       <a className="skip" href="#main">
@@ -55,13 +57,9 @@ export function Shell({ session, onSignOut, extra, children }: Props) {
           <Brand />
           <nav aria-label="Screens">
             <ul ref={screens} className="rail-screens">
-              {SCREENS.filter(({ isAdmin }) => isAdmin !== true || session.role === 'admin').map((screen) => (
+              {shown.map((screen, at) => (
                 <li key={screen.name}>
-                  <Link
-                    className="rail-link"
-                    href={screen.paths[0]}
-                    aria-current={screen.paths.includes(path) ? 'page' : undefined}
-                  >
+                  <Link className="rail-link" href={screen.paths[0]} aria-current={at === current ? 'page' : undefined}>
                     <Icon name={screen.icon} />
                     {screen.name}
                   </Link>
