@@ -52,7 +52,7 @@ export const TONES: { readonly [V in Verdict]: 'good' | 'danger' | undefined } =
   unmeasured: undefined,
 }
 
-export const formatRecall = (share: number): string => share.toFixed(3)
+const formatRecall = (share: number): string => share.toFixed(3)
 
 /** `0.973 (0.951 to 0.985, n = 212)`. */
 export function recallText({ mean, low, high, queries }: Recall): string {
