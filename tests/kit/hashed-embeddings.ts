@@ -16,7 +16,7 @@ export function uniqueWord(number: number): string {
 }
 
 /** Of uniform coordinates in [-1, 1). */
-export function hashedVector(text: string, dimension: number): number[] {
+function hashedVector(text: string, dimension: number): number[] {
   const [seed = text] = UNIQUE_WORD.exec(text) ?? []
   const bytes = createHash('shake256', { outputLength: 2 * dimension })
     .update(seed)

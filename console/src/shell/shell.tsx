@@ -42,11 +42,11 @@ export function Shell({ session, onSignOut, extra, children }: Props) {
   useKeys({ '?': () => setHelpOpen(true) })
   const screens = useRef<HTMLUListElement>(null)
   const shown = SCREENS.filter(({ isAdmin }) => isAdmin !== true || session.role === 'admin')
-  const current = shown.findIndex(({ paths }) => paths.includes(path))
+  const screenAt = shown.findIndex(({ paths }) => paths.includes(path))
   // On a narrow page not all of them are in sight.
   useLayoutEffect(() => {
-    screens.current?.children[current]?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
-  }, [current])
+    screens.current?.children[screenAt]?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+  }, [screenAt])
   return (
     <div className="shell">
       <a className="skip" href="#main">
