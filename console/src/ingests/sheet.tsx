@@ -14,8 +14,7 @@ import { reasonsOf, stateText, toneOf } from './words.ts'
 
 /** Everything about one run: counts, failures by reason, what was left out. */
 export function RunSheet({ run, onClose }: { run: Run; onClose: () => void }) {
-  const nowMs = useNow()
-  const { id, collection, path, files, startedMs, endedMs, problem, skipped, notes } = run
+  const { collection, path, problem, skipped, notes } = run
   return (
     <Sheet
       title={collection}
@@ -37,28 +36,7 @@ export function RunSheet({ run, onClose }: { run: Run; onClose: () => void }) {
             <Sentence text={problem} />
           </Notice>
         )}
-        <TitleBlock label="Files">
-          <Cell name="Found">{formatCount(files.found)}</Cell>
-          <Cell name="Read">{formatCount(files.read)}</Cell>
-          <Cell name="Unchanged">{formatCount(files.unchanged)}</Cell>
-          <Cell name="Failed">{formatCount(files.skipped)}</Cell>
-          <Cell name="Removed" title="Documents whose file is gone">
-            {formatCount(files.removed)}
-          </Cell>
-          <Cell name="Ignored" title="Pictures, programs, archives: not looked at">
-            {formatCount(files.ignored)}
-          </Cell>
-          <Cell name="Begun" span={2}>
-            {formatTime(startedMs, nowMs)}
-          </Cell>
-          <Cell name="Took" span={1}>
-            {endedMs !== undefined && formatLength(Math.max(1000, endedMs - startedMs))}
-          </Cell>
-          <Cell name="Run" span={3}>
-            <code>{id}</code>
-            <CopyText text={id} what="the run's id" />
-          </Cell>
-        </TitleBlock>
+        <Counts run={run} />
         <Failures run={run} />
         {notes.length > 0 && (
           <section className="screen-part" aria-label="Notes">
@@ -83,6 +61,35 @@ export function RunSheet({ run, onClose }: { run: Run; onClose: () => void }) {
         )}
       </div>
     </Sheet>
+  )
+}
+
+function Counts({ run }: { run: Run }) {
+  const nowMs = useNow()
+  const { id, files, startedMs, endedMs } = run
+  return (
+    <TitleBlock label="Files">
+      <Cell name="Found">{formatCount(files.found)}</Cell>
+      <Cell name="Read">{formatCount(files.read)}</Cell>
+      <Cell name="Unchanged">{formatCount(files.unchanged)}</Cell>
+      <Cell name="Failed">{formatCount(files.skipped)}</Cell>
+      <Cell name="Removed" title="Documents whose file is gone">
+        {formatCount(files.removed)}
+      </Cell>
+      <Cell name="Ignored" title="Pictures, programs, archives: not looked at">
+        {formatCount(files.ignored)}
+      </Cell>
+      <Cell name="Begun" span={2}>
+        {formatTime(startedMs, nowMs)}
+      </Cell>
+      <Cell name="Took" span={1}>
+        {endedMs !== undefined && formatLength(Math.max(1000, endedMs - startedMs))}
+      </Cell>
+      <Cell name="Run" span={3}>
+        <code>{id}</code>
+        <CopyText text={id} what="the run's id" />
+      </Cell>
+    </TitleBlock>
   )
 }
 

@@ -53,52 +53,64 @@ export function SearchForm({ names, draft, onChange, onSubmit }: Props) {
           Search
         </Button>
       </div>
-      <div className="search-options">
-        <Choice
-          label="Collection"
-          options={names.map((name) => ({ value: name, name }))}
-          value={draft.collection}
-          onChange={(collection) => set({ collection })}
-        />
-        <div className="field">
-          <span className="search-label" aria-hidden="true">
-            Mode
-          </span>
-          <Segments label="Mode" options={MODES} value={draft.mode} onChange={(mode) => set({ mode })} />
-        </div>
-        <Choice
-          label="Passages (k)"
-          options={withOwn(K_CHOICES, draft.k).map((k) => ({ value: k, name: String(k) }))}
-          value={draft.k}
-          onChange={(k) => set({ k })}
-        />
-        <Choice
-          label="Expansion"
-          options={withOwn(EXPAND_CHOICES, draft.expandTokens).map((tokens) => ({
-            value: tokens,
-            name: tokens === 0 ? 'none' : `to ${tokens} tokens`,
-          }))}
-          value={draft.expandTokens}
-          onChange={(expandTokens) => set({ expandTokens })}
-        />
-        <Field label={`Relevance λ = ${(1 - draft.diversity).toFixed(2)}`}>
-          {(control) => (
-            <input
-              {...control}
-              className="search-lambda"
-              type="range"
-              title="1: by relevance alone. Less: passages that say something else come before those that say the same."
-              min={0}
-              max={1}
-              step={0.05}
-              value={Number((1 - draft.diversity).toFixed(2))}
-              onChange={(event) => set({ diversity: Number((1 - Number(event.target.value)).toFixed(2)) })}
-            />
-          )}
-        </Field>
-      </div>
+      <Options names={names} draft={draft} set={set} />
       <Filters filters={draft.filters} onChange={(filters) => set({ filters })} />
     </form>
+  )
+}
+
+interface OptionsProps {
+  readonly names: readonly string[]
+  readonly draft: Draft
+  readonly set: (change: Partial<Draft>) => void
+}
+
+function Options({ names, draft, set }: OptionsProps) {
+  return (
+    <div className="search-options">
+      <Choice
+        label="Collection"
+        options={names.map((name) => ({ value: name, name }))}
+        value={draft.collection}
+        onChange={(collection) => set({ collection })}
+      />
+      <div className="field">
+        <span className="search-label" aria-hidden="true">
+          Mode
+        </span>
+        <Segments label="Mode" options={MODES} value={draft.mode} onChange={(mode) => set({ mode })} />
+      </div>
+      <Choice
+        label="Passages (k)"
+        options={withOwn(K_CHOICES, draft.k).map((k) => ({ value: k, name: String(k) }))}
+        value={draft.k}
+        onChange={(k) => set({ k })}
+      />
+      <Choice
+        label="Expansion"
+        options={withOwn(EXPAND_CHOICES, draft.expandTokens).map((tokens) => ({
+          value: tokens,
+          name: tokens === 0 ? 'none' : `to ${tokens} tokens`,
+        }))}
+        value={draft.expandTokens}
+        onChange={(expandTokens) => set({ expandTokens })}
+      />
+      <Field label={`Relevance λ = ${(1 - draft.diversity).toFixed(2)}`}>
+        {(control) => (
+          <input
+            {...control}
+            className="search-lambda"
+            type="range"
+            title="1: by relevance alone. Less: passages that say something else come before those that say the same."
+            min={0}
+            max={1}
+            step={0.05}
+            value={Number((1 - draft.diversity).toFixed(2))}
+            onChange={(event) => set({ diversity: Number((1 - Number(event.target.value)).toFixed(2)) })}
+          />
+        )}
+      </Field>
+    </div>
   )
 }
 
