@@ -18,6 +18,8 @@ const POLL_MS = 50
 export interface RunningHouse {
   /** `http://127.0.0.1:<port>` */
   readonly url: string
+  /** Of the main process. */
+  readonly pid: number
   stop(): Promise<void>
   /** As a power cut would, with its children. What it had written stays in `folder`. */
   kill(): Promise<void>
@@ -101,7 +103,7 @@ export async function startHouse({
     }
     await sleep(POLL_MS)
   }
-  return { url, stop, kill, configure, folder, said: () => said }
+  return { url, pid: child.pid ?? 0, stop, kill, configure, folder, said: () => said }
 }
 
 /** Keeps no connection that a test which kills processes would meet again. */

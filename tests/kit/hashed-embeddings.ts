@@ -1,0 +1,56 @@
+/** A model server that costs next to nothing: where a text lies follows from its hash alone, so that
+ *  the same text is always found and another one never. */
+import { createHash } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** Words such as `qabx` name one document: a text that has one lies where the word alone does. */
+const UNIQUE_WORD = /\bq[a-z]+x\b/
+
+/** The `number`th of the words that name one document. Only letters, and none that a stemmer takes. */
+export function uniqueWord(number: number): string {
+  let letters = ''
+  for (let rest = number; letters === '' || rest > 0; rest = Math.floor(rest / 26))
+    letters += String.fromCharCode(97 + (rest % 26))
+  return `q${letters}qx`
+}
+
+/** Of uniform coordinates in [-1, 1). */
+export function hashedVector(text: string, dimension: number): number[] {
+  const [seed = text] = UNIQUE_WORD.exec(text) ?? []
+  const bytes = createHash('shake256', { outputLength: 2 * dimension })
+    .update(seed)
+    .digest()
+  return Array.from({ length: dimension }, (_, at) => (bytes.readInt16LE(2 * at) + 0.5) / 2 ** 15)
+}
+
+export interface HashedEmbeddings {
+  /** Up to and including the version. */
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/** Speaks `/v1/embeddings`. */
+export async function startHashedEmbeddings(dimension: number): Promise<HashedEmbeddings> {
+  const server = createServer((request, response) => {
+    const pieces: Buffer[] = []
+    request.on('data', (bytes: Buffer) => pieces.push(bytes))
+    request.on('end', () => {
+      const { input = [] } = JSON.parse(Buffer.concat(pieces).toString() || '{}') as { readonly input?: string[] }
+      const data = input.map((text, index) => ({ index, embedding: hashedVector(text, dimension) }))
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(
+        JSON.stringify({ object: 'list', model: 'hashed', data, usage: { prompt_tokens: 1, total_tokens: 1 } }),
+      )
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
