@@ -28,13 +28,20 @@ export interface HouseSetting {
   readonly config?: string
   /** Keep the data of an earlier run; otherwise a fresh folder that is removed at the end. */
   readonly data?: string
+  /** Of Node, for the house and its processes. */
+  readonly nodeOptions?: string
 }
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
-export async function startUpstream(): Promise<Program> {
+export const startUpstream = (): Promise<Program> => startModel('bench/upstream.ts')
+
+/** A server of hashed embeddings. */
+export const startEmbedder = (dimension: number): Promise<Program> => startModel('bench/embedder.ts', String(dimension))
+
+async function startModel(path: string, ...more: readonly string[]): Promise<Program> {
   const began = performance.now()
-  const child = spawn(process.execPath, [at('bench/upstream.ts')], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [at(path), ...more], { stdio: ['pipe', 'pipe', 'inherit'] })
   const port = (await output(child, /^(\d+)\n/))[1]
   return program(child, `127.0.0.1:${port}`, performance.now() - began, async () => {})
 }
@@ -54,6 +61,7 @@ export async function startHouse(setting: HouseSetting = {}): Promise<Program> {
       HEADWORKS_DATA: setting.data ?? join(folder, 'data'),
       HEADWORKS_LISTEN: '127.0.0.1:0',
       HEADWORKS_ADMIN_KEY: KEY,
+      ...(setting.nodeOptions === undefined ? {} : { NODE_OPTIONS: setting.nodeOptions }),
       NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? at('node_modules/.cache/headworks/compile'),
       NO_COLOR: '1',
     },
@@ -125,27 +133,44 @@ export function cpuMs(pid: number): number {
   return ns.reduce((sum, one) => sum + one, 0) / 1e6
 }
 
-/** Asks over kept-alive connections; resolves to the milliseconds to the whole answer, and to its
- *  text. Rejects on any status but 200. */
+/** Asks over kept-alive connections. */
 export class Caller {
   readonly #agent = new Agent({ keepAlive: true })
 
-  ask(address: string, path: string, body: string): Promise<{ readonly ms: number; readonly text: string }> {
+  /** Resolves to the milliseconds to the whole answer, and to its text. Rejects on any status but 200. */
+  async ask(address: string, path: string, body: string): Promise<{ readonly ms: number; readonly text: string }> {
+    const { status, ms, text } = await this.send(address, 'POST', path, body)
+    if (status !== 200) throw new Error(`${status}: ${text}`)
+    return { ms, text }
+  }
+
+  /** `firstMs`: to the first bytes of the body. */
+  send(
+    address: string,
+    method: string,
+    path: string,
+    body: string,
+    type = 'application/json',
+  ): Promise<{ readonly status: number; readonly ms: number; readonly firstMs: number; readonly text: string }> {
     const [host, port] = address.split(':')
     const began = performance.now()
     return new Promise((resolve, reject) => {
       const headers = {
-        'content-type': 'application/json',
+        'content-type': type,
         authorization: `Bearer ${KEY}`,
         'content-length': Buffer.byteLength(body),
       }
-      const asked = request({ host, port, path, method: 'POST', headers, agent: this.#agent }, (answer) => {
+      const asked = request({ host, port, path, method, headers, agent: this.#agent }, (answer) => {
         let text = ''
-        answer.on('data', (bytes: Buffer) => (text += bytes.toString()))
-        answer.on('end', () => {
-          if (answer.statusCode === 200) resolve({ ms: performance.now() - began, text })
-          else reject(new Error(`${answer.statusCode}: ${text}`))
+        let firstMs = 0
+        answer.on('data', (bytes: Buffer) => {
+          if (text === '') firstMs = performance.now() - began
+          text += bytes.toString()
         })
+        answer.on('end', () =>
+          resolve({ status: answer.statusCode ?? 0, ms: performance.now() - began, firstMs, text }),
+        )
+        answer.on('error', reject)
       })
       asked.on('error', reject)
       asked.end(body)
