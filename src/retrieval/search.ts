@@ -226,14 +226,26 @@ class Searching {
         ids.map((id) => documentKey(this.#collection, id)),
       )
       const documents = new Map(ids.map((id, place) => [id, stored[place]?.row]))
-      for (const [place, one] of page.entries()) {
+      const read = page.flatMap((one, place) => {
         const row = chunks[place]?.row
         const document = row === undefined ? undefined : documents.get(row.document)
-        if (row === undefined || document === undefined || !isOf(document, one)) continue
-        if (isWanted(this.#access, this.#options.filter, document)) found.push({ ...one, row, document })
-      }
+        return row === undefined || document === undefined ? [] : [{ ...one, row, document }]
+      })
+      for (const one of await this.#present(read))
+        if (isWanted(this.#access, this.#options.filter, one.document)) found.push(one)
     }
     return found
+  }
+
+  /** Those that are of the document as it stands. What a merge has just moved stands elsewhere, and keeps
+   *  its old rows until the new segment is mounted; what was replaced lost them in the same commit. */
+  async #present(read: readonly Candidate[]): Promise<readonly Candidate[]> {
+    const elsewhere = read.filter((one) => !isOf(one.document, one))
+    if (elsewhere.length === 0) return read
+    const keys = elsewhere.map(({ segment, chunk }) => chunkKey(segment, chunk))
+    const still = await this.#dependencies.rows.getMany(CHUNKS, keys)
+    const gone = new Set(elsewhere.filter((_, at) => still[at] === undefined))
+    return read.filter((one) => !gone.has(one))
   }
 
   async #choose(question: string, candidates: readonly Candidate[]): Promise<Candidate[]> {

@@ -13,9 +13,14 @@ const PART_VECTORS = 1_024
 const HEAD_BYTES = 16
 const MAGIC = 0x4857_5631
 const ROOT = 'vectors'
+/** Parts held after they were read: documents, and runs between removed ones, are read one by one, and
+ *  a part must not be read and checked for each. At 4,096 dimensions 64 MiB. */
+const PARTS_HELD_MAX = 4
 
 export class Vectors {
   readonly #blobs: Blobs
+  /** By name, the one read last at the end. A part is written once. */
+  readonly #held = new Map<string, readonly Float32Array[]>()
 
   constructor(blobs: Blobs) {
     this.#blobs = blobs
@@ -35,9 +40,8 @@ export class Vectors {
     const found: Float32Array[] = []
     for (let at = first; at < first + count;) {
       const number = Math.floor(at / PART_VECTORS)
-      const bytes = await this.#blobs.get(partName(segment, number))
-      if (bytes === undefined) return undefined
-      const part = vectorsOf(segment, bytes)
+      const part = await this.#part(segment, number)
+      if (part === undefined) return undefined
       const within = part.slice(at - number * PART_VECTORS, first + count - number * PART_VECTORS)
       if (within.length === 0) return undefined
       found.push(...within)
@@ -47,7 +51,10 @@ export class Vectors {
   }
 
   async drop(segment: SegmentName): Promise<void> {
-    for (const { name } of await this.#blobs.list(`${ROOT}/${segment}/`)) await this.#blobs.remove(name)
+    for (const { name } of await this.#blobs.list(`${ROOT}/${segment}/`)) {
+      this.#held.delete(name)
+      await this.#blobs.remove(name)
+    }
   }
 
   /** Every segment of which something is kept. */
@@ -56,6 +63,19 @@ export class Vectors {
       name.slice(ROOT.length + 1, name.lastIndexOf('/')),
     )
     return [...new Set(names)]
+  }
+
+  async #part(segment: SegmentName, number: number): Promise<readonly Float32Array[] | undefined> {
+    const name = partName(segment, number)
+    const held = this.#held.get(name)
+    this.#held.delete(name)
+    const bytes = held === undefined ? await this.#blobs.get(name) : undefined
+    const part = held ?? (bytes === undefined ? undefined : vectorsOf(segment, bytes))
+    if (part === undefined) return undefined
+    this.#held.set(name, part)
+    const [oldest = ''] = this.#held.keys()
+    if (this.#held.size > PARTS_HELD_MAX) this.#held.delete(oldest)
+    return part
   }
 }
 

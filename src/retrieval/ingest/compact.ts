@@ -1,7 +1,6 @@
-import { getAll, remove, put, type Change, type Rows } from '../../store/rows.ts'
+import { getAll, remove, put, scanAll, type Change, type Rows } from '../../store/rows.ts'
 import {
   chunkKey,
-  chunkKeys,
   CHUNKS,
   type ChunkRow,
   type CollectionRow,
@@ -9,7 +8,7 @@ import {
   DOCUMENTS,
   type DocumentRow,
 } from '../document.ts'
-import { answering, chunkRemovals, type Collections, revised, type Segment } from './collections.ts'
+import { answering, type Collections, type Plan, revised, type Segment } from './collections.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
 import type { IngestWorker } from './port.ts'
 import { indexChunk, searchedText } from './worker.ts'
@@ -56,21 +55,24 @@ export async function rewrite(
   choose: (row: CollectionRow) => readonly Segment[],
   signal: AbortSignal,
 ): Promise<boolean> {
-  return await collections.change(collection, async (row) => {
-    const chosen = new Set(choose(row).map(({ segment }) => segment))
-    if (chosen.size === 0) return undefined
-    const documents = await collections.documents(collection, ({ segment }) => chosen.has(segment))
+  const plan: Plan = async (row) => {
+    const segments = choose(row).map(({ segment }) => segment)
+    if (segments.length === 0) return undefined
+    const chosen = new Set(segments)
     const name = newSegment(collection)
     const changes: Change[] = []
+    const documents: DocumentRow[] = []
     const moved: DocumentRow[] = []
     const chunks: ChunkRow[] = []
     const owners: DocumentRow[] = []
-    for (const document of documents) {
-      moved.push({ ...document, segment: name, firstChunk: chunks.length })
-      for (const stored of await getAll(rows, CHUNKS, chunkKeys(document))) {
-        if (stored === undefined) continue
-        chunks.push(stored.row)
-        owners.push(document)
+    for (const segment of segments) {
+      for (const [document, own] of await readSegment(rows, collection, segment)) {
+        documents.push(document)
+        moved.push({ ...document, segment: name, firstChunk: chunks.length })
+        for (const chunk of own) {
+          chunks.push(chunk)
+          owners.push(document)
+        }
       }
     }
     const texts = chunks.map((chunk, at) => searchedText(owners[at]?.title ?? '', chunk))
@@ -83,13 +85,34 @@ export async function rewrite(
     )
     for (const [at, chunk] of chunks.entries()) changes.push(put(CHUNKS, chunkKey(name, at), chunk))
     for (const document of moved) changes.push(put(DOCUMENTS, documentKey(collection, document.id), document))
-    changes.push(...chunkRemovals(documents))
     const others = row.segments.filter(({ segment }) => !chosen.has(segment))
     return {
       row: revised({ ...row, segments: others }, [], [], { segment: name, chunks: chunks.length, removed: [] }),
       changes,
     }
-  })
+  }
+  // Until the new segment is mounted searches find the chunks where they were, and read them there.
+  return await collections.change(collection, plan, (segment) => removeChunkRows(rows, segment))
+}
+
+/** What still answers of a segment: its documents in order, each with its chunks. Found by the chunks, so
+ *  that it costs what is merged and not what the collection holds. */
+async function readSegment(
+  rows: Rows,
+  collection: string,
+  segment: string,
+): Promise<(readonly [DocumentRow, readonly ChunkRow[]])[]> {
+  const chunksOf = new Map<string, ChunkRow[]>()
+  for await (const { row } of scanAll(rows, CHUNKS, [segment])) {
+    const own = chunksOf.get(row.document)
+    if (own === undefined) chunksOf.set(row.document, [row])
+    else own.push(row)
+  }
+  const keys = [...chunksOf.keys()].map((id) => documentKey(collection, id))
+  const documents = await getAll(rows, DOCUMENTS, keys)
+  return documents.flatMap((stored) =>
+    stored?.row.segment === segment ? [[stored.row, chunksOf.get(stored.row.id) ?? []] as const] : [],
+  )
 }
 
 const REMOVED_AT_ONCE = 1_000

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openCollection } from '../../../tests/kit/source-contract.ts'
 import { NO_SOURCES } from '../../../tests/kit/sources.ts'
+import { Analyzer } from '../../base/words.ts'
 import type { MemoryRows } from '../../drivers/memory/rows.ts'
-import { collectionKey, COLLECTIONS, type CollectionRow } from '../document.ts'
+import { put } from '../../store/rows.ts'
+import { chunkKey, CHUNKS, collectionKey, COLLECTIONS, type CollectionRow } from '../document.ts'
+import { createSearch } from '../search.ts'
 import type { SentDocument } from './sent.ts'
 
 const NAMES = Array.from({ length: 11 }, (_, at) => `d${at}`)
@@ -94,4 +97,41 @@ test('a dropped collection leaves no part behind', async () => {
   await house.ingest.dropCollection('shelf')
   assert.deepEqual(await house.index.segments(), [])
   await house.ingest.stop()
+})
+
+test('documents are found while their segments are merged, also before the merged one is mounted', async () => {
+  const house = openCollection(NO_SOURCES)
+  const { index, rows } = house
+  const { search } = createSearch({ index, rows, analyzer: new Analyzer() })
+  const acknowledged: string[] = []
+  const mount = index.mount.bind(index)
+  let looks = 0
+  index.mount = async (collection, parts) => {
+    for (const id of acknowledged) {
+      const { passages } = await search('shelf', `${id}word`, { k: 3 })
+      assert.equal(passages[0]?.document, id, `after ${looks} looks`)
+      looks++
+    }
+    await mount(collection, parts)
+  }
+  for (let at = 0; at < 30; at++) {
+    await house.ingest.push('shelf', [document(`d${at}`, `Common ${'x'.repeat(at + 1)} d${at}word`)])
+    acknowledged.push(`d${at}`)
+  }
+  await house.ingest.stop()
+  const { segments = [] } = (await rowOf(rows)) ?? {}
+  assert.ok(segments.length < 30 && looks > 400, `${segments.length} segments, ${looks} looks`)
+  const { length } = await rows.scan(CHUNKS, { limit: 100 })
+  assert.equal(length, 30, 'the chunks are kept once')
+})
+
+test('chunks that a crash left in a segment which was merged go at the next start', async () => {
+  const house = await filled()
+  await house.ingest.stop()
+  const left = { document: 'd3', start: 0, end: 4, text: 'left', headings: [] }
+  await house.rows.commit([put(CHUNKS, chunkKey('shelf/merged', 0), left)])
+  const again = openCollection(NO_SOURCES, house)
+  await again.ingest.resume()
+  assert.equal((await house.rows.scan(CHUNKS, { limit: 100 })).length, NAMES.length)
+  await again.ingest.stop()
 })

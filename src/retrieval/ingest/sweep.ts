@@ -1,7 +1,7 @@
 import type { Log } from '../../base/log.ts'
 import type { Index } from '../../store/index.ts'
-import { remove, scanAll } from '../../store/rows.ts'
-import { collectionKey, COLLECTIONS, DOCUMENTS } from '../document.ts'
+import { type Key, remove, type Rows, scanAll } from '../../store/rows.ts'
+import { CHUNKS, collectionKey, COLLECTIONS, DOCUMENTS } from '../document.ts'
 import { type CompactOptions, removeChunkRows } from './compact.ts'
 
 /** Taking away what nothing refers to. */
@@ -26,6 +26,8 @@ export async function sweep(
   const built = await index.segments()
   for (const segment of built) if (searchedInParts.has(segment)) await options.collections.dropIndex(segment)
   const left = new Set([...built, ...((await embeddings?.vectors.segments()) ?? [])])
+  // One that was searched in a part has no file that would tell of it.
+  for await (const segment of segmentsOfChunks(rows)) left.add(segment)
   for (const segment of left) {
     if (used.has(segment)) continue
     log.write('info', 'segment of an interrupted ingest removed', { segment })
@@ -46,6 +48,21 @@ export async function dropStorage(options: SweepOptions, storage: string): Promi
   for (const { segment } of stored.row.parts ?? []) await collections.dropIndex(segment)
   await embeddings?.sweep(storage, new Set())
 }
+
+/** Every segment that has chunk rows, by one look at each. */
+async function* segmentsOfChunks(rows: Rows): AsyncGenerator<string> {
+  let after: Key | undefined
+  for (;;) {
+    const [next] = await rows.scan(CHUNKS, { limit: 1, ...(after === undefined ? {} : { after }) })
+    const [segment] = next?.key ?? []
+    if (segment === undefined) return
+    yield segment
+    after = [segment, BEYOND_CHUNKS]
+  }
+}
+
+/** After the number of any chunk. */
+const BEYOND_CHUNKS = '~'
 
 /** Rows first: the file's name is what tells the next sweep that rows may be left. */
 async function discard({ rows, collections }: SweepOptions, segment: string): Promise<void> {
