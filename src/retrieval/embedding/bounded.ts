@@ -23,6 +23,11 @@ const PAGE = 500
 /** Beside the value itself: keys and what the store adds. */
 const ROW_BYTES = 250
 
+interface Fresh {
+  readonly key: Key
+  readonly value: string
+}
+
 export class BoundedCache {
   readonly #rows: Rows
   readonly #bytesMax: number
@@ -31,6 +36,9 @@ export class BoundedCache {
   readonly #total: Table<TotalRow>
   /** Writes take turns: each counts on from what the one before it left. */
   #writing: Promise<void> = Promise.resolve()
+  #waiting: Fresh[] = []
+  /** The write that takes what waits. */
+  #next: Promise<void> | undefined
 
   /** @param name Of its tables. */
   constructor(rows: Rows, name: string, bytesMax: number) {
@@ -51,15 +59,25 @@ export class BoundedCache {
     return found
   }
 
-  keep(fresh: readonly { readonly key: Key; readonly value: string }[]): Promise<void> {
-    const kept = this.#writing.then(async () => {
+  keep(fresh: readonly Fresh[]): Promise<void> {
+    this.#waiting.push(...fresh)
+    this.#next ??= this.#after(this.#writing)
+    return this.#next
+  }
+
+  /** What comes while a write is going on is written together. */
+  #after(writing: Promise<void>): Promise<void> {
+    const kept = writing.then(async () => {
+      const fresh = this.#waiting
+      this.#waiting = []
+      this.#next = undefined
       for (let at = 0; at < fresh.length; at += PAGE) await this.#keepPage(fresh.slice(at, at + PAGE))
     })
     this.#writing = kept.catch(() => {})
     return kept
   }
 
-  async #keepPage(page: readonly { readonly key: Key; readonly value: string }[]): Promise<void> {
+  async #keepPage(page: readonly Fresh[]): Promise<void> {
     const total = await this.#rows.get(this.#total, TOTAL_KEY)
     let { bytes, order } = total?.row ?? { bytes: 0, order: 0 }
     const changes: Change[] = []

@@ -79,3 +79,29 @@ test('what was kept is there after a restart', async () => {
   assert.deepEqual(await again.embed(['a'], 'passage', options), [Float32Array.of(1, 0.5)])
   assert.deepEqual(asked, ['a'])
 })
+
+test('a question waits for the model alone, and what comes while the disk is busy is written at once', async () => {
+  const { over, rows, asked } = open()
+  const commit = rows.commit.bind(rows)
+  const disk = Promise.withResolvers<void>()
+  let commits = 0
+  rows.commit = async (changes) => {
+    commits++
+    await disk.promise
+    return await commit(changes)
+  }
+  for (const text of ['a', 'b', 'c', 'd', 'e']) await over().embed([text], 'question', options)
+  const passage = over().embed(['p'], 'passage', options)
+  disk.resolve()
+  await passage
+  assert.equal(commits, 2, 'one with the first, one with all the others')
+  await over().embed(['a', 'e'], 'question', options)
+  assert.equal(asked.length, 6)
+})
+
+test('a disk that is full costs a question nothing', async () => {
+  const { over, rows } = open()
+  rows.commit = () => Promise.reject(new Error('full'))
+  assert.deepEqual(await over().embed(['aa'], 'question', options), [Float32Array.of(2, 0.5)])
+  await assert.rejects(over().embed(['aa'], 'passage', options), /full/)
+})

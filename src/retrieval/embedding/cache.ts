@@ -57,7 +57,10 @@ export class EmbeddingCache {
         known.set(name, vector)
         fresh.push({ key, value: Buffer.from(bytesOfVectors([vector])).toString('base64') })
       }
-      await this.#kept.keep(fresh)
+      const kept = this.#kept.keep(fresh)
+      // A question does not wait for the disk, nor fail with it: the cache is for the next one.
+      if (purpose === 'question') kept.catch(() => {})
+      else await kept
     }
     return keys.map((key) => known.get(id(key)) ?? new Float32Array())
   }
