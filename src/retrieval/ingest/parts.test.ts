@@ -141,3 +141,20 @@ test('few segments are left alone, a hollow part is built again, one too large i
   const large = rowOf(segmentsWith(Array.from({ length: 12 }, () => 1_500_000)))
   assert.deepEqual(partToBuild(large), [])
 })
+
+test('vectors that are compared one by one are few, at the price of few more builds', () => {
+  let row: CollectionRow = { ...rowOf([]), space: 'model' }
+  let [work, chunks] = [0, 0]
+  for (let at = 0; at < 200; at++) {
+    row = { ...row, segments: [...row.segments, { segment: `s${at}`, chunks: 3_000, removed: [] }] }
+    chunks += 3_000
+    for (let chosen = partToBuild(row); chosen.length > 0; chosen = partToBuild(row)) {
+      row = built(row, chosen, `p${at}`)
+      work += chosen.reduce((sum, segment) => sum + segment.chunks, 0)
+    }
+    const held = new Set(row.parts?.flatMap(({ holds }) => holds.map(({ segment }) => segment)))
+    const compared = row.segments.filter(({ segment }) => !held.has(segment))
+    assert.ok(compared.length <= 2 && mountOf(row).length <= 18, `${compared.length} of ${mountOf(row).length}`)
+  }
+  assert.ok(work / chunks < 4, `each chunk was built ${work / chunks} times`)
+})

@@ -15,6 +15,10 @@ const PART_CHUNKS_MAX = 2_000_000
 const ALIKE_MAX = 8
 /** Items below are all alike: making parts of them is cheap. */
 const SMALL_CHUNKS = 32_768
+/** Of so many chunks an index compares the vectors one by one. */
+const COMPARED_CHUNKS = 4_096
+/** Chunks that all searches together may compare so: about three milliseconds of a core. */
+const COMPARED_CHUNKS_MAX = 8_192
 
 /** What to mount: parts, and the segments that none holds. */
 export function mountOf({ segments, parts = [] }: CollectionRow): MountedSegment[] {
@@ -63,11 +67,16 @@ export function liveRuns(segments: readonly Segment[]): Held[] {
 
 /** Which segments to make one part of now; none where all is well. What they are in at present is
  *  given up. */
-export function partToBuild({ segments, parts = [] }: CollectionRow): Segment[] {
+export function partToBuild({ segments, parts = [], space }: CollectionRow): Segment[] {
   const items = itemsOf(segments, parts)
   // What is mostly removed takes memory and answers nothing.
   const hollow = items.find(({ chunks, built }) => chunks < built / 2)
   if (hollow !== undefined) return hollow.segments
+  if (space !== undefined) {
+    // What is smaller still is soon rewritten as one segment.
+    const compared = items.filter(({ chunks }) => chunks <= COMPARED_CHUNKS && chunks >= COMPARED_CHUNKS / 2)
+    if (compared.reduce((sum, { chunks }) => sum + chunks, 0) > COMPARED_CHUNKS_MAX) return fitting(compared)
+  }
   for (let size = 0; ; size++) {
     const alike = items.filter(({ chunks }) => sizeOf(chunks) === size)
     if (alike.length > ALIKE_MAX) return fitting(alike)
