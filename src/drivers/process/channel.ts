@@ -43,6 +43,7 @@ export class Channel {
   readonly #gone: (reason: string) => Fault
   readonly #waiting = new Map<number, Waiting>()
   #lastId = 0
+  #answered = 0
   #outbox: Parcel | undefined
   #closed: Fault | undefined
   /** Calls of the other end that are being answered, and who waits for the last of them. */
@@ -60,6 +61,11 @@ export class Channel {
   /** Calls that wait for their answer. */
   get waiting(): number {
     return this.#waiting.size
+  }
+
+  /** Calls that were answered, since the beginning. */
+  get answered(): number {
+    return this.#answered
   }
 
   /** Runs `method` at the other end. Rejects with its `Fault`, or with `gone`. A `handle` (a socket
@@ -127,6 +133,7 @@ export class Channel {
   }
 
   #receive({ calls, done, failed }: Parcel, handle: unknown): void {
+    this.#answered += done.length / 2 + failed.length
     for (let at = 0; at < done.length; at += 2) this.#take(done[at])?.resolve(done[at + 1])
     for (const { id, code, details } of failed) this.#take(id)?.reject(new Fault(code, details))
     for (let at = 0; at < calls.length; at += 3)

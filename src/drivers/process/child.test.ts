@@ -42,6 +42,17 @@ test('a call past its time kills the child, and the next call has a new one', as
   assert.notEqual(await child.call('pid', undefined), first)
 })
 
+test('a call of many that is past its time costs a busy child nothing, and a hung one its life', async (t) => {
+  const { child, logged } = open(t)
+  const first = await child.call('pid', undefined)
+  const late = child.call('hang', undefined, { timeoutMs: 200, isOneOfMany: true })
+  assert.equal(await child.call('echo', 1), 1)
+  await assert.rejects(late, { code: 'overloaded' })
+  assert.deepEqual([await child.call('pid', undefined), logged], [first, []])
+  await assert.rejects(child.call('hang', undefined, { timeoutMs: 50, isOneOfMany: true }), { code: 'child_died' })
+  assert.notEqual(await child.call('pid', undefined), first)
+})
+
 test('a child without calls rests, which is no death, and comes back for the next call', async (t) => {
   const { child, logged } = open(t, { idleMs: 50 })
   const first = await child.call<number>('pid', undefined)

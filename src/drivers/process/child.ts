@@ -33,6 +33,9 @@ export interface ChildOptions {
 
 interface CallOptions {
   readonly timeoutMs?: number
+  /** Past it, a child that answered others meanwhile is busy and not hung: it lives, and the call alone
+   *  fails (`overloaded`). */
+  readonly isOneOfMany?: boolean
   /** A socket to listen on, that goes along. */
   readonly handle?: unknown
 }
@@ -138,18 +141,22 @@ export class Child {
     running: Running,
     method: string,
     argument: unknown,
-    { timeoutMs, handle }: CallOptions = {},
+    { timeoutMs, handle, isOneOfMany = false }: CallOptions = {},
   ): Promise<Value> {
     const answer = running.channel.call<Value>(method, argument, handle)
     if (timeoutMs === undefined) return answer
     const reason = `no answer within ${timeoutMs} ms`
     let timedOut = false
+    const late = Promise.withResolvers<Value>()
+    const { answered } = running.channel
     const timer = this.#options.clock.after(timeoutMs, () => {
+      if (isOneOfMany && running.channel.answered > answered)
+        return late.reject(fault('overloaded', { what: `calls of the ${this.#name} process`, limit: reason }))
       timedOut = true
       this.#kill(running, reason)
     })
     try {
-      return await answer
+      return await Promise.race([answer, late.promise])
     } catch (thrown) {
       throw timedOut ? fault('child_died', { what: this.#name, reason, timedOut }) : thrown
     } finally {

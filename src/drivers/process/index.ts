@@ -7,7 +7,8 @@ import { Inflow } from './inflow.ts'
 /** The index in a process of its own, so that neither loading segments nor a search over many of
  *  them delays a stream. */
 
-/** A search this late serves nobody: the child is taken for hung and is replaced. */
+/** A search this late serves nobody. A child that answered no other meanwhile is taken for hung and is
+ *  replaced. */
 const SEARCH_TIMEOUT_MS = 10_000
 /** Loading a large collection from a cold disk. */
 const MOUNT_TIMEOUT_MS = 120_000
@@ -101,7 +102,10 @@ class ProcessIndex implements Index {
   ): Promise<Value> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#child.call<Value>(method, argument, { timeoutMs })
+        return await this.#child.call<Value>(method, argument, {
+          timeoutMs,
+          isOneOfMany: timeoutMs === SEARCH_TIMEOUT_MS,
+        })
       } catch (error) {
         if (!(error instanceof Fault) || error.code !== 'child_died') throw error
         if (attempt < attemptsMax && error.details['timedOut'] !== true) continue
