@@ -59,7 +59,11 @@ export function Shell({ session, onSignOut, extra, children }: Props) {
             <ul ref={screens} className="rail-screens">
               {shown.map((screen, at) => (
                 <li key={screen.name}>
-                  <Link className="rail-link" href={screen.paths[0]} aria-current={at === screenAt ? 'page' : undefined}>
+                  <Link
+                    className="rail-link"
+                    href={screen.paths[0]}
+                    aria-current={at === screenAt ? 'page' : undefined}
+                  >
                     <Icon name={screen.icon} />
                     {screen.name}
                   </Link>

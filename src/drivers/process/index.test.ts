@@ -52,6 +52,32 @@ function tests(): void {
     }))
   })
 
+  test('of many searches at once the first are answered while others still wait', async (t) => {
+    const folder = await folderOf()
+    const index = open(folder)
+    t.after(async () => {
+      await index.close()
+      await rm(folder, { recursive: true })
+    })
+    const chunks = Array.from({ length: 3_000 }, (_, at) => ({
+      text: `word${at}`,
+      vector: Float32Array.of(at, 1, 2, 3),
+    }))
+    await index.build('c/s', chunks)
+    await index.mount('c', [{ segment: 'c/s', removed: [] }])
+    let left = 400
+    let waitingAtFirst = 0
+    await Promise.all(
+      Array.from({ length: left }, async () => {
+        await index.search('c', { vector: Float32Array.of(1, 2, 3, 4), k: 10 })
+        left--
+        // Those that were answered together with it have been counted by then.
+        if (waitingAtFirst === 0) setImmediate(() => (waitingAtFirst ||= left))
+      }),
+    )
+    assert.ok(waitingAtFirst > 0)
+  })
+
   durableIndexContract('process', async (): Promise<DurableIndexFixture> => {
     const folder = await folderOf()
     const opened = [open(folder)]

@@ -128,8 +128,20 @@ class ProcessIndex implements Index {
   }
 }
 
+/** One for every round of the event loop. Searches come many at once, and most run to their end without
+ *  a pause: begun together, none would be answered before the last was done. */
+class Rounds {
+  #last: Promise<unknown> = Promise.resolve()
+
+  next(): Promise<unknown> {
+    this.#last = this.#last.then(() => new Promise<void>((resolve) => void setImmediate(resolve)))
+    return this.#last
+  }
+}
+
 /** The child's side: answers for `index` until the parent is gone. */
 export function serveIndex(index: Index): void {
+  const turns = new Rounds()
   const builds = new Map<
     number,
     { readonly inflow: Inflow<readonly IndexChunk[]>; readonly built: Promise<SegmentSummary> }
@@ -150,7 +162,10 @@ export function serveIndex(index: Index): void {
       return await built
     },
     mount: ({ collection, parts }: Arguments['mount']) => index.mount(collection, parts),
-    search: ({ collection, query }: Arguments['search']) => index.search(collection, query),
+    search: async ({ collection, query }: Arguments['search']) => {
+      await turns.next()
+      return await index.search(collection, query)
+    },
     statistics: ({ collection, terms }: Arguments['statistics']) => index.statistics(collection, terms),
     segments: () => index.segments(),
     drop: ({ segment }: Arguments['drop']) => index.drop(segment),

@@ -135,3 +135,17 @@ test('chunks that a crash left in a segment which was merged go at the next star
   assert.equal((await house.rows.scan(CHUNKS, { limit: 100 })).length, NAMES.length)
   await again.ingest.stop()
 })
+
+test('a part that was lost and of which nothing answers any more is no obstacle to a start', async () => {
+  const house = await filled()
+  await house.ingest.stop()
+  const row = await rowOf(house.rows)
+  assert.ok(row !== undefined)
+  const dead = { segment: 'shelf/dead', chunks: 5, holds: [{ segment: 'shelf/rewritten', first: 0, count: 5 }] }
+  await house.rows.commit([put(COLLECTIONS, collectionKey('shelf'), { ...row, parts: [...(row.parts ?? []), dead] })])
+  const again = openCollection(NO_SOURCES, house)
+  await again.ingest.resume()
+  assert.equal(await again.find('common'), NAMES.length)
+  assert.ok((await rowOf(house.rows))?.parts?.every(({ segment }) => segment !== dead.segment))
+  await again.ingest.stop()
+})

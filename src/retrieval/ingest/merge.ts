@@ -60,10 +60,12 @@ export class Merges {
     await this.#working
   }
 
-  /** A part whose files are lost is built again, out of what it held and still answers. */
+  /** A part whose files are lost is built again, out of what it held and still answers; where that is
+   *  nothing, it goes. */
   async rebuild(collection: string, part: IndexPart): Promise<void> {
     const names = new Set(part.holds.map(({ segment }) => segment))
-    await this.#build(collection, (row) => row.segments.filter(({ segment }) => names.has(segment)))
+    const held = (row: CollectionRow): Segment[] => row.segments.filter(({ segment }) => names.has(segment))
+    if (!(await this.#build(collection, held))) await this.#prune(collection)
   }
 
   async #work(): Promise<void> {
