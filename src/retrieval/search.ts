@@ -4,9 +4,9 @@ import type { Analyzer } from '../base/words.ts'
 import type { Filter } from '../store/filter.ts'
 import type { Hit, Index, IndexQuery } from '../store/index.ts'
 import { HITS_MAX } from '../store/index-input.ts'
-import type { Rows } from '../store/rows.ts'
+import { getAll, type Rows } from '../store/rows.ts'
 import type { OpenSpan } from '../trace/trace.ts'
-import { chunkKey, CHUNKS, type ChunkRow, documentKey, DOCUMENTS, type DocumentRow } from './document.ts'
+import { chunkKey, chunkKeys, CHUNKS, type ChunkRow, documentKey, DOCUMENTS, type DocumentRow } from './document.ts'
 import type { Passage } from './passage.ts'
 import { type Access, bothOf, isWanted, mandatoryFilter, maySeeCollection, NOBODY } from './search/access.ts'
 import { Calibration } from './search/calibration.ts'
@@ -212,6 +212,7 @@ class Searching {
   async #read(fused: readonly Fused[], count: number): Promise<Candidate[]> {
     const { rows } = this.#dependencies
     const found: Candidate[] = []
+    const places = new Set<string>()
     let at = 0
     while (at < fused.length && found.length < count) {
       const page = fused.slice(at, at + Math.max(count - found.length, SPARE_HITS))
@@ -231,21 +232,34 @@ class Searching {
         const document = row === undefined ? undefined : documents.get(row.document)
         return row === undefined || document === undefined ? [] : [{ ...one, row, document }]
       })
-      for (const one of await this.#present(read))
+      for (const one of await this.#present(read)) {
+        const place = chunkKey(one.segment, one.chunk).join('/')
+        // By one leg before it was moved, and by the other after.
+        if (places.has(place)) continue
+        places.add(place)
         if (isWanted(this.#access, this.#options.filter, one.document)) found.push(one)
+      }
     }
     return found
   }
 
-  /** Those that are of the document as it stands. What a merge has just moved stands elsewhere, and keeps
-   *  its old rows until the new segment is mounted; what was replaced lost them in the same commit. */
+  /** Each where its document stands now, once. What a merge has just moved keeps its old rows until the new
+   *  segment is mounted; what was replaced is nowhere. */
   async #present(read: readonly Candidate[]): Promise<readonly Candidate[]> {
-    const elsewhere = read.filter((one) => !isOf(one.document, one))
-    if (elsewhere.length === 0) return read
-    const keys = elsewhere.map(({ segment, chunk }) => chunkKey(segment, chunk))
-    const still = await this.#dependencies.rows.getMany(CHUNKS, keys)
-    const gone = new Set(elsewhere.filter((_, at) => still[at] === undefined))
-    return read.filter((one) => !gone.has(one))
+    const moved = new Map(read.filter((one) => !isOf(one.document, one)).map(({ document }) => [document.id, document]))
+    if (moved.size === 0) return read
+    const places = new Map<string, { readonly segment: string; readonly chunk: number }>()
+    for (const document of moved.values()) {
+      const rows = await getAll(this.#dependencies.rows, CHUNKS, chunkKeys(document))
+      for (const [at, stored] of rows.entries())
+        if (stored?.row.document === document.id)
+          places.set(contentOf(stored.row), { segment: document.segment, chunk: document.firstChunk + at })
+    }
+    return read.flatMap((one) => {
+      if (isOf(one.document, one)) return [one]
+      const place = places.get(contentOf(one.row))
+      return place === undefined ? [] : [{ ...one, ...place }]
+    })
   }
 
   async #choose(question: string, candidates: readonly Candidate[]): Promise<Candidate[]> {
@@ -298,6 +312,8 @@ class Searching {
 /** The hit is of the document as it stands, and not of one that was replaced. */
 const isOf = ({ segment, firstChunk, chunkCount }: DocumentRow, hit: Fused): boolean =>
   segment === hit.segment && hit.chunk >= firstChunk && hit.chunk < firstChunk + chunkCount
+
+const contentOf = ({ document, start, text }: ChunkRow): string => `${document}\0${start}\0${text}`
 
 const titleOf = ({ document, row }: Candidate): string =>
   [document.title, ...row.headings.filter((heading) => heading !== document.title)].join(' › ')
