@@ -192,7 +192,12 @@ function graphs(): void {
     const effortFor = (recallAt10: number, share: number): number => chooseEffort(probe, { recallAt10 }, { share })
     // A segment that holds a part of what is searched for needs less effort.
     assert.ok(effortFor(0.95, 0.1) <= effortFor(0.95, 1))
-    assert.ok(effortFor(0.6, 1) < effortFor(0.95, 1))
+    // One that aims higher never needs less.
+    const efforts = [0.3, 0.6, 0.9, 0.95, 0.999].map((aim) => effortFor(aim, 1))
+    assert.deepEqual(
+      efforts,
+      efforts.toSorted((a, b) => a - b),
+    )
     assert.deepEqual(
       probe.filtered.map(({ share }) => Math.round(share * 100)),
       [1, 10],
