@@ -29,8 +29,7 @@ const NAME = 'description.json'
 /** zvec's own marks of a running process. */
 const UNSUMMED = new Set(['LOCK', 'LOG'])
 const BLOCK_BYTES = 64 * 1024
-/** A larger file is compared by its size when it is opened, and by its sums only when it is asked
- *  for: reading gigabytes would keep a restart from serving. */
+/** A larger file is compared by its size alone: reading gigabytes would keep a restart from serving. */
 const SUMMED_BYTES_MAX = 64 * 2 ** 20
 
 /** Of all files in a finished folder. */
@@ -55,9 +54,8 @@ export function describe(
   return `${sumText(body)}\n${body}\n`
 }
 
-/** A text where the folder is not as it was described: what is wrong with it. `whole` compares the
- *  sums of the large files too. */
-export async function readDescription(folder: string, whole = false): Promise<Description | string> {
+/** A text where the folder is not as it was described: what is wrong with it. */
+export async function readDescription(folder: string): Promise<Description | string> {
   let text: string
   try {
     text = await readFile(join(folder, NAME), 'utf8')
@@ -71,16 +69,16 @@ export async function readDescription(folder: string, whole = false): Promise<De
   // Its sum says that it is what `describe` wrote.
   const description = parsed as unknown as Description
   for (const file of description.files) {
-    const wrong = await compare(join(folder, file.path), file, whole || file.bytes <= SUMMED_BYTES_MAX)
+    const wrong = await compare(join(folder, file.path), file, file.bytes <= SUMMED_BYTES_MAX)
     if (wrong !== undefined) return `${file.path} ${wrong}`
   }
   return description
 }
 
-async function compare(path: string, { bytes, blocks }: FileSum, whole: boolean): Promise<string | undefined> {
+async function compare(path: string, { bytes, blocks }: FileSum, isSummed: boolean): Promise<string | undefined> {
   try {
     if ((await stat(path)).size !== bytes) return 'has another size'
-    if (!whole) return undefined
+    if (!isSummed) return undefined
     const now = await sumOf(path)
     return blocks.every((sum, at) => sum === null || sum === now.blocks[at]) ? undefined : 'was changed'
   } catch {
