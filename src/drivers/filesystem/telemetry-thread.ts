@@ -1,0 +1,139 @@
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { fault, Refusal } from '../../base/errors.ts'
+import { serveThread } from '../../base/threads.ts'
+import { loadCatalogue, type PriceFileBytes } from '../../meter/catalogue.ts'
+import { spanPrices } from '../../meter/span-prices.ts'
+import { Adapter, type PriceOf } from '../../trace/adapt.ts'
+import { type Delivery, readDelivery } from '../../trace/intake.ts'
+import type { Rejected } from '../../trace/otlp/answer.ts'
+import { recordText } from '../../trace/record.ts'
+import type { ScoreRow } from '../../trace/span.ts'
+import { type Position, SegmentedLog } from './segmented-log.ts'
+
+/** The thread that takes telemetry in: it reads bodies, and acknowledges them once they are in the
+ *  log on the disk. What arrives while it waits for the disk goes there together. */
+
+export interface IntakeData {
+  readonly folder: string
+  /** Up to where the index has taken the log in for good. */
+  readonly from: Position
+  readonly prices: { readonly shipped: PriceFileBytes; readonly own?: PriceFileBytes | undefined }
+  /** To the index. */
+  readonly index: MessagePort
+}
+
+/** To the index: one record, and where it ends. */
+export interface ToIndex {
+  readonly position: Position
+  readonly text: string
+  /** Of the record, to be counted as applied. */
+  readonly bytes: number
+}
+
+/** From the index. */
+export interface FromIndex {
+  /** Bytes of records taken in, as counted here. */
+  readonly applied: number
+  /** Up to where they survive the end of the machine. */
+  readonly durable?: Position
+}
+
+/** Of records on their way to the index. Beyond it senders are told to wait, which they do without
+ *  losing anything; memory stays bounded. */
+const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
+
+interface Waiting {
+  readonly text: string
+  readonly bytes: Buffer
+  readonly done: (thrown?: unknown) => void
+}
+
+class Intake {
+  readonly #log: SegmentedLog
+  readonly #index: MessagePort
+  readonly #adapter: Adapter
+  #waiting: Waiting[] = []
+  #inFlightBytes = 0
+
+  constructor({ folder, from, index }: IntakeData, priceOf: PriceOf) {
+    this.#log = SegmentedLog.open(folder, from)
+    this.#index = index
+    this.#adapter = new Adapter(priceOf)
+    index.on('message', ({ applied, durable }: FromIndex) => {
+      this.#inFlightBytes -= applied
+      if (durable !== undefined) this.#log.drop(durable)
+    })
+    for (const { position, bytes } of this.#log.after(from)) this.#pass(position, bytes.toString(), bytes.length)
+  }
+
+  async take(delivery: Delivery): Promise<Rejected> {
+    this.#checkRoom()
+    const rows = readDelivery(delivery, this.#adapter)
+    if (rows.spans.length + rows.scores.length + rows.points.length > 0) await this.#write(recordText(rows, nowUs()))
+    return rows.rejected
+  }
+
+  async score(score: ScoreRow): Promise<void> {
+    this.#checkRoom()
+    await this.#write(recordText({ spans: [], scores: [score], points: [] }, nowUs()))
+  }
+
+  waitingBytes(): number {
+    return this.#inFlightBytes
+  }
+
+  close(): void {
+    this.#flush()
+    this.#log.close()
+    this.#index.close()
+  }
+
+  #checkRoom(): void {
+    if (this.#inFlightBytes > IN_FLIGHT_BYTES_MAX)
+      throw fault('telemetry_full', { limitBytes: IN_FLIGHT_BYTES_MAX, retryAfterMs: RETRY_MS })
+  }
+
+  #write(text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.length === 0) setImmediate(() => this.#flush())
+      const done = (thrown?: unknown): void => (thrown === undefined ? resolve() : reject(thrown as Error))
+      this.#waiting.push({ text, bytes: Buffer.from(text), done })
+    })
+  }
+
+  #flush(): void {
+    const batch = this.#waiting
+    this.#waiting = []
+    if (batch.length === 0) return
+    try {
+      const positions = this.#log.append(batch.map(({ bytes }) => bytes))
+      for (const [at, { text, bytes }] of batch.entries()) {
+        const position = positions[at]
+        if (position !== undefined) this.#pass(position, text, bytes.length)
+      }
+      for (const { done } of batch) done()
+    } catch (thrown) {
+      for (const { done } of batch) done(thrown)
+    }
+  }
+
+  #pass(position: Position, text: string, bytes: number): void {
+    this.#inFlightBytes += bytes
+    this.#index.postMessage({ position, text, bytes } satisfies ToIndex)
+  }
+}
+
+const RETRY_MS = 1000
+const nowUs = (): number => Date.now() * 1000
+
+if (parentPort !== null) {
+  const data = workerData as IntakeData
+  const catalogue = await loadCatalogue(data.prices.shipped, data.prices.own)
+  const intake = new Intake(data, catalogue instanceof Refusal ? () => undefined : spanPrices(catalogue))
+  serveThread({
+    take: (delivery: Delivery) => intake.take(delivery),
+    score: (score: ScoreRow) => intake.score(score),
+    waitingBytes: () => intake.waitingBytes(),
+    close: () => intake.close(),
+  })
+}
