@@ -837,6 +837,29 @@ const QDRANT_INDEX = z.strictObject({
 
 const INDEX = z.discriminatedUnion('kind', [EMBEDDED_INDEX, POSTGRES_INDEX, LANCEDB_INDEX, QDRANT_INDEX])
 
+const TELEMETRY = z.strictObject({
+  retentionDays: integer(1, 3650).default(30).meta(meta('How long spans are kept, in days. Files of a day go at once.')),
+  files: z
+    .boolean()
+    .default(true)
+    .meta(
+      meta('Whether spans go into Parquet files once their trace is over. Without the library for it they stay in the index.'),
+    ),
+  sampling: z
+    .strictObject({
+      share: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(1)
+        .meta(meta('Share of ordinary traces that are kept. Errors, and what was scored, are always kept.')),
+      slowMs: integer(1, MS_MAX).meta(meta('Traces that took as long are always kept, in milliseconds.')).optional(),
+      usd: money.meta(meta('Traces that cost as much are always kept.', { shown: 'decimal' })).optional(),
+    })
+    .prefault({})
+    .meta(meta('Which traces are kept. Everything is counted before, so figures and percentiles stay exact.')),
+})
+
 const LOG = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta(meta('The least level that is written.')),
 })
@@ -919,6 +942,9 @@ export const CONFIG = z
       meta('Reading documents: how much at once, and what may be reached.', { reload: 'restart' }),
     ),
     limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
+    telemetry: TELEMETRY.prefault({}).meta(
+      meta('Traces, ours and those that other programs send to `/v1/traces`.', { reload: 'restart' }),
+    ),
     log: LOG.prefault({}).meta(meta('The log: one JSON object a line on standard error.', { reload: 'live' })),
   })
   .meta({ title: 'Headworks configuration', description: 'headworks.yaml; everything is optional.' })

@@ -20,7 +20,7 @@ import { keyRoutes } from '../control/keys.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
-import { traceRoutes } from '../control/traces.ts'
+import { isOfTelemetry } from '../control/otlp.ts'
 import { isOfCollections } from '../control/vector-stores.ts'
 import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
@@ -42,6 +42,7 @@ import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
+import { type HouseTelemetry, openHouseTelemetry } from './telemetry.ts'
 import { keepUp } from './upkeep.ts'
 import { vectorsFor } from './vectors.ts'
 import { type UsageWatch, watchUsage } from './watch-usage.ts'
@@ -98,6 +99,7 @@ class RunningHouse implements House {
   /** Where there are several. */
   #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
+  #telemetry: HouseTelemetry | undefined
   #endUpkeep: (() => Promise<void>) | undefined
   #servers: HttpServer[] = []
   #inner: HttpServer | undefined
@@ -131,7 +133,8 @@ class RunningHouse implements House {
     const { onEvent, listen } = this.#parts
     this.#hold = holdFolder(config.data)
     const log = this.#log
-    const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
+    const journal = join(config.data, 'headworks.db')
+    const store = (this.#store = await openSqlite({ path: journal, clock, log }))
     const pepper = keepPepper(config.data, PEPPER_BYTES, random)
     const keyring = await this.#openKeyring(store, pepper)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
@@ -177,7 +180,16 @@ class RunningHouse implements House {
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
-    const handler = this.#handler(keyring, sessions, gateway, library, store)
+    const telemetry = (this.#telemetry = await openHouseTelemetry({
+      loaded: this.#loaded,
+      journal,
+      store,
+      log,
+      authenticate: (request) => authenticate(request, keyring, sessions),
+      newRequestId: () => newId('req', clock, random),
+    }))
+    if (listen) telemetry.begin()
+    const handler = this.#handler(keyring, sessions, gateway, library, store, telemetry)
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1) await this.#openGateways(handler, store, library, pepper)
@@ -229,6 +241,7 @@ class RunningHouse implements House {
     await this.#end('journal', () => this.#gateway?.flush())
     await this.#end('upkeep', () => this.#endUpkeep?.())
     await this.#end('usage', () => this.#usage?.stop())
+    await this.#end('telemetry', () => this.#telemetry?.close())
     await this.#end('engines', () => this.#gateway?.close())
     await this.#end('index', () => this.#library?.close())
     await this.#end('store', () => this.#store?.close())
@@ -300,7 +313,14 @@ class RunningHouse implements House {
     return this.address === '' ? undefined : `http://${reachable(this.address)}`
   }
 
-  #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
+  #handler(
+    keyring: Keyring,
+    sessions: Sessions,
+    gateway: HouseGateway,
+    library: Library,
+    store: SqliteStore,
+    telemetry: HouseTelemetry,
+  ): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
       clock,
@@ -322,7 +342,7 @@ class RunningHouse implements House {
         purge: async (model) => gateway.purgeCache(model) + ((await this.#gateways?.purgeCache(model)) ?? 0),
       }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
-      ...traceRoutes(store.events, store.rows),
+      ...telemetry.routes,
       ...usage.routes,
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
@@ -344,6 +364,7 @@ class RunningHouse implements House {
     })
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
+      if (isOfTelemetry(request.target)) return telemetry.intake(request, reply)
       if (request.target.startsWith('/v1/') && !isOfCollections(request.target)) return gateway.handle(request, reply)
       if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
         return control(request, reply)
@@ -385,7 +406,7 @@ const gatewayJson = ({ pid, deployments, ...rest }: GatewayStatus): JsonObject =
 })
 
 /** What the control plane answers; every other path is the console's. */
-const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz)(?:\?|$))/
+const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz|metrics)(?:\?|$))/
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

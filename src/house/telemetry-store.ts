@@ -45,13 +45,7 @@ const PIECE_SPANS = 2_048
 /** Of a trace that lies in files and in the index both, put in order together. */
 const SPANS_TOGETHER_MAX = 200_000
 
-export async function openTelemetry(options: TelemetryOptions): Promise<TelemetryStore> {
-  const store = new Telemetry(options)
-  await store.open()
-  return store
-}
-
-class Telemetry implements TelemetryStore {
+export class Telemetry implements TelemetryStore {
   readonly #options: TelemetryOptions
   #intake: Thread | undefined
   #index: Thread | undefined
@@ -66,6 +60,7 @@ class Telemetry implements TelemetryStore {
     this.#options = options
   }
 
+  /** Begins its threads; the first question does so too. */
   open(): Promise<void> {
     this.#opening ??= this.#begin().catch(async (thrown: unknown) => {
       await this.#end()
@@ -126,6 +121,11 @@ class Telemetry implements TelemetryStore {
   async series(query: SeriesQuery): Promise<SeriesPoint[]> {
     await this.open()
     return this.#ask(this.#index, 'series', [query])
+  }
+
+  async totals(): Promise<SeriesPoint[]> {
+    await this.open()
+    return this.#ask(this.#index, 'totals', [])
   }
 
   async *spans(range: TimeRange): AsyncGenerator<readonly SpanRow[]> {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { idDigits, idFromDigits } from '../base/ids.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Entry } from '../store/events.ts'
 import { keptText, ERROR_UNITS_MAX, NAME_UNITS_MAX, type SpanKind, type SpanRow, type Status } from './span.ts'
@@ -8,15 +9,18 @@ import { keptText, ERROR_UNITS_MAX, NAME_UNITS_MAX, type SpanKind, type SpanRow,
 
 export const OWN_SERVICE = 'headworks'
 
-/** The trace of a request that came without one, in 32 hexadecimal digits. */
-export const traceIdOf = (requestId: string): string => hash('sha256', requestId).slice(0, 32)
+/** The trace of a request, in 32 hexadecimal digits: its id, written otherwise. */
+export const traceIdOf = (requestId: string): string =>
+  idDigits(requestId) ?? hash('sha256', requestId).slice(0, 32)
+
+/** The inverse, for a trace whose root is a request of ours. */
+export const requestIdOf = (traceId: string): string => idFromDigits('req', traceId)
 
 /** A root for the request, and one for each of its stages. None of another kind of entry. */
 export function spansOf({ id, kind, atMs, body }: Entry): SpanRow[] {
   if (kind !== 'request') return []
-  const digits = hash('sha256', id)
-  const traceId = digits.slice(0, 32)
-  const stem = digits.slice(32, 44)
+  const traceId = traceIdOf(id)
+  const stem = hash('sha256', id).slice(0, 12)
   const rootId = `${stem}ffff`
   const totalMs = figure(body['totalMs']) ?? 0
   const startUs = Math.round((atMs - totalMs) * 1000)
@@ -48,7 +52,7 @@ export function spansOf({ id, kind, atMs, body }: Entry): SpanRow[] {
     ...tokensOf(body['usage']),
     costNanoUsd: nanoOf(body['costNanoUsd']),
     firstTokenUs: usOf(body['firstTokenMs']),
-    attributes: JSON.stringify({ request: id, outcome, key: text(body['key']), team: text(body['team']) }),
+    attributes: JSON.stringify({ outcome, key: text(body['key']), team: text(body['team']) }),
   }
   const stages = Array.isArray(body['stages']) ? (body['stages'] as readonly Json[]).filter(isObject) : []
   const idOf = (at: number): string => `${stem}${at.toString(16).padStart(4, '0')}`

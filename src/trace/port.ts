@@ -17,6 +17,8 @@ export interface TelemetryStore {
   trace(traceId: string, page: { readonly offset: number; readonly limit: number }): Promise<TraceSpans | undefined>
   /** Sums over time. Whole buckets: five minutes where the range is a day at most, else hours. */
   series(query: SeriesQuery): Promise<SeriesPoint[]>
+  /** What was taken in since this process began, by tenant, service, kind and model. */
+  totals(): Promise<SeriesPoint[]>
   /** All spans that lie between two instants, in pieces, in no order. */
   spans(range: TimeRange): AsyncIterable<readonly SpanRow[]>
   /** Does now what is otherwise done now and then: takes in what was acknowledged, and moves what is
@@ -54,6 +56,8 @@ export interface TraceQuery extends TimeRange, TraceFilter {
 
 export interface TraceSummary {
   readonly traceId: string
+  /** Of a request of ours; '' for a trace of other programs. */
+  readonly requestId: string
   readonly tenant: string
   readonly service: string
   /** Of its root, or of what came first as long as there is none. */
@@ -111,6 +115,8 @@ export interface SeriesPoint {
   /** Microseconds. */
   readonly durationUs: Sketch
   readonly firstTokenUs: Sketch
+  /** One of its spans. */
+  readonly example?: { readonly traceId: string; readonly durationUs: number; readonly atUs: number }
 }
 
 export interface TelemetryStatus {

@@ -1,4 +1,4 @@
-import { SERIES_DIMENSIONS, type SeriesDimension } from './port.ts'
+import { SERIES_DIMENSIONS, type SeriesDimension, type SeriesPoint } from './port.ts'
 import { SketchSum } from './sketch.ts'
 import type { SpanRow } from './span.ts'
 
@@ -23,6 +23,8 @@ export interface RollupSums {
   costNanoUsd: number
   readonly durationUs: SketchSum
   readonly firstTokenUs: SketchSum
+  /** One of its spans, the latest that was added. */
+  example: { readonly traceId: string; readonly durationUs: number; readonly atUs: number } | undefined
 }
 
 /** Sums of one batch of spans, by the width of the bucket. */
@@ -45,6 +47,7 @@ export class Rollups {
     sums.costNanoUsd += row.costNanoUsd ?? 0
     sums.durationUs.add(row.durationUs)
     if (row.firstTokenUs !== null) sums.firstTokenUs.add(row.firstTokenUs)
+    sums.example = { traceId: row.traceId, durationUs: row.durationUs, atUs: row.startUs + row.durationUs }
   }
 
   sums(): Iterable<RollupSums> {
@@ -76,6 +79,7 @@ export const emptySums = (bucketUs: number, of: RollupSums['of']): RollupSums =>
   costNanoUsd: 0,
   durationUs: new SketchSum(),
   firstTokenUs: new SketchSum(),
+  example: undefined,
 })
 
 /** The coordinates of a sum as one text, which orders and compares. */
@@ -86,3 +90,48 @@ export function coordinatesFrom(text: string): RollupSums['of'] {
   const values = JSON.parse(text) as string[]
   return Object.fromEntries(SERIES_DIMENSIONS.map((name, at) => [name, values[at] ?? ''])) as RollupSums['of']
 }
+
+/** What was added up since this process began, by tenant, service, kind and model: counters, as those who
+ *  scrape want them. */
+export class Totals {
+  readonly #sums = new Map<string, RollupSums>()
+
+  add(all: Iterable<RollupSums>): void {
+    for (const one of all) {
+      const of = { ...one.of, name: '' }
+      const text = coordinatesText(of)
+      const key = this.#sums.has(text) || this.#sums.size < COMBINATIONS_MAX ? text : OTHER
+      let sums = this.#sums.get(key)
+      if (sums === undefined) {
+        sums = emptySums(0, key === OTHER ? { tenant: OTHER, service: OTHER, kind: OTHER, name: '', model: OTHER } : of)
+        this.#sums.set(key, sums)
+      }
+      sums.spans += one.spans
+      sums.errors += one.errors
+      sums.inputTokens += one.inputTokens
+      sums.outputTokens += one.outputTokens
+      sums.costNanoUsd += one.costNanoUsd
+      sums.durationUs.merge(one.durationUs.sketch())
+      sums.firstTokenUs.merge(one.firstTokenUs.sketch())
+      sums.example = one.example
+    }
+  }
+
+  points(): SeriesPoint[] {
+    return [...this.#sums.values()].map((sums) => pointOf(sums, sums.of))
+  }
+}
+
+/** Sums as they are answered. */
+export const pointOf = (sums: RollupSums, of: SeriesPoint['of']): SeriesPoint => ({
+  atUs: sums.bucketUs,
+  of,
+  spans: sums.spans,
+  errors: sums.errors,
+  inputTokens: sums.inputTokens,
+  outputTokens: sums.outputTokens,
+  costNanoUsd: sums.costNanoUsd,
+  durationUs: sums.durationUs.sketch(),
+  firstTokenUs: sums.firstTokenUs.sketch(),
+  ...(sums.example === undefined ? {} : { example: sums.example }),
+})

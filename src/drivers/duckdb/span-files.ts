@@ -100,20 +100,6 @@ export class SpanFiles {
     return reader.getRowsJS().map(cellsOf)
   }
 
-  /** Removes what no index knows of: a crash left it. */
-  removeOthers(known: readonly string[]): number {
-    const kept = new Set(known)
-    let removed = 0
-    for (const entry of readdirSync(this.#folder, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name)
-      const name = path.slice(this.#folder.length + 1).replaceAll('\\', '/')
-      if (!entry.isFile() || !/\.parquet(?:\.new)?$/.test(name) || kept.has(name)) continue
-      rmSync(path)
-      removed++
-    }
-    return removed
-  }
-
   close(): void {
     this.#connection.closeSync()
   }
@@ -169,3 +155,23 @@ function sync(path: string): void {
 
 const cellsOf = (row: readonly unknown[]): SpanCell[] =>
   row.map((cell) => (typeof cell === 'bigint' ? Number(cell) : (cell as SpanCell)))
+
+/** Whether the library is there, without loading it; rejects with the reason where it is not. */
+export function checkInstalled(): void {
+  import.meta.resolve('@duckdb/node-api')
+}
+
+/** Removes files below `folder` that no index knows of: a crash left them. */
+export function removeOthers(folder: string, known: readonly string[]): number {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const kept = new Set(known)
+  let removed = 0
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    const name = path.slice(folder.length + 1).replaceAll('\\', '/')
+    if (!entry.isFile() || !/\.parquet(?:\.new)?$/.test(name) || kept.has(name)) continue
+    rmSync(path)
+    removed++
+  }
+  return removed
+}

@@ -1,7 +1,8 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { serveThread } from '../../base/threads.ts'
-import type { ToArchive } from '../../trace/archive.ts'
-import { SpanFiles } from './span-files.ts'
+import { reasonOf } from '../../base/errors.ts'
+import type { FromArchive, ToArchive } from '../../trace/archive.ts'
+import { checkInstalled, removeOthers, SpanFiles } from './span-files.ts'
 
 /** The thread that writes and reads files of spans. */
 
@@ -17,11 +18,18 @@ if (parentPort !== null) {
   let turn: Promise<unknown> = Promise.resolve()
   const opened = async (): Promise<SpanFiles> => (files ??= await SpanFiles.open(folder))
   index.on('message', (message: ToArchive) => {
-    turn = turn.then(async () => index.postMessage(await (await opened()).take(message)))
+    turn = turn.then(async () =>
+      index.postMessage(
+        await opened().then(
+          (found) => found.take(message),
+          (thrown: unknown): FromArchive => ({ failed: reasonOf(thrown), isDiskFull: false }),
+        ),
+      ),
+    )
   })
   serveThread({
-    open: async () => void (await opened()),
-    removeOthers: async (known: readonly string[]) => (await opened()).removeOthers(known),
+    open: () => checkInstalled(),
+    removeOthers: (known: readonly string[]) => removeOthers(folder, known),
     trace: async (...asked: Parameters<SpanFiles['trace']>) => (await opened()).trace(...asked),
     count: async (...asked: Parameters<SpanFiles['count']>) => (await opened()).count(...asked),
     piece: async (...asked: Parameters<SpanFiles['piece']>) => (await opened()).piece(...asked),

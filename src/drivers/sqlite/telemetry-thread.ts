@@ -5,7 +5,8 @@ import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { serveThread } from '../../base/threads.ts'
 import type { PartFile } from '../../trace/archive.ts'
 import type { SeriesPoint, SeriesQuery, TimeRange, TracePage, TraceQuery, TraceSummary } from '../../trace/port.ts'
-import { recordFrom } from '../../trace/record.ts'
+import { recordFrom, type TelemetryRecord } from '../../trace/record.ts'
+import { type Rollups, Totals } from '../../trace/rollup.ts'
 import type { SamplingRules } from '../../trace/sampling.ts'
 import type { ScoreRow } from '../../trace/span.ts'
 import { sqliteFault } from './failure.ts'
@@ -78,6 +79,7 @@ class Index {
   readonly #applier: Applier
   readonly #list: TraceList
   readonly #rollups: RollupTable
+  readonly #totals = new Totals()
   readonly #journal: JournalReader | undefined
   readonly #shipping: Shipping | undefined
   #arrived: Arrived[] = []
@@ -144,6 +146,10 @@ class Index {
 
   series(query: SeriesQuery): SeriesPoint[] {
     return this.#rollups.series(query)
+  }
+
+  totals(): SeriesPoint[] {
+    return this.#totals.points()
   }
 
   /** Spans that are in no file yet, a page at a time. */
@@ -253,15 +259,24 @@ class Index {
     const last = batch.at(-1)?.position
     if (last === undefined) return true
     try {
-      this.#transact(() => {
-        this.#applier.apply(batch.map(({ text }) => recordFrom(text)))
-        this.#setMark('log', last)
-      })
+      this.#apply(
+        batch.map(({ text }) => recordFrom(text)),
+        () => this.#setMark('log', last),
+      )
       return true
     } catch (thrown) {
       this.#trouble(thrown)
       return false
     }
+  }
+
+  #apply(records: readonly TelemetryRecord[], mark: () => void): void {
+    let sums: Rollups | undefined
+    this.#transact(() => {
+      sums = this.#applier.apply(records)
+      mark()
+    })
+    if (sums !== undefined) this.#totals.add(sums.sums())
   }
 
   /** Where one record breaks the batch, the others go in, and it alone is passed over and counted. A
@@ -292,10 +307,10 @@ class Index {
         const from = this.#mark('journal').offset
         const { records, position } = journal.after(from)
         if (position === from) return
-        this.#transact(() => {
-          this.#applier.apply(records.filter(({ spans }) => spans.length > 0))
-          this.#setMark('journal', { segment: 0, offset: position })
-        })
+        this.#apply(
+          records.filter(({ spans }) => spans.length > 0),
+          () => this.#setMark('journal', { segment: 0, offset: position }),
+        )
         if (!all) return this.#againSoon()
       }
     } catch (thrown) {
@@ -374,6 +389,7 @@ if (parentPort !== null) {
     traces: (query: TraceQuery) => opened().traces(query),
     trace: (...asked: Parameters<Index['trace']>) => opened().trace(...asked),
     series: (query: SeriesQuery) => opened().series(query),
+    totals: () => opened().totals(),
     recent: (...asked: Parameters<Index['recent']>) => opened().recent(...asked),
     files: (range: TimeRange) => opened().files(range),
     status: () => opened().status(),

@@ -65,17 +65,15 @@ export class Applier {
     this.#nextId = Number(this.#db.prepare('SELECT max(id) AS id FROM trace').get()?.['id'] ?? 0) + 1
   }
 
-  /** Returns how many spans were new. */
-  apply(records: readonly TelemetryRecord[]): number {
+  /** Returns the sums of what was new, by five minutes. */
+  apply(records: readonly TelemetryRecord[]): Rollups {
     const pending = new Map<string, Pending>()
     const minutes = new Rollups(MINUTES_US)
     const hours = new Rollups(HOUR_US)
-    let added = 0
     for (const { spans, scores, points, atUs } of records) {
       for (const cells of spans) {
         const row = spanOf(cells)
         if (!this.#add(row, cells, atUs, pending)) continue
-        added++
         const isSane = row.startUs > atUs - PAST_US_MAX && row.startUs < atUs + FUTURE_US_MAX
         const counted = isSane ? row : { ...row, startUs: atUs }
         minutes.add(counted)
@@ -87,7 +85,7 @@ export class Applier {
     for (const one of pending.values()) this.#write(one)
     this.#rollups.add(MINUTES_US, minutes.sums())
     this.#rollups.add(HOUR_US, hours.sums())
-    return added
+    return minutes
   }
 
   #add(span: SpanRow, cells: readonly SpanCell[], atUs: number, all: Map<string, Pending>): boolean {

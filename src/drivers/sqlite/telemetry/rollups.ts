@@ -6,6 +6,7 @@ import {
   emptySums,
   HOUR_US,
   MINUTES_US,
+  pointOf,
   type RollupSums,
 } from '../../../trace/rollup.ts'
 import { sketchFrom, sketchText } from '../../../trace/sketch.ts'
@@ -31,21 +32,24 @@ export class RollupTable {
 
   /** Adds to what is there. */
   add(widthUs: number, sums: Iterable<RollupSums>): void {
-    for (const one of sums) {
-      const of = coordinatesText(one.of)
-      const stored = this.#find.get(widthUs, one.bucketUs, of)
-      if (stored !== undefined) mergeRow(one, stored)
+    for (const added of sums) {
+      const of = coordinatesText(added.of)
+      const stored = this.#find.get(widthUs, added.bucketUs, of)
+      const sum = emptySums(added.bucketUs, added.of)
+      if (stored !== undefined) mergeRow(sum, stored)
+      sum.durationUs.merge(added.durationUs.sketch())
+      sum.firstTokenUs.merge(added.firstTokenUs.sketch())
       this.#put.run(
         widthUs,
-        one.bucketUs,
+        added.bucketUs,
         of,
-        one.spans,
-        one.errors,
-        one.inputTokens,
-        one.outputTokens,
-        one.costNanoUsd,
-        sketchText(one.durationUs.sketch()),
-        sketchText(one.firstTokenUs.sketch()),
+        sum.spans + added.spans,
+        sum.errors + added.errors,
+        sum.inputTokens + added.inputTokens,
+        sum.outputTokens + added.outputTokens,
+        sum.costNanoUsd + added.costNanoUsd,
+        sketchText(sum.durationUs.sketch()),
+        sketchText(sum.firstTokenUs.sketch()),
       )
     }
   }
@@ -75,17 +79,7 @@ export class RollupTable {
       }
       mergeRow(group.sums, row)
     }
-    return [...groups.values()].map(({ of, sums }) => ({
-      atUs: sums.bucketUs,
-      of,
-      spans: sums.spans,
-      errors: sums.errors,
-      inputTokens: sums.inputTokens,
-      outputTokens: sums.outputTokens,
-      costNanoUsd: sums.costNanoUsd,
-      durationUs: sums.durationUs.sketch(),
-      firstTokenUs: sums.firstTokenUs.sketch(),
-    }))
+    return [...groups.values()].map(({ of, sums }) => pointOf(sums, of))
   }
 }
 
