@@ -30,10 +30,21 @@ async function* textOf(telemetry: Pick<TelemetryStore, 'totals' | 'status'>): As
   const lines = [
     ...counter('headworks_spans', 'Spans taken in.', points, ({ spans }) => spans),
     ...counter('headworks_span_errors', 'Spans that failed.', points, ({ errors }) => errors),
-    ...counter('headworks_input_tokens', 'Tokens read, cached ones included.', points, ({ inputTokens }) => inputTokens),
+    ...counter(
+      'headworks_input_tokens',
+      'Tokens read, cached ones included.',
+      points,
+      ({ inputTokens }) => inputTokens,
+    ),
     ...counter('headworks_output_tokens', 'Tokens written, reasoning included.', points, (one) => one.outputTokens),
     ...counter('headworks_cost_usd', 'Cost in US dollars.', points, ({ costNanoUsd }) => costNanoUsd / 1e9),
-    ...histogram('headworks_span_duration_seconds', 'How long spans took.', points, DURATION_BOUNDS, (one) => one.durationUs),
+    ...histogram(
+      'headworks_span_duration_seconds',
+      'How long spans took.',
+      points,
+      DURATION_BOUNDS,
+      (one) => one.durationUs,
+    ),
     ...histogram(
       'headworks_first_token_seconds',
       'Time to the first token.',
@@ -58,8 +69,7 @@ function labelsOf({ of }: SeriesPoint, more: readonly string[] = []): string {
   return all.length === 0 ? '' : `{${all.join(',')}}`
 }
 
-const escaped = (text: string): string =>
-  text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
 
 const head = (name: string, type: string, help: string): string[] => [
   `# TYPE ${name} ${type}`,
@@ -73,7 +83,10 @@ const counter = (
   value: (point: SeriesPoint) => number,
 ): string[] => [...head(name, 'counter', help), ...points.map((one) => `${name}_total${labelsOf(one)} ${value(one)}`)]
 
-const gauge = (name: string, help: string, value: number): string[] => [...head(name, 'gauge', help), `${name} ${value}`]
+const gauge = (name: string, help: string, value: number): string[] => [
+  ...head(name, 'gauge', help),
+  `${name} ${value}`,
+]
 
 function histogram(
   name: string,

@@ -63,8 +63,7 @@ async function answer(
   const [path = ''] = request.target.split('?', 1)
   const signal = SIGNALS.get(path)
   if (signal === undefined) return refuse('path_unknown', { method: request.method, path })
-  if (request.method !== 'POST')
-    return refuse('method_not_allowed', { path, method: request.method, allowed: 'POST' })
+  if (request.method !== 'POST') return refuse('method_not_allowed', { path, method: request.method, allowed: 'POST' })
   if (encoding === undefined)
     return refuse('field_invalid', {
       field: 'content-type',

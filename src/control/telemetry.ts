@@ -72,7 +72,10 @@ export function telemetryRoutes(dependencies: TelemetryRoutesDependencies): Rout
   ]
 }
 
-async function series({ clock, telemetry }: TelemetryRoutesDependencies, { query }: Context): Promise<Answer | Refusal> {
+async function series(
+  { clock, telemetry }: TelemetryRoutesDependencies,
+  { query }: Context,
+): Promise<Answer | Refusal> {
   const range = rangeOf(query)
   if (range instanceof Refusal) return range
   const toUs = range.toUs ?? clock.wallMs() * 1000
@@ -116,7 +119,11 @@ function exported(dependencies: TelemetryRoutesDependencies, { query }: Context)
   if (range instanceof Refusal) return range
   const format = FORMATS.find((one) => one === (query.get('format') ?? 'jsonl'))
   if (format === undefined)
-    return refuse('field_invalid', { field: 'format', problem: 'is not known', remedy: `One of ${FORMATS.join(', ')}.` })
+    return refuse('field_invalid', {
+      field: 'format',
+      problem: 'is not known',
+      remedy: `One of ${FORMATS.join(', ')}.`,
+    })
   const name = `spans.${format === 'otlp' ? 'otlp.jsonl' : format}`
   const headers = { 'content-type': MEDIA_TYPES[format], 'content-disposition': `attachment; filename="${name}"` }
   return { headers, pieces: piecesOf(dependencies, range, format) }
@@ -173,7 +180,10 @@ async function feedback(
   if (found === undefined || (tenant !== '' && found.summary.tenant !== tenant))
     return refuse('not_found', { what: 'trace', id: trace })
   const score: ScoreRow = {
-    id: hash('sha256', JSON.stringify([traceId, span ?? '', told, value ?? null, principal?.id ?? '', atUs])).slice(0, 16),
+    id: hash('sha256', JSON.stringify([traceId, span ?? '', told, value ?? null, principal?.id ?? '', atUs])).slice(
+      0,
+      16,
+    ),
     traceId,
     spanId: span ?? '',
     kind: 'feedback',

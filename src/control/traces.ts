@@ -50,7 +50,8 @@ export function traceRoutes({ events, rows, telemetry }: TraceRoutesDependencies
         if (page instanceof Refusal) return page
         const last = (await events.read(id)).at(-1)
         const found = TRACE_ID.test(id) || last !== undefined ? await telemetry.trace(traceOf(id), page) : undefined
-        const record = last ?? (found === undefined ? undefined : (await events.read(found.summary.requestId || id)).at(-1))
+        const record =
+          last ?? (found === undefined ? undefined : (await events.read(found.summary.requestId || id)).at(-1))
         if (record === undefined && found === undefined) return refuse('not_found', { what: 'trace', id })
         return ok({
           ...(record === undefined ? { id } : shown(record)),
@@ -109,7 +110,6 @@ const traceJson = ({ summary, spans, scores, total }: TraceSpans): JsonObject =>
   scores: scores.map((score) => ({ ...score, at: isoOf(score.atUs), atUs: undefined })),
   total,
 })
-
 
 /** The filters of a list; `field_invalid` where one cannot be read. */
 function traceQuery(query: URLSearchParams): TraceQuery | Refusal {

@@ -127,7 +127,8 @@ export class Adapter {
       startUs,
       durationUs: Math.min(Math.max(0, Math.round(raw.endUs - raw.startUs)), DURATION_US_MAX),
       status,
-      error: status === 'error' ? keptText(raw.statusMessage, ERROR_UNITS_MAX) || this.#text('error', ERROR_UNITS_MAX) : '',
+      error:
+        status === 'error' ? keptText(raw.statusMessage, ERROR_UNITS_MAX) || this.#text('error', ERROR_UNITS_MAX) : '',
       operation: shownOperation,
       provider: provider || (priced?.provider ?? ''),
       model,
@@ -161,7 +162,8 @@ export class Adapter {
   #fateOf(name: string): Fate {
     const known = this.#fates.get(name)
     if (known !== undefined) return known
-    const fate = FATE_OF_NAME.get(name) ?? (beginsAny(name, CONTENT) ? 'content' : beginsAny(name, IGNORED) ? 'ignored' : 'kept')
+    const fate =
+      FATE_OF_NAME.get(name) ?? (beginsAny(name, CONTENT) ? 'content' : beginsAny(name, IGNORED) ? 'ignored' : 'kept')
     if (this.#fates.size < FATES_MAX) this.#fates.set(name, fate)
     return fate
   }

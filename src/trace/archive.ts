@@ -7,9 +7,7 @@ export type ToArchive =
   /** Where it shall lie, below the folder of the archive. */
   | { readonly say: 'end'; readonly file: string }
 
-export type FromArchive =
-  | { readonly bytes: number }
-  | { readonly failed: string; readonly isDiskFull: boolean }
+export type FromArchive = { readonly bytes: number } | { readonly failed: string; readonly isDiskFull: boolean }
 
 /** Whole files are removed, never parts of one. */
 export interface PartFile {

@@ -65,7 +65,8 @@ export function readDelivery(delivery: Delivery, adapter: Adapter): Rows {
 const malformed = (reason: string): Error => fault('body_malformed', { reason })
 
 function unpack({ compression, bytes }: Delivery): Buffer {
-  if (compression === '' || compression === 'identity') return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (compression === '' || compression === 'identity')
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const options = { maxOutputLength: UNPACKED_BYTES_MAX }
   try {
     return compression === 'gzip' ? gunzipSync(bytes, options) : inflateSync(bytes, options)

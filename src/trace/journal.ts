@@ -10,8 +10,7 @@ import { keptText, ERROR_UNITS_MAX, NAME_UNITS_MAX, type SpanKind, type SpanRow,
 export const OWN_SERVICE = 'headworks'
 
 /** The trace of a request, in 32 hexadecimal digits: its id, written otherwise. */
-export const traceIdOf = (requestId: string): string =>
-  idDigits(requestId) ?? hash('sha256', requestId).slice(0, 32)
+export const traceIdOf = (requestId: string): string => idDigits(requestId) ?? hash('sha256', requestId).slice(0, 32)
 
 /** The inverse, for a trace whose root is a request of ours. */
 export const requestIdOf = (traceId: string): string => idFromDigits('req', traceId)

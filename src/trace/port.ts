@@ -128,6 +128,8 @@ export interface TelemetryStatus {
   readonly fileBytes: number
   /** Acknowledged, not yet found by questions. */
   readonly waitingBytes: number
+  /** Put aside, because the index could make nothing of them: always a fault of ours. */
+  readonly unreadRecords: number
   /** Empty where spans go into files. */
   readonly noFilesBecause: string
 }

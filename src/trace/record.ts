@@ -10,7 +10,9 @@ export interface TelemetryRecord {
   readonly atUs: number
 }
 
-export const recordText = ({ spans, scores, points }: Pick<Rows, 'spans' | 'scores' | 'points'>, atUs: number): string =>
-  JSON.stringify({ spans: spans.map(spanCells), scores, points, atUs } satisfies TelemetryRecord)
+export const recordText = (
+  { spans, scores, points }: Pick<Rows, 'spans' | 'scores' | 'points'>,
+  atUs: number,
+): string => JSON.stringify({ spans: spans.map(spanCells), scores, points, atUs } satisfies TelemetryRecord)
 
 export const recordFrom = (text: string): TelemetryRecord => JSON.parse(text) as TelemetryRecord

@@ -60,7 +60,13 @@ export class Rollups {
     const known = this.#sums.get(key)
     if (known !== undefined) return known
     const isOther = this.#sums.size >= COMBINATIONS_MAX
-    const sums = emptySums(bucketUs, { tenant, service, kind, name: isOther ? OTHER : name, model: isOther ? OTHER : model })
+    const sums = emptySums(bucketUs, {
+      tenant,
+      service,
+      kind,
+      name: isOther ? OTHER : name,
+      model: isOther ? OTHER : model,
+    })
     const stored = isOther ? `${bucketUs}\n${tenant}\n${service}\n${kind}\n${OTHER}` : key
     const again = this.#sums.get(stored)
     if (again !== undefined) return again

@@ -9,6 +9,9 @@ test('no acknowledged span is lost or kept twice while the house that takes them
     senders: 4,
   })
   assert.deepEqual({ lost, twice, strange }, { lost: 0, twice: 0, strange: 0 })
-  assert.ok(kills > 1 && acknowledged > 5_000 && repeated > 0, `${kills} kills, ${acknowledged} spans, ${repeated} repeated`)
+  assert.ok(
+    kills > 1 && acknowledged > 5_000 && repeated > 0,
+    `${kills} kills, ${acknowledged} spans, ${repeated} repeated`,
+  )
   t.diagnostic(`${kills} kills, ${acknowledged} spans acknowledged, ${spansPerSecond}/s, ${repeated} batches repeated`)
 })

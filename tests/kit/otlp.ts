@@ -32,17 +32,25 @@ function writeValue(value: Json, pbf: PbfWriter): void {
   else if (Number.isInteger(value)) pbf.writeVarintField(3, value as number)
   else if (typeof value === 'number') pbf.writeDoubleField(4, value)
   else if (Array.isArray(value))
-    pbf.writeMessage(5, (list, inner) => {
-      for (const one of list) inner.writeMessage(1, writeValue, one)
-    }, value as Json[])
+    pbf.writeMessage(
+      5,
+      (list, inner) => {
+        for (const one of list) inner.writeMessage(1, writeValue, one)
+      },
+      value as Json[],
+    )
 }
 
 function writeAttributes(pbf: PbfWriter, field: number, attributes: JsonObject | undefined): void {
   for (const [name, value] of Object.entries(attributes ?? {}))
-    pbf.writeMessage(field, (_, inner) => {
-      inner.writeStringField(1, name)
-      inner.writeMessage(2, writeValue, value ?? null)
-    }, undefined)
+    pbf.writeMessage(
+      field,
+      (_, inner) => {
+        inner.writeStringField(1, name)
+        inner.writeMessage(2, writeValue, value ?? null)
+      },
+      undefined,
+    )
 }
 
 function writeSpan(span: SentSpan, pbf: PbfWriter): void {
@@ -54,27 +62,43 @@ function writeSpan(span: SentSpan, pbf: PbfWriter): void {
   fixed64(pbf, 8, nanos(span.endUs))
   writeAttributes(pbf, 9, span.attributes)
   for (const { name, atUs, attributes } of span.events ?? [])
-    pbf.writeMessage(11, (_, inner) => {
-      fixed64(inner, 1, nanos(atUs))
-      inner.writeStringField(2, name)
-      writeAttributes(inner, 3, attributes)
-    }, undefined)
+    pbf.writeMessage(
+      11,
+      (_, inner) => {
+        fixed64(inner, 1, nanos(atUs))
+        inner.writeStringField(2, name)
+        writeAttributes(inner, 3, attributes)
+      },
+      undefined,
+    )
   if (span.status !== undefined)
-    pbf.writeMessage(15, (_, inner) => {
-      if (span.message !== undefined) inner.writeStringField(2, span.message)
-      inner.writeVarintField(3, span.status ?? 0)
-    }, undefined)
+    pbf.writeMessage(
+      15,
+      (_, inner) => {
+        if (span.message !== undefined) inner.writeStringField(2, span.message)
+        inner.writeVarintField(3, span.status ?? 0)
+      },
+      undefined,
+    )
 }
 
 /** An ExportTraceServiceRequest. */
 export function protobufOf(spans: readonly SentSpan[], resource: JsonObject = { 'service.name': 'shop' }): Uint8Array {
   const pbf = new PbfWriter()
-  pbf.writeMessage(1, (_, group) => {
-    group.writeMessage(1, (__, inner) => writeAttributes(inner, 1, resource), undefined)
-    group.writeMessage(2, (__, scope) => {
-      for (const span of spans) scope.writeMessage(2, writeSpan, span)
-    }, undefined)
-  }, undefined)
+  pbf.writeMessage(
+    1,
+    (_, group) => {
+      group.writeMessage(1, (__, inner) => writeAttributes(inner, 1, resource), undefined)
+      group.writeMessage(
+        2,
+        (__, scope) => {
+          for (const span of spans) scope.writeMessage(2, writeSpan, span)
+        },
+        undefined,
+      )
+    },
+    undefined,
+  )
   return pbf.finish()
 }
 
@@ -104,7 +128,9 @@ export function otlpJsonOf(spans: readonly SentSpan[], resource: JsonObject = { 
     })),
     status: { code: span.status ?? 0, ...(span.message === undefined ? {} : { message: span.message }) },
   }))
-  const body = { resourceSpans: [{ resource: { attributes: jsonAttributes(resource) }, scopeSpans: [{ spans: shown }] }] }
+  const body = {
+    resourceSpans: [{ resource: { attributes: jsonAttributes(resource) }, scopeSpans: [{ spans: shown }] }],
+  }
   return Buffer.from(JSON.stringify(body))
 }
 
@@ -124,13 +150,18 @@ export function agentSpans(from: number, traces: number, startUs: number, spansP
 const MODELS = ['gpt-4o-mini', 'gpt-4o', 'claude-sonnet-4-5', 'gpt-4.1']
 
 function agentSpan(trace: number, at: number, traceId: string, stem: string, beginUs: number): SentSpan {
-  const idOf = (n: number): string => `${stem}${(trace & 0xffffff).toString(16).padStart(6, '0')}${n.toString(16).padStart(2, '0')}`
+  const idOf = (n: number): string =>
+    `${stem}${(trace & 0xffffff).toString(16).padStart(6, '0')}${n.toString(16).padStart(2, '0')}`
   const noise = (trace * 7919 + at * 104_729) % 1_000
   const durationUs = (at === 0 ? 900_000 : 40_000) + noise * (at === 0 ? 2_000 : 300)
   const isFailed = trace % 97 === 0 && at === 2
   const of: JsonObject =
     at === 0
-      ? { 'gen_ai.operation.name': 'invoke_agent', 'user.id': `user-${trace % 1_000}`, 'session.id': `s-${trace % 5_000}` }
+      ? {
+          'gen_ai.operation.name': 'invoke_agent',
+          'user.id': `user-${trace % 1_000}`,
+          'session.id': `s-${trace % 5_000}`,
+        }
       : at % 2 === 1
         ? {
             'gen_ai.operation.name': 'chat',

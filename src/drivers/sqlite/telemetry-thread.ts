@@ -13,7 +13,7 @@ import { sqliteFault } from './failure.ts'
 import { Applier } from './telemetry/apply.ts'
 import { JournalReader } from './telemetry/journal.ts'
 import { RollupTable } from './telemetry/rollups.ts'
-import { openTelemetryFile } from './telemetry/schema.ts'
+import { openTelemetryFile, writing } from './telemetry/schema.ts'
 import { forgetBefore, Shipping } from './telemetry/shipping.ts'
 import { TraceList } from './telemetry/traces.ts'
 
@@ -55,6 +55,7 @@ export interface IndexStatus {
   readonly files: number
   readonly fileSpans: number
   readonly fileBytes: number
+  readonly unreadRecords: number
 }
 
 interface Arrived {
@@ -85,7 +86,6 @@ class Index {
   #arrived: Arrived[] = []
   #isTurning = false
   #unsaved = 0
-  #unreadable = 0
   #busy: Promise<unknown> = Promise.resolve()
   #drained: (() => void)[] = []
   #closed = false
@@ -123,7 +123,10 @@ class Index {
     return this.#list.page(query)
   }
 
-  trace(traceId: string, { offset, limit }: { readonly offset: number; readonly limit: number }): FoundTrace | undefined {
+  trace(
+    traceId: string,
+    { offset, limit }: { readonly offset: number; readonly limit: number },
+  ): FoundTrace | undefined {
     const found = this.#list.find(traceId)
     if (found === undefined) return undefined
     const { id, summary } = found
@@ -159,7 +162,9 @@ class Index {
     limit: number,
   ): { readonly cells: string[]; readonly after: { readonly trace: number; readonly span: string } } {
     const rows = this.#db
-      .prepare('SELECT trace, span_id, start_us, cells FROM span WHERE (trace, span_id) > (?, ?) ORDER BY trace, span_id LIMIT ?')
+      .prepare(
+        'SELECT trace, span_id, start_us, cells FROM span WHERE (trace, span_id) > (?, ?) ORDER BY trace, span_id LIMIT ?',
+      )
       .all(after.trace, Buffer.from(after.span, 'hex'), limit)
     const last = rows.at(-1)
     return {
@@ -186,7 +191,7 @@ class Index {
       }))
   }
 
-  status(): IndexStatus & { readonly unreadable: number } {
+  status(): IndexStatus {
     const one = (sql: string): { readonly [name: string]: unknown } => this.#db.prepare(sql).get() ?? {}
     const parts = one('SELECT count(*) AS n, total(spans) AS spans, total(bytes) AS bytes FROM part')
     return {
@@ -195,7 +200,7 @@ class Index {
       files: Number(parts['n']),
       fileSpans: Number(parts['spans']),
       fileBytes: Number(parts['bytes']),
-      unreadable: this.#unreadable,
+      unreadRecords: Number(one('SELECT count(*) AS n FROM unread')['n']),
     }
   }
 
@@ -279,14 +284,17 @@ class Index {
     if (sums !== undefined) this.#totals.add(sums.sums())
   }
 
-  /** Where one record breaks the batch, the others go in, and it alone is passed over and counted. A
+  /** Where one record breaks the batch, the others go in, and it alone is put aside. A
    *  full disk breaks them all: then they wait. */
   #takeEach(batch: readonly Arrived[]): boolean {
     for (const one of batch) {
       if (this.#take([one])) continue
       if (this.#isFull) return false
-      this.#unreadable++
-      this.#transact(() => this.#setMark('log', one.position))
+      const { segment, offset } = one.position
+      this.#transact(() => {
+        writing(this.#db, 'INSERT INTO unread (segment, offset, text) VALUES (?, ?, ?)').run(segment, offset, one.text)
+        this.#setMark('log', one.position)
+      })
     }
     return true
   }
@@ -374,7 +382,7 @@ class Index {
   }
 
   #setMark(name: string, { segment, offset }: LogPosition): void {
-    this.#db.prepare('INSERT OR REPLACE INTO mark (name, segment, offset) VALUES (?, ?, ?)').run(name, segment, offset)
+    writing(this.#db, 'INSERT OR REPLACE INTO mark (name, segment, offset) VALUES (?, ?, ?)').run(name, segment, offset)
   }
 }
 

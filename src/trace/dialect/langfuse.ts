@@ -29,7 +29,12 @@ export const LANGFUSE: Dialect = {
     span: 'span',
     event: 'event',
   },
-  content: ['langfuse.observation.input', 'langfuse.observation.output', 'langfuse.trace.input', 'langfuse.trace.output'],
+  content: [
+    'langfuse.observation.input',
+    'langfuse.observation.output',
+    'langfuse.trace.input',
+    'langfuse.trace.output',
+  ],
   ignored: [
     'langfuse.observation.level',
     'langfuse.observation.model.parameters',

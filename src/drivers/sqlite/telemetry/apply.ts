@@ -3,6 +3,7 @@ import type { TelemetryRecord } from '../../../trace/record.ts'
 import { HOUR_US, MINUTES_US, Rollups } from '../../../trace/rollup.ts'
 import { type MetricPoint, type ScoreRow, type SpanCell, spanOf, type SpanRow } from '../../../trace/span.ts'
 import { RollupTable } from './rollups.ts'
+import { writing } from './schema.ts'
 
 /** Takes records into the hot index, within a transaction that the caller holds. A span that is there
  *  already, in the index or in a file, changes nothing. */
@@ -42,19 +43,22 @@ export class Applier {
     this.#db = db
     this.#rollups = new RollupTable(db)
     this.#find = db.prepare('SELECT * FROM trace WHERE trace_id = ?')
-    this.#insertTrace = db.prepare(
+    this.#insertTrace = writing(
+      db,
       `INSERT INTO trace (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((name) => `:${name}`).join(', ')})`,
     )
-    this.#updateTrace = db.prepare(
+    this.#updateTrace = writing(
+      db,
       `UPDATE trace SET ${COLUMNS.slice(2)
         .map((name) => `${name} = :${name}`)
         .join(', ')} WHERE id = :id AND trace_id = :trace_id`,
     )
-    this.#insertSpan = db.prepare('INSERT OR IGNORE INTO span (trace, span_id, start_us, cells) VALUES (?, ?, ?, ?)')
-    this.#insertWords = db.prepare('INSERT INTO words (rowid, body) VALUES (?, ?)')
+    this.#insertSpan = writing(db, 'INSERT OR IGNORE INTO span (trace, span_id, start_us, cells) VALUES (?, ?, ?, ?)')
+    this.#insertWords = writing(db, 'INSERT INTO words (rowid, body) VALUES (?, ?)')
     this.#gone = db.prepare('SELECT span_ids FROM gone WHERE trace_id = ?')
-    this.#insertScore = db.prepare('INSERT OR IGNORE INTO score (trace_id, id, at_us, json) VALUES (?, ?, ?, ?)')
-    this.#insertPoint = db.prepare(
+    this.#insertScore = writing(db, 'INSERT OR IGNORE INTO score (trace_id, id, at_us, json) VALUES (?, ?, ?, ?)')
+    this.#insertPoint = writing(
+      db,
       'INSERT OR IGNORE INTO point (name, at_us, labels, tenant, value, count) VALUES (?, ?, ?, ?, ?, ?)',
     )
     this.#nextId = Number(db.prepare('SELECT max(id) AS id FROM trace').get()?.['id'] ?? 0) + 1
@@ -101,7 +105,7 @@ export class Applier {
       span.startUs,
       JSON.stringify(cells),
     )
-    if (changes === 0) return false
+    if (Number(changes) === 0) return false
     addTo(trace.row, span, atUs)
     if (trace.words.length < WORDS_UNITS_MAX) trace.words += `${wordsOf(span)}\n`
     return true

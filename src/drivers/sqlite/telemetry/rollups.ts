@@ -10,6 +10,7 @@ import {
   type RollupSums,
 } from '../../../trace/rollup.ts'
 import { sketchFrom, sketchText } from '../../../trace/sketch.ts'
+import { writing } from './schema.ts'
 
 /** Sums over time, in their table. */
 
@@ -23,10 +24,13 @@ export class RollupTable {
 
   constructor(db: DatabaseSync) {
     this.#find = db.prepare('SELECT * FROM rollup WHERE width_us = ? AND bucket_us = ? AND of = ?')
-    this.#put = db.prepare(`
+    this.#put = writing(
+      db,
+      `
       INSERT OR REPLACE INTO rollup
         (width_us, bucket_us, of, spans, errors, input_tokens, output_tokens, cost, duration, first_token)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
     this.#range = db.prepare('SELECT * FROM rollup WHERE width_us = ? AND bucket_us >= ? AND bucket_us < ?')
   }
 

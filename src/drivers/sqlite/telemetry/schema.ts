@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { fault } from '../../../base/errors.ts'
 
 /** The hot index of the telemetry, a file of its own beside the store. Everything in it comes from the
@@ -8,6 +8,8 @@ import { fault } from '../../../base/errors.ts'
 const STEPS = [
   `
   CREATE TABLE mark (name TEXT PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL) WITHOUT ROWID;
+
+  CREATE TABLE unread (segment INTEGER NOT NULL, offset INTEGER NOT NULL, text TEXT NOT NULL);
 
   CREATE TABLE trace (
     id INTEGER PRIMARY KEY,
@@ -103,4 +105,12 @@ export function openTelemetryFile(path: string): DatabaseSync {
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${STEPS.length}; COMMIT`)
   }
   return db
+}
+
+/** A statement that writes. The full-text index numbers its pages beyond what a number holds, and the
+ *  last row id, which goes with every write, may be one of these. */
+export function writing(db: DatabaseSync, sql: string): StatementSync {
+  const statement = db.prepare(sql)
+  statement.setReadBigInts(true)
+  return statement
 }

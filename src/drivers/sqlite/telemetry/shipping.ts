@@ -1,8 +1,10 @@
 import type { MessagePort } from 'node:worker_threads'
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { fault } from '../../../base/errors.ts'
 import type { FromArchive, PartFile, ToArchive } from '../../../trace/archive.ts'
 import { samplingOf, type SamplingRules } from '../../../trace/sampling.ts'
+import { WORDS_PER_TRACE } from './apply.ts'
+import { writing } from './schema.ts'
 
 /** Moves traces that are over out of the hot index into files, and forgets what is older than is kept.
  *  A file counts once its row is committed: one that a crash left without is removed at the next start,
@@ -122,7 +124,13 @@ export class Shipping {
       if (cells.length >= CHUNK_SPANS) await flush()
     }
     await flush()
-    const part = Number(db.prepare('SELECT coalesce(max(part), 0) + 1 AS id FROM (SELECT max(id) AS part FROM part UNION ALL SELECT max(part) FROM gone)').get()?.['id'])
+    const part = Number(
+      db
+        .prepare(
+          'SELECT coalesce(max(part), 0) + 1 AS id FROM (SELECT max(id) AS part FROM part UNION ALL SELECT max(part) FROM gone)',
+        )
+        .get()?.['id'],
+    )
     const day = new Date(nowUs / 1000).toISOString().slice(0, 10)
     const file = `day=${day}/${String(part).padStart(9, '0')}.parquet`
     const bytes = spans === 0 ? 0 : await this.#say({ say: 'end', file })
@@ -138,7 +146,7 @@ export class Shipping {
   ): void {
     const { db } = this.#options
     if (spans > 0)
-      db.prepare('INSERT INTO part (id, day, file, spans, bytes, start_us, end_us) VALUES (?, ?, ?, ?, ?, ?, ?)').run(
+      writing(db, 'INSERT INTO part (id, day, file, spans, bytes, start_us, end_us) VALUES (?, ?, ?, ?, ?, ?, ?)').run(
         part,
         day,
         file,
@@ -147,16 +155,16 @@ export class Shipping {
         startUs,
         endUs,
       )
-    const gone = db.prepare('INSERT INTO gone (trace_id, part, span_ids, at_us) VALUES (?, ?, ?, ?)')
-    const lies = db.prepare('INSERT OR IGNORE INTO trace_part (trace, part) VALUES (?, ?)')
-    const moved = db.prepare('UPDATE trace SET hot = hot - ?, cold = cold + ?, probability = min(probability, ?) WHERE id = ?')
-    const leave = db.prepare('DELETE FROM span WHERE trace = ?')
-    const leaveOne = db.prepare('DELETE FROM span WHERE trace = ? AND span_id = ?')
+    const gone = writing(db, 'INSERT INTO gone (trace_id, part, span_ids, at_us) VALUES (?, ?, ?, ?)')
+    const lies = writing(db, 'INSERT OR IGNORE INTO trace_part (trace, part) VALUES (?, ?)')
+    const moved = writing(
+      db,
+      'UPDATE trace SET hot = hot - ?, cold = cold + ?, probability = min(probability, ?) WHERE id = ?',
+    )
+    const leave = writing(db, 'DELETE FROM span WHERE trace = ?')
+    const leaveOne = writing(db, 'DELETE FROM span WHERE trace = ? AND span_id = ?')
     const count = db.prepare('SELECT hot FROM trace WHERE id = ?')
-    const forget = [
-      db.prepare('DELETE FROM words WHERE rowid >= ?1 * 256 AND rowid < (?1 + 1) * 256'),
-      db.prepare('DELETE FROM trace WHERE id = ?'),
-    ]
+    const forget = [forgetWords(db), writing(db, 'DELETE FROM trace WHERE id = ?')]
     for (const { due, ids } of shipped) {
       const n = ids.length / 8
       const isWhole = Number(count.get(due.id)?.['hot'] ?? 0) === n
@@ -169,7 +177,7 @@ export class Shipping {
         if (due.probability > 0) lies.run(due.id, part)
       }
     }
-    db.prepare('DELETE FROM gone WHERE at_us < ?').run(nowUs - REPEATED_US_MAX)
+    writing(db, 'DELETE FROM gone WHERE at_us < ?').run(nowUs - REPEATED_US_MAX)
   }
 
   /** Resolves with the bytes of the file, at its end. Rejects where the files cannot be written. */
@@ -193,19 +201,25 @@ export function forgetBefore(db: DatabaseSync, beforeUs: number): { readonly fil
     .all(beforeUs, FORGET_ROWS)
     .map(({ id }) => Number(id))
   const each = [
-    'DELETE FROM words WHERE rowid >= ?1 * 256 AND rowid < (?1 + 1) * 256',
     'DELETE FROM span WHERE trace = ?1',
     'DELETE FROM trace_part WHERE trace = ?1',
     'DELETE FROM score WHERE trace_id = (SELECT trace_id FROM trace WHERE id = ?1)',
     'DELETE FROM trace WHERE id = ?1',
-  ].map((sql) => db.prepare(sql))
+  ].map((sql) => writing(db, sql))
+  each.push(forgetWords(db))
   for (const id of old) for (const statement of each) statement.run(id)
   if (old.length === FORGET_ROWS) return { files: [], more: true }
   const day = new Date(beforeUs / 1000).toISOString().slice(0, 10)
-  const files = db.prepare('SELECT file FROM part WHERE day < ?').all(day).map(({ file }) => file as string)
-  db.prepare('DELETE FROM trace_part WHERE part IN (SELECT id FROM part WHERE day < ?)').run(day)
-  db.prepare('DELETE FROM part WHERE day < ?').run(day)
-  db.prepare('DELETE FROM rollup WHERE bucket_us < ?').run(beforeUs)
-  db.prepare('DELETE FROM point WHERE at_us < ?').run(beforeUs)
+  const files = db
+    .prepare('SELECT file FROM part WHERE day < ?')
+    .all(day)
+    .map(({ file }) => file as string)
+  writing(db, 'DELETE FROM trace_part WHERE part IN (SELECT id FROM part WHERE day < ?)').run(day)
+  writing(db, 'DELETE FROM part WHERE day < ?').run(day)
+  writing(db, 'DELETE FROM rollup WHERE bucket_us < ?').run(beforeUs)
+  writing(db, 'DELETE FROM point WHERE at_us < ?').run(beforeUs)
   return { files, more: false }
 }
+
+const forgetWords = (db: DatabaseSync): StatementSync =>
+  writing(db, `DELETE FROM words WHERE rowid >= ?1 * ${WORDS_PER_TRACE} AND rowid < (?1 + 1) * ${WORDS_PER_TRACE}`)
