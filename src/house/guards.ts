@@ -1,15 +1,16 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import { fault, Fault, Refusal } from '../base/errors.ts'
-import type { HttpClient } from '../base/http.ts'
+import type { Headers, HttpClient } from '../base/http.ts'
 import { revealed } from '../config/references.ts'
 import type { Config, GuardConfig } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
-import { HttpCheck } from '../drivers/undici/check.ts'
+import { askForJson } from '../engine/exchange.ts'
 import { Blocklist } from '../guard/guardrails/blocklist.ts'
 import type { Detector } from '../guard/guardrails/finding.ts'
 import type { Action, Guardrail } from '../guard/guardrails/guardrail.ts'
 import { Guardrails } from '../guard/guardrails/guardrails.ts'
+import { readVerdict, type RemoteCheck } from '../guard/guardrails/remote.ts'
 import { piiDetector } from '../guard/guardrails/pii.ts'
 import { secretDetector } from '../guard/guardrails/secrets.ts'
 
@@ -46,11 +47,28 @@ async function guardrailOf(
   if (guard.kind === 'schema') return { ...common, kind: 'schema' }
   if (guard.kind === 'http') {
     const headers = Object.entries(guard.headers ?? {}).map(([header, value]) => [header, revealed(value, secrets)])
-    const check = new HttpCheck({ name, url: guard.url, headers: Object.fromEntries(headers), client: await client() })
+    const check = checkAt(name, guard.url, Object.fromEntries(headers), await client())
     return { ...common, kind: 'remote', check }
   }
   return { ...common, kind: 'spans', detector: detectorOf(name, guard) }
 }
+
+/** A guardrail behind an address. */
+const checkAt = (name: string, url: string, headers: Headers, client: HttpClient): RemoteCheck => ({
+  async ask(question, timeoutMs) {
+    const request = {
+      method: 'POST' as const,
+      url,
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(question),
+      connectTimeoutMs: timeoutMs,
+    }
+    const answer = await askForJson(client, name, request, AbortSignal.timeout(timeoutMs))
+    const verdict = readVerdict(answer, question.texts.length)
+    if (verdict === undefined) throw fault('engine_garbled', { engine: name, reason: 'its answer is no verdict' })
+    return verdict
+  },
+})
 
 function pointsOf(guard: GuardConfig): { input?: Action; output?: Action } {
   const input = 'input' in guard ? guard.input : undefined

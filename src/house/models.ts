@@ -26,6 +26,7 @@ import { BYTES } from '../meter/tokenizer/tokenizer.ts'
 import { openGuards } from './guards.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
+import { judgeBy } from '../guard/guardrails/judge.ts'
 import type { Search } from '../retrieval/search.ts'
 import type { WorkflowDependencies } from '../retrieval/workflow/dependencies.ts'
 import { WorkflowEngine } from '../retrieval/workflow/engine.ts'
@@ -166,7 +167,7 @@ export async function openEngine(
   { clock, analyzer, client }: EngineDependencies,
 ): Promise<Engine> {
   if (engine.kind === 'reader') return new ReaderEngine({ name, clock, analyzer })
-  if (engine.kind === 'detectors') return new DetectorsEngine({ name, clock })
+  if (engine.kind === 'detectors') return new DetectorsEngine({ name, clock, judge: judgeBy(clock) })
   if (engine.kind === 'lexical') return new LexicalEngine({ name, analyzer })
   if (engine.kind === 'onnx') {
     const { folder, runtime = '', pooling, threads } = engine

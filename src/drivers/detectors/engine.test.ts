@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock } from '../../../tests/kit/clock.ts'
 import type { JsonObject } from '../../base/json.ts'
+import { judgeBy } from '../../guard/guardrails/judge.ts'
 import { DetectorsEngine } from './engine.ts'
 
 async function moderate(input: unknown) {
-  const engine = new DetectorsEngine({ name: 'house', clock: new ManualClock() })
+  const clock = new ManualClock()
+  const engine = new DetectorsEngine({ name: 'house', clock, judge: judgeBy(clock) })
   return new Promise<{ status: number; body: { results: JsonObject[]; error?: JsonObject } }>((resolve, reject) => {
     let status = 0
     const chunks: Uint8Array[] = []

@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/clock.ts'
 import type { ClientHandler, Exchange } from '../../base/http.ts'
 import { isObject, type Json, type JsonObject, parseJson } from '../../base/json.ts'
-import { PII_KINDS } from '../../config/pii-kinds.ts'
 import type {
   Attempt,
   ChatCall,
@@ -14,10 +13,6 @@ import type {
   RerankResult,
 } from '../../engine/port.ts'
 import { unsupported, unsupportedChat } from '../../engine/unsupported.ts'
-import { type Detector, findIn, OUT_OF_TIME, WINDOW_CHARS_MAX } from '../../guard/guardrails/finding.ts'
-import { suspicionOf } from '../../guard/guardrails/injection.ts'
-import { piiDetector } from '../../guard/guardrails/pii.ts'
-import { secretDetector } from '../../guard/guardrails/secrets.ts'
 
 /** OpenAI's moderations, answered by what guardrails find: personal data, secrets, injections. It needs no
  *  weights, and judges nothing else: what a text means is for a model. */
@@ -26,28 +21,28 @@ const INPUTS_MAX = 1000
 const LIMITS = { bytesMax: 32 * 2 ** 20, depthMax: 16 }
 /** Of one request. */
 const BUDGET_MS = 1000
-/** A score from which a text is flagged. */
-const INJECTION_MIN = 0.5
 const PATH = '/moderations'
 
 export interface DetectorsOptions {
   readonly name: string
   readonly clock: Clock
+  readonly judge: Judge
 }
+
+/** What is found in a text, as one result of a moderation; undefined where time is up before it is read. */
+type Judge = (text: string, deadlineMs: number) => JsonObject | undefined
 
 export class DetectorsEngine implements Engine {
   readonly name: string
   readonly operations: ReadonlySet<Operation> = new Set(['moderations'])
   readonly passthrough: Passthrough
   readonly #clock: Clock
-  readonly #detectors: readonly (readonly [string, Detector])[] = [
-    ['pii', piiDetector(PII_KINDS)],
-    ['secrets', secretDetector()],
-  ]
+  readonly #judge: Judge
 
-  constructor({ name, clock }: DetectorsOptions) {
+  constructor({ name, clock, judge }: DetectorsOptions) {
     this.name = name
     this.#clock = clock
+    this.#judge = judge
     this.passthrough = { paths: new Set([PATH]), start: (call, handler) => this.#start(call, handler) }
   }
 
@@ -93,32 +88,6 @@ export class DetectorsEngine implements Engine {
       results.push(result)
     }
     return [200, { id: 'modr-headworks', model: this.name, results }]
-  }
-
-  #judge(text: string, deadlineMs: number): JsonObject | undefined {
-    const categories: { [name: string]: boolean } = { pii: false, secrets: false, injection: false }
-    const scores: { [name: string]: number } = { pii: 0, secrets: 0, injection: 0 }
-    for (const [name, detector] of this.#detectors) {
-      const found = findIn(detector, text, this.#clock, deadlineMs)
-      if (found === OUT_OF_TIME) return undefined
-      if (found.length === 0) continue
-      categories[name] = true
-      scores[name] = 1
-      for (const { kind } of found) {
-        categories[`${name}/${kind}`] = true
-        scores[`${name}/${kind}`] = 1
-      }
-    }
-    for (let from = 0; from === 0 || from < text.length; from += WINDOW_CHARS_MAX / 2) {
-      if (this.#clock.monotonicMs() > deadlineMs) return undefined
-      scores['injection'] = Math.max(
-        scores['injection'] ?? 0,
-        suspicionOf(text.slice(from, from + WINDOW_CHARS_MAX)).score,
-      )
-    }
-    categories['injection'] = (scores['injection'] ?? 0) >= INJECTION_MIN
-    const flagged = Object.values(categories).includes(true)
-    return { flagged, categories, category_scores: scores }
   }
 }
 

@@ -1,9 +1,6 @@
 import type { Detector } from './finding.ts'
 import type { RemoteCheck } from './remote.ts'
 
-/** Where a text is looked at: on its way to a model, and on its way back. */
-export type Point = 'input' | 'output'
-
 /** What becomes of a finding.
  *  `note`      it is counted on the record of the request, and nothing else.
  *  `redact`    `[EMAIL]` stands in its place.

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../../base/json.ts'
-import type { Action, Guardrail, Point } from './guardrail.ts'
+import type { Action, Guardrail } from './guardrail.ts'
+import type { Point } from './point.ts'
 
 interface Entry {
   readonly guard: string

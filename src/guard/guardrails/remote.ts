@@ -1,5 +1,5 @@
 import type { Json } from '../../base/json.ts'
-import type { Point } from './guardrail.ts'
+import type { Point } from './point.ts'
 
 /** A guardrail that somebody else runs: asked over HTTP, within a time. */
 export interface RemoteCheck {
