@@ -463,10 +463,7 @@ test('top draws what goes on once where there is no terminal', async () => {
     [`GET /api/telemetry/series?${query}`]: { to: '1970-01-01T00:05:00.000Z', points: [point] },
   })
   const { out } = await type(['top', '--by', 'model'], { api })
-  assert.match(
-    out,
-    /MODEL {2}SPANS\/MIN {2}ERRORS .*\nchat +10 +10\.0 % +12 ms +30 ms +1\.5 s +1,010 +\$2\.50/,
-  )
+  assert.match(out, /MODEL {2}SPANS\/MIN {2}ERRORS .*\nchat +10 +10\.0 % +12 ms +30 ms +1\.5 s +1,010 +\$2\.50/)
 })
 
 test('login prints the link alone', async () => {

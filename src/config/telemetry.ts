@@ -23,9 +23,7 @@ export const TELEMETRY = z.strictObject({
         .max(1)
         .default(1)
         .meta(meta('Share of ordinary traces that are kept. Errors, and what was scored, are always kept.')),
-      slowMs: integer(1, MS_MAX)
-        .meta(meta('Traces that took as long are always kept, in milliseconds.'))
-        .optional(),
+      slowMs: integer(1, MS_MAX).meta(meta('Traces that took as long are always kept, in milliseconds.')).optional(),
       usd: money.meta(meta('Traces that cost as much are always kept.', { shown: 'decimal' })).optional(),
     })
     .prefault({})

@@ -63,7 +63,10 @@ export class SpanFiles {
       else return { bytes: await this.#end(message.file) }
       return { bytes: 0 }
     } catch (thrown) {
-      return { failed: reasonOf(thrown), isDiskFull: isCode(thrown, ...FULL) || /no space left/i.test(reasonOf(thrown)) }
+      return {
+        failed: reasonOf(thrown),
+        isDiskFull: isCode(thrown, ...FULL) || /no space left/i.test(reasonOf(thrown)),
+      }
     }
   }
 
@@ -91,7 +94,11 @@ export class SpanFiles {
   }
 
   /** A piece of one file's spans within a range of time. */
-  async piece(file: string, { fromUs = 0, toUs = Number.MAX_SAFE_INTEGER }: TimeRange, at: number): Promise<SpanCell[][]> {
+  async piece(
+    file: string,
+    { fromUs = 0, toUs = Number.MAX_SAFE_INTEGER }: TimeRange,
+    at: number,
+  ): Promise<SpanCell[][]> {
     const reader = await this.#connection.runAndReadAll(
       `SELECT ${COLUMN_NAMES.join(', ')} FROM read_parquet([${this.#paths([file])}], file_row_number = true)
        WHERE file_row_number >= ${at} AND file_row_number < ${at + PIECE_ROWS}

@@ -12,10 +12,11 @@ import { writing } from './schema.ts'
 
 /** A trace is over when nothing of it came for this long. */
 const QUIET_US = 30_000_000
-/** Spans of one file at most; what waits longer than `PATIENCE_US` goes although it is less than
- *  `PART_SPANS_MIN`. */
-const PART_SPANS_MAX = 500_000
-const PART_SPANS_MIN = 100_000
+/** Spans of one file, about: moving them is one transaction, which nothing else may wait for long.
+ *  What waits longer than `PATIENCE_US` goes although it is less than `PART_SPANS_MIN`. */
+const PART_SPANS_MAX = 120_000
+const PART_SPANS_MIN = 60_000
+const PART_TRACES_MAX = 30_000
 const PATIENCE_US = 3_600_000_000
 /** Spans of one message. */
 const CHUNK_SPANS = 5_000
@@ -56,7 +57,8 @@ export class Shipping {
       const due = this.#due(nowUs, all)
       const spans = due.reduce((sum, one) => sum + one.spans, 0)
       if (spans === 0) return files
-      if (!all && spans < PART_SPANS_MIN && !this.#isImpatient(nowUs)) return files
+      const isFull = spans >= PART_SPANS_MIN || due.length >= PART_TRACES_MAX
+      if (!all && !isFull && !this.#isImpatient(nowUs)) return files
       await this.#write(due, nowUs)
       files++
     }
@@ -69,7 +71,7 @@ export class Shipping {
            EXISTS (SELECT 1 FROM score WHERE score.trace_id = trace.trace_id) AS flagged
          FROM trace WHERE hot > 0 AND touched_us <= ? ORDER BY touched_us LIMIT ?`,
       )
-      .all(all ? Number.MAX_SAFE_INTEGER : nowUs - QUIET_US, PART_SPANS_MAX)
+      .all(all ? Number.MAX_SAFE_INTEGER : nowUs - QUIET_US, PART_TRACES_MAX)
     const due: Due[] = []
     let spans = 0
     for (const row of rows) {
