@@ -48,7 +48,7 @@ async function* textOf(telemetry: Pick<TelemetryStore, 'totals' | 'status'>): As
     ...histogram(
       'headworks_first_token_seconds',
       'Time to the first token.',
-      points.filter(({ firstTokenUs }) => countOf(firstTokenUs) > 0).map(({ example: _, ...one }) => one),
+      points.filter(({ firstTokenUs }) => countOf(firstTokenUs) > 0).map(withoutExample),
       FIRST_TOKEN_BOUNDS,
       (one) => one.firstTokenUs,
     ),
@@ -59,6 +59,12 @@ async function* textOf(telemetry: Pick<TelemetryStore, 'totals' | 'status'>): As
     '# EOF',
   ]
   yield Buffer.from(`${lines.join('\n')}\n`)
+}
+
+/** Examples are of durations. */
+function withoutExample(point: SeriesPoint): SeriesPoint {
+  const { example, ...rest } = point
+  return example === undefined ? point : rest
 }
 
 const LABELS = ['tenant', 'service', 'kind', 'model'] as const

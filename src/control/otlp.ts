@@ -19,7 +19,7 @@ const SIGNALS: ReadonlyMap<string, Signal> = new Map([
 export const isOfTelemetry = (target: string): boolean => SIGNALS.has(target.split('?', 1)[0] ?? '')
 
 /** Of one body, as it is sent. */
-export const DELIVERY_BYTES_MAX = 16 * 1024 * 1024
+const DELIVERY_BYTES_MAX = 16 * 1024 * 1024
 
 const MEDIA_TYPES = { json: 'application/json', protobuf: 'application/x-protobuf' } as const
 type Encoding = keyof typeof MEDIA_TYPES

@@ -27,7 +27,7 @@ async function open(files: boolean, { sampling = { share: 1 }, folder = '' }: St
   return { store, folder: own }
 }
 
-telemetryContract('index and files', (options) => open(true, options))
+telemetryContract('index and files', (options) => open(true, options), { agentSpans, protobufOf })
 
 const START_US = (Date.now() - 3_600_000) * 1000
 const delivery = (bytes: Uint8Array) =>

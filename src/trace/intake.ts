@@ -38,7 +38,7 @@ export interface Rows {
 }
 
 /** Of one body once it is unpacked: a small packed one may be a bomb. */
-export const UNPACKED_BYTES_MAX = 64 * 1024 * 1024
+const UNPACKED_BYTES_MAX = 64 * 1024 * 1024
 const JSON_DEPTH_MAX = 64
 /** Bad records that an answer names; the others are counted. */
 const NAMED_MAX = 5

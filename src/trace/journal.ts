@@ -7,7 +7,7 @@ import { keptText, ERROR_UNITS_MAX, NAME_UNITS_MAX, type SpanKind, type SpanRow,
 /** Our own requests as spans: the journal's closing entries say all there is to say, so that the
  *  request path says it once. */
 
-export const OWN_SERVICE = 'headworks'
+const OWN_SERVICE = 'headworks'
 
 /** The trace of a request, in 32 hexadecimal digits: its id, written otherwise. */
 export const traceIdOf = (requestId: string): string => idDigits(requestId) ?? hash('sha256', requestId).slice(0, 32)

@@ -1,19 +1,7 @@
 /** Makes bodies of OTLP as the clients do: spans by the thousand, in protobuf and in JSON. */
 import { PbfWriter } from 'pbf'
 import type { Json, JsonObject } from '../../src/base/json.ts'
-
-export interface SentSpan {
-  readonly traceId: string
-  readonly spanId: string
-  readonly parentId?: string
-  readonly name: string
-  readonly startUs: number
-  readonly endUs: number
-  readonly status?: number
-  readonly message?: string
-  readonly attributes?: JsonObject
-  readonly events?: readonly { readonly name: string; readonly atUs: number; readonly attributes?: JsonObject }[]
-}
+import type { SentSpan } from '../../src/trace/contract/store.ts'
 
 const hex = (text: string): Uint8Array => Buffer.from(text, 'hex')
 const nanos = (us: number): bigint => BigInt(Math.round(us)) * 1000n

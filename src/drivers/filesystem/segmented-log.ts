@@ -31,7 +31,7 @@ export interface LogRecord {
 
 const HEADER_BYTES = 8
 /** A segment that has this many bytes is the last one no longer. */
-export const SEGMENT_BYTES = 32 * 1024 * 1024
+const SEGMENT_BYTES = 32 * 1024 * 1024
 const NAME = /^(\d{12})\.log$/
 const nameOf = (segment: number): string => `${String(segment).padStart(12, '0')}.log`
 

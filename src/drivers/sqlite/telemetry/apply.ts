@@ -255,7 +255,7 @@ const wordsOf = ({ name, error, model, service, attributes }: SpanRow): string =
 const SPAN_ID_BYTES = 8
 
 /** The ids of spans in a blob. */
-export function idsOf(blob: Uint8Array): string[] {
+function idsOf(blob: Uint8Array): string[] {
   const digits = Buffer.from(blob).toString('hex')
   const ids: string[] = []
   for (let at = 0; at < digits.length; at += 2 * SPAN_ID_BYTES) ids.push(digits.slice(at, at + 2 * SPAN_ID_BYTES))
