@@ -24,17 +24,6 @@ export function idDigits(id: string): string | undefined {
   return bits < 2n ** 128n ? bits.toString(16).padStart(32, '0') : undefined
 }
 
-/** The inverse of `idDigits`. */
-export function idFromDigits(prefix: string, digits: string): string {
-  let bits = BigInt(`0x${digits}`)
-  let text = ''
-  for (let i = 0; i < 26; i++) {
-    text = ALPHABET.charAt(Number(bits % 32n)) + text
-    bits /= 32n
-  }
-  return `${prefix}_${text}`
-}
-
 /** `prefix_` and 26 characters in the manner of a ULID: 48 bits of wall time, then 80 random
  *  bits, in Crockford's base 32. Ids made later sort later (to the millisecond), which keeps
  *  index pages warm. */

@@ -3,7 +3,8 @@ import type { Clock } from '../base/clock.ts'
 import type { EncodeColumns, ColumnRow } from '../base/columns.ts'
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
-import { traceIdOf } from '../trace/journal.ts'
+import type { Events } from '../store/events.ts'
+import { traceOfEntry } from '../trace/journal.ts'
 import { otlpOf } from '../trace/otlp/export.ts'
 import {
   SERIES_DIMENSIONS,
@@ -22,6 +23,8 @@ import { rangeOf } from './traces.ts'
 
 export interface TelemetryRoutesDependencies {
   readonly clock: Clock
+  /** The journal, for whom only knows the id of a request. */
+  readonly events: Pick<Events, 'read'>
   readonly telemetry: TelemetryStore
   readonly parquet: EncodeColumns
 }
@@ -158,7 +161,7 @@ async function* columnRows(pages: AsyncIterable<readonly SpanRow[]>): AsyncGener
 }
 
 async function feedback(
-  { clock, telemetry }: TelemetryRoutesDependencies,
+  { clock, telemetry, events }: TelemetryRoutesDependencies,
   { body, principal }: Context,
 ): Promise<Answer | Refusal> {
   const given = isObject(body) ? body : {}
@@ -173,7 +176,8 @@ async function feedback(
   if (value === undefined && told.label === '' && told.comment === '')
     return invalid('value', 'is missing, and there is neither a label nor a comment')
   const atUs = Math.round(clock.wallMs() * 1000)
-  const traceId = trace.startsWith('req_') ? traceIdOf(trace) : trace
+  const request = trace.startsWith('req_') ? (await events.read(trace)).at(-1) : undefined
+  const traceId = request === undefined ? trace : traceOfEntry(request)
   const found = await telemetry.trace(traceId, { offset: 0, limit: 1 })
   const tenant = principal?.bindings.tenant ?? ''
   // To whom it does not belong, it is not there.

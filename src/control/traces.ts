@@ -5,7 +5,7 @@ import { storageOf } from '../retrieval/generation/row.ts'
 import type { Entry, Events } from '../store/events.ts'
 import type { Rows } from '../store/rows.ts'
 import type { TelemetryStore, TraceQuery, TraceSpans } from '../trace/port.ts'
-import { traceIdOf } from '../trace/journal.ts'
+import { traceOfEntry } from '../trace/journal.ts'
 import { limitOf, ok, type Route } from './router.ts'
 import { isoOf, spanJson, summaryJson } from './spans.ts'
 
@@ -49,7 +49,8 @@ export function traceRoutes({ events, rows, telemetry }: TraceRoutesDependencies
         const page = spansPage(query)
         if (page instanceof Refusal) return page
         const last = (await events.read(id)).at(-1)
-        const found = TRACE_ID.test(id) || last !== undefined ? await telemetry.trace(traceOf(id), page) : undefined
+        const traceId = TRACE_ID.test(id) ? id : last && traceOfEntry(last)
+        const found = traceId === undefined ? undefined : await telemetry.trace(traceId, page)
         const record =
           last ?? (found === undefined ? undefined : (await events.read(found.summary.requestId || id)).at(-1))
         if (record === undefined && found === undefined) return refuse('not_found', { what: 'trace', id })
@@ -101,8 +102,6 @@ const shown = ({ id, kind, phase, atMs, body }: Entry): JsonObject => ({
   running: phase === 'open',
   body,
 })
-
-const traceOf = (id: string): string => (TRACE_ID.test(id) ? id : traceIdOf(id))
 
 const traceJson = ({ summary, spans, scores, total }: TraceSpans): JsonObject => ({
   trace: summaryJson(summary),

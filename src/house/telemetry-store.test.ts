@@ -77,6 +77,25 @@ test('the files are Parquet that others read as it lies', async () => {
   assert.deepEqual([call['service'], call['operation'], typeof call['start_us']], ['shop', 'chat', 'bigint'])
 })
 
+test('what is older than is kept is forgotten, rows, words and whole files', async () => {
+  const { store, folder } = await open(true)
+  await store.take(delivery(protobufOf(agentSpans(1, 10, START_US))))
+  await store.settle()
+  await store.close()
+  const log = { write: () => {} }
+  // As the day after tomorrow sees it.
+  const later = new Telemetry({ folder, prices, sampling: { share: 1 }, keptDays: -2, files: true, log })
+  await later.settle()
+  const { traces, files } = await later.status()
+  assert.deepEqual([traces, files], [0, 0])
+  assert.deepEqual((await later.traces({ limit: 10, text: 'answer' })).traces, [])
+  const left = readdirSync(join(folder, 'spans'), { recursive: true }).filter((name) =>
+    String(name).endsWith('.parquet'),
+  )
+  assert.deepEqual(left, [])
+  await later.close()
+})
+
 test('a flood is told to wait before it is held, and what was taken of it is there', async () => {
   const { store } = await open(false)
   const bytes = protobufOf(agentSpans(1, 2_000, START_US))

@@ -153,6 +153,7 @@ export class Telemetry implements TelemetryStore {
 
   async settle(): Promise<void> {
     await this.open()
+    await this.#ask(this.#intake, 'drained', [])
     await this.#ask(this.#index, 'settle', [])
   }
 

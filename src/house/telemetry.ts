@@ -65,7 +65,7 @@ export async function openHouseTelemetry(parts: HouseTelemetryParts): Promise<Ho
     intake: otlpHandler({ store: telemetry, authenticate, newRequestId }),
     routes: [
       ...traceRoutes({ ...store, telemetry }),
-      ...telemetryRoutes({ clock, telemetry, parquet }),
+      ...telemetryRoutes({ clock, events: store.events, telemetry, parquet }),
       ...metricsRoutes(telemetry),
     ],
     close: () => telemetry.close(),

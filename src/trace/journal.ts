@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { idDigits, idFromDigits } from '../base/ids.ts'
+import { idDigits } from '../base/ids.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Entry } from '../store/events.ts'
 import { keptText, ERROR_UNITS_MAX, NAME_UNITS_MAX, type SpanKind, type SpanRow, type Status } from './span.ts'
@@ -9,16 +9,29 @@ import { keptText, ERROR_UNITS_MAX, NAME_UNITS_MAX, type SpanKind, type SpanRow,
 
 const OWN_SERVICE = 'headworks'
 
-/** The trace of a request, in 32 hexadecimal digits: its id, written otherwise. */
+/** The trace of a request that came without one, in 32 hexadecimal digits: its id, written otherwise. */
 export const traceIdOf = (requestId: string): string => idDigits(requestId) ?? hash('sha256', requestId).slice(0, 32)
 
-/** The inverse, for a trace whose root is a request of ours. */
-export const requestIdOf = (traceId: string): string => idFromDigits('req', traceId)
+/** The trace that an entry belongs to: the caller's where it named one, else one of its own. */
+export const traceOfEntry = (entry: Entry): string => callerOf(entry)?.traceId ?? traceIdOf(entry.id)
+
+/** W3C Trace Context, as the request brought it. */
+const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-|$)/
+
+function callerOf({ body }: Entry): { readonly traceId: string; readonly spanId: string } | undefined {
+  const stages = body['stages']
+  const admission = Array.isArray(stages) ? (stages as readonly Json[])[0] : undefined
+  const attributes = isObject(admission) && isObject(admission['attributes']) ? admission['attributes'] : {}
+  const [, traceId, spanId] = TRACEPARENT.exec(text(attributes['traceparent'])) ?? []
+  return traceId === undefined || spanId === undefined ? undefined : { traceId, spanId }
+}
 
 /** A root for the request, and one for each of its stages. None of another kind of entry. */
-export function spansOf({ id, kind, atMs, body }: Entry): SpanRow[] {
+export function spansOf(entry: Entry): SpanRow[] {
+  const { id, kind, atMs, body } = entry
   if (kind !== 'request') return []
-  const traceId = traceIdOf(id)
+  const caller = callerOf(entry)
+  const traceId = caller?.traceId ?? traceIdOf(id)
   const stem = hash('sha256', id).slice(0, 12)
   const rootId = `${stem}ffff`
   const totalMs = figure(body['totalMs']) ?? 0
@@ -41,7 +54,7 @@ export function spansOf({ id, kind, atMs, body }: Entry): SpanRow[] {
   const root: SpanRow = {
     ...common,
     spanId: rootId,
-    parentId: '',
+    parentId: caller?.spanId ?? '',
     kind: 'request',
     name: `${common.operation} ${common.model}`.trim(),
     startUs,
@@ -51,7 +64,7 @@ export function spansOf({ id, kind, atMs, body }: Entry): SpanRow[] {
     ...tokensOf(body['usage']),
     costNanoUsd: nanoOf(body['costNanoUsd']),
     firstTokenUs: usOf(body['firstTokenMs']),
-    attributes: JSON.stringify({ outcome, key: text(body['key']), team: text(body['team']) }),
+    attributes: JSON.stringify({ request: id, outcome, key: text(body['key']), team: text(body['team']) }),
   }
   const stages = Array.isArray(body['stages']) ? (body['stages'] as readonly Json[]).filter(isObject) : []
   const idOf = (at: number): string => `${stem}${at.toString(16).padStart(4, '0')}`
@@ -129,4 +142,11 @@ const usOf = (ms: Json | undefined): number | null => {
 const nanoOf = (value: Json | undefined): number | null => {
   const nano = typeof value === 'string' && value !== '' ? Number(value) : Number.NaN
   return Number.isSafeInteger(nano) ? nano : null
+}
+
+/** Of the root that `spansOf` makes; '' for any other span. */
+export function requestIdOf({ kind, attributes }: SpanRow): string {
+  if (kind !== 'request') return ''
+  const said: unknown = JSON.parse(attributes)
+  return isObject(said) ? text(said['request']) : ''
 }

@@ -56,7 +56,7 @@ export interface TraceQuery extends TimeRange, TraceFilter {
 
 export interface TraceSummary {
   readonly traceId: string
-  /** Of a request of ours; '' for a trace of other programs. */
+  /** Of the first request of ours in it; '' where there is none. */
   readonly requestId: string
   readonly tenant: string
   readonly service: string

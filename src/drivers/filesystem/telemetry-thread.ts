@@ -54,6 +54,7 @@ class Intake {
   readonly #adapter: Adapter
   #waiting: Waiting[] = []
   #inFlightBytes = 0
+  readonly #drained: (() => void)[] = []
 
   constructor({ folder, from, index }: IntakeData, priceOf: PriceOf) {
     this.#log = SegmentedLog.open(folder, from)
@@ -61,6 +62,7 @@ class Intake {
     this.#adapter = new Adapter(priceOf)
     index.on('message', ({ applied, durable }: FromIndex) => {
       this.#inFlightBytes -= applied
+      if (this.#inFlightBytes === 0) for (const resolve of this.#drained.splice(0)) resolve()
       if (durable !== undefined) this.#log.drop(durable)
     })
     for (const { position, bytes } of this.#log.after(from)) this.#pass(position, bytes.toString(), bytes.length)
@@ -76,6 +78,12 @@ class Intake {
   async score(score: ScoreRow): Promise<void> {
     this.#checkRoom()
     await this.#write(recordText({ spans: [], scores: [score], points: [] }, nowUs()))
+  }
+
+  /** Resolves once the index has all that was acknowledged by now, or nothing waits. */
+  drained(): Promise<void> {
+    if (this.#inFlightBytes === 0) return Promise.resolve()
+    return new Promise((resolve) => this.#drained.push(resolve))
   }
 
   waitingBytes(): number {
@@ -133,6 +141,7 @@ if (parentPort !== null) {
   serveThread({
     take: (delivery: Delivery) => intake.take(delivery),
     score: (score: ScoreRow) => intake.score(score),
+    drained: () => intake.drained(),
     waitingBytes: () => intake.waitingBytes(),
     close: () => intake.close(),
   })

@@ -98,7 +98,10 @@ class Index {
     this.#rollups = new RollupTable(this.#db)
     this.#journal = data.journal === undefined ? undefined : new JournalReader(data.journal)
     const { archive, sampling } = data
-    const inTransaction = (task: () => void): void => this.#transact(task)
+    const inTransaction = (task: () => void): void => {
+      this.#transact(task)
+      this.#checkpoint()
+    }
     this.#shipping =
       archive === undefined ? undefined : new Shipping({ db: this.#db, archive, sampling, inTransaction })
     data.intake.on('message', (one: Arrived) => {
@@ -204,16 +207,11 @@ class Index {
     }
   }
 
-  /** Resolves once everything that has arrived is found by questions. */
-  async drain(): Promise<void> {
-    this.#followJournal(true)
-    while (this.#arrived.length > 0) await new Promise((resolve) => setTimeout(resolve, 1))
-  }
-
-  /** Moves everything into files. */
+  /** Moves everything into files, and forgets what is older than is kept. */
   async settle(): Promise<void> {
-    await this.drain()
+    this.#followJournal(true)
     await this.#alone(() => this.#shipping?.ship(nowUs(), true))
+    while (this.#forget()) continue
     this.#checkpoint()
   }
 
@@ -401,7 +399,6 @@ if (parentPort !== null) {
     recent: (...asked: Parameters<Index['recent']>) => opened().recent(...asked),
     files: (range: TimeRange) => opened().files(range),
     status: () => opened().status(),
-    drain: () => opened().drain(),
     settle: () => opened().settle(),
     close: () => opened().close(),
   })

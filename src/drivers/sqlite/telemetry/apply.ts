@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { requestIdOf } from '../../../trace/journal.ts'
 import type { TelemetryRecord } from '../../../trace/record.ts'
 import { HOUR_US, MINUTES_US, Rollups } from '../../../trace/rollup.ts'
 import { type MetricPoint, type ScoreRow, type SpanCell, spanOf, type SpanRow } from '../../../trace/span.ts'
@@ -168,7 +169,7 @@ const COLUMNS = [
   'input_tokens',
   'output_tokens',
   'cost',
-  'own',
+  'request',
   'first_token_us',
   'probability',
   'latency_class',
@@ -197,7 +198,7 @@ const emptyTrace = (id: number, traceId: Uint8Array, span: SpanRow, atUs: number
   input_tokens: 0,
   output_tokens: 0,
   cost: 0,
-  own: 0,
+  request: '',
   first_token_us: null,
   probability: 1,
   latency_class: 0,
@@ -236,9 +237,11 @@ function addTo(trace: Pending['row'], span: SpanRow, atUs: number): void {
  *  no further cost. */
 function addFigures(trace: Pending['row'], span: SpanRow): void {
   const isOwn = span.kind === 'request'
-  if (!isOwn && Number(trace['own']) === 1) return
-  if (isOwn && Number(trace['own']) === 0)
-    Object.assign(trace, { own: 1, input_tokens: 0, output_tokens: 0, cost: 0, first_token_us: null })
+  if (!isOwn && trace['request'] !== '') return
+  if (isOwn && trace['request'] === '') {
+    const request = requestIdOf(span)
+    Object.assign(trace, { request, input_tokens: 0, output_tokens: 0, cost: 0, first_token_us: null })
+  }
   const { inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, reasoningTokens } = span
   trace['input_tokens'] =
     Number(trace['input_tokens']) + (inputTokens ?? 0) + (cachedInputTokens ?? 0) + (cacheWriteTokens ?? 0)

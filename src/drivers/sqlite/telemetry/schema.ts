@@ -20,7 +20,7 @@ const STEPS = [
     start_us INTEGER NOT NULL, end_us INTEGER NOT NULL,
     spans INTEGER NOT NULL, errors INTEGER NOT NULL,
     input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost INTEGER NOT NULL,
-    own INTEGER NOT NULL,
+    request TEXT NOT NULL,
     first_token_us INTEGER, probability REAL NOT NULL,
     latency_class INTEGER NOT NULL, cost_class INTEGER NOT NULL,
     touched_us INTEGER NOT NULL,

@@ -1,6 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { fault } from '../../../base/errors.ts'
-import { requestIdOf } from '../../../trace/journal.ts'
 import type { TracePage, TraceQuery, TraceSummary } from '../../../trace/port.ts'
 import { classOf, WORDS_PER_TRACE } from './apply.ts'
 
@@ -146,8 +145,8 @@ function cursorOf(cursor: string): [number, number] {
 }
 
 const summaryOf = (row: Row): TraceSummary => ({
-  traceId: traceIdOf(row),
-  requestId: Number(row['own']) === 1 ? requestIdOf(traceIdOf(row)) : '',
+  traceId: Buffer.from(row['trace_id'] as Uint8Array).toString('hex'),
+  requestId: row['request'] as string,
   tenant: row['tenant'] as string,
   service: row['service'] as string,
   name: row['name'] as string,
@@ -165,5 +164,3 @@ const summaryOf = (row: Row): TraceSummary => ({
   firstTokenUs: row['first_token_us'] === null ? null : Number(row['first_token_us']),
   probability: Number(row['probability']),
 })
-
-const traceIdOf = (row: Row): string => Buffer.from(row['trace_id'] as Uint8Array).toString('hex')
