@@ -209,9 +209,13 @@ const emptyTrace = (id: number, traceId: Uint8Array, span: SpanRow, atUs: number
   texts: 0,
 })
 
-/** Traces lie in classes by the power of two of their latency and of their cost, so that the newest
- *  slow ones are found without looking at all that were fast. */
-export const classOf = (value: number): number => (value < 1 ? 0 : Math.floor(Math.log2(value)) + 1)
+/** Classes to a doubling of latency or cost: each is 4 % wide. */
+const CLASSES_PER_OCTAVE = 16
+
+/** Traces lie in classes by their latency and by their cost, so that the newest slow ones are found
+ *  without looking at all that were fast. */
+export const classOf = (value: number): number =>
+  value < 1 ? 0 : Math.floor(Math.log2(value) * CLASSES_PER_OCTAVE) + 1
 
 function addTo(trace: Pending['row'], span: SpanRow, atUs: number): void {
   const startUs = Math.min(Number(trace['start_us']), span.startUs)

@@ -35,8 +35,8 @@ const STEPS = [
   CREATE INDEX trace_session ON trace (session, start_us) WHERE session <> '';
   CREATE INDEX trace_workflow ON trace (workflow, start_us) WHERE workflow <> '';
   CREATE INDEX trace_errors ON trace (start_us) WHERE errors > 0;
-  CREATE INDEX trace_latency ON trace (latency_class, start_us);
-  CREATE INDEX trace_cost ON trace (cost_class, start_us) WHERE cost_class > 0;
+  CREATE INDEX trace_latency ON trace (latency_class, start_us, end_us);
+  CREATE INDEX trace_cost ON trace (cost_class, start_us, cost) WHERE cost_class > 0;
   CREATE INDEX trace_due ON trace (touched_us) WHERE hot > 0;
 
   CREATE TABLE span (

@@ -11,8 +11,6 @@ interface Condition {
   readonly values: readonly Cell[]
 }
 
-/** Classes of latency and cost: powers of two up to a year of microseconds, of nano-USD to 100,000. */
-const CLASS_MAX = 48
 /** Pieces of words looked at for one step of a search, and steps of one answer: a search for words
  *  that are everywhere, with a filter that fits nowhere, ends. */
 const WORDS_STEP = 1_000
@@ -41,9 +39,13 @@ export class TraceList {
     const classes = classesOf(query)
     if (classes === undefined) return this.#select(conditions, query.limit + 1)
     // Each class has its newest; the newest of all are among them.
-    const found = classes.values.flatMap((one) =>
-      this.#select([{ sql: `${classes.column} = ?`, values: [one] }, ...conditions], query.limit + 1),
-    )
+    const { column, from } = classes
+    const most = this.#db.prepare(`SELECT max(${column}) AS class FROM trace WHERE ${column} > 0`).get()
+    const found: Row[] = []
+    for (let one = from; one <= Number(most?.['class'] ?? 0); one++) {
+      const condition = { sql: `${column} > 0 AND ${column} = ?`, values: [one] }
+      found.push(...this.#select([condition, ...conditions], query.limit + 1))
+    }
     return found.sort(newestFirst).slice(0, query.limit + 1)
   }
 
@@ -119,19 +121,15 @@ function conditionsOf(query: TraceQuery): Condition[] {
 
 const NAMED = ['session', 'user', 'model', 'workflow', 'tenant'] as const
 
-/** Where nothing named narrows it down, the classes that the least latency or cost leaves. */
-function classesOf(query: TraceQuery): { readonly column: string; readonly values: readonly number[] } | undefined {
+/** Where nothing named narrows it down, the least class of latency or cost that fits. */
+function classesOf(
+  query: TraceQuery,
+): { readonly column: 'cost_class' | 'latency_class'; readonly from: number } | undefined {
   if (NAMED.some((name) => (query[name] ?? '') !== '') || query.status === 'error') return undefined
-  const { durationUsMin, costNanoUsdMin } = query
-  if (costNanoUsdMin !== undefined && costNanoUsdMin >= 1)
-    return { column: 'cost_class > 0 AND cost_class', values: classesFrom(costNanoUsdMin) }
-  if (durationUsMin !== undefined && durationUsMin >= 1)
-    return { column: 'latency_class', values: classesFrom(durationUsMin) }
-  return undefined
+  const { durationUsMin = 0, costNanoUsdMin = 0 } = query
+  if (costNanoUsdMin >= 1) return { column: 'cost_class', from: classOf(costNanoUsdMin) }
+  return durationUsMin >= 1 ? { column: 'latency_class', from: classOf(durationUsMin) } : undefined
 }
-
-const classesFrom = (least: number): number[] =>
-  Array.from({ length: Math.max(0, CLASS_MAX - classOf(least) + 1) }, (_, at) => classOf(least) + at)
 
 function cursorOf(cursor: string): [number, number] {
   const match = /^(\d{1,16})\.(\d{1,16})$/.exec(cursor)
