@@ -447,6 +447,38 @@ test('traces list and show', async () => {
   )
 })
 
+test('traces tail shows what is new, once, until it is stopped', async () => {
+  const stop = new AbortController()
+  const one = { traceId: 'a', id: 'a', at: '2026-01-02T03:04:05.000Z', name: 'old', status: 'ok', durationMs: 1 }
+  const two = { ...one, traceId: 'b', id: 'b', name: 'new' }
+  let polls = 0
+  const api = new ToldApi({
+    'GET /api/traces?limit=100&status=error': () => {
+      if (++polls === 4) stop.abort()
+      return { traces: polls === 1 ? [one] : [two, one], next: null }
+    },
+  })
+  const { out, exit } = await type(['traces', 'tail', '--status', 'error'], { api, stopped: stop.signal })
+  assert.equal(exit, 0)
+  assert.equal(out, '2026-01-02 03:04:05  b  new  ok  1.0 ms  0\n')
+})
+
+test('traces export saves the file, or says why there is none', async () => {
+  const saved = new Map<string, string>()
+  const api = new ToldApi({
+    'DOWNLOAD /api/telemetry/export?format=otlp&from=2026-11-01T00%3A00%3A00Z': '{}\n{}\n',
+    'GET /api/telemetry/export?format=jsonl&from=x': {
+      status: 400,
+      body: { error: { code: 'field_invalid', message: '`from` is no instant.' } },
+    },
+  })
+  const words = ['traces', 'export', 'spans.otlp', '--format', 'otlp', '--from', '2026-11-01T00:00:00Z']
+  assert.match((await type(words, { api, saved })).out, /^Saved 6 B as spans\.otlp\.\n/)
+  assert.deepEqual([...saved], [['spans.otlp', '{}\n{}\n']])
+  const refused = await type(['traces', 'export', 'x', '--from', 'x'], { api, saved })
+  assert.deepEqual([refused.exit, saved.size], [3, 1])
+})
+
 test('top draws what goes on once where there is no terminal', async () => {
   const point = {
     at: '1970-01-01T00:00:00.000Z',

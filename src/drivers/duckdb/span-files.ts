@@ -63,6 +63,7 @@ export class SpanFiles {
       else return { bytes: await this.#end(message.file) }
       return { bytes: 0 }
     } catch (thrown) {
+      if (message.say === 'end') rmSync(join(this.#folder, `${message.file}.new`), { force: true })
       return {
         failed: reasonOf(thrown),
         isDiskFull: isCode(thrown, ...FULL) || /no space left/i.test(reasonOf(thrown)),

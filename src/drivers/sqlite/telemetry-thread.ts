@@ -356,11 +356,15 @@ class Index {
 
   /** Writes back what is committed; the log before it may then go. */
   #checkpoint(): void {
-    const mark = this.position()
-    const done = this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()
-    if (done === undefined || Number(done['log']) !== Number(done['checkpointed'])) return
-    this.#unsaved = 0
-    if (mark.segment > 0) this.#data.intake.postMessage({ applied: 0, durable: mark })
+    try {
+      const mark = this.position()
+      const done = this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()
+      if (done === undefined || Number(done['log']) !== Number(done['checkpointed'])) return
+      this.#unsaved = 0
+      if (mark.segment > 0) this.#data.intake.postMessage({ applied: 0, durable: mark })
+    } catch (thrown) {
+      this.#trouble(thrown) // A full disk, most likely: tried again after the next batch.
+    }
   }
 
   #transact(task: () => void): void {
