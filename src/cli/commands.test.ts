@@ -455,7 +455,7 @@ test('traces tail shows what is new, once, until it is stopped', async () => {
   const api = new ToldApi({
     'GET /api/traces?limit=100&status=error': () => {
       if (++polls === 4) stop.abort()
-      return { traces: polls === 1 ? [one] : [two, one], next: null }
+      return { status: 200, body: { traces: polls === 1 ? [one] : [two, one], next: null } }
     },
   })
   const { out, exit } = await type(['traces', 'tail', '--status', 'error'], { api, stopped: stop.signal })
