@@ -70,6 +70,30 @@ export const COLLECTION = z.strictObject({
     .max(1000)
     .meta(meta('Put before every question that is embedded, likewise: `query: ` for E5.'))
     .optional(),
+  chunks: z
+    .strictObject({
+      tokensMax: integer(64, 8_192)
+        .default(512)
+        .meta(meta('Tokens of one passage, at most, by an estimate; most have more than half of it.')),
+      overlapTokens: integer(0, 4_096)
+        .default(0)
+        .meta(
+          meta(
+            'Tokens of the text before it that a passage begins with, at most; half of `tokensMax` at most. It does not reach across a heading.',
+          ),
+        ),
+    })
+    .check(({ value: { tokensMax, overlapTokens }, issues }) => {
+      if (overlapTokens <= tokensMax / 2) return
+      const issue = wrong('is more than half of `tokensMax`', 'Lower it, or raise `tokensMax`.', overlapTokens)
+      issues.push({ ...issue, path: ['overlapTokens'] })
+    })
+    .prefault({})
+    .meta(
+      meta(
+        'How documents are cut into passages. A collection that holds some stays as it is, until a generation is made.',
+      ),
+    ),
   context: text(127)
     .default('none')
     .meta(

@@ -28,6 +28,7 @@ import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { listen } from '../retrieval/ingest/listen.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
+import { CHUNKING } from '../parse/chunk.ts'
 import { FILE_BYTES_MAX } from '../parse/limits.ts'
 import { sourceText } from '../retrieval/sources.ts'
 import { isStream, type Streams } from '../retrieval/streams.ts'
@@ -175,11 +176,11 @@ export class Library {
         rows: store.rows,
         clock,
         askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
-        model: (collection) => {
-          const { context = 'none' } = collections()[collection] ?? {}
-          return context === 'none' ? undefined : context
-        },
       }),
+      recipe: (collection) => {
+        const { chunks = CHUNKING, context = 'none' } = collections()[collection] ?? {}
+        return { chunking: chunks, context }
+      },
       rows: store.rows,
       queue: store.queue,
       index: this.#index,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { chunk, type Chunking } from './chunk.ts'
+import type { Block } from './document.ts'
 import { parseMarkdown } from './markdown.ts'
 import { outlined, rebuilt } from './outline.ts'
 
@@ -34,7 +35,7 @@ test('a document that is kept as chunks is cut anew as if it had been read again
       const { blocks } = parseMarkdown(text)
       const kept = outlined(text, blocks, chunk(text, blocks, before))
       const again = rebuilt(kept) ?? assert.fail()
-      const ranges = (source: string, of: typeof blocks): unknown =>
+      const ranges = (source: string, of: readonly Block[]): unknown =>
         chunk(source, of, after).map(({ start, end, headings }) => ({ start, end, headings }))
       assert.deepEqual(ranges(again.text, again.blocks), ranges(text, blocks))
       for (const one of kept) assert.equal(again.text.slice(one.start, one.end), one.text)

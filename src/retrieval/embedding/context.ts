@@ -29,8 +29,6 @@ export interface ContextsOptions {
   readonly rows: Rows
   readonly clock: Clock
   readonly askWith: AskWith
-  /** The model that writes them for a collection; undefined: nobody does. */
-  readonly model: (collection: string) => string | undefined
 }
 
 export class Contexts {
@@ -42,16 +40,15 @@ export class Contexts {
     this.#kept = new BoundedCache(options.rows, 'contexts', CACHE_BYTES_MAX)
   }
 
-  /** The chunks with their sentences. A chunk that stands as it did in the same surroundings has the
-   *  sentence it had. Rejects with a `Fault` of the model. */
+  /** The chunks with their sentences, by that model; `none` leaves them as they are. A chunk that stands
+   *  as it did in the same surroundings has the sentence it had. Rejects with a `Fault` of the model. */
   async describe(
-    collection: string,
+    model: string,
     titles: ReadonlyMap<string, string>,
     chunks: readonly ChunkRow[],
     signal: AbortSignal,
   ): Promise<readonly ChunkRow[]> {
-    const model = this.#options.model(collection)
-    if (model === undefined) return chunks
+    if (model === 'none') return chunks
     const prompts = chunks.map((chunk, at) => promptOf(titles.get(chunk.document) ?? '', chunks, at))
     const keys = prompts.map((prompt): Key => [model, createHash('sha256').update(prompt).digest('base64url')])
     const known = await this.#kept.get(keys)

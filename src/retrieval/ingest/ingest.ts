@@ -14,6 +14,7 @@ import { collectionKey, COLLECTIONS, type CollectionRow } from '../document.ts'
 import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
 import { Generations } from '../generation/generations.ts'
+import { type Recipe, Recipes } from '../generation/recipe.ts'
 import { storageOf } from '../generation/row.ts'
 import { type Folders, type Sources, SOURCES, sourceText } from '../sources.ts'
 import { Collections, removeDocuments, type Segment, segmentPrefix } from './collections.ts'
@@ -51,6 +52,8 @@ export interface IngestOptions {
   readonly embeddings?: Embeddings
   /** Without it chunks are searched as they stand. */
   readonly contexts?: Contexts
+  /** What the configuration says of a collection. Default: `RECIPE`. */
+  readonly recipe?: (collection: string) => Recipe
   /** Of one file, in milliseconds. */
   readonly fileTimeoutMs?: number
   /** Text of one batch, in UTF-16 units. */
@@ -58,6 +61,8 @@ export interface IngestOptions {
   /** Documents of one batch. */
   readonly batchDocumentsMax?: number
   readonly leaseMs?: number
+  /** Chunks of a collection that gets other vectors as a whole. */
+  readonly movedChunksMax?: number
 }
 
 export interface Ingest {
@@ -137,6 +142,7 @@ class Runs implements Ingest {
     this.#run = {
       ...options,
       collections: this.#collections,
+      recipes: new Recipes(options.rows, options.recipe),
       newSegment: (collection) => segmentPrefix(collection) + newId('seg', options.clock, options.random),
       fileTimeoutMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
       batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
@@ -408,6 +414,8 @@ class Runs implements Ingest {
     } finally {
       lease.cancel()
       this.#live.delete(run)
+      // None takes the place of another while documents are read.
+      this.generations?.follow(row.collection)
     }
   }
 
@@ -418,10 +426,12 @@ class Runs implements Ingest {
       if (signal.aborted) throw fault('stopping', {})
       const { collection } = progress.row
       const storage = await storageOf(this.#options.rows, collection)
-      const refusal = await new Run({ ...this.#run, worker }, progress, storage, signal).go()
+      const target = { storage, recipe: await this.#run.recipes.of(storage) }
+      const refusal = await new Run({ ...this.#run, worker }, progress, target, signal).go()
       // Another generation answers by now, which knows nothing of what was read.
       if ((await storageOf(this.#options.rows, collection)) !== storage) return 'again'
       this.generations?.follow(collection)
+      await this.generations?.renew(collection)
       return refusal === undefined ? { end: 'done' } : { end: 'failed', problem: refusal }
     } catch (thrown) {
       if (this.#stopped) return 'again'

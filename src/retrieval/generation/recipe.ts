@@ -1,0 +1,45 @@
+import { type Chunking, CHUNKING } from '../../parse/chunk.ts'
+import type { Rows } from '../../store/rows.ts'
+import { collectionKey, COLLECTIONS } from '../document.ts'
+import { collectionOf, GENERATIONS, generationsKey } from './row.ts'
+
+/** How documents are made passages of, before they are embedded. */
+export interface Recipe {
+  readonly chunking: Chunking
+  /** The model that says where each passage stands; `none`: nobody does. */
+  readonly context: string
+}
+
+export const RECIPE: Recipe = { chunking: CHUNKING, context: 'none' }
+
+export const isSameChunking = (a: Chunking, b: Chunking): boolean =>
+  a.tokensMax === b.tokensMax && a.overlapTokens === b.overlapTokens
+
+export class Recipes {
+  readonly #rows: Rows
+  readonly #configured: (collection: string) => Recipe
+
+  /** @param configured Read anew each time, so that a reload changes it. */
+  constructor(rows: Rows, configured: (collection: string) => Recipe = () => RECIPE) {
+    this.#rows = rows
+    this.#configured = configured
+  }
+
+  /** What the configuration says of a collection. */
+  configured(collection: string): Recipe {
+    return this.#configured(collectionOf(collection))
+  }
+
+  /** What a generation goes by, which does not change as long as it holds documents. */
+  async of(storage: string): Promise<Recipe> {
+    const configured = this.configured(storage)
+    const [held, generations] = await Promise.all([
+      this.#rows.get(COLLECTIONS, collectionKey(storage)),
+      this.#rows.get(GENERATIONS, generationsKey(collectionOf(storage))),
+    ])
+    const all = generations?.row.all ?? []
+    const made = all.length > 1 ? all.find((one) => one.storage === storage) : undefined
+    if (held === undefined || held.row.documents === 0) return made?.recipe ?? configured
+    return held.row.recipe ?? made?.recipe ?? { ...configured, chunking: CHUNKING }
+  }
+}
