@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { nothingDerived } from '../../tests/kit/erasing.ts'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { RecordedReply, request } from '../../tests/kit/exchange.ts'
 import { openLibrary, type Written } from '../../tests/kit/library.ts'
@@ -45,11 +46,13 @@ async function open({ owner }: { owner?: string } = {}) {
   const ingest = {
     dropCollection: async (name: string) => void dropped.push(name),
   }
+  const analyzer = new Analyzer()
   const deletions = new Deletions({
     ...library,
+    ...nothingDerived({ ...library, analyzer, clock }),
     clock,
     random: seededRandom(3),
-    analyzer: new Analyzer(),
+    analyzer,
     removeDocument: async (_, id) => void dropped.push(id),
   })
   const shared = {

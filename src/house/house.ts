@@ -38,6 +38,7 @@ import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
+import { KeptAnswers } from '../gateway/replay/kept-answers.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
@@ -153,6 +154,7 @@ class RunningHouse implements House {
       clock,
       random,
       log,
+      forgetAnswers: (document) => new KeptAnswers(store.rows, clock).forgetNaming(document),
       onEvent,
     }))
     const sessions = new Sessions(clock, random)

@@ -16,6 +16,7 @@ import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import { Derived } from '../retrieval/deletion/derived.ts'
 import { Deletions } from '../retrieval/deletion/receipts.ts'
 import { QualityBook, type QualityTargets } from '../retrieval/recall/book.ts'
 import { timed } from '../retrieval/recall/timed.ts'
@@ -64,6 +65,8 @@ export interface LibraryParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Answers kept for whoever asks again are forgotten where they name the document. */
+  readonly forgetAnswers: (document: string) => Promise<unknown>
   readonly onEvent: (event: HouseEvent) => void
 }
 
@@ -170,13 +173,14 @@ export class Library {
       log,
       choice: (collection) => choiceOf(collections()[collection]),
     })
+    const contexts = new Contexts({
+      rows: store.rows,
+      clock,
+      askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
+    })
     this.ingest = createIngest({
       embeddings: this.#embeddings,
-      contexts: new Contexts({
-        rows: store.rows,
-        clock,
-        askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
-      }),
+      contexts,
       recipe: (collection) => {
         const { chunks = CHUNKING, context = 'none' } = collections()[collection] ?? {}
         return { chunking: chunks, context }
@@ -206,6 +210,18 @@ export class Library {
       index: this.#index,
       analyzer,
       removeDocument: (collection, document) => this.ingest.removeDocument(collection, document),
+      derived: new Derived({
+        rows: store.rows,
+        index: this.#index,
+        analyzer,
+        embeddings: this.#cache,
+        contexts,
+        prefixesOf: (collection) => this.#embeddings.passagePrefixes(collection),
+      }),
+      forgetAnswers: parts.forgetAnswers,
+      erase: (collection) => this.ingest.erase(collection),
+      forgetWords: (...asked) => this.#embeddings.forgetWords(...asked),
+      scrub: () => store.scrub(),
     })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }

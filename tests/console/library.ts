@@ -31,6 +31,7 @@ import { collectionKey, COLLECTIONS } from '../../src/retrieval/document.ts'
 import { searchLive } from '../../src/retrieval/generation/search.ts'
 import { QualityBook } from '../../src/retrieval/recall/book.ts'
 import { createSearch } from '../../src/retrieval/search.ts'
+import { nothingDerived } from '../kit/erasing.ts'
 import { CountingModel, openEmbedded } from '../kit/embedding.ts'
 
 /** The real control plane of collections behind the console, over stores in memory: documents are
@@ -97,6 +98,7 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
     rows,
   )
   const deletions = new Deletions({
+    ...nothingDerived({ rows, index, analyzer, clock }),
     clock,
     random,
     rows,

@@ -50,7 +50,7 @@ export class Contexts {
   ): Promise<readonly ChunkRow[]> {
     if (model === 'none') return chunks
     const prompts = chunks.map((chunk, at) => promptOf(titles.get(chunk.document) ?? '', chunks, at))
-    const keys = prompts.map((prompt): Key => [model, createHash('sha256').update(prompt).digest('base64url')])
+    const keys = prompts.map((prompt): Key => [model, hashOf(prompt)])
     const known = await this.#kept.get(keys)
     const stop = new AbortController()
     const inside = AbortSignal.any([signal, stop.signal])
@@ -75,6 +75,19 @@ export class Contexts {
     })
   }
 
+  /** What sentences about all chunks of a document are kept under, whatever model wrote them. */
+  async keysOf(title: string, chunks: readonly ChunkRow[]): Promise<Key[]> {
+    const models = await this.#kept.prefixes(1)
+    return chunks.flatMap((_, at) => {
+      const hash = hashOf(promptOf(title, chunks, at))
+      return models.map((model): Key => [...model, hash])
+    })
+  }
+
+  forget(keys: readonly Key[]): Promise<void> {
+    return this.#kept.forget(keys)
+  }
+
   async #ask(model: string, prompt: string, signal: AbortSignal): Promise<string> {
     for (let tried = 1; ; tried++) {
       try {
@@ -94,6 +107,8 @@ export class Contexts {
     }
   }
 }
+
+const hashOf = (prompt: string): string => createHash('sha256').update(prompt).digest('base64url')
 
 function promptOf(title: string, chunks: readonly ChunkRow[], at: number): string {
   const chunk = chunks[at]

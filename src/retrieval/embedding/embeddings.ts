@@ -44,6 +44,8 @@ export interface EmbeddingsOptions {
 
 /** Fitted directions held in memory to place questions: at most 21 MB each. */
 const FITTED_MAX = 8
+/** Words whose commonness is asked for at once. */
+const WORDS_AT_ONCE = 1_000
 
 export class Embeddings {
   readonly #options: EmbeddingsOptions
@@ -70,6 +72,13 @@ export class Embeddings {
     const all = (await this.#options.rows.get(GENERATIONS, generationsKey(collection)))?.row.all ?? []
     const made = all.length > 1 ? all.find((one) => one.storage === storage) : undefined
     return made?.embedding ?? this.configured(collection)
+  }
+
+  /** What may stand before a passage of the collection, in any of its generations. */
+  async passagePrefixes(collection: string): Promise<string[]> {
+    const all = (await this.#options.rows.get(GENERATIONS, generationsKey(collection)))?.row.all ?? []
+    const choices = [this.configured(collection), ...all.map(({ embedding }) => embedding)]
+    return [...new Set(['', ...choices.map(({ passagePrefix }) => passagePrefix)])]
   }
 
   /** What a collection is embedded with, whatever the configuration says by now. */
@@ -197,6 +206,26 @@ export class Embeddings {
   async sweep(collection: string, used: ReadonlySet<string>): Promise<void> {
     for await (const { row } of scanAll(this.#options.rows, SPACES, [collection]))
       if (!used.has(row.id)) await this.drop(collection, row.id)
+  }
+
+  /** Takes words out of fitted directions that no text of the collection has any more. */
+  async forgetWords(
+    storage: string,
+    commonness: (terms: readonly string[]) => Promise<readonly number[]>,
+  ): Promise<void> {
+    const { rows, blobs, analyzer } = this.#options
+    for await (const { row } of scanAll(rows, SPACES, [storage])) {
+      if (row.space.model !== LSA) continue
+      const lsa = Lsa.read(await this.#bytes(storage, row.id), analyzer)
+      const gone = new Set<string>()
+      for (let at = 0; at < lsa.terms.length; at += WORDS_AT_ONCE) {
+        const terms = lsa.terms.slice(at, at + WORDS_AT_ONCE).filter((term) => term !== '')
+        for (const [i, count] of (await commonness(terms)).entries()) if (count === 0) gone.add(terms[i] ?? '')
+      }
+      if (gone.size === 0) continue
+      await blobs.put(fittedName(storage, row.id), lsa.without(gone).bytes())
+      this.#fitted.delete(row.id)
+    }
   }
 
   /** Forgets a space that nothing is in any more. */

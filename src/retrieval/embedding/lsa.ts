@@ -103,6 +103,16 @@ export class Lsa {
     return bytes
   }
 
+  get terms(): readonly string[] {
+    return this.#parts.terms
+  }
+
+  /** The same without knowing these terms any more; vectors of other texts stay what they are. */
+  without(terms: ReadonlySet<string>): Lsa {
+    const parts = { ...this.#parts, terms: this.#parts.terms.map((term) => (terms.has(term) ? '' : term)) }
+    return new Lsa(parts, this.#analyzer)
+  }
+
   /** Of unit length; undefined where no term of the text is known. */
   fold(text: string): Float32Array | undefined {
     const { rank, weights, directions } = this.#parts

@@ -18,7 +18,7 @@ import { type Recipe, Recipes } from '../generation/recipe.ts'
 import { storageOf } from '../generation/row.ts'
 import { type Folders, type Sources, SOURCES, sourceText } from '../sources.ts'
 import { Collections, removeDocuments, type Segment, segmentPrefix } from './collections.ts'
-import { rewrite } from './compact.ts'
+import { rewrite, segmentsToErase } from './compact.ts'
 import { Merges } from './merge.ts'
 import { DEAD_LETTERS, letterKey } from './dead-letters.ts'
 import { BATCH_DOCUMENTS_MAX, BATCH_UNITS_MAX, type IngestWorker } from './port.ts'
@@ -86,6 +86,8 @@ export interface Ingest {
   /** Told of every change of a run. Returns the way to stop being told. */
   onProgress(listener: (run: JsonObject) => void): () => void
   removeDocument(collection: string, document: string): Promise<Refusal | undefined>
+  /** Rewrites every file of the index that holds what was removed from the collection. */
+  erase(collection: string): Promise<void>
   /** With everything in it; its runs are cancelled. */
   dropCollection(collection: string): Promise<Refusal | undefined>
 }
@@ -271,6 +273,17 @@ class Runs implements Ingest {
       if (storage !== live) await removeDocuments(rows, this.#collections, storage, [document])
     await rows.commit([remove(DEAD_LETTERS, letterKey(collection, document))])
     return removed ? undefined : refuse('not_found', { what: 'document', id: document })
+  }
+
+  async erase(collection: string): Promise<void> {
+    const { rows } = this.#options
+    for (const storage of (await this.generations?.storages(collection)) ?? [collection]) {
+      while (await rewrite(this.#run, storage, segmentsToErase, this.#stop.signal)) this.#stop.signal.throwIfAborted()
+      const row = (await rows.get(COLLECTIONS, collectionKey(storage)))?.row
+      const held = new Set(row?.segments.map(({ segment }) => segment))
+      for (const part of row?.parts ?? [])
+        if (part.holds.some(({ segment }) => !held.has(segment))) await this.#merges.rebuild(storage, part)
+    }
   }
 
   async dropCollection(collection: string): Promise<Refusal | undefined> {
