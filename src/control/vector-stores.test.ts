@@ -67,14 +67,16 @@ async function open({ owner }: { owner?: string } = {}) {
   }
   const reranked: string[] = []
   let principal: Principal = USER
+  const embedFor = () => () => Promise.reject(new Error('no model is asked'))
   const handle = controlPlane({
     routes: [
-      ...vectorStoreRoutes(shared),
+      ...vectorStoreRoutes({ ...shared, embedFor }),
       ...vectorStoreFileRoutes(shared),
       ...deletionRoutes(shared),
       ...collectionRoutes({ ...shared, quality: async () => ({}) }),
       ...searchRoutes({
         ...shared,
+        embedFor,
         rerank: async (_, model, __, documents) => {
           reranked.push(model)
           return model === 'spent'

@@ -276,8 +276,8 @@ class RunningHouse implements House {
         store: store.answer,
         match: ({ collection, query }: { readonly collection: string; readonly query: IndexQuery }) =>
           library.match(collection, query),
-        questionVector: ({ collection, question }: { readonly collection: string; readonly question: string }) =>
-          library.questionVector(collection, question),
+        fold: ({ storage, space, question }: { readonly [name in 'storage' | 'space' | 'question']: string }) =>
+          library.fold(storage, space, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
       },
       recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,

@@ -42,7 +42,6 @@ import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
-import type { OpenSpan } from '../trace/trace.ts'
 import type { OwnCalls } from './gateway.ts'
 import { VECTORS_VARIABLE } from './vectors.ts'
 
@@ -278,9 +277,10 @@ export class Library {
   }
 
   /** As `Embeddings.question`. */
-  questionVector(collection: string, question: string, span?: OpenSpan): Promise<Float32Array | undefined> {
-    return this.#embeddings.question(collection, question, span === undefined ? {} : { span })
-  }
+  questionVector: Embeddings['question'] = (...asked) => this.#embeddings.question(...asked)
+
+  /** As `Embeddings.fold`: for processes without the directions. */
+  fold: Embeddings['fold'] = (...asked) => this.#embeddings.fold(...asked)
 
   get generations(): Generations {
     const { generations } = this.ingest

@@ -92,8 +92,7 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
       index,
       rows,
       analyzer,
-      questionVector: (collection, question, span) =>
-        embeddings.question(collection, question, span === undefined ? {} : { span }),
+      questionVector: (...asked) => embeddings.question(...asked),
     }),
     rows,
   )
@@ -122,7 +121,7 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
       ...alertRoutes(alerts, { status: async () => [] }),
       ...collectionRoutes({ ...shared, quality }),
       ...segmentRoutes(shared),
-      ...searchRoutes({ ...shared, search, rerank: async () => [] }),
+      ...searchRoutes({ ...shared, search, rerank: async () => [], embedFor: () => new CountingModel().embedWith }),
       ...ingestRoutes({
         ingest,
         again: async (collection) => {

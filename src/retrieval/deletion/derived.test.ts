@@ -58,7 +58,7 @@ async function open() {
   }
   const describe = async (): Promise<number> => {
     const before = asked
-    await contexts.describe('small', new Map([['note', stored.title]]), chunks, signal)
+    await contexts.describe({ model: 'small', collection: 'c' }, new Map([['note', stored.title]]), chunks, signal)
     return asked - before
   }
   return { rows, derived, held, embed, describe }

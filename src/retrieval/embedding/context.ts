@@ -43,7 +43,7 @@ export class Contexts {
   /** The chunks with their sentences, by that model; `none` leaves them as they are. A chunk that stands
    *  as it did in the same surroundings has the sentence it had. Rejects with a `Fault` of the model. */
   async describe(
-    model: string,
+    { model, collection }: { readonly model: string; readonly collection: string },
     titles: ReadonlyMap<string, string>,
     chunks: readonly ChunkRow[],
     signal: AbortSignal,
@@ -59,7 +59,7 @@ export class Contexts {
       for (let at = next++; at < chunks.length; at = next++) {
         const key = keys[at]
         if (known[at] !== undefined || key === undefined) continue
-        const value = sentenceOf(await this.#ask(model, prompts[at] ?? '', inside))
+        const value = sentenceOf(await this.#ask(model, collection, prompts[at] ?? '', inside))
         known[at] = value
         await this.#kept.keep([{ key, value }])
       }
@@ -88,7 +88,7 @@ export class Contexts {
     return this.#kept.forget(keys)
   }
 
-  async #ask(model: string, prompt: string, signal: AbortSignal): Promise<string> {
+  async #ask(model: string, collection: string, prompt: string, signal: AbortSignal): Promise<string> {
     for (let tried = 1; ; tried++) {
       try {
         return await this.#options.askWith(model, {
@@ -98,6 +98,7 @@ export class Contexts {
           ],
           outputTokensMax: SENTENCE_TOKENS_MAX,
           signal,
+          collection,
         })
       } catch (thrown) {
         const cause = toFault(thrown)

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
-import { fault, isRetryable, reasonOf, type Refusal, refuse, toFault } from '../../base/errors.ts'
+import { fault, reasonOf, type Refusal, refuse } from '../../base/errors.ts'
 import { newId } from '../../base/ids.ts'
 import type { Log } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
@@ -9,12 +9,13 @@ import type { EmbedWith } from '../../engine/port.ts'
 import type { Blobs } from '../../store/blobs.ts'
 import { put, type Rows, scanAll } from '../../store/rows.ts'
 import { collectionKey, COLLECTIONS, type CollectionRow, type DocumentRow } from '../document.ts'
-import { collectionOf, GENERATIONS, generationsKey, storageOf } from '../generation/row.ts'
+import { collectionOf, GENERATIONS, generationsKey } from '../generation/row.ts'
 import type { EmbeddingCache } from './cache.ts'
 import { EngineEmbedder } from './engine.ts'
-import { GOLDEN_TEXT, GoldenChecks, goldenOf } from './golden.ts'
+import { GOLDEN_TEXT, goldenOf } from './golden.ts'
 import { Lsa } from './lsa.ts'
-import { type Embedder, type EmbeddingChoice, type EmbedOptions, LSA, SPACES, spaceKey, type SpaceRow } from './port.ts'
+import { type EmbeddingChoice, LSA, SPACES, spaceKey, type SpaceRow } from './port.ts'
+import { QuestionVectors } from './question.ts'
 import type { Vectors } from './vectors.ts'
 
 /** What collections are embedded with: their spaces, and vectors of passages and questions in them. */
@@ -49,12 +50,12 @@ const WORDS_AT_ONCE = 1_000
 
 export class Embeddings {
   readonly #options: EmbeddingsOptions
-  readonly #checks: GoldenChecks
+  readonly #questions: QuestionVectors
   readonly #fitted = new Map<string, Promise<Lsa>>()
 
   constructor(options: EmbeddingsOptions) {
     this.#options = options
-    this.#checks = new GoldenChecks(options.clock)
+    this.#questions = new QuestionVectors({ ...options, fold: (...asked) => this.fold(...asked) })
   }
 
   get vectors(): Vectors {
@@ -93,14 +94,11 @@ export class Embeddings {
 
   /** After a reload: every space is checked again before it is used. */
   forget(): void {
-    this.#checks.forget()
+    this.#questions.forget()
   }
 
-  async space(collection: string, id: string): Promise<SpaceRow> {
-    const stored = await this.#options.rows.get(SPACES, spaceKey(collection, id))
-    if (stored === undefined)
-      throw fault('index_unavailable', { reason: `the space ${id} of ${collection} is missing` })
-    return stored.row
+  space(collection: string, id: string): Promise<SpaceRow> {
+    return this.#questions.space(collection, id)
   }
 
   /** Whether what is configured can go on with what the collection holds. Fitted directions are its
@@ -121,12 +119,20 @@ export class Embeddings {
   async begin(collection: string, signal: AbortSignal): Promise<SpaceRow> {
     const { embedWith, clock, random } = this.#options
     const { model, passagePrefix, questionPrefix } = await this.choice(collection)
-    const asked = await embedWith(model, { inputs: [passagePrefix + GOLDEN_TEXT], signal, describe: true })
+    const asked = await embedWith(model, {
+      inputs: [passagePrefix + GOLDEN_TEXT],
+      signal,
+      describe: true,
+      collection: collectionOf(collection),
+    })
     const dimension = asked.vectors[0]?.length ?? 0
     const { revision = '', pooling = '' } = asked.facts ?? {}
     const space = { model, dimension, pooling, passagePrefix, questionPrefix, normalised: true }
     const embedder = new EngineEmbedder({ ...space, revision }, embedWith, clock)
-    const [golden = new Float32Array()] = await embedder.embed([GOLDEN_TEXT], 'passage', { signal })
+    const [golden = new Float32Array()] = await embedder.embed([GOLDEN_TEXT], 'passage', {
+      signal,
+      collection: collectionOf(collection),
+    })
     return await this.#keep(collection, {
       id: newId('spc', clock, random),
       space: { ...space, revision: revision === '' ? fingerprint(golden) : revision },
@@ -160,24 +166,18 @@ export class Embeddings {
   ): Promise<readonly Float32Array[]> {
     const row = await this.space(collection, id)
     if (row.space.model === LSA) return await this.#fold(collection, id, texts)
-    return await (await this.#embedder(collection, row, { signal })).embed(texts, 'passage', { signal })
+    const options = { signal, collection: collectionOf(collection) }
+    return await (await this.#questions.embedder(collection, row, options)).embed(texts, 'passage', options)
   }
 
-  /** Where a question is, among the vectors of the collection. Undefined where it has none, and where
-   *  its fitted directions know no word of the question. */
-  async question(
-    collection: string,
-    question: string,
-    { signal = new AbortController().signal, ...rest }: Partial<EmbedOptions> = {},
-  ): Promise<Float32Array | undefined> {
-    const storage = await storageOf(this.#options.rows, collection)
-    const id = (await this.#options.rows.get(COLLECTIONS, collectionKey(storage)))?.row.space
-    if (id === undefined) return undefined
-    const row = await this.space(storage, id)
-    if (row.space.model === LSA) return (await this.#directions(storage, id)).fold(question)
-    const options = { ...rest, signal }
-    const [vector] = await (await this.#embedder(storage, row, options)).embed([question], 'question', options)
-    return vector
+  /** As `QuestionVectors.of`. */
+  question(...asked: Parameters<QuestionVectors['of']>): Promise<Float32Array | undefined> {
+    return this.#questions.of(...asked)
+  }
+
+  /** Where fitted directions place a question; undefined where they know no word of it. */
+  async fold(storage: string, id: string, question: string): Promise<Float32Array | undefined> {
+    return (await this.#directions(storage, id)).fold(question)
   }
 
   /** The vectors of whole documents, in order, as they are kept; what is lost or damaged is embedded
@@ -239,20 +239,6 @@ export class Embeddings {
   async #keep(collection: string, row: SpaceRow): Promise<SpaceRow> {
     await this.#options.rows.commit([put(SPACES, spaceKey(collection, row.id), row)])
     return row
-  }
-
-  /** Of a space that was just seen to be the one it was. The check never asks the cache. */
-  async #embedder(collection: string, row: SpaceRow, options: EmbedOptions): Promise<Embedder> {
-    const { embedWith, clock, cache, log } = this.#options
-    const engine = new EngineEmbedder(row.space, embedWith, clock)
-    try {
-      await this.#checks.check(collection, row, engine, options)
-    } catch (thrown) {
-      const cause = toFault(thrown)
-      if (!isRetryable(cause)) log.write('error', 'a collection is not embedded', { collection, reason: cause.message })
-      throw cause
-    }
-    return cache.over(engine)
   }
 
   async #fold(collection: string, id: string, texts: readonly string[]): Promise<readonly Float32Array[]> {

@@ -20,6 +20,7 @@ import type { IngestWorker } from '../ingest/port.ts'
 import { revector, type RevectorOptions, sampleTexts } from '../ingest/revector.ts'
 import { indexChunk } from '../ingest/worker.ts'
 import { differences } from './difference.ts'
+import { collectionOf } from './row.ts'
 import { isSameChunking, type Recipe, type Recipes } from './recipe.ts'
 
 /** Makes a generation hold the documents of another: cut as it has them and embedded in its own space. */
@@ -153,7 +154,8 @@ class Take {
     if (from.context === to.context && isSameChunking(from.chunking, to.chunking)) return made
     const titles = new Map(made.map(({ document }) => [document.id, document.title]))
     const plain = made.flatMap(({ chunks }) => chunks.map(({ context: _, ...chunk }): ChunkRow => chunk))
-    const described = (await this.#options.contexts?.describe(to.context, titles, plain, this.#signal)) ?? plain
+    const of = { model: to.context, collection: collectionOf(this.#to) }
+    const described = (await this.#options.contexts?.describe(of, titles, plain, this.#signal)) ?? plain
     let at = 0
     return made.map(({ document, chunks }) => ({ document, chunks: described.slice(at, (at += chunks.length)) }))
   }

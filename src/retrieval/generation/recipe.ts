@@ -30,6 +30,13 @@ export class Recipes {
     return this.#configured(collectionOf(collection))
   }
 
+  /** What is read goes by. A configuration that has nobody write contexts holds at once: nobody is paid
+   *  against it. */
+  async toRead(storage: string): Promise<Recipe> {
+    const recipe = await this.of(storage)
+    return this.configured(storage).context === 'none' ? { ...recipe, context: 'none' } : recipe
+  }
+
   /** What a generation goes by, which does not change as long as it holds documents. */
   async of(storage: string): Promise<Recipe> {
     const configured = this.configured(storage)

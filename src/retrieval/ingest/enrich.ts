@@ -4,6 +4,7 @@ import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
 import { LSA } from '../embedding/port.ts'
 import type { Recipe } from '../generation/recipe.ts'
+import { collectionOf } from '../generation/row.ts'
 import type { SealedDocument, Sealing } from './port.ts'
 import { searchedText } from './worker.ts'
 
@@ -38,7 +39,8 @@ export class Enrich {
   ): Promise<{ readonly chunks: readonly ChunkRow[]; readonly sealing: Sealing; readonly space: string | undefined }> {
     const { embeddings, contexts } = this.#options
     const titles = new Map(documents.map(({ id, title }) => [id, title]))
-    const chunks = (await contexts?.describe(this.#recipe.context, titles, plain, this.#signal)) ?? plain
+    const of = { model: this.#recipe.context, collection: collectionOf(this.#storage) }
+    const chunks = (await contexts?.describe(of, titles, plain, this.#signal)) ?? plain
     const sealing: Sealing = { chunks: chunks.length, contexts: chunks.map(({ context = '' }) => context) }
     const space = chunks.length === 0 ? undefined : await this.#space()
     if (embeddings === undefined || space === undefined) return { chunks, sealing, space: undefined }

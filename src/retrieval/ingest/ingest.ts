@@ -439,7 +439,7 @@ class Runs implements Ingest {
       if (signal.aborted) throw fault('stopping', {})
       const { collection } = progress.row
       const storage = await storageOf(this.#options.rows, collection)
-      const target = { storage, recipe: await this.#run.recipes.of(storage) }
+      const target = { storage, recipe: await this.#run.recipes.toRead(storage) }
       const refusal = await new Run({ ...this.#run, worker }, progress, target, signal).go()
       // Another generation answers by now, which knows nothing of what was read.
       if ((await storageOf(this.#options.rows, collection)) !== storage) return 'again'

@@ -150,7 +150,7 @@ export class Pushes {
     const { run: options } = this.#options
     const row = newRow({ run: 'push', collection, path: 'push' }, options.clock.wallMs())
     const storage = await storageOf(options.rows, collection)
-    const target = { storage, recipe: await options.recipes.of(storage) }
+    const target = { storage, recipe: await options.recipes.toRead(storage) }
     return { storage, run: new Run(options, new Progress(row, () => {}, false), target, this.#stop.signal) }
   }
 
