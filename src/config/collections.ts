@@ -60,6 +60,14 @@ export const COLLECTION = z.strictObject({
         'What makes vectors of its passages: the name of a model under `models` that serves embeddings; `lsa`: directions fitted on its own texts, which need no weights and are no learned embeddings; `none`: it is searched by words alone.',
       ),
     ),
+  refit: z
+    .enum(['off', 'propose', 'auto'])
+    .default('propose')
+    .meta(
+      meta(
+        'Where `embedding` is `lsa`: what becomes of it when documents come that the fitted directions do not explain as they did those before. `propose`: an alert is raised. `auto`: a generation with new directions is made, and takes the place of the live one when it is ready. `off`: nobody looks.',
+      ),
+    ),
   passagePrefix: z
     .string()
     .max(1000)

@@ -312,6 +312,7 @@ class RunningHouse implements House {
       book: usage.book,
       declared: () => gateway.accounting.declared,
       settleDeletions: () => library.deletions.settleAll(),
+      lookForDrift: () => library.lookForDrift(),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [

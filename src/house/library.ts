@@ -21,6 +21,7 @@ import { Deletions } from '../retrieval/deletion/receipts.ts'
 import { QualityBook, type QualityTargets } from '../retrieval/recall/book.ts'
 import { timed } from '../retrieval/recall/timed.ts'
 import { FreshnessWatch } from '../retrieval/recall/progress.ts'
+import { DriftWatch } from '../retrieval/recall/drift.ts'
 import { RecallSampler } from '../retrieval/recall/sampler.ts'
 import { Contexts } from '../retrieval/embedding/context.ts'
 import { type CacheFigures, EmbeddingCache } from '../retrieval/embedding/cache.ts'
@@ -89,6 +90,7 @@ export class Library {
   readonly #index: Index
   readonly #book: QualityBook
   readonly #sampler: RecallSampler
+  readonly #drift: DriftWatch
   /** Makes parts of many segments, so that neither a search nor the reading of a file waits for it. */
   readonly #builder: Index
   readonly #rows: Rows
@@ -222,7 +224,20 @@ export class Library {
       forgetWords: (...asked) => this.#embeddings.forgetWords(...asked),
       scrub: () => store.scrub(),
     })
+    this.#drift = new DriftWatch({
+      rows: store.rows,
+      embeddings: this.#embeddings,
+      alerts: new Alerts({ clock, random, rows: store.rows }),
+      refitOf: (collection) => collections()[collection]?.refit ?? 'propose',
+      replace: (collection, because) => this.generations.replace(collection, because),
+    })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
+  }
+
+  async lookForDrift(): Promise<void> {
+    const names = new Set<string>()
+    for await (const { row } of scanAll(this.#rows, COLLECTIONS)) names.add(collectionOf(row.name))
+    for (const name of names) if (!this.#isStopped) await this.#drift.look(name)
   }
 
   /** Mounts the collections and takes up what the last stop interrupted. */
@@ -273,7 +288,9 @@ export class Library {
       ),
     ])
     const { documents = 0, chunks = 0 } = stored?.row ?? {}
-    return { ...figures, completeness: { documents, chunks, searchableChunks: searchable } }
+    const drift = this.#drift.last(collectionOf(storage))
+    const drifted = drift === undefined ? {} : { drift: { ...drift, texts: { ...drift.texts } } }
+    return { ...figures, ...drifted, completeness: { documents, chunks, searchableChunks: searchable } }
   }
 
   /** As `Embeddings.question`. */

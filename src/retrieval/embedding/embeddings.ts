@@ -180,6 +180,12 @@ export class Embeddings {
     return (await this.#directions(storage, id)).fold(question)
   }
 
+  /** As `Lsa.explained`, of each text. */
+  async explained(storage: string, id: string, texts: readonly string[]): Promise<number[]> {
+    const lsa = await this.#directions(storage, id)
+    return texts.map((text) => lsa.explained(text))
+  }
+
   /** The vectors of whole documents, in order, as they are kept; what is lost or damaged is embedded
    *  again. `texts` has one for every chunk of them. */
   async again(

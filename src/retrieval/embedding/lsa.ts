@@ -125,6 +125,29 @@ export class Lsa {
     return length === 0 ? undefined : vector.map((value) => value / length)
   }
 
+  /** How much of the text lies along the directions, 0 to 1: by length, what is not known weighing as much
+   *  as the rarest term that is. */
+  explained(text: string): number {
+    const { rank, weights, directions } = this.#parts
+    const counts = termCounts(this.#analyzer, text)
+    const known = weighed(counts, this.#numbers, weights)
+    const rarest = weights.reduce((most, weight) => Math.max(most, weight), 0)
+    let [knownSquares, squares] = [0, 0]
+    for (const [term, count] of counts) {
+      const number = this.#numbers.get(term)
+      const weight = (1 + Math.log(count)) * (number === undefined ? rarest : (weights[number] ?? 0))
+      squares += weight * weight
+      if (number !== undefined) knownSquares += weight * weight
+    }
+    if (knownSquares === 0) return 0
+    let along = 0
+    for (let i = 0; i < rank; i++) {
+      const part = known.reduce((sum, [number, weight]) => sum + weight * (directions[number * rank + i] ?? 0), 0)
+      along += part * part
+    }
+    return Math.min(1, Math.sqrt((along * knownSquares) / squares))
+  }
+
   /** As `fold`, with a vector for every text. */
   place(text: string): Float32Array {
     const folded = this.fold(text)
