@@ -44,6 +44,13 @@ export const COLLECTION = z.strictObject({
             'Of the ten nearest passages, the share that searches by vector shall find. They spend what it takes by what was measured of the index, more where live searches show that it is not enough, and an alert is raised where it still is not.',
           ),
         ),
+      memoryBytesMax: integer(2 ** 20, 2 ** 50)
+        .meta(
+          meta(
+            'Bytes of memory that its vectors may take while they are searched, in the embedded index. Once they need more nothing is read into it, and the refusal says what would be needed. Without it the machine decides.',
+          ),
+        )
+        .optional(),
       searchP95Ms: integer(1, MS_MAX)
         .default(50)
         .meta(meta('What 95 of 100 searches shall take at most, in milliseconds; shown beside what they take.')),

@@ -144,6 +144,7 @@ class RunningHouse implements House {
     const library = (this.#library = await Library.open({
       data: config.data,
       vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
+      isEmbedded: () => config.index.kind === 'embedded',
       entry,
       store,
       reading: config.ingest,

@@ -53,6 +53,8 @@ export interface LibraryParts {
   readonly data: string
   /** As `vectorsFor` tells it. */
   readonly vectors: string
+  /** The vectors lie in the memory of this machine. */
+  readonly isEmbedded: () => boolean
   readonly entry: string
   readonly store: SqliteStore
   /** In force at the start. */
@@ -173,6 +175,8 @@ export class Library {
       random,
       log,
       choice: (collection) => choiceOf(collections()[collection]),
+      memoryBytesMax: (collection) =>
+        parts.isEmbedded() ? collections()[collection]?.targets.memoryBytesMax : undefined,
     })
     const contexts = new Contexts({
       rows: store.rows,
@@ -288,9 +292,11 @@ export class Library {
       ),
     ])
     const { documents = 0, chunks = 0 } = stored?.row ?? {}
+    const row = stored?.row
+    const memory = row === undefined ? {} : { memory: { vectorBytes: await this.#embeddings.memoryBytes(row) } }
     const drift = this.#drift.last(collectionOf(storage))
     const drifted = drift === undefined ? {} : { drift: { ...drift, texts: { ...drift.texts } } }
-    return { ...figures, ...drifted, completeness: { documents, chunks, searchableChunks: searchable } }
+    return { ...figures, ...drifted, completeness: { documents, chunks, searchableChunks: searchable }, ...memory }
   }
 
   /** As `Embeddings.question`. */

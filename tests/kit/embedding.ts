@@ -39,6 +39,8 @@ function vectorOf(text: string, seed: string): Float32Array {
 export class CountingModel {
   embedded: string[] = []
   seed = 'a'
+  /** What its vectors may take of memory. */
+  memoryBytesMax = Infinity
   change: (vector: Float32Array) => Float32Array = (vector) => vector
   readonly embedWith: EmbedWith = async (_, { inputs }) => {
     this.embedded.push(...inputs)
@@ -82,6 +84,7 @@ export function openEmbedded(
     embedWith,
     analyzer,
     choice,
+    memoryBytesMax: () => model.memoryBytesMax,
   })
   const pushWorker: IngestWorker = Object.assign(new LocalWorker({ files, index, clock }), { close: async () => {} })
   const ingest = createIngest({

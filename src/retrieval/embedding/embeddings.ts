@@ -14,6 +14,7 @@ import type { EmbeddingCache } from './cache.ts'
 import { EngineEmbedder } from './engine.ts'
 import { GOLDEN_TEXT, goldenOf } from './golden.ts'
 import { Lsa } from './lsa.ts'
+import { vectorMemoryBytes } from './memory.ts'
 import { type EmbeddingChoice, LSA, SPACES, spaceKey, type SpaceRow } from './port.ts'
 import { QuestionVectors } from './question.ts'
 import type { Vectors } from './vectors.ts'
@@ -41,6 +42,8 @@ export interface EmbeddingsOptions {
   readonly log: Log
   /** Read anew each time, so that a reload changes it. */
   readonly choice: (collection: string) => EmbeddingChoice
+  /** What its vectors may take of memory, in bytes. */
+  readonly memoryBytesMax?: (collection: string) => number | undefined
 }
 
 /** Fitted directions held in memory to place questions: at most 21 MB each. */
@@ -82,6 +85,11 @@ export class Embeddings {
     return [...new Set(['', ...choices.map(({ passagePrefix }) => passagePrefix)])]
   }
 
+  /** What its vectors take of memory while they are searched, about, in bytes. */
+  async memoryBytes({ name, space, chunks }: CollectionRow): Promise<number> {
+    return space === undefined ? 0 : vectorMemoryBytes(chunks, (await this.space(name, space)).space.dimension)
+  }
+
   /** What a collection is embedded with, whatever the configuration says by now. */
   async held({ name, space }: CollectionRow): Promise<EmbeddingChoice> {
     if (space === undefined) {
@@ -101,11 +109,16 @@ export class Embeddings {
     return this.#questions.space(collection, id)
   }
 
-  /** Whether what is configured can go on with what the collection holds. Fitted directions are its
+  /** Whether what is configured can go on with what the collection holds, and the memory allowed for it. Fitted directions are its
    *  own and give way; a model's vectors do not mix with another's. */
-  async admit({ name, space }: CollectionRow): Promise<Refusal | undefined> {
+  async admit(row: CollectionRow): Promise<Refusal | undefined> {
+    const { name, space, chunks } = row
     if (space === undefined) return undefined
     const { space: held } = await this.space(name, space)
+    const limit = this.#options.memoryBytesMax?.(collectionOf(name)) ?? Infinity
+    const need = vectorMemoryBytes(chunks, held.dimension)
+    if (need > limit)
+      return refuse('memory_target', { collection: collectionOf(name), needMiB: inMiB(need), limitMiB: inMiB(limit) })
     if (held.model === LSA) return undefined
     const { model, passagePrefix, questionPrefix } = await this.choice(name)
     if (model === held.model && passagePrefix === held.passagePrefix && questionPrefix === held.questionPrefix)
@@ -273,6 +286,8 @@ export class Embeddings {
     return bytes
   }
 }
+
+const inMiB = (bytes: number): number => Math.ceil(bytes / 2 ** 20)
 
 const fittedName = (collection: string, id: string): string => `fitted/${collection}/${id}`
 
