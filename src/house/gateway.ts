@@ -14,6 +14,7 @@ import type { Account } from '../gateway/own.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Accounting, type BudgetWarning } from '../meter/accounting.ts'
 import { type AlertInput, Alerts } from '../meter/alerts/alerts.ts'
+import { Prompts } from '../prompt/prompts.ts'
 import type { Search } from '../retrieval/search.ts'
 import { checkedBudgetsOf } from './budgets.ts'
 import { Models } from './models.ts'
@@ -60,8 +61,8 @@ export class HouseGateway {
             reason: reason ?? '',
             retryAfterMs,
           })
-    this.#models = new Models({ clock, random, onTurn, ...rest })
     const { rows, leases } = store
+    this.#models = new Models({ clock, random, onTurn, prompts: new Prompts({ rows, clock }), ...rest })
     const alerts = new Alerts({ clock, random, rows })
     this.#accounting = new Accounting({
       rows,
