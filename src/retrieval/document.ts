@@ -1,7 +1,7 @@
 import { table, type Key } from '../store/rows.ts'
 import type { Chunk } from '../parse/document.ts'
 import type { TRUST } from '../config/sources.ts'
-import type { Recipe } from './generation/recipe.ts'
+import type { Recipe } from './recipe.ts'
 import type { Held, MountedSegment, SegmentName } from '../store/index.ts'
 
 /** What retrieval keeps as truth. The index is derived from it.

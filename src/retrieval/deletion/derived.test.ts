@@ -33,7 +33,11 @@ async function open() {
   const cache = new EmbeddingCache(rows)
   const contexts = new Contexts({ rows, clock: new ManualClock(), askWith: async () => `Sentence ${++asked}.` })
   const derived = new Derived({
-    ...{ rows, index, analyzer: new Analyzer(), embeddings: cache, contexts },
+    rows,
+    index,
+    analyzer: new Analyzer(),
+    embeddings: cache,
+    contexts,
     prefixesOf: async () => ['', 'passage: '],
   })
   const stored = (await rows.get(DOCUMENTS, documentKey('c', 'note')))?.row ?? assert.fail()

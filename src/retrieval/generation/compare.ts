@@ -59,7 +59,7 @@ export async function compare(
     examples: changed
       .toSorted((a, b) => a.overlap - b.overlap)
       .slice(0, EXAMPLES_MAX)
-      .map(({ isChanged: _, ...example }) => example),
+      .map(({ question, overlap, live: a, other: b }) => ({ question, overlap, live: a, other: b })),
   }
 }
 

@@ -21,7 +21,8 @@ import { revector, type RevectorOptions, sampleTexts } from '../ingest/revector.
 import { indexChunk } from '../ingest/worker.ts'
 import { differences } from './difference.ts'
 import { collectionOf } from './row.ts'
-import { isSameChunking, type Recipe, type Recipes } from './recipe.ts'
+import { isSameChunking, type Recipe } from '../recipe.ts'
+import type { Recipes } from './recipes.ts'
 
 /** Makes a generation hold the documents of another: cut as it has them and embedded in its own space. */
 
@@ -153,7 +154,7 @@ class Take {
     const { from, to } = this.#recipes
     if (from.context === to.context && isSameChunking(from.chunking, to.chunking)) return made
     const titles = new Map(made.map(({ document }) => [document.id, document.title]))
-    const plain = made.flatMap(({ chunks }) => chunks.map(({ context: _, ...chunk }): ChunkRow => chunk))
+    const plain = made.flatMap(({ chunks }) => chunks.map(withoutContext))
     const of = { model: to.context, collection: collectionOf(this.#to) }
     const described = (await this.#options.contexts?.describe(of, titles, plain, this.#signal)) ?? plain
     let at = 0
@@ -192,6 +193,11 @@ class Take {
       }
     })
   }
+}
+
+function withoutContext(chunk: ChunkRow): ChunkRow {
+  const { context: _, ...rest } = chunk
+  return rest
 }
 
 async function getDocuments(

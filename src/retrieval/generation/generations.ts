@@ -98,7 +98,12 @@ export class Generations {
       const id = `g${Math.max(...row.all.map((one) => Number(one.id.slice(1)))) + 1}`
       const storage = storageName(collection, id)
       const next: Generation = {
-        ...{ id, storage, embedding, recipe, state: 'building', createdAtMs: clock.wallMs() },
+        id,
+        storage,
+        embedding,
+        recipe,
+        state: 'building',
+        createdAtMs: clock.wallMs(),
         ...(because === undefined ? {} : { because }),
         ...(switchWhenReady ? { switchWhenReady: true } : {}),
       }
@@ -326,7 +331,10 @@ export class Generations {
 }
 
 /** Once it answers it does not take the place of another by itself. */
-const settled = ({ switchWhenReady: _, ...generation }: Generation): Generation => generation
+function settled(generation: Generation): Generation {
+  const { switchWhenReady: _, ...rest } = generation
+  return rest
+}
 
 const notReady = (collection: string, generation: string, reason: string): Refusal =>
   refuse('generation_not_ready', { collection, generation, reason })

@@ -12,7 +12,7 @@ import { LSA } from '../embedding/port.ts'
 import { createSearch, type Search } from '../search.ts'
 import { compare } from './compare.ts'
 import type { Generations } from './generations.ts'
-import { type Recipe, RECIPE } from './recipe.ts'
+import { type Recipe, RECIPE } from '../recipe.ts'
 import { storageOf } from './row.ts'
 import { searchLive } from './search.ts'
 
@@ -29,7 +29,7 @@ let generations: Generations
 let search: Search
 
 function begin(kept?: Parameters<typeof openEmbedded>[2], movedChunksMax = 100_000): void {
-  const held = kept ?? { rows: new MemoryRows(), ...{ blobs: openEmbedded(model, () => choice).blobs } }
+  const held = kept ?? { rows: new MemoryRows(), blobs: openEmbedded(model, () => choice).blobs }
   const contexts = new Contexts({
     rows: held.rows,
     clock,

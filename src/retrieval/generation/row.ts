@@ -1,6 +1,6 @@
 import { type Key, type Rows, table } from '../../store/rows.ts'
 import type { EmbeddingChoice } from '../embedding/port.ts'
-import type { Recipe } from './recipe.ts'
+import type { Recipe } from '../recipe.ts'
 
 /** Several ways to hold one collection, side by side: the same documents, cut or embedded otherwise.
  *  One of them answers. */

@@ -64,15 +64,20 @@ export class DriftWatch {
   /** Measures a collection, and does what its configuration says where it has drifted. */
   async look(collection: string): Promise<void> {
     const { rows, refitOf, replace, alerts } = this.#dependencies
-    if (refitOf(collection) === 'off') return void this.#last.delete(collection)
+    if (refitOf(collection) === 'off') {
+      this.#last.delete(collection)
+      return
+    }
     const storage = await storageOf(rows, collection)
     const row = (await rows.get(COLLECTIONS, collectionKey(storage)))?.row
     const drift = row === undefined ? undefined : await this.measure(row)
     const key = JSON.stringify(['drift', collection])
     if (drift === undefined) this.#last.delete(collection)
     else this.#last.set(collection, drift)
-    if (drift === undefined || !drift.drifted)
-      return void (await alerts.close(key, 'what came since lies along the directions'))
+    if (drift === undefined || !drift.drifted) {
+      await alerts.close(key, 'what came since lies along the directions')
+      return
+    }
     const { before, since, texts } = drift
     const isAuto = refitOf(collection) === 'auto'
     await alerts.raise({

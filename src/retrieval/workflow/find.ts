@@ -54,7 +54,9 @@ export async function find(
   const k = rerank === undefined ? topK : topK * RERANK_POOL
   const access = { tenant: call.spending.tenant }
   const { passages } = await dependencies.search.search(collection, question, {
-    ...{ k, access, span },
+    k,
+    access,
+    span,
     payer: { spending: call.spending },
   })
   span.end({ collection, k, found: passages.length })

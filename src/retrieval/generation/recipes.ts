@@ -1,20 +1,10 @@
-import { type Chunking, CHUNKING } from '../../parse/chunk.ts'
+import { CHUNKING } from '../../parse/chunk.ts'
 import type { Rows } from '../../store/rows.ts'
 import { collectionKey, COLLECTIONS } from '../document.ts'
+import { type Recipe, RECIPE } from '../recipe.ts'
 import { collectionOf, GENERATIONS, generationsKey } from './row.ts'
 
-/** How documents are made passages of, before they are embedded. */
-export interface Recipe {
-  readonly chunking: Chunking
-  /** The model that says where each passage stands; `none`: nobody does. */
-  readonly context: string
-}
-
-export const RECIPE: Recipe = { chunking: CHUNKING, context: 'none' }
-
-export const isSameChunking = (a: Chunking, b: Chunking): boolean =>
-  a.tokensMax === b.tokensMax && a.overlapTokens === b.overlapTokens
-
+/** By what each generation makes passages. */
 export class Recipes {
   readonly #rows: Rows
   readonly #configured: (collection: string) => Recipe
