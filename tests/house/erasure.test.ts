@@ -56,7 +56,12 @@ after(async () => {
 async function ask(path: string, method = 'GET', body?: unknown, headers = {}): Promise<Response> {
   return await fetch(house.url + path, {
     method,
-    headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json', ...headers },
+    headers: {
+      authorization: `Bearer ${ADMIN_KEY}`,
+      'content-type': 'application/json',
+      connection: 'close',
+      ...headers,
+    },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
   })
 }
