@@ -205,10 +205,61 @@ const NATS = z.strictObject({
   ...of,
 })
 
-export const SOURCE = z.discriminatedUnion('kind', [FOLDER, GLOB, S3, URLS, SITEMAP, GIT, SQLITE, POSTGRES, NATS])
+const KAFKA = z.strictObject({
+  kind: z
+    .literal('kafka')
+    .meta(
+      meta(
+        'A topic of Kafka: every message is a document, as for `POST .../documents`; one without a value removes the document its key names.',
+      ),
+    ),
+  brokers: z.array(text(1024)).min(1).max(64).meta(meta('Brokers to begin with, as host:port.')),
+  topic: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,249}$/)
+    .meta(meta('The topic.')),
+  group: text(255)
+    .default('headworks')
+    .meta(meta('The consumer group. Collections that read the same topic need one each.')),
+  tls: z.boolean().default(false).meta(meta('Whether the brokers are called over TLS.')),
+  mechanism: z
+    .enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'])
+    .default('SCRAM-SHA-512')
+    .meta(meta('How `user` and `password` are proved.')),
+  user: text(1024).meta(meta('Who logs in. Without it, nobody does.')).optional(),
+  password: secret
+    .meta(
+      meta('Only as a reference: `env:NAME` or `file:PATH`.', {
+        shown: 'secret reference',
+        hidden: true,
+      }),
+    )
+    .optional(),
+  ...of,
+})
+
+export const SOURCE = z.discriminatedUnion('kind', [
+  FOLDER,
+  GLOB,
+  S3,
+  URLS,
+  SITEMAP,
+  GIT,
+  SQLITE,
+  POSTGRES,
+  NATS,
+  KAFKA,
+])
 
 /** Fields of sources that refer to secrets, or may. */
-export const SOURCE_SECRETS: readonly string[] = ['accessKeyId', 'secretAccessKey', 'sessionToken', 'url', 'token']
+export const SOURCE_SECRETS: readonly string[] = [
+  'accessKeyId',
+  'secretAccessKey',
+  'sessionToken',
+  'url',
+  'token',
+  'password',
+]
 
 /** Of several sources the second one that would take the place of the first. */
 export function findTwin(sources: readonly z.output<typeof SOURCE>[]): number | undefined {

@@ -2,6 +2,7 @@ import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json } from '../base/json.ts'
 import type { SourceConfig } from '../config/schema.ts'
 import { sourceText, trustOf } from '../retrieval/sources.ts'
+import { isStream } from '../retrieval/streams.ts'
 import { type Answer, ok, type Route } from './router.ts'
 
 /** What the routes need of the ingest: `retrieval/ingest` offers it. */
@@ -118,7 +119,7 @@ async function begin(
   }
   const source = parsed.data as SourceConfig
   const secret = SOURCE_SECRETS.find((name) => name in source && !(name === 'url' && source.kind === 'sitemap'))
-  if (secret !== undefined || source.kind === 'nats')
+  if (secret !== undefined || isStream(source))
     return invalid('source', 'needs a secret, or listens for ever', 'Declare it in headworks.yaml.')
   const run = await ingest.start(collection, source)
   return run instanceof Refusal ? run : { status: 202, value: { run } }

@@ -124,7 +124,7 @@ export class Library {
       openProcessIngest({ ...child, role: 'ingest', name, heapMb: reading.heapMb, idleMs: INGEST_IDLE_MS })
     const first = worker('ingest')
     this.#clock = clock
-    this.#streams = openStreams(secrets)
+    this.#streams = openStreams(clock, secrets)
     this.#sources = openSources({
       data,
       clock,
