@@ -1,6 +1,7 @@
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json } from '../base/json.ts'
 import type { SourceConfig } from '../config/schema.ts'
+import { type Schedules, shownSchedule } from '../retrieval/ingest/schedules.ts'
 import { sourceText, trustOf } from '../retrieval/sources.ts'
 import { isStream } from '../retrieval/streams.ts'
 import { type Answer, ok, type Route } from './router.ts'
@@ -23,9 +24,11 @@ export interface IngestDependencies {
   readonly again: (collection: string) => Promise<readonly string[] | Refusal>
   /** The configured sources of a collection. */
   readonly sourcesOf: (collection: string) => readonly SourceConfig[]
+  /** When they are read again by themselves. */
+  readonly schedules: Pick<Schedules, 'of'>
 }
 
-export function ingestRoutes({ ingest, again, sourcesOf }: IngestDependencies): Route[] {
+export function ingestRoutes({ ingest, again, sourcesOf, schedules }: IngestDependencies): Route[] {
   return [
     {
       method: 'DELETE',
@@ -61,16 +64,25 @@ export function ingestRoutes({ ingest, again, sourcesOf }: IngestDependencies): 
     {
       method: 'GET',
       path: '/api/collections/{collection}/sources',
-      summary: 'The sources that the configuration names, without their secrets, and how far each is trusted.',
+      summary:
+        'The sources that the configuration names, without their secrets, how far each is trusted, and when it is read again.',
       role: 'admin',
-      answer: ({ params }) =>
-        ok({
-          sources: sourcesOf(params['collection'] ?? '').map((source) => ({
-            kind: source.kind,
-            name: sourceText(source),
-            trust: trustOf(source),
-          })),
-        }),
+      async answer({ params }) {
+        const { collection = '' } = params
+        const scheduled = await schedules.of(collection)
+        return ok({
+          sources: sourcesOf(collection).map((source) => {
+            const name = sourceText(source)
+            const schedule = scheduled.find((row) => row.source === name)
+            return {
+              kind: source.kind,
+              name,
+              trust: trustOf(source),
+              schedule: schedule === undefined ? null : shownSchedule(schedule),
+            }
+          }),
+        })
+      },
     },
     {
       method: 'GET',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { NO_SCHEDULES } from '../../tests/kit/sources.ts'
 import { describe, test } from 'node:test'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { RecordedReply, request } from '../../tests/kit/exchange.ts'
@@ -69,7 +70,7 @@ async function open({ owner }: { owner?: string } = {}) {
       ...vectorStoreRoutes(shared),
       ...vectorStoreFileRoutes(shared),
       ...deletionRoutes(shared),
-      ...collectionRoutes({ ...shared, quality: async () => ({}) }),
+      ...collectionRoutes({ ...shared, quality: async () => ({}), schedules: NO_SCHEDULES }),
       ...searchRoutes({
         ...shared,
         rerank: async (_, model, __, documents) => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { fault, reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -27,6 +28,7 @@ import { Embeddings } from '../retrieval/embedding/embeddings.ts'
 import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { listen } from '../retrieval/ingest/listen.ts'
+import { Schedules } from '../retrieval/ingest/schedules.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
 import { FILE_BYTES_MAX } from '../parse/limits.ts'
 import { sourceText } from '../retrieval/sources.ts'
@@ -78,6 +80,7 @@ export class Library {
   readonly search: Search
   readonly ingest: Ingest
   readonly deletions: Deletions
+  readonly schedules: Schedules
   readonly #embeddings: Embeddings
   readonly #cache: EmbeddingCache
   readonly #questions = new Questions()
@@ -206,6 +209,15 @@ export class Library {
       analyzer,
       removeDocument: (collection, document) => this.ingest.removeDocument(collection, document),
     })
+    this.schedules = new Schedules({
+      rows: store.rows,
+      leases: store.leases,
+      holder: newId('sched', clock, random),
+      ingest: this.ingest,
+      clock,
+      random,
+      log,
+    })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }
 
@@ -236,6 +248,7 @@ export class Library {
   begin(collections: Config['collections']): Promise<void> {
     const turn = ++this.#turn
     this.#listen(collections)
+    if (!this.#isStopped) this.schedules.follow(collections)
     this.#reading = this.#reading.then(() => this.#read(collections, turn))
     return this.#reading
   }
@@ -324,7 +337,7 @@ export class Library {
     this.#stopped.resolve()
     this.#deaf.abort()
     // What it was building is built by the next start; waiting for it could take minutes.
-    return Promise.all([this.ingest.stop(), this.#builder.close()]).then(() => {})
+    return Promise.all([this.schedules.stop(), this.ingest.stop(), this.#builder.close()]).then(() => {})
   }
 
   async close(): Promise<void> {

@@ -27,15 +27,16 @@ export interface RetrievalRouteParts {
 }
 
 export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteParts): Route[] {
-  const { ingest, deletions, search } = library
+  const { ingest, deletions, search, schedules } = library
   return [
-    ...collectionRoutes({ ...shared, quality: (collection) => library.quality(collection) }),
+    ...collectionRoutes({ ...shared, schedules, quality: (collection) => library.quality(collection) }),
     ...searchRoutes({ ...shared, clock, search, rerank: gateway.rerank }),
     ...segmentRoutes(shared),
     ...ingestRoutes({
       ingest,
       again: (collection) => library.again(collection),
       sourcesOf: (collection) => library.sourcesOf(collection),
+      schedules,
     }),
     ...documentRoutes({ ...shared, ingest }),
     ...deletionRoutes({ ...shared, deletions }),
