@@ -16,6 +16,7 @@ import { maySeeDocument } from '../retrieval/search/access.ts'
 import type { Schedules } from '../retrieval/ingest/schedules.ts'
 import { getAll, scanAll, type Rows } from '../store/rows.ts'
 import { accessOf, findCollection, maySee, type OwnerOf } from './access.ts'
+import { pageOf } from './openai-list.ts'
 import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
 
 export interface CollectionDependencies {
@@ -94,14 +95,12 @@ async function documents(
   const limit = limitOf(query, { default: PAGE_DEFAULT, most: PAGE_MAX, cursor: 'after' })
   if (limit instanceof Refusal) return limit
   const after = query.get('after')
-  const page = await rows.scan(DOCUMENTS, {
-    prefix: collectionKey(found.name),
-    limit,
-    ...(after === null ? {} : { after: documentKey(found.name, after) }),
-  })
-  const next = page.length === limit ? (page.at(-1)?.row.id ?? null) : null
-  const seen = page.filter(({ row }) => maySeeDocument(accessOf(principal), row))
-  return ok({ documents: seen.map(({ row }) => shownDocument(row)), next })
+  const access = accessOf(principal)
+  const cursor = { limit, descending: false, after: after ?? undefined, before: undefined }
+  const { chosen, more } = await pageOf(rows, DOCUMENTS, collectionKey(found.name), cursor, (row) =>
+    maySeeDocument(access, row),
+  )
+  return ok({ documents: chosen.map(shownDocument), next: more ? (chosen.at(-1)?.id ?? null) : null })
 }
 
 async function document(

@@ -62,6 +62,7 @@ async function open() {
       rerank: async () => [],
     }),
     ...ingestRoutes({
+      ownerOf: () => undefined,
       again: async (collection) => (collection === 'b' ? ['ing_2', 'ing_3'] : []),
       schedules: NO_SCHEDULES,
       sourcesOf: (collection) =>

@@ -3,10 +3,12 @@ import { isObject, type Json } from '../base/json.ts'
 import { compare, COMPARED_QUESTIONS_MAX } from '../retrieval/generation/compare.ts'
 import type { Generations } from '../retrieval/generation/generations.ts'
 import type { Search } from '../retrieval/search.ts'
+import { maySee, type OwnerOf, refuseUnlessAdministered } from './access.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
 
 export interface GenerationDependencies {
   readonly generations: Generations
+  readonly ownerOf: OwnerOf
   readonly search: Search
   /** Newest first. */
   readonly recentQuestions: (collection: string) => readonly string[]
@@ -16,15 +18,16 @@ const QUESTION_UNITS_MAX = 10_000
 const PATH = '/api/collections/{collection}/generations'
 
 export function generationRoutes(dependencies: GenerationDependencies): Route[] {
-  const { generations } = dependencies
+  const { generations, ownerOf } = dependencies
   return [
     {
       method: 'GET',
       path: PATH,
       summary: 'The generations of a collection: what each is embedded with, how far it is, which one answers.',
       role: 'user',
-      async answer({ params }) {
+      async answer({ params, principal }) {
         const { collection = '' } = params
+        if (!maySee(principal, collection, ownerOf)) return refuse('collection_unknown', { collection })
         const listed = await generations.list(collection)
         if (listed === undefined) return refuse('collection_unknown', { collection })
         return ok({
@@ -41,8 +44,11 @@ export function generationRoutes(dependencies: GenerationDependencies): Route[] 
       path: PATH,
       summary: 'Embeds the collection anew, as the configuration says, beside the one that answers.',
       role: 'admin',
-      async answer({ params }) {
-        const made = await generations.create(params['collection'] ?? '')
+      async answer({ params, principal }) {
+        const { collection = '' } = params
+        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
+        if (refused !== undefined) return refused
+        const made = await generations.create(collection)
         return made instanceof Refusal ? made : { status: 202, value: { generation: made } }
       },
     },
@@ -51,8 +57,11 @@ export function generationRoutes(dependencies: GenerationDependencies): Route[] 
       path: `${PATH}/rollback`,
       summary: 'Makes the generation answer again that answered before.',
       role: 'admin',
-      async answer({ params }) {
-        const live = await generations.rollback(params['collection'] ?? '')
+      async answer({ params, principal }) {
+        const { collection = '' } = params
+        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
+        if (refused !== undefined) return refused
+        const live = await generations.rollback(collection)
         return live instanceof Refusal ? live : ok({ live })
       },
     },
@@ -68,8 +77,10 @@ export function generationRoutes(dependencies: GenerationDependencies): Route[] 
       path: `${PATH}/{generation}/activate`,
       summary: 'Makes it the one that answers, at once and as a whole.',
       role: 'admin',
-      async answer({ params }) {
+      async answer({ params, principal }) {
         const { collection = '', generation = '' } = params
+        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
+        if (refused !== undefined) return refused
         return (await generations.activate(collection, generation)) ?? ok({ live: generation })
       },
     },
@@ -78,8 +89,10 @@ export function generationRoutes(dependencies: GenerationDependencies): Route[] 
       path: `${PATH}/{generation}`,
       summary: 'Removes a generation that does not answer.',
       role: 'admin',
-      async answer({ params }) {
+      async answer({ params, principal }) {
         const { collection = '', generation = '' } = params
+        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
+        if (refused !== undefined) return refused
         return (await generations.drop(collection, generation)) ?? ok({ generation, removed: true })
       },
     },
@@ -87,10 +100,13 @@ export function generationRoutes(dependencies: GenerationDependencies): Route[] 
 }
 
 async function comparison(
-  { generations, search, recentQuestions }: GenerationDependencies,
-  { params, body }: Context,
+  { generations, search, recentQuestions, ownerOf }: GenerationDependencies,
+  { params, body, principal }: Context,
 ): Promise<Answer | Refusal> {
   const { collection = '', generation = '' } = params
+  // It tells what others asked, and finds with everybody's eyes.
+  const refused = refuseUnlessAdministered(principal, collection, ownerOf)
+  if (refused !== undefined) return refused
   const listed = await generations.list(collection)
   if (listed === undefined) return refuse('collection_unknown', { collection })
   if (!listed.some(({ id }) => id === generation)) return refuse('not_found', { what: 'generation', id: generation })

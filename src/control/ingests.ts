@@ -1,9 +1,11 @@
 import { refuse, Refusal } from '../base/errors.ts'
 import { isObject, type Json } from '../base/json.ts'
 import type { SourceConfig } from '../config/schema.ts'
+import type { Principal } from '../guard/principal.ts'
 import { type Schedules, shownSchedule } from '../retrieval/ingest/schedules.ts'
 import { sourceText, trustOf } from '../retrieval/sources.ts'
 import { isStream } from '../retrieval/streams.ts'
+import { administers, maySee, type OwnerOf, refuseUnlessAdministered } from './access.ts'
 import { type Answer, ok, type Route } from './router.ts'
 
 /** What the routes need of the ingest: `retrieval/ingest` offers it. */
@@ -19,6 +21,7 @@ export interface IngestRuns {
 const PATH_UNITS_MAX = 4096
 
 export interface IngestDependencies {
+  readonly ownerOf: OwnerOf
   readonly ingest: IngestRuns
   /** Reads the configured sources of a collection again. */
   readonly again: (collection: string) => Promise<readonly string[] | Refusal>
@@ -28,15 +31,18 @@ export interface IngestDependencies {
   readonly schedules: Pick<Schedules, 'of'>
 }
 
-export function ingestRoutes({ ingest, again, sourcesOf, schedules }: IngestDependencies): Route[] {
+export function ingestRoutes(dependencies: IngestDependencies): Route[] {
+  const { ingest, sourcesOf, schedules, ownerOf } = dependencies
   return [
     {
       method: 'DELETE',
       path: '/api/collections/{collection}',
       summary: 'Removes a collection with everything in it.',
       role: 'admin',
-      async answer({ params }) {
+      async answer({ params, principal }) {
         const { collection = '' } = params
+        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
+        if (refused !== undefined) return refused
         return (await ingest.dropCollection(collection)) ?? ok({ collection, removed: true })
       },
     },
@@ -46,10 +52,18 @@ export function ingestRoutes({ ingest, again, sourcesOf, schedules }: IngestDepe
       summary:
         'Reads a file or folder of the server, {path}, or another source, {source}, into a collection; without either, its configured sources again. Answers with the run at once.',
       role: 'admin',
-      async answer({ params, body }) {
+      async answer({ params, body, principal }) {
         const { path, source } = isObject(body) ? body : {}
         const collection = params['collection'] ?? ''
-        if (path === undefined) return await begin(ingest, again, collection, source)
+        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
+        if (refused !== undefined) return refused
+        // What the server can reach, others may have put there.
+        if ((path !== undefined || source !== undefined) && principal?.bindings.tenant !== undefined)
+          return refuse('not_allowed', {
+            action: 'read what it names itself',
+            role: 'admin that is bound to no tenant',
+          })
+        if (path === undefined) return await begin(dependencies, collection, source)
         if (typeof path !== 'string' || !path.startsWith('/') || path.length > PATH_UNITS_MAX || path.includes('\0')) {
           return refuse('field_invalid', {
             field: 'path',
@@ -67,8 +81,10 @@ export function ingestRoutes({ ingest, again, sourcesOf, schedules }: IngestDepe
       summary:
         'The sources that the configuration names, without their secrets, how far each is trusted, and when it is read again.',
       role: 'admin',
-      async answer({ params }) {
+      async answer({ params, principal }) {
         const { collection = '' } = params
+        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
+        if (refused !== undefined) return refused
         const scheduled = await schedules.of(collection)
         return ok({
           sources: sourcesOf(collection).map((source) => {
@@ -89,25 +105,35 @@ export function ingestRoutes({ ingest, again, sourcesOf, schedules }: IngestDepe
       path: '/api/ingests',
       summary: 'The latest runs, newest first. `collection`.',
       role: 'admin',
-      answer: async ({ query }) => ok({ runs: await ingest.list(query.get('collection') ?? undefined) }),
+      async answer({ query, principal }) {
+        const runs = await ingest.list(query.get('collection') ?? undefined)
+        return ok({ runs: runs.flatMap((run) => shownTo(principal, run, ownerOf) ?? []) })
+      },
     },
     {
       method: 'GET',
       path: '/api/ingests/{run}',
       summary: 'How far a run is, what it skipped and why.',
       role: 'admin',
-      async answer({ params }) {
+      async answer({ params, principal }) {
         const run = params['run'] ?? ''
-        const status = await ingest.status(run)
+        const found = await ingest.status(run)
+        const status = found === undefined ? undefined : shownTo(principal, found, ownerOf)
         return status === undefined ? refuse('not_found', { what: 'ingest run', id: run }) : ok(status)
       },
     },
   ]
 }
 
+/** Names of documents only to who administers the collection: of others', a tenant learns the numbers. */
+function shownTo(principal: Principal | undefined, run: Json, ownerOf: OwnerOf): Json | undefined {
+  const collection = isObject(run) && typeof run['collection'] === 'string' ? run['collection'] : ''
+  if (!isObject(run) || administers(principal, collection, ownerOf)) return run
+  return maySee(principal, collection, ownerOf) ? { ...run, path: '', skipped: [], notes: [] } : undefined
+}
+
 async function begin(
-  ingest: IngestRuns,
-  again: IngestDependencies['again'],
+  { ingest, again }: Pick<IngestDependencies, 'ingest' | 'again'>,
   collection: string,
   declared: Json | undefined,
 ): Promise<Answer | Refusal> {

@@ -33,6 +33,7 @@ export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteP
     ...searchRoutes({ ...shared, clock, search, rerank: gateway.rerank }),
     ...segmentRoutes(shared),
     ...ingestRoutes({
+      ...shared,
       ingest,
       again: (collection) => library.again(collection),
       sourcesOf: (collection) => library.sourcesOf(collection),
@@ -40,7 +41,12 @@ export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteP
     }),
     ...documentRoutes({ ...shared, ingest }),
     ...deletionRoutes({ ...shared, deletions }),
-    ...generationRoutes(library),
+    ...generationRoutes({
+      ...shared,
+      generations: library.generations,
+      search,
+      recentQuestions: (name) => library.recentQuestions(name),
+    }),
     ...vectorStoreRoutes({ ...shared, clock, random, search, ingest }),
     ...vectorStoreFileRoutes({ ...shared, deletions }),
   ]

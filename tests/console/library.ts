@@ -125,6 +125,7 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
       ...segmentRoutes(shared),
       ...searchRoutes({ ...shared, search, rerank: async () => [] }),
       ...ingestRoutes({
+        ...shared,
         ingest,
         schedules: {
           of: async (collection) => [
@@ -143,9 +144,14 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
               ]
             : [],
       }),
-      ...documentRoutes({ rows, ingest }),
+      ...documentRoutes({ ...shared, ingest }),
       ...deletionRoutes({ ...shared, deletions }),
-      ...generationRoutes({ generations, search, recentQuestions: () => ['How do I rotate a key?', 'budget spent'] }),
+      ...generationRoutes({
+        ...shared,
+        generations,
+        search,
+        recentQuestions: () => ['How do I rotate a key?', 'budget spent'],
+      }),
     ],
     authenticate: (asked) => authenticate(asked, keyring, sessions),
     newRequestId: () => 'req_1',

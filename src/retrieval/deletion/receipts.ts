@@ -19,7 +19,7 @@ import {
   type DocumentRow,
 } from '../document.ts'
 import { GENERATIONS, generationsKey, storageOf } from '../generation/row.ts'
-import { TENANT } from '../search/access.ts'
+import { tenantOf } from '../search/access.ts'
 
 /** What became of a document that was deleted: where it was, since when it is gone there, and what
  *  could not be erased yet. The receipt is written before anything is removed, so that no crash leaves
@@ -92,9 +92,7 @@ export class Deletions {
     )
     const { uri, contentHash } = stored.row
     const id = newId('del', clock, random)
-    const { metadata = {} } = stored.row
-    const whose = Object.hasOwn(metadata, TENANT) ? { tenant: metadata[TENANT] ?? '' } : {}
-    const place = { uri, contentHash, copies: await this.#copies(collection, document), ...whose }
+    const place = { uri, contentHash, copies: await this.#copies(collection, document), ...tenantOf(stored.row) }
     const row = { id, collection, document, ...place, requestedAtMs: clock.wallMs(), goneAtMs: {} }
     await rows.commit([put(DELETIONS, [collection, id], row, 0), put(OPEN, [collection, id], { id })])
     const refusal = await removeDocument(collection, document)
