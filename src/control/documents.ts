@@ -35,6 +35,7 @@ export function documentRoutes(dependencies: DocumentDependencies): Route[] {
     {
       method: 'POST',
       path: '/api/collections/{collection}/documents',
+      ingests: true,
       summary:
         'Adds or replaces documents, durable and searchable once answered: {id, uri, title, mediaType, text | bytes, metadata, trust}; many as JSON lines (application/x-ndjson); or the bytes of one file, with the other fields in the query.',
       role: 'admin',
@@ -51,6 +52,7 @@ export function documentRoutes(dependencies: DocumentDependencies): Route[] {
     {
       method: 'POST',
       path: '/api/collections/{collection}/dead-letters/replay',
+      ingests: true,
       summary: 'Reads them again: all, or the one in {document}. Answers with the runs.',
       role: 'admin',
       async answer({ params, body, principal }) {

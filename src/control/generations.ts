@@ -42,6 +42,7 @@ export function generationRoutes(dependencies: GenerationDependencies): Route[] 
     {
       method: 'POST',
       path: PATH,
+      ingests: true,
       summary: 'Embeds the collection anew, as the configuration says, beside the one that answers.',
       role: 'admin',
       async answer({ params, principal }) {

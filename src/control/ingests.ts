@@ -49,6 +49,7 @@ export function ingestRoutes(dependencies: IngestDependencies): Route[] {
     {
       method: 'POST',
       path: '/api/collections/{collection}/ingest',
+      ingests: true,
       summary:
         'Reads a file or folder of the server, {path}, or another source, {source}, into a collection; without either, its configured sources again. Answers with the run at once.',
       role: 'admin',

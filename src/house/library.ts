@@ -51,6 +51,8 @@ import { VECTORS_VARIABLE } from './vectors.ts'
 
 export interface LibraryParts {
   readonly data: string
+  /** Whether documents are read here. */
+  readonly reads: boolean
   /** As `vectorsFor` tells it. */
   readonly vectors: string
   readonly entry: string
@@ -225,7 +227,8 @@ export class Library {
   static async open(parts: LibraryParts): Promise<Library> {
     const library = new Library(parts)
     try {
-      await library.ingest.resume()
+      if (parts.reads) await library.ingest.resume()
+      else await library.ingest.mount()
       await library.#forget()
       return library
     } catch (cause) {
