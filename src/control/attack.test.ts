@@ -237,7 +237,7 @@ describe('an attacker', () => {
 
   test('that administers another tenant changes nothing of a collection that is not its alone', async () => {
     const before = await everything()
-    for (const route of inCollection.filter(({ role, path }) => role === 'admin' && !/documents$/.test(path))) {
+    for (const route of inCollection.filter(({ role, path }) => role === 'admin' && !path.endsWith('/documents'))) {
       const { status, text } = await call('acme-admin', route.method, targetOf(route, 'shared'), bodyOf(route))
       const isOwnList = route.path.endsWith('/deletions')
       assert.ok(isOwnList ? status === 200 : [403, 404].includes(status), `${route.method} ${route.path}: ${status}`)

@@ -106,7 +106,7 @@ test('a file that cannot be read is refused without being quoted', async () => {
     ['application/vnd.openxmlformats-officedocument.wordprocessingml.document', docx(`<w:p><w:r><${CANARY}`)],
     [
       'application/vnd.openxmlformats-officedocument.presentationml.presentation',
-      cut(pptx([{ shapes: shape([CANARY]) }] as unknown as Parameters<typeof pptx>[0])),
+      cut(pptx([{ shapes: shape([CANARY]) }])),
     ],
     ['application/epub+zip', zip([{ name: `${CANARY}.xml`, data: Buffer.from(CANARY) }])],
     ['message/rfc822', cut(message([`Subject: ${CANARY}`, `X-${CANARY}: 1`], ''), 0.4)],

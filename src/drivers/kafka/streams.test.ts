@@ -95,8 +95,8 @@ async function openStock(): Promise<KafkaStock> {
 }
 
 function kafkaOf(spec: StreamConfig): Extract<StreamConfig, { kind: 'kafka' }> {
-  assert.equal(spec.kind, 'kafka')
-  return spec as Extract<StreamConfig, { kind: 'kafka' }>
+  if (spec.kind !== 'kafka') assert.fail(spec.kind)
+  return spec
 }
 
 describe('Kafka', { skip: skipKafka }, () => {

@@ -62,6 +62,6 @@ async function openStock(): Promise<StreamStock> {
 }
 
 function natsOf(spec: StreamConfig): Extract<StreamConfig, { kind: 'nats' }> {
-  assert.equal(spec.kind, 'nats')
-  return spec as Extract<StreamConfig, { kind: 'nats' }>
+  if (spec.kind !== 'nats') assert.fail(spec.kind)
+  return spec
 }

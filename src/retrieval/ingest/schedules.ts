@@ -27,7 +27,7 @@ export interface ScheduleRow {
   readonly run?: string
 }
 
-export const SCHEDULES = table<ScheduleRow>('schedules')
+const SCHEDULES = table<ScheduleRow>('schedules')
 
 const scheduleKey = (collection: string, source: string): Key => [
   collection,
