@@ -5,6 +5,7 @@ import { collectionKey, COLLECTIONS, type CollectionRow, type DocumentRow } from
 import { storageOf } from '../retrieval/generation/row.ts'
 import { type Access, maySeeCollection, TENANT } from '../retrieval/search/access.ts'
 import type { Rows } from '../store/rows.ts'
+import type { Context, Route } from './router.ts'
 
 /** What a caller may read. What it may not is not there: it learns of it as little as of a name that
  *  nobody gave. */
@@ -49,6 +50,14 @@ export function refuseUnlessAdministered(
     ? refuse('not_allowed', { action: 'change a collection that is not its tenant’s alone', role: UNBOUND })
     : refuse('collection_unknown', { collection })
 }
+
+/** Of a route with a `{collection}`: what it answers to who administers that. */
+export const toAdministrators =
+  (ownerOf: OwnerOf, answer: (collection: string, context: Context) => ReturnType<Route['answer']>): Route['answer'] =>
+  (context) => {
+    const { collection = '' } = context.params
+    return refuseUnlessAdministered(context.principal, collection, ownerOf) ?? answer(collection, context)
+  }
 
 /** Documents of others, and of nobody, are not for a tenant to replace or remove. */
 export const mayChangeDocument = (

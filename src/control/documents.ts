@@ -6,7 +6,7 @@ import type { Kept } from '../retrieval/ingest/pushes.ts'
 import { readFields, readSent, type SentDocument } from '../retrieval/ingest/sent.ts'
 import { maySeeDocument } from '../retrieval/search/access.ts'
 import type { Rows } from '../store/rows.ts'
-import { accessOf, administers, maySee, type OwnerOf, refuseUnlessAdministered } from './access.ts'
+import { accessOf, administers, maySee, type OwnerOf, toAdministrators } from './access.ts'
 import { pageOf } from './openai-list.ts'
 import { ownDocuments } from './sending.ts'
 import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
@@ -55,16 +55,13 @@ export function documentRoutes(dependencies: DocumentDependencies): Route[] {
       ingests: true,
       summary: 'Reads them again: all, or the one in {document}. Answers with the runs.',
       role: 'admin',
-      async answer({ params, body, principal }) {
-        const { collection = '' } = params
-        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
-        if (refused !== undefined) return refused
+      answer: toAdministrators(ownerOf, async (collection, { body }) => {
         const document = isObject(body) ? body['document'] : undefined
         if (document !== undefined && typeof document !== 'string')
           return refuse('field_invalid', { field: 'document', problem: 'is no text', remedy: 'Leave it out for all.' })
         const runs = await ingest.replay(collection, document)
         return runs instanceof Refusal ? runs : { status: 202, value: { runs } }
-      },
+      }),
     },
   ]
 }

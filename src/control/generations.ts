@@ -3,7 +3,7 @@ import { isObject, type Json } from '../base/json.ts'
 import { compare, COMPARED_QUESTIONS_MAX } from '../retrieval/generation/compare.ts'
 import type { Generations } from '../retrieval/generation/generations.ts'
 import type { Search } from '../retrieval/search.ts'
-import { maySee, type OwnerOf, refuseUnlessAdministered } from './access.ts'
+import { maySee, type OwnerOf, toAdministrators } from './access.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
 
 export interface GenerationDependencies {
@@ -45,69 +45,58 @@ export function generationRoutes(dependencies: GenerationDependencies): Route[] 
       ingests: true,
       summary: 'Embeds the collection anew, as the configuration says, beside the one that answers.',
       role: 'admin',
-      async answer({ params, principal }) {
-        const { collection = '' } = params
-        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
-        if (refused !== undefined) return refused
+      answer: toAdministrators(ownerOf, async (collection) => {
         const made = await generations.create(collection)
         return made instanceof Refusal ? made : { status: 202, value: { generation: made } }
-      },
+      }),
     },
     {
       method: 'POST',
       path: `${PATH}/rollback`,
       summary: 'Makes the generation answer again that answered before.',
       role: 'admin',
-      async answer({ params, principal }) {
-        const { collection = '' } = params
-        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
-        if (refused !== undefined) return refused
+      answer: toAdministrators(ownerOf, async (collection) => {
         const live = await generations.rollback(collection)
         return live instanceof Refusal ? live : ok({ live })
-      },
+      }),
     },
     {
       method: 'POST',
       path: `${PATH}/{generation}/compare`,
       summary: 'What it finds otherwise than the one that answers: {questions}, else those asked lately.',
       role: 'admin',
-      answer: (context) => comparison(dependencies, context),
+      // It tells what others asked, and finds with everybody's eyes.
+      answer: toAdministrators(ownerOf, (collection, context) => comparison(dependencies, collection, context)),
     },
     {
       method: 'POST',
       path: `${PATH}/{generation}/activate`,
       summary: 'Makes it the one that answers, at once and as a whole.',
       role: 'admin',
-      async answer({ params, principal }) {
-        const { collection = '', generation = '' } = params
-        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
-        if (refused !== undefined) return refused
+      answer: toAdministrators(ownerOf, async (collection, { params }) => {
+        const { generation = '' } = params
         return (await generations.activate(collection, generation)) ?? ok({ live: generation })
-      },
+      }),
     },
     {
       method: 'DELETE',
       path: `${PATH}/{generation}`,
       summary: 'Removes a generation that does not answer.',
       role: 'admin',
-      async answer({ params, principal }) {
-        const { collection = '', generation = '' } = params
-        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
-        if (refused !== undefined) return refused
+      answer: toAdministrators(ownerOf, async (collection, { params }) => {
+        const { generation = '' } = params
         return (await generations.drop(collection, generation)) ?? ok({ generation, removed: true })
-      },
+      }),
     },
   ]
 }
 
 async function comparison(
-  { generations, search, recentQuestions, ownerOf }: GenerationDependencies,
-  { params, body, principal }: Context,
+  { generations, search, recentQuestions }: GenerationDependencies,
+  collection: string,
+  { params, body }: Context,
 ): Promise<Answer | Refusal> {
-  const { collection = '', generation = '' } = params
-  // It tells what others asked, and finds with everybody's eyes.
-  const refused = refuseUnlessAdministered(principal, collection, ownerOf)
-  if (refused !== undefined) return refused
+  const { generation = '' } = params
   const listed = await generations.list(collection)
   if (listed === undefined) return refuse('collection_unknown', { collection })
   if (!listed.some(({ id }) => id === generation)) return refuse('not_found', { what: 'generation', id: generation })

@@ -5,8 +5,8 @@ import type { Principal } from '../guard/principal.ts'
 import { type Schedules, shownSchedule } from '../retrieval/ingest/schedules.ts'
 import { sourceText, trustOf } from '../retrieval/sources.ts'
 import { isStream } from '../retrieval/streams.ts'
-import { administers, maySee, type OwnerOf, refuseUnlessAdministered } from './access.ts'
-import { type Answer, ok, type Route } from './router.ts'
+import { administers, maySee, type OwnerOf, toAdministrators } from './access.ts'
+import { type Answer, type Context, ok, type Route } from './router.ts'
 
 /** What the routes need of the ingest: `retrieval/ingest` offers it. */
 export interface IngestRuns {
@@ -32,19 +32,17 @@ export interface IngestDependencies {
 }
 
 export function ingestRoutes(dependencies: IngestDependencies): Route[] {
-  const { ingest, sourcesOf, schedules, ownerOf } = dependencies
+  const { ingest, ownerOf } = dependencies
   return [
     {
       method: 'DELETE',
       path: '/api/collections/{collection}',
       summary: 'Removes a collection with everything in it.',
       role: 'admin',
-      async answer({ params, principal }) {
-        const { collection = '' } = params
-        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
-        if (refused !== undefined) return refused
-        return (await ingest.dropCollection(collection)) ?? ok({ collection, removed: true })
-      },
+      answer: toAdministrators(
+        ownerOf,
+        async (collection) => (await ingest.dropCollection(collection)) ?? ok({ collection, removed: true }),
+      ),
     },
     {
       method: 'POST',
@@ -53,28 +51,7 @@ export function ingestRoutes(dependencies: IngestDependencies): Route[] {
       summary:
         'Reads a file or folder of the server, {path}, or another source, {source}, into a collection; without either, its configured sources again. Answers with the run at once.',
       role: 'admin',
-      async answer({ params, body, principal }) {
-        const { path, source } = isObject(body) ? body : {}
-        const collection = params['collection'] ?? ''
-        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
-        if (refused !== undefined) return refused
-        // What the server can reach, others may have put there.
-        if ((path !== undefined || source !== undefined) && principal?.bindings.tenant !== undefined)
-          return refuse('not_allowed', {
-            action: 'read what it names itself',
-            role: 'admin that is bound to no tenant',
-          })
-        if (path === undefined) return await begin(dependencies, collection, source)
-        if (typeof path !== 'string' || !path.startsWith('/') || path.length > PATH_UNITS_MAX || path.includes('\0')) {
-          return refuse('field_invalid', {
-            field: 'path',
-            problem: 'must be an absolute path on the machine Headworks runs on',
-            remedy: 'Send {"path": "/srv/docs"}.',
-          })
-        }
-        const run = await ingest.start(collection, path)
-        return run instanceof Refusal ? run : { status: 202, value: { run } }
-      },
+      answer: toAdministrators(ownerOf, (collection, context) => start(dependencies, collection, context)),
     },
     {
       method: 'GET',
@@ -82,24 +59,7 @@ export function ingestRoutes(dependencies: IngestDependencies): Route[] {
       summary:
         'The sources that the configuration names, without their secrets, how far each is trusted, and when it is read again.',
       role: 'admin',
-      async answer({ params, principal }) {
-        const { collection = '' } = params
-        const refused = refuseUnlessAdministered(principal, collection, ownerOf)
-        if (refused !== undefined) return refused
-        const scheduled = await schedules.of(collection)
-        return ok({
-          sources: sourcesOf(collection).map((source) => {
-            const name = sourceText(source)
-            const schedule = scheduled.find((row) => row.source === name)
-            return {
-              kind: source.kind,
-              name,
-              trust: trustOf(source),
-              schedule: schedule === undefined ? null : shownSchedule(schedule),
-            }
-          }),
-        })
-      },
+      answer: toAdministrators(ownerOf, (collection) => sources(dependencies, collection)),
     },
     {
       method: 'GET',
@@ -124,6 +84,38 @@ export function ingestRoutes(dependencies: IngestDependencies): Route[] {
       },
     },
   ]
+}
+
+async function start(
+  dependencies: IngestDependencies,
+  collection: string,
+  { body, principal }: Context,
+): Promise<Answer | Refusal> {
+  const { path, source } = isObject(body) ? body : {}
+  // What the server can reach, others may have put there.
+  if ((path !== undefined || source !== undefined) && principal?.bindings.tenant !== undefined)
+    return refuse('not_allowed', { action: 'read what it names itself', role: 'admin that is bound to no tenant' })
+  if (path === undefined) return await begin(dependencies, collection, source)
+  if (typeof path !== 'string' || !path.startsWith('/') || path.length > PATH_UNITS_MAX || path.includes('\0'))
+    return invalid('path', 'must be an absolute path on the machine Headworks runs on', 'Send {"path": "/srv/docs"}.')
+  const run = await dependencies.ingest.start(collection, path)
+  return run instanceof Refusal ? run : { status: 202, value: { run } }
+}
+
+async function sources({ schedules, sourcesOf }: IngestDependencies, collection: string): Promise<Answer> {
+  const scheduled = await schedules.of(collection)
+  return ok({
+    sources: sourcesOf(collection).map((source) => {
+      const name = sourceText(source)
+      const schedule = scheduled.find((row) => row.source === name)
+      return {
+        kind: source.kind,
+        name,
+        trust: trustOf(source),
+        schedule: schedule === undefined ? null : shownSchedule(schedule),
+      }
+    }),
+  })
 }
 
 /** Names of documents only to who administers the collection: of others', a tenant learns the numbers. */
