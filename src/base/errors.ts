@@ -33,6 +33,7 @@ export const ERRORS = {
   field_invalid: { kind: 'caller', status: 400, sentence: '`{field}` {problem}.', remedy: '{remedy}' },
   request_refused: { kind: 'caller', status: 400, sentence: 'The request is ambiguous and was refused: {reason}.', remedy: 'Send plain HTTP/1.1 with one Host, one length and one credential.' },
   path_unknown: { kind: 'absent', status: 404, sentence: 'There is nothing at {method} {path}.', remedy: 'See /api/openapi.json for what there is.' },
+  role_absent: { kind: 'absent', status: 404, sentence: 'This process does not have the role "{role}".', remedy: 'Ask one that has it: `headworks up` without `--roles` has all.' },
   method_not_allowed: { kind: 'caller', status: 405, sentence: '{path} does not answer to {method}.', remedy: 'Use {allowed}.' },
   context_too_long: { kind: 'caller', status: 400, sentence: 'The input has {tokens} tokens; {model} reads at most {limit}.', remedy: 'Send less context.' },
   idempotency_key_reused: { kind: 'caller', status: 422, sentence: 'The Idempotency-Key stands for another request.', remedy: 'Send a new key with a new request, and the same one only with the same bytes.' },

@@ -23,10 +23,16 @@ export const COMMANDS: readonly Command[] = [
         least: 1,
         most: GATEWAYS_MAX,
       },
+      roles: {
+        type: 'text',
+        value: 'ROLES',
+        summary: 'What this process does, of gateway, ingest and control, with commas between. Without it, all.',
+      },
     },
     examples: [
       { line: 'headworks up', does: 'Serve on 127.0.0.1:4750.' },
       { line: 'headworks up --gateways 2', does: 'Serve with two gateway processes on one port.' },
+      { line: 'headworks up --roles gateway', does: 'Answer models and workflows, and nothing else.' },
       { line: 'HEADWORKS_LISTEN=0.0.0.0:8080 headworks up', does: 'Serve on every interface.' },
     ],
     json: false,

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
-import { type Problem, reasonOf, Refusal, sentenceOf, toProblem } from '../base/errors.ts'
+import { type Problem, reasonOf, Refusal, refuse, sentenceOf, toProblem } from '../base/errors.ts'
 import { reachable, type Handler, type HttpServer } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
@@ -11,7 +11,7 @@ import { Prompts } from '../prompt/prompts.ts'
 import { readPromptFolder } from './prompts.ts'
 import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
-import type { House, HouseEvent } from '../cli/house.ts'
+import { type House, type HouseEvent, PROCESS_ROLES, type ProcessRole } from '../cli/house.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
@@ -34,6 +34,7 @@ import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
+import { sendProblem } from '../gateway/respond.ts'
 import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
@@ -45,6 +46,7 @@ import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
 import { KeptAnswers } from '../gateway/replay/kept-answers.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
+import { absentRole, type Roles, withinRoles } from './process-roles.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import { keepUp } from './upkeep.ts'
@@ -64,6 +66,8 @@ export interface HouseParts {
   readonly reload: () => Promise<LoadedConfig | Refusal>
   readonly loadPrices: LoadPrices
   readonly loadTokenizers: LoadTokenizers
+  /** Absent: all. */
+  readonly roles?: readonly ProcessRole[]
   /** False: only the control socket, and nothing is read by itself. */
   readonly listen: boolean
   readonly onEvent: (event: HouseEvent) => void
@@ -113,12 +117,14 @@ class RunningHouse implements House {
   #reloading: Promise<void> = Promise.resolve()
   #stopping: Promise<void> | undefined
   #lentKey = new Secret('')
+  readonly #roles: Roles
   readonly #startedAtMs = clock.wallMs()
   readonly #openedMs = clock.monotonicMs()
 
   constructor(parts: HouseParts) {
     this.#parts = parts
     this.#loaded = parts.loaded
+    this.#roles = new Set(parts.roles ?? PROCESS_ROLES)
     // The level is read at every line, so that a reload changes it.
     this.#log = jsonLog(clock, () => this.#loaded.config.log.level, parts.writeLog)
   }
@@ -147,6 +153,7 @@ class RunningHouse implements House {
     const { entry } = this.#parts
     const library = (this.#library = await Library.open({
       data: config.data,
+      reads: this.#roles.has('ingest'),
       vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
       isEmbedded: () => config.index.kind === 'embedded',
       entry,
@@ -188,7 +195,8 @@ class RunningHouse implements House {
     const handler = this.#handler(keyring, sessions, gateway, library, store)
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
-    if (listen && config.gateways > 1) await this.#openGateways(handler, store, library, pepper)
+    if (listen && config.gateways > 1 && this.#roles.has('gateway'))
+      await this.#openGateways(handler, store, library, pepper)
     else if (listen) {
       const server = await listener.listen(config.listen, handler)
       this.#servers.push(server)
@@ -212,7 +220,7 @@ class RunningHouse implements House {
       onChange: () => void (this.#reloading = this.#reloading.then(() => this.#reload())),
       onError: (reason) => log.write('warn', 'the configuration file cannot be watched', { reason }),
     })
-    await Promise.race([library.begin(config.collections), aborted(this.#parts.stopped)])
+    if (this.#roles.has('ingest')) await Promise.race([library.begin(config.collections), aborted(this.#parts.stopped)])
   }
 
   stop(): Promise<void> {
@@ -352,12 +360,15 @@ class RunningHouse implements House {
       routes,
     })
     const control = controlPlane({
-      routes: [...status, ...routes],
+      routes: [...status, ...routes].map((route) => withinRoles(this.#roles, route)),
       authenticate: (request) => authenticate(request, keyring, sessions),
       newRequestId: () => newId('req', clock, random),
     })
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
+      const absent = absentRole(this.#roles, request)
+      if (absent !== undefined)
+        return sendProblem(reply, newId('req', clock, random), refuse('role_absent', { role: absent }))
       if (request.target.startsWith('/v1/') && !isOfCollections(request.target)) return gateway.handle(request, reply)
       if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
         return control(request, reply)
@@ -393,7 +404,7 @@ class RunningHouse implements House {
       await this.#gateways?.configure()
       if (this.#store !== undefined) await this.#takePrompts(this.#store)
       onEvent({ step: 'reloaded', ...plan })
-      if (plan.applied.some((path) => path.startsWith('collections')))
+      if (this.#roles.has('ingest') && plan.applied.some((path) => path.startsWith('collections')))
         void this.#library?.begin(loaded.config.collections)
     } catch (thrown) {
       refused(toProblem(thrown))

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { fault, reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -29,6 +30,7 @@ import { Embeddings } from '../retrieval/embedding/embeddings.ts'
 import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { listen } from '../retrieval/ingest/listen.ts'
+import { Schedules } from '../retrieval/ingest/schedules.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
 import { CHUNKING } from '../parse/chunk.ts'
 import { FILE_BYTES_MAX } from '../parse/limits.ts'
@@ -51,6 +53,8 @@ import { VECTORS_VARIABLE } from './vectors.ts'
 
 export interface LibraryParts {
   readonly data: string
+  /** Whether documents are read here. */
+  readonly reads: boolean
   /** As `vectorsFor` tells it. */
   readonly vectors: string
   /** The vectors lie in the memory of this machine. */
@@ -84,6 +88,7 @@ export class Library {
   readonly search: Search
   readonly ingest: Ingest
   readonly deletions: Deletions
+  readonly schedules: Schedules
   readonly #embeddings: Embeddings
   readonly #cache: EmbeddingCache
   readonly #questions = new Questions()
@@ -131,7 +136,7 @@ export class Library {
       openProcessIngest({ ...child, role: 'ingest', name, heapMb: reading.heapMb, idleMs: INGEST_IDLE_MS })
     const first = worker('ingest')
     this.#clock = clock
-    this.#streams = openStreams(secrets)
+    this.#streams = openStreams(clock, secrets)
     this.#sources = openSources({
       data,
       clock,
@@ -235,6 +240,15 @@ export class Library {
       refitOf: (collection) => collections()[collection]?.refit ?? 'propose',
       replace: (collection, because) => this.generations.replace(collection, because),
     })
+    this.schedules = new Schedules({
+      rows: store.rows,
+      leases: store.leases,
+      holder: newId('sched', clock, random),
+      ingest: this.ingest,
+      clock,
+      random,
+      log,
+    })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }
 
@@ -248,7 +262,8 @@ export class Library {
   static async open(parts: LibraryParts): Promise<Library> {
     const library = new Library(parts)
     try {
-      await library.ingest.resume()
+      if (parts.reads) await library.ingest.resume()
+      else await library.ingest.mount()
       await library.#forget()
       return library
     } catch (cause) {
@@ -271,6 +286,7 @@ export class Library {
   begin(collections: Config['collections']): Promise<void> {
     const turn = ++this.#turn
     this.#listen(collections)
+    if (!this.#isStopped) this.schedules.follow(collections)
     this.#reading = this.#reading.then(() => this.#read(collections, turn))
     return this.#reading
   }
@@ -364,7 +380,7 @@ export class Library {
     this.#stopped.resolve()
     this.#deaf.abort()
     // What it was building is built by the next start; waiting for it could take minutes.
-    return Promise.all([this.ingest.stop(), this.#builder.close()]).then(() => {})
+    return Promise.all([this.schedules.stop(), this.ingest.stop(), this.#builder.close()]).then(() => {})
   }
 
   async close(): Promise<void> {

@@ -27,20 +27,27 @@ export interface RetrievalRouteParts {
 }
 
 export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteParts): Route[] {
-  const { ingest, deletions, search } = library
+  const { ingest, deletions, search, schedules } = library
   const embedFor: EmbedFor = (asker) => gateway.embedFor(asker)
   return [
-    ...collectionRoutes({ ...shared, quality: (collection) => library.quality(collection) }),
+    ...collectionRoutes({ ...shared, schedules, quality: (collection) => library.quality(collection) }),
     ...searchRoutes({ ...shared, clock, search, rerank: gateway.rerank, embedFor }),
     ...segmentRoutes(shared),
     ...ingestRoutes({
+      ...shared,
       ingest,
       again: (collection) => library.again(collection),
       sourcesOf: (collection) => library.sourcesOf(collection),
+      schedules,
     }),
     ...documentRoutes({ ...shared, ingest }),
     ...deletionRoutes({ ...shared, deletions }),
-    ...generationRoutes(library),
+    ...generationRoutes({
+      ...shared,
+      generations: library.generations,
+      search,
+      recentQuestions: (name) => library.recentQuestions(name),
+    }),
     ...vectorStoreRoutes({ ...shared, clock, random, search, ingest, embedFor }),
     ...vectorStoreFileRoutes({ ...shared, deletions }),
   ]

@@ -79,6 +79,8 @@ export interface Ingest {
   status(run: string): Promise<JsonObject | undefined>
   /** Newest first, of one collection or of all. */
   list(collection?: string): Promise<JsonObject[]>
+  /** Mounts every collection as `resume` does, and nothing more: of a process that only searches. */
+  mount(): Promise<void>
   /** Once, before anything else: mounts every collection (building again what the index lost),
    *  sweeps what a crash left behind, and takes up runs that a stop interrupted. */
   resume(): Promise<void>
@@ -239,9 +241,13 @@ class Runs implements Ingest {
     return () => this.#listeners.delete(listener)
   }
 
+  async mount(): Promise<void> {
+    for await (const { row } of scanAll(this.#options.rows, COLLECTIONS)) await this.#mount(row.name)
+  }
+
   async resume(): Promise<void> {
     const { rows, queue } = this.#options
-    for await (const { row } of scanAll(rows, COLLECTIONS)) await this.#mount(row.name)
+    await this.mount()
     await sweep({ ...this.#run, index: this.#options.index })
     await this.generations?.resume()
     for (const { row } of await rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })) {
