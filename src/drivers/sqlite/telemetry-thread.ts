@@ -3,19 +3,16 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { serveThread } from '../../base/threads.ts'
-import type { PartFile } from '../../trace/archive.ts'
-import type { SeriesPoint, SeriesQuery, TimeRange, TracePage, TraceQuery, TraceSummary } from '../../trace/port.ts'
+import type { SeriesPoint, SeriesQuery, TimeRange, TraceQuery } from '../../trace/port.ts'
 import { recordFrom, type TelemetryRecord } from '../../trace/record.ts'
 import { type Rollups, Totals } from '../../trace/rollup.ts'
 import type { SamplingRules } from '../../trace/sampling.ts'
-import type { ScoreRow } from '../../trace/span.ts'
 import { sqliteFault } from './failure.ts'
 import { Applier } from './telemetry/apply.ts'
 import { JournalReader } from './telemetry/journal.ts'
-import { RollupTable } from './telemetry/rollups.ts'
+import { Questions } from './telemetry/questions.ts'
 import { openTelemetryFile, writing } from './telemetry/schema.ts'
 import { forgetBefore, Shipping } from './telemetry/shipping.ts'
-import { TraceList } from './telemetry/traces.ts'
 
 /** The thread of the hot index: it takes in what the log and the journal bring, answers questions, and
  *  moves what is over into files. */
@@ -39,25 +36,6 @@ export interface LogPosition {
   readonly offset: number
 }
 
-/** What the index knows of one trace. */
-export interface FoundTrace {
-  readonly summary: TraceSummary
-  /** In the index still, by their start. */
-  readonly cells: readonly string[]
-  readonly hot: number
-  readonly scores: readonly ScoreRow[]
-  readonly files: readonly string[]
-}
-
-export interface IndexStatus {
-  readonly traces: number
-  readonly recentSpans: number
-  readonly files: number
-  readonly fileSpans: number
-  readonly fileBytes: number
-  readonly unreadRecords: number
-}
-
 interface Arrived {
   readonly position: LogPosition
   readonly text: string
@@ -78,8 +56,7 @@ class Index {
   readonly #db: DatabaseSync
   readonly #data: IndexData
   readonly #applier: Applier
-  readonly #list: TraceList
-  readonly #rollups: RollupTable
+  readonly questions: Questions
   readonly #totals = new Totals()
   readonly #journal: JournalReader | undefined
   readonly #shipping: Shipping | undefined
@@ -94,8 +71,7 @@ class Index {
     this.#data = data
     this.#db = openTelemetryFile(data.path)
     this.#applier = new Applier(this.#db)
-    this.#list = new TraceList(this.#db)
-    this.#rollups = new RollupTable(this.#db)
+    this.questions = new Questions(this.#db)
     this.#journal = data.journal === undefined ? undefined : new JournalReader(data.journal)
     const { archive, sampling } = data
     const inTransaction = (task: () => void): void => {
@@ -122,89 +98,8 @@ class Index {
     return { segment, offset }
   }
 
-  traces(query: TraceQuery): TracePage {
-    return this.#list.page(query)
-  }
-
-  trace(
-    traceId: string,
-    { offset, limit }: { readonly offset: number; readonly limit: number },
-  ): FoundTrace | undefined {
-    const found = this.#list.find(traceId)
-    if (found === undefined) return undefined
-    const { id, summary } = found
-    const files = this.#db
-      .prepare('SELECT file FROM trace_part JOIN part ON part.id = trace_part.part WHERE trace = ? ORDER BY part.id')
-      .all(id)
-      .map(({ file }) => file as string)
-    const hot = Number(this.#db.prepare('SELECT count(*) AS n FROM span WHERE trace = ?').get(id)?.['n'] ?? 0)
-    const cells = this.#db
-      .prepare('SELECT cells FROM span WHERE trace = ? ORDER BY start_us, span_id LIMIT ? OFFSET ?')
-      // Where some lie in files, they are put in order together.
-      .all(id, files.length > 0 ? -1 : limit, files.length > 0 ? 0 : offset)
-      .map((row) => row['cells'] as string)
-    const scores = this.#db
-      .prepare('SELECT json FROM score WHERE trace_id = ? ORDER BY at_us')
-      .all(Buffer.from(traceId, 'hex'))
-      .map((row) => JSON.parse(row['json'] as string) as ScoreRow)
-    return { summary, cells, hot, scores, files }
-  }
-
-  series(query: SeriesQuery): SeriesPoint[] {
-    return this.#rollups.series(query)
-  }
-
   totals(): SeriesPoint[] {
     return this.#totals.points()
-  }
-
-  /** Spans that are in no file yet, a page at a time. */
-  recent(
-    { fromUs = 0, toUs = Number.MAX_SAFE_INTEGER }: TimeRange,
-    after: { readonly trace: number; readonly span: string },
-    limit: number,
-  ): { readonly cells: string[]; readonly after: { readonly trace: number; readonly span: string } } {
-    const rows = this.#db
-      .prepare(
-        'SELECT trace, span_id, start_us, cells FROM span WHERE (trace, span_id) > (?, ?) ORDER BY trace, span_id LIMIT ?',
-      )
-      .all(after.trace, Buffer.from(after.span, 'hex'), limit)
-    const last = rows.at(-1)
-    return {
-      cells: rows
-        .filter((row) => Number(row['start_us']) >= fromUs && Number(row['start_us']) < toUs)
-        .map((row) => row['cells'] as string),
-      after:
-        last === undefined || rows.length < limit
-          ? { trace: -1, span: '' }
-          : { trace: Number(last['trace']), span: Buffer.from(last['span_id'] as Uint8Array).toString('hex') },
-    }
-  }
-
-  files({ fromUs = 0, toUs = Number.MAX_SAFE_INTEGER }: TimeRange): PartFile[] {
-    return this.#db
-      .prepare('SELECT file, spans, bytes, start_us, end_us FROM part WHERE end_us >= ? AND start_us < ? ORDER BY id')
-      .all(fromUs, toUs)
-      .map((row) => ({
-        file: row['file'] as string,
-        spans: Number(row['spans']),
-        bytes: Number(row['bytes']),
-        startUs: Number(row['start_us']),
-        endUs: Number(row['end_us']),
-      }))
-  }
-
-  status(): IndexStatus {
-    const one = (sql: string): { readonly [name: string]: unknown } => this.#db.prepare(sql).get() ?? {}
-    const parts = one('SELECT count(*) AS n, total(spans) AS spans, total(bytes) AS bytes FROM part')
-    return {
-      traces: Number(one('SELECT count(*) AS n FROM trace')['n']),
-      recentSpans: Number(one('SELECT total(hot) AS n FROM trace WHERE hot > 0')['n']),
-      files: Number(parts['n']),
-      fileSpans: Number(parts['spans']),
-      fileBytes: Number(parts['bytes']),
-      unreadRecords: Number(one('SELECT count(*) AS n FROM unread')['n']),
-    }
   }
 
   /** Moves everything into files, and forgets what is older than is kept. */
@@ -396,13 +291,13 @@ if (parentPort !== null) {
   const opened = (): Index => (index ??= new Index(data))
   serveThread({
     open: () => opened().position(),
-    traces: (query: TraceQuery) => opened().traces(query),
-    trace: (...asked: Parameters<Index['trace']>) => opened().trace(...asked),
-    series: (query: SeriesQuery) => opened().series(query),
+    traces: (query: TraceQuery) => opened().questions.traces(query),
+    trace: (...asked: Parameters<Questions['trace']>) => opened().questions.trace(...asked),
+    series: (query: SeriesQuery) => opened().questions.series(query),
     totals: () => opened().totals(),
-    recent: (...asked: Parameters<Index['recent']>) => opened().recent(...asked),
-    files: (range: TimeRange) => opened().files(range),
-    status: () => opened().status(),
+    recent: (...asked: Parameters<Questions['recent']>) => opened().questions.recent(...asked),
+    files: (range: TimeRange) => opened().questions.files(range),
+    status: () => opened().questions.status(),
     settle: () => opened().settle(),
     close: () => opened().close(),
   })
