@@ -41,6 +41,10 @@ export interface FromIndex {
 /** Of records on their way to the index. Beyond it senders are told to wait, which they do without
  *  losing anything; memory stays bounded. */
 const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
+/** Beyond so many an acknowledgement waits for the index, so that senders go at its pace and what they
+ *  sent is found soon after; but not for long, since it is safe already. */
+const AHEAD_BYTES_MAX = 4 * 1024 * 1024
+const AHEAD_MS_MAX = 2_000
 
 interface Waiting {
   readonly text: string
@@ -55,6 +59,7 @@ class Intake {
   #waiting: Waiting[] = []
   #inFlightBytes = 0
   readonly #drained: (() => void)[] = []
+  readonly #ahead: (() => void)[] = []
 
   constructor({ folder, from, index }: IntakeData, priceOf: PriceOf) {
     this.#log = SegmentedLog.open(folder, from)
@@ -63,6 +68,7 @@ class Intake {
     index.on('message', ({ applied, durable }: FromIndex) => {
       this.#inFlightBytes -= applied
       if (this.#inFlightBytes === 0) for (const resolve of this.#drained.splice(0)) resolve()
+      if (this.#inFlightBytes <= AHEAD_BYTES_MAX) for (const go of this.#ahead.splice(0)) go()
       if (durable !== undefined) this.#log.drop(durable)
     })
     for (const { position, bytes } of this.#log.after(from)) this.#pass(position, bytes.toString(), bytes.length)
@@ -71,7 +77,9 @@ class Intake {
   async take(delivery: Delivery): Promise<Rejected> {
     this.#checkRoom()
     const rows = readDelivery(delivery, this.#adapter)
-    if (rows.spans.length + rows.scores.length + rows.points.length > 0) await this.#write(recordText(rows, nowUs()))
+    if (rows.spans.length + rows.scores.length + rows.points.length === 0) return rows.rejected
+    await this.#write(recordText(rows, nowUs()))
+    await this.#notTooFarAhead()
     return rows.rejected
   }
 
@@ -94,6 +102,17 @@ class Intake {
     this.#flush()
     this.#log.close()
     this.#index.close()
+  }
+
+  #notTooFarAhead(): Promise<void> {
+    if (this.#inFlightBytes <= AHEAD_BYTES_MAX) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, AHEAD_MS_MAX)
+      this.#ahead.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
   }
 
   #checkRoom(): void {
