@@ -31,6 +31,8 @@ export const ERRORS = {
   body_too_deep: { kind: 'caller', status: 400, sentence: 'The body nests deeper than {limit} levels.', remedy: 'Flatten the JSON.' },
   body_timeout: { kind: 'caller', status: 408, sentence: 'The body did not arrive within {limitMs} ms.', remedy: 'Send the whole body without pausing.' },
   field_invalid: { kind: 'caller', status: 400, sentence: '`{field}` {problem}.', remedy: '{remedy}' },
+  file_too_large: { kind: 'caller', status: 413, sentence: 'A file for the purpose "{purpose}" has at most {limitBytes} bytes.', remedy: 'Split it.' },
+  files_full: { kind: 'caller', status: 409, sentence: 'There are {files} files with {bytes} bytes; at most {limitFiles} files and {limitBytes} bytes are kept for one owner.', remedy: 'Delete files that are not needed any more, or raise `files.ownerMiBMax`.' },
   request_refused: { kind: 'caller', status: 400, sentence: 'The request is ambiguous and was refused: {reason}.', remedy: 'Send plain HTTP/1.1 with one Host, one length and one credential.' },
   path_unknown: { kind: 'absent', status: 404, sentence: 'There is nothing at {method} {path}.', remedy: 'See /api/openapi.json for what there is.' },
   method_not_allowed: { kind: 'caller', status: 405, sentence: '{path} does not answer to {method}.', remedy: 'Use {allowed}.' },

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { parseUsd } from '../base/units.ts'
+import { BATCHES, FILES } from './files.ts'
 import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
 import { INGEST } from './ingest.ts'
 import { integer, meta, MS_MAX, named, secret, SECRET_REMEDY, text, wrong } from './scalars.ts'
@@ -918,6 +919,8 @@ export const CONFIG = z
     ingest: INGEST.prefault({}).meta(
       meta('Reading documents: how much at once, and what may be reached.', { reload: 'restart' }),
     ),
+    files: FILES.prefault({}).meta(meta('Files that callers send for vector stores and batches.', { reload: 'live' })),
+    batches: BATCHES.prefault({}).meta(meta('Batches of requests.', { reload: 'live' })),
     limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
     log: LOG.prefault({}).meta(meta('The log: one JSON object a line on standard error.', { reload: 'live' })),
   })

@@ -16,6 +16,8 @@ export interface Route {
   readonly redeems?: true
   /** The body comes as it is, in `bytes`, of at most this many. Absent: it is JSON. */
   readonly rawBytesMax?: number
+  /** The body is read by the route itself, from `request`, as it arrives. */
+  readonly ownBody?: true
   /** `anyone`: answers without a credential. `local`: only over the control socket. */
   readonly role: Role | 'anyone' | 'local'
   readonly answer: (context: Context) => Promise<Answer | Download | Refusal> | Answer | Download | Refusal
@@ -101,9 +103,9 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
     }
     const principal = admit(found.route, request)
     if (principal instanceof Refusal) return sendProblem(reply, requestId, principal)
-    const { rawBytesMax } = found.route
+    const { rawBytesMax, ownBody = false } = found.route
     const bytes = rawBytesMax === undefined ? NO_BYTES : await request.body(rawBytesMax)
-    const body = rawBytesMax === undefined ? await bodyOf(request) : null
+    const body = rawBytesMax === undefined && !ownBody ? await bodyOf(request) : null
     if (body instanceof Refusal) return sendProblem(reply, requestId, body)
     const params = paramsOf(found.pattern, path)
     const query = new URLSearchParams(search)

@@ -21,7 +21,7 @@ import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
-import { isOfCollections } from '../control/vector-stores.ts'
+import { isKeptHere } from '../control/vector-stores.ts'
 import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
@@ -30,6 +30,7 @@ import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
+import { Files } from '../files/files.ts'
 import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
@@ -140,6 +141,14 @@ class RunningHouse implements House {
 
     const analyzer = new Analyzer()
     const { entry } = this.#parts
+    const blobs = await openBlobs({ folder: join(config.data, 'blobs'), sweep: true })
+    const files = await Files.open({
+      clock,
+      random,
+      rows: store.rows,
+      blobs,
+      ownerBytesMax: () => this.#loaded.config.files.ownerMiBMax * 2 ** 20,
+    })
     const library = (this.#library = await Library.open({
       data: config.data,
       vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
@@ -147,7 +156,8 @@ class RunningHouse implements House {
       store,
       reading: config.ingest,
       secrets: () => this.#loaded.secrets,
-      blobs: await openBlobs({ folder: join(config.data, 'blobs'), sweep: true }),
+      blobs,
+      files,
       collections: () => this.#loaded.config.collections,
       analyzer,
       clock,
@@ -310,6 +320,7 @@ class RunningHouse implements House {
       book: usage.book,
       declared: () => gateway.accounting.declared,
       settleDeletions: () => library.deletions.settleAll(),
+      sweepFiles: () => library.files.sweep(),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
@@ -344,7 +355,7 @@ class RunningHouse implements House {
     })
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
-      if (request.target.startsWith('/v1/') && !isOfCollections(request.target)) return gateway.handle(request, reply)
+      if (request.target.startsWith('/v1/') && !isKeptHere(request.target)) return gateway.handle(request, reply)
       if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
         return control(request, reply)
       const asset = assets(request.target, request.headers)

@@ -14,6 +14,7 @@ import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
+import { Attachments } from '../retrieval/attach/attachments.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { Deletions } from '../retrieval/deletion/receipts.ts'
@@ -28,6 +29,7 @@ import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { listen } from '../retrieval/ingest/listen.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
+import type { Files } from '../files/files.ts'
 import { FILE_BYTES_MAX } from '../parse/limits.ts'
 import { sourceText } from '../retrieval/sources.ts'
 import { isStream, type Streams } from '../retrieval/streams.ts'
@@ -57,6 +59,8 @@ export interface LibraryParts {
   readonly reading: Config['ingest']
   readonly secrets: () => Secrets
   readonly blobs: Blobs
+  /** What callers sent. */
+  readonly files: Files
   /** Of the configuration in force. */
   readonly collections: () => Config['collections']
   readonly analyzer: Analyzer
@@ -78,6 +82,8 @@ export class Library {
   readonly search: Search
   readonly ingest: Ingest
   readonly deletions: Deletions
+  readonly files: Files
+  readonly attachments: Attachments
   readonly #embeddings: Embeddings
   readonly #cache: EmbeddingCache
   readonly #questions = new Questions()
@@ -206,6 +212,15 @@ export class Library {
       analyzer,
       removeDocument: (collection, document) => this.ingest.removeDocument(collection, document),
     })
+    this.files = parts.files
+    this.attachments = new Attachments({
+      clock,
+      rows: store.rows,
+      queue: store.queue,
+      log,
+      files: parts.files,
+      ingest: this.ingest,
+    })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }
 
@@ -214,6 +229,7 @@ export class Library {
     const library = new Library(parts)
     try {
       await library.ingest.resume()
+      await library.attachments.resume()
       await library.#forget()
       return library
     } catch (cause) {
@@ -324,7 +340,7 @@ export class Library {
     this.#stopped.resolve()
     this.#deaf.abort()
     // What it was building is built by the next start; waiting for it could take minutes.
-    return Promise.all([this.ingest.stop(), this.#builder.close()]).then(() => {})
+    return Promise.all([this.ingest.stop(), this.attachments.stop(), this.#builder.close()]).then(() => {})
   }
 
   async close(): Promise<void> {

@@ -4,11 +4,13 @@ import type { OwnerOf } from '../control/access.ts'
 import { collectionRoutes } from '../control/collections.ts'
 import { deletionRoutes } from '../control/deletions.ts'
 import { documentRoutes } from '../control/documents.ts'
+import { fileRoutes } from '../control/files.ts'
 import { generationRoutes } from '../control/generations.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import type { Route } from '../control/router.ts'
 import { searchRoutes } from '../control/search.ts'
 import { segmentRoutes } from '../control/segments.ts'
+import { fileBatchRoutes } from '../control/vector-store-file-batches.ts'
 import { vectorStoreFileRoutes } from '../control/vector-store-files.ts'
 import { vectorStoreRoutes } from '../control/vector-stores.ts'
 import type { Audit } from '../guard/audit.ts'
@@ -27,7 +29,7 @@ export interface RetrievalRouteParts {
 }
 
 export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteParts): Route[] {
-  const { ingest, deletions, search } = library
+  const { ingest, deletions, search, files, attachments } = library
   return [
     ...collectionRoutes({ ...shared, quality: (collection) => library.quality(collection) }),
     ...searchRoutes({ ...shared, clock, search, rerank: gateway.rerank }),
@@ -40,7 +42,9 @@ export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteP
     ...documentRoutes({ ...shared, ingest }),
     ...deletionRoutes({ ...shared, deletions }),
     ...generationRoutes(library),
-    ...vectorStoreRoutes({ ...shared, clock, random, search, ingest }),
-    ...vectorStoreFileRoutes({ ...shared, deletions }),
+    ...vectorStoreRoutes({ ...shared, clock, random, search, ingest, files, attachments }),
+    ...vectorStoreFileRoutes({ ...shared, deletions, files, attachments }),
+    ...fileBatchRoutes({ ...shared, clock, random, files, attachments }),
+    ...fileRoutes({ rows: shared.rows, files }),
   ]
 }
