@@ -33,6 +33,8 @@ export const ERRORS = {
   field_invalid: { kind: 'caller', status: 400, sentence: '`{field}` {problem}.', remedy: '{remedy}' },
   file_too_large: { kind: 'caller', status: 413, sentence: 'A file for the purpose "{purpose}" has at most {limitBytes} bytes.', remedy: 'Split it.' },
   files_full: { kind: 'caller', status: 409, sentence: 'There are {files} files with {bytes} bytes; at most {limitFiles} files and {limitBytes} bytes are kept for one owner.', remedy: 'Delete files that are not needed any more, or raise `files.ownerMiBMax`.' },
+  batches_full: { kind: 'caller', status: 429, sentence: 'There are {limit} batches that have not ended, which is the most for one owner.', remedy: 'Wait until one has ended, or cancel one.' },
+  batch_over: { kind: 'caller', status: 409, sentence: 'The batch {id} has ended: it is {state}.', remedy: 'Nothing is left to be done with it.' },
   request_refused: { kind: 'caller', status: 400, sentence: 'The request is ambiguous and was refused: {reason}.', remedy: 'Send plain HTTP/1.1 with one Host, one length and one credential.' },
   path_unknown: { kind: 'absent', status: 404, sentence: 'There is nothing at {method} {path}.', remedy: 'See /api/openapi.json for what there is.' },
   method_not_allowed: { kind: 'caller', status: 405, sentence: '{path} does not answer to {method}.', remedy: 'Use {allowed}.' },

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { Batches } from '../batch/batches.ts'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
 import { type Problem, reasonOf, Refusal, sentenceOf, toProblem } from '../base/errors.ts'
@@ -13,6 +14,7 @@ import type { LoadedConfig } from '../config/load.ts'
 import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
 import { auditRoutes } from '../control/audit.ts'
+import { batchRoutes } from '../control/batches.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { cacheRoutes } from '../control/cache.ts'
@@ -96,6 +98,7 @@ class RunningHouse implements House {
   #store: SqliteStore | undefined
   #library: Library | undefined
   #gateway: HouseGateway | undefined
+  #batches: Batches | undefined
   /** Where there are several. */
   #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
@@ -187,7 +190,23 @@ class RunningHouse implements House {
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
-    const handler = this.#handler(keyring, sessions, gateway, library, store)
+    this.#batches = new Batches({
+      clock,
+      random,
+      log,
+      rows: store.rows,
+      queue: store.queue,
+      files,
+      principalOf: (key) => keyring.named(key),
+      handleFor: (principal) => gateway.handleFor(principal),
+      forget: (scope, keys) => gateway.forgetAnswers(scope, keys),
+      parallel: () => this.#loaded.config.batches.parallel,
+      limits: () => {
+        const { bodyBytesMax: bytesMax, bodyDepthMax: depthMax } = this.#loaded.config.limits
+        return { bytesMax, depthMax }
+      },
+    })
+    const handler = this.#handler(keyring, sessions, gateway, library, store, this.#batches)
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1) await this.#openGateways(handler, store, library, pepper)
@@ -198,6 +217,7 @@ class RunningHouse implements House {
     }
     this.#ready = true
     if (!listen) return
+    await this.#batches.resume()
     this.#unfollow = keyring.follow((cause) =>
       log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
     )
@@ -232,6 +252,7 @@ class RunningHouse implements House {
     await this.#reloading
     await Promise.all([
       this.#end('ingest', () => this.#library?.stop()),
+      this.#end('batches', () => this.#batches?.stop(drainMs)),
       ...this.#servers.map((server) => this.#end('server', () => server.drain(drainMs))),
       this.#end('gateways', () => this.#gateways?.stop(drainMs)),
     ])
@@ -310,7 +331,14 @@ class RunningHouse implements House {
     return this.address === '' ? undefined : `http://${reachable(this.address)}`
   }
 
-  #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
+  #handler(
+    keyring: Keyring,
+    sessions: Sessions,
+    gateway: HouseGateway,
+    library: Library,
+    store: SqliteStore,
+    batches: Batches,
+  ): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
       clock,
@@ -320,7 +348,10 @@ class RunningHouse implements House {
       book: usage.book,
       declared: () => gateway.accounting.declared,
       settleDeletions: () => library.deletions.settleAll(),
-      sweepFiles: () => library.files.sweep(),
+      sweepFiles: async () => {
+        await library.files.sweep()
+        await batches.sweep()
+      },
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
@@ -335,6 +366,7 @@ class RunningHouse implements House {
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events, store.rows),
       ...usage.routes,
+      ...batchRoutes({ rows: store.rows, batches, audit }),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
     const status = statusRoutes({
