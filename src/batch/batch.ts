@@ -56,6 +56,8 @@ export interface BatchRow {
   /** The model of the first line. */
   readonly model?: string
   readonly problems?: readonly LineProblem[]
+  /** Its results stand in files alone. */
+  readonly isCleared?: true
   readonly outputFile?: string
   readonly errorFile?: string
 }

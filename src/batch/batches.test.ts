@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { Refusal } from '../base/errors.ts'
 import type { Handler, Headers, Request } from '../base/http.ts'
-import type { JsonObject } from '../base/json.ts'
+import { isObject, type JsonObject } from '../base/json.ts'
 import { silentLog } from '../base/log.ts'
 import { seededRandom } from '../base/random.ts'
 import { MemoryBlobs } from '../drivers/memory/blobs.ts'
@@ -164,6 +164,12 @@ const line = (n: number, more: object = {}): object => ({
   ...more,
 })
 const count = (n: number): object[] => Array.from({ length: n }, (_, at) => line(at))
+const partOf = (line: JsonObject | undefined, part: string, name: string): unknown => {
+  const value = line?.[part]
+  return isObject(value) ? value[name] : undefined
+}
+const statusOf = (line: JsonObject | undefined): unknown => partOf(line, 'response', 'status_code')
+const codeOf = (line: JsonObject | undefined): unknown => partOf(line, 'error', 'code')
 const customIds = (lines: readonly JsonObject[]): string[] => lines.map(({ custom_id: id }) => String(id)).toSorted()
 
 async function open(t: { after: (run: () => Promise<void>) => void }): Promise<Material> {
@@ -216,7 +222,7 @@ describe('a batch', () => {
       body: { echo: 7, usage: { prompt_tokens: 3, completion_tokens: 2 } },
     })
     const [wrong] = await material.linesOf(batch.errorFile)
-    assert.equal((wrong?.['response'] as JsonObject)['status_code'], 400)
+    assert.equal(statusOf(wrong), 400)
     const [{ request } = assert.fail()] = material.asked
     assert.equal(request.headers['x-headworks-priority'], 'batch')
     assert.equal(new Set(material.asked.map((one) => one.request.headers['idempotency-key'])).size, 20)
@@ -279,7 +285,7 @@ describe('a batch', () => {
     assert.equal(material.asked.length, 3)
     assert.equal((await material.linesOf(batch.outputFile)).length, 3)
     const errors = await material.linesOf(batch.errorFile)
-    assert.deepEqual(new Set(errors.map(({ error }) => (error as JsonObject)['code'])), new Set(['batch_cancelled']))
+    assert.deepEqual(new Set(errors.map(codeOf)), new Set(['batch_cancelled']))
     assert.equal(errors.length, 7)
     const again = await material.batches.cancel(OWNER.id, id)
     assert.ok(again instanceof Refusal && again.code === 'batch_over')
@@ -296,20 +302,22 @@ describe('a batch', () => {
     assert.equal(batch.outputFile, undefined)
     const errors = await material.linesOf(batch.errorFile)
     assert.deepEqual(customIds(errors), ['line-0', 'line-1', 'line-2', 'line-3', 'line-4'])
-    assert.deepEqual(new Set(errors.map(({ error }) => (error as JsonObject)['code'])), new Set(['batch_expired']))
+    assert.deepEqual(new Set(errors.map(codeOf)), new Set(['batch_expired']))
   })
 })
 
 const NEVER = new AbortController().signal
 
+const times = (count: number, said: Said): Said[] => Array.from({ length: count }, () => said)
+
 describe('a line', () => {
   const CASES: readonly [what: string, says: readonly Said[], status: number, asked: number][] = [
-    ['that is turned away comes again', Array<Said>(9).fill({ status: 429 }), 200, 10],
-    ['that meets a failing engine comes again', Array<Said>(4).fill({ status: 500 }), 200, 5],
-    ['fails where the engine fails on', Array<Said>(9).fill({ status: 502 }), 502, 5],
+    ['that is turned away comes again', times(9, { status: 429 }), 200, 10],
+    ['that meets a failing engine comes again', times(4, { status: 500 }), 200, 5],
+    ['fails where the engine fails on', times(9, { status: 502 }), 502, 5],
     [
       'waits for an engine that says when to come again',
-      Array<Said>(7).fill({ status: 502, headers: { 'retry-after-ms': '900' } }),
+      times(7, { status: 502, headers: { 'retry-after-ms': '900' } }),
       200,
       8,
     ],
@@ -323,23 +331,23 @@ describe('a line', () => {
       material.say = (body, request) => queue.shift() ?? OK(body, request, NEVER)
       const { batch } = await material.ended(await material.send(count(1)))
       const [only] = await material.linesOf(batch.outputFile ?? batch.errorFile)
-      assert.equal((only?.['response'] as JsonObject)['status_code'], status)
+      assert.equal(statusOf(only), status)
       assert.equal(material.asked.length, asked)
       assert.equal(batch.outputFile === undefined, status !== 200)
     })
 
   test('whose answer breaks off, is too large, or whose key has ended, is told of as an error', async (t) => {
     const material = await open(t)
-    const codeOf = async (id: string): Promise<unknown> => {
+    const errorOf = async (id: string): Promise<unknown> => {
       const { batch } = await material.ended(id)
-      return ((await material.linesOf(batch.errorFile))[0]?.['error'] as JsonObject)['code']
+      return codeOf((await material.linesOf(batch.errorFile))[0])
     }
     material.say = () => ({ status: 0 })
-    assert.equal(await codeOf(await material.send(count(1))), 'stream_broken')
+    assert.equal(await errorOf(await material.send(count(1))), 'stream_broken')
     material.say = () => ({ body: 'x'.repeat(9 * 2 ** 20) })
-    assert.equal(await codeOf(await material.send(count(1))), 'response_too_large')
+    assert.equal(await errorOf(await material.send(count(1))), 'response_too_large')
     material.principal = undefined
-    assert.equal(await codeOf(await material.send(count(1))), 'key_ended')
+    assert.equal(await errorOf(await material.send(count(1))), 'key_ended')
   })
 })
 

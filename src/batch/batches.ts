@@ -1,5 +1,4 @@
-import type { Clock } from '../base/clock.ts'
-import { Fault, fault, refuse, Refusal } from '../base/errors.ts'
+import { Fault, fault, refuse, type Refusal } from '../base/errors.ts'
 import { newId } from '../base/ids.ts'
 import { isObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
@@ -10,7 +9,7 @@ import { ownerOf } from '../files/owner.ts'
 import type { Principal } from '../guard/principal.ts'
 import { type JobEnd, Jobs } from '../store/jobs.ts'
 import type { Job, Queue } from '../store/queue.ts'
-import { put, remove, type Rows, scanAll } from '../store/rows.ts'
+import { put, remove, scanAll } from '../store/rows.ts'
 import {
   BATCHES,
   batchKey,
@@ -134,10 +133,11 @@ export class Batches {
     return this.standing(changed)
   }
 
-  /** Once, at the start: takes up what was interrupted. */
+  /** At the start, and now and then: takes up what was interrupted, and what the store took while it said
+   *  that it did not. */
   async resume(): Promise<void> {
     for await (const { row } of scanAll(this.#dependencies.rows, BATCHES))
-      if (!isOver(row.state)) await this.#begin(row)
+      if (row.isCleared !== true && !this.#live.has(row.id)) await this.#begin(row)
   }
 
   /** Removes what ended long ago; its files stay. */
@@ -174,6 +174,7 @@ export class Batches {
     if (!isOver(stored.row.state) && !(await this.#advance(stored.row, signal)))
       return { againMs: 0, reason: 'interrupted' }
     await clearResults(rows, stored.row.id)
+    await this.#change(stored.row.owner, stored.row.id, (now) => ({ ...now, isCleared: true }))
     this.#open.delete(stored.row.id)
     return 'done'
   }
@@ -296,4 +297,6 @@ export class Batches {
 
 const ABSENT: LineProblem = { code: 'file_not_found', message: 'The input file was removed.' }
 
-async function* none(): AsyncGenerator<Line> {}
+async function* none(): AsyncGenerator<Line> {
+  yield* []
+}

@@ -22,7 +22,8 @@ export class ResultLedger {
   readonly #done: Set<number>
   #progress: ProgressRow
   #queue: Entry[] = []
-  #writing: Promise<void> | undefined
+  #isWriting = false
+  #failure: { readonly cause: unknown } | undefined
 
   private constructor(rows: Rows, batch: BatchRow, progress: ProgressRow, done: Set<number>) {
     this.#rows = rows
@@ -55,12 +56,15 @@ export class ResultLedger {
   /** Durable when it resolves. Rejects with a `Fault`; then, and after, nothing more is kept here. */
   keep(line: number, result: Result): Promise<void> {
     return new Promise((kept, failed) => {
+      if (this.#failure !== undefined) return failed(this.#failure.cause)
       this.#queue.push({ line, result, kept, failed })
-      this.#writing ??= this.#write().finally(() => (this.#writing = undefined))
+      if (!this.#isWriting) void this.#write()
     })
   }
 
+  /** Never rejects: who waits is told. */
   async #write(): Promise<void> {
+    this.#isWriting = true
     while (this.#queue.length > 0) {
       const group = this.#next()
       let progress = this.#progress
@@ -74,9 +78,10 @@ export class ResultLedger {
       try {
         await this.#rows.commit(changes)
       } catch (thrown) {
-        // Whether it arrived nobody knows: who goes on reads the store.
+        // Whether it arrived nobody knows: counts that went on from here could leave it out.
+        this.#failure = { cause: thrown }
         for (const { failed } of [...group, ...this.#queue.splice(0)]) failed(thrown)
-        return
+        break
       }
       this.#progress = progress
       for (const { line, kept } of group) {
@@ -84,6 +89,7 @@ export class ResultLedger {
         kept()
       }
     }
+    this.#isWriting = false
   }
 
   #next(): Entry[] {

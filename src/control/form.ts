@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy'
+import { Busboy, type BusboyInstance } from '@fastify/busboy'
 import { Fault, reasonOf, refuse, Refusal } from '../base/errors.ts'
 import type { Request } from '../base/http.ts'
 
@@ -72,7 +72,7 @@ function parserFor({ headers }: Request): BusboyInstance | Refusal {
     return malformed('is not multipart/form-data with a boundary')
   try {
     return new Busboy({
-      headers: { ...headers, 'content-type': contentType } as BusboyHeaders,
+      headers: { ...headers, 'content-type': contentType },
       // What has no file name is a field, whatever its type.
       isPartAFile: (_, __, fileName) => fileName !== undefined,
       limits: { files: 1, fields: FIELDS_MAX, fieldSize: FIELD_BYTES_MAX, headerSize: PART_HEADER_BYTES_MAX },

@@ -99,7 +99,7 @@ export class Files {
       ])
       return row
     } catch (thrown) {
-      await this.#clear(begun).catch(() => {}) // The next start does.
+      await this.#undo(begun).catch(() => {}) // The next start does.
       throw thrown
     }
   }
@@ -206,6 +206,13 @@ export class Files {
       if ((await rows.get(HOLDINGS, [owner]))?.version === held?.version) return false
     }
     throw fault('store_unavailable', { reason: 'the files of one owner change without a pause' })
+  }
+
+  /** After a failure: what the store took all the same is counted. */
+  async #undo(begun: FileRow): Promise<void> {
+    const stored = await this.#dependencies.rows.get(FILES, fileKey(begun.owner, begun.id))
+    if (stored?.row.state === 'whole') await this.#drop(stored)
+    else await this.#clear(begun)
   }
 
   async #clear({ owner, id }: FileRow): Promise<void> {

@@ -351,6 +351,8 @@ class RunningHouse implements House {
       sweepFiles: async () => {
         await library.files.sweep()
         await batches.sweep()
+        await batches.resume()
+        await library.attachments.resume()
       },
     })
     const audit = new Audit({ events: store.events, clock, random })

@@ -26,7 +26,7 @@ export interface UpkeepDependencies {
   readonly declared: () => Declared
   /** Looks what has become of deleted documents. */
   readonly settleDeletions: () => Promise<void>
-  /** Removes files that have expired. */
+  /** Removes files that have expired, and takes up what is to be done with others. */
   readonly sweepFiles: () => Promise<void>
 }
 

@@ -18,7 +18,8 @@ export interface JobsOptions {
   readonly name: string
   readonly atOnce: number
   /** One attempt. `signal` aborts where the lease is lost, and when the process stops: then it is
-   *  to come to an end soon. What it throws is logged, and tried again later. */
+   *  to come to an end soon. What it throws is logged, and tried again later. Of a job that is done
+   *  already it is to find nothing to do. */
   readonly work: (job: Job, signal: AbortSignal) => Promise<JobEnd>
 }
 
@@ -35,6 +36,8 @@ export class Jobs {
   readonly #stop = new AbortController()
   /** Known here and not done. */
   readonly #open = new Set<string>()
+  /** Jobs of which the queue did not say whether it took their end: asked for again, they end at once. */
+  readonly #unsettled = new Set<Job>()
   #live = 0
   #looping: Promise<void> | undefined
   readonly #working = new Set<Promise<void>>()
@@ -64,6 +67,10 @@ export class Jobs {
     const { queue, name, atOnce, log } = this.#options
     while (!this.#stop.signal.aborted && this.#open.size > 0) {
       try {
+        for (const one of this.#unsettled) {
+          await queue.enqueue(name, one.id, one.payload)
+          this.#unsettled.delete(one)
+        }
         const job = this.#live < atOnce ? await queue.lease(name, LEASE_MS) : undefined
         if (job === undefined) await this.#pause()
         else this.#begin(job)
@@ -112,7 +119,7 @@ export class Jobs {
         this.#open.delete(job.id)
       } else await queue.retry(job, this.#stop.signal.aborted ? 0 : end.againMs, end.reason)
     } catch (thrown) {
-      // The lease runs out, and then it is taken up again.
+      this.#unsettled.add(job)
       log.write('error', 'a queue does not answer', { queue: name, reason: reasonOf(thrown) })
     } finally {
       lease.cancel()

@@ -85,7 +85,8 @@ export class Attachments {
         await rows.commit([put(ATTACHMENTS, one.key, { ...one.row, state: 'cancelled' }, one.version)])
   }
 
-  /** Once, at the start: takes up what was interrupted. */
+  /** At the start, and now and then: takes up what was interrupted, and what the store took while it said
+   *  that it did not. */
   async resume(): Promise<void> {
     for await (const { row } of scanAll(this.#dependencies.rows, ATTACHMENTS))
       if (row.state === 'in_progress') await this.#add(row)
