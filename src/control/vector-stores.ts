@@ -43,7 +43,8 @@ interface VectorStoreRow {
 const VECTOR_STORES = table<VectorStoreRow>('vector_stores')
 
 /** What of `/v1` is kept, and is answered here and not by a gateway. */
-export const isKeptHere = (target: string): boolean => /^\/v1\/(?:vector_stores|files|batches)(?:[/?]|$)/.test(target)
+export const isKeptHere = (target: string): boolean =>
+  /^\/v1\/(?:vector_stores|files|batches|messages\/batches)(?:[/?]|$)/.test(target)
 
 const NAME_UNITS_MAX = 256
 const METADATA_MAX = 16

@@ -19,6 +19,7 @@ import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { cacheRoutes } from '../control/cache.ts'
 import { keyRoutes } from '../control/keys.ts'
+import { messageBatchRoutes } from '../control/message-batches.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
@@ -369,6 +370,7 @@ class RunningHouse implements House {
       ...traceRoutes(store.events, store.rows),
       ...usage.routes,
       ...batchRoutes({ rows: store.rows, batches, audit }),
+      ...messageBatchRoutes({ clock, rows: store.rows, batches, files: library.files }),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
     const status = statusRoutes({

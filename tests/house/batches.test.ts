@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import Anthropic from '@anthropic-ai/sdk'
 import OpenAI, { BadRequestError, NotFoundError, toFile } from 'openai'
 import { ADMIN_KEY, startHouse, type RunningHouse } from '../kit/house.ts'
 import { answers, startUpstream, type Upstream } from './upstream.ts'
@@ -116,6 +117,51 @@ test('the OpenAI client runs, lists and cancels batches, which are charged as an
     await assert.rejects(other.batches.retrieve(made.id), NotFoundError)
     await assert.rejects(other.files.content(String(batch.output_file_id)), NotFoundError)
     assert.deepEqual((await other.batches.list()).data, [])
+  } finally {
+    await house.stop()
+    await upstream.stop()
+  }
+})
+
+test("Anthropic's client runs message batches over an engine of the other dialect", async () => {
+  const upstream = await startUpstream()
+  const house = await startHouse({ config: configOf(upstream), untilRead: false })
+  try {
+    const client = new Anthropic({ baseURL: house.url, apiKey: ADMIN_KEY, maxRetries: 0 })
+    const messages: Anthropic.MessageParam[] = [{ role: 'user', content: 'Hello?' }]
+    const requestOf = (id: string, model: string): Anthropic.Messages.BatchCreateParams.Request => ({
+      custom_id: id,
+      params: { model, max_tokens: 10, messages },
+    })
+    const requests = [
+      ...Array.from({ length: 9 }, (_, at) => requestOf(`m-${at}`, 'chat')),
+      requestOf('bad', 'nowhere'),
+    ]
+    const made = await client.messages.batches.create({ requests })
+    assert.deepEqual([made.type, made.processing_status], ['message_batch', 'in_progress'])
+    let batch = made
+    for (let turn = 0; turn < 1_000 && batch.processing_status !== 'ended'; turn++) {
+      await sleep(20)
+      batch = await client.messages.batches.retrieve(made.id)
+    }
+    assert.deepEqual(batch.request_counts, { processing: 0, succeeded: 9, errored: 1, canceled: 0, expired: 0 })
+    const told = new Map<string, string>()
+    for await (const { custom_id: id, result } of await client.messages.batches.results(made.id)) {
+      told.set(id, result.type)
+      if (result.type === 'succeeded') assert.equal(result.message.role, 'assistant')
+      if (result.type === 'errored') assert.equal(result.error.error.type, 'not_found_error')
+    }
+    assert.equal(told.size, 10)
+    assert.equal(told.get('bad'), 'errored')
+    const ids: string[] = []
+    for await (const { id } of client.messages.batches.list({ limit: 1 })) ids.push(id)
+    assert.deepEqual(ids, [made.id])
+    const twice = client.messages.batches.create({ requests: [requestOf('a', 'chat'), requestOf('a', 'chat')] })
+    await assert.rejects(
+      twice,
+      (error) => error instanceof Anthropic.BadRequestError && /requests\.1/.test(error.message),
+    )
+    await assert.rejects(client.messages.batches.retrieve('batch_none'), Anthropic.NotFoundError)
   } finally {
     await house.stop()
     await upstream.stop()
