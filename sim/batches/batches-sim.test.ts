@@ -89,3 +89,11 @@ for (const [what, { plant, breaks }] of Object.entries(PLANTS))
     }
     assert.ok(found.has(breaks), `found: ${[...found].join()}`)
   })
+
+test('every promise has a plant that breaks it', () => {
+  const planted = new Set(Object.values(PLANTS).map(({ breaks }) => breaks))
+  assert.deepEqual(
+    BATCH_INVARIANTS.filter((one) => !planted.has(one)),
+    [],
+  )
+})

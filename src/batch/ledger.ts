@@ -1,3 +1,4 @@
+import { type Fault, toFault } from '../base/errors.ts'
 import { type Change, put, type Rows } from '../store/rows.ts'
 import { batchKey, type BatchRow, NO_PROGRESS, PROGRESS, type ProgressRow, resultKey, RESULTS } from './batch.ts'
 import { type Result, withResult } from './result.ts'
@@ -23,7 +24,7 @@ export class ResultLedger {
   #progress: ProgressRow
   #queue: Entry[] = []
   #isWriting = false
-  #failure: { readonly cause: unknown } | undefined
+  #failure: Fault | undefined
 
   private constructor(rows: Rows, batch: BatchRow, progress: ProgressRow, done: Set<number>) {
     this.#rows = rows
@@ -56,7 +57,7 @@ export class ResultLedger {
   /** Durable when it resolves. Rejects with a `Fault`; then, and after, nothing more is kept here. */
   keep(line: number, result: Result): Promise<void> {
     return new Promise((kept, failed) => {
-      if (this.#failure !== undefined) return failed(this.#failure.cause)
+      if (this.#failure !== undefined) return failed(this.#failure)
       this.#queue.push({ line, result, kept, failed })
       if (!this.#isWriting) void this.#write()
     })
@@ -79,7 +80,7 @@ export class ResultLedger {
         await this.#rows.commit(changes)
       } catch (thrown) {
         // Whether it arrived nobody knows: counts that went on from here could leave it out.
-        this.#failure = { cause: thrown }
+        this.#failure = toFault(thrown)
         for (const { failed } of [...group, ...this.#queue.splice(0)]) failed(thrown)
         break
       }

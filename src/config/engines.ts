@@ -179,5 +179,15 @@ const LEXICAL = z.strictObject({
     ),
 })
 
+const DETECTORS = z.strictObject({
+  kind: z
+    .literal('detectors')
+    .meta(
+      meta(
+        'Answers `/v1/moderations` by what guards find: personal data, secrets, injections. Needs no model weights.',
+      ),
+    ),
+})
+
 /** Where models run. */
-export const ENGINE = z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, TEI, OLLAMA, ONNX, READER, LEXICAL])
+export const ENGINE = z.discriminatedUnion('kind', [OPENAI, ANTHROPIC, TEI, OLLAMA, ONNX, READER, LEXICAL, DETECTORS])

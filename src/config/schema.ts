@@ -5,11 +5,13 @@ import { BUDGET, type OWN_BUDGETS, RATE_LIMIT } from './budgets.ts'
 import { COLLECTION } from './collections.ts'
 import { ENGINE } from './engines.ts'
 import { FILES } from './files.ts'
+import { GUARD } from './guards.ts'
 import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
 import { INDEX } from './indexes.ts'
 import { INGEST } from './ingest.ts'
 import { LIMITS } from './limits.ts'
 import { MODEL } from './models.ts'
+import { PROMPTS } from './prompts.ts'
 import { integer, meta, named, text, wrong } from './scalars.ts'
 import { WORKFLOW } from './workflows.ts'
 
@@ -62,6 +64,13 @@ export const CONFIG = z
     models: named(MODEL_NAME, MODEL)
       .prefault({})
       .meta(meta('What callers name in `model`, and which deployments answer.', { reload: 'live' })),
+    guards: named(PLAIN_NAME, GUARD)
+      .prefault({})
+      .meta(
+        meta('What is looked for in requests and answers, by name; models list those that hold for them.', {
+          reload: 'live',
+        }),
+      ),
     prices: text(4096)
       .meta(
         meta(
@@ -87,6 +96,7 @@ export const CONFIG = z
           { reload: 'live' },
         ),
       ),
+    prompts: PROMPTS.prefault({}).meta(meta('Prompts with versions and labels.', { reload: 'live' })),
     budgets: z
       .array(BUDGET)
       .max(10_000)
@@ -130,6 +140,7 @@ export const isRemote = (engine: EngineConfig): engine is Extract<EngineConfig, 
   'url' in engine
 export type SourceConfig = Config['collections'][string]['sources'][number]
 export type IndexConfig = Config['index']
+export type GuardConfig = Config['guards'][string]
 export type ModelConfig = Config['models'][string]
 export type OwnBudgetConfig = Frozen<z.output<typeof OWN_BUDGETS>>[number]
 export type BudgetConfig = Config['budgets'][number]

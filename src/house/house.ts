@@ -1,5 +1,6 @@
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Batches } from '../batch/batches.ts'
+import type { Batches } from '../batch/batches.ts'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
 import { type Problem, reasonOf, Refusal, sentenceOf, toProblem } from '../base/errors.ts'
@@ -7,6 +8,8 @@ import { reachable, type Handler, type HttpServer } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import { jsonLog, type Log } from '../base/log.ts'
+import { Prompts } from '../prompt/prompts.ts'
+import { readPromptFolder } from './prompts.ts'
 import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
 import type { House, HouseEvent } from '../cli/house.ts'
@@ -14,12 +17,11 @@ import type { LoadedConfig } from '../config/load.ts'
 import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
 import { auditRoutes } from '../control/audit.ts'
-import { batchRoutes } from '../control/batches.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { cacheRoutes } from '../control/cache.ts'
 import { keyRoutes } from '../control/keys.ts'
-import { messageBatchRoutes } from '../control/message-batches.ts'
+import { promptRoutes } from '../control/prompts.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
@@ -33,13 +35,13 @@ import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
-import { Files } from '../files/files.ts'
 import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
+import { keptRoutes, openBatches, openFiles, tendFiles } from './files.ts'
 import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
 import { Library } from './library.ts'
@@ -146,13 +148,7 @@ class RunningHouse implements House {
     const analyzer = new Analyzer()
     const { entry } = this.#parts
     const blobs = await openBlobs({ folder: join(config.data, 'blobs'), sweep: true })
-    const files = await Files.open({
-      clock,
-      random,
-      rows: store.rows,
-      blobs,
-      ownerBytesMax: () => this.#loaded.config.files.ownerMiBMax * 2 ** 20,
-    })
+    const files = await openFiles({ store, blobs, loaded: () => this.#loaded })
     const library = (this.#library = await Library.open({
       data: config.data,
       vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
@@ -191,22 +187,9 @@ class RunningHouse implements House {
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
-    this.#batches = new Batches({
-      clock,
-      random,
-      log,
-      rows: store.rows,
-      queue: store.queue,
-      files,
-      principalOf: (key) => keyring.named(key),
-      handleFor: (principal) => gateway.handleFor(principal),
-      forget: (scope, keys) => gateway.forgetAnswers(scope, keys),
-      parallel: () => this.#loaded.config.batches.parallel,
-      limits: () => {
-        const { bodyBytesMax: bytesMax, bodyDepthMax: depthMax } = this.#loaded.config.limits
-        return { bytesMax, depthMax }
-      },
-    })
+    const loaded = (): LoadedConfig => this.#loaded
+    this.#batches = openBatches({ store, loaded, log, files, keyring, gateway })
+    await this.#takePrompts(store)
     const handler = this.#handler(keyring, sessions, gateway, library, store, this.#batches)
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
@@ -349,12 +332,7 @@ class RunningHouse implements House {
       book: usage.book,
       declared: () => gateway.accounting.declared,
       settleDeletions: () => library.deletions.settleAll(),
-      sweepFiles: async () => {
-        await library.files.sweep()
-        await batches.sweep()
-        await batches.resume()
-        await library.attachments.resume()
-      },
+      sweepFiles: () => tendFiles(library, batches),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
@@ -362,6 +340,11 @@ class RunningHouse implements House {
       ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
       ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
+      ...promptRoutes({
+        prompts: new Prompts({ rows: store.rows, clock }),
+        audit,
+        isProtected: (label) => this.#loaded.config.prompts.protected.includes(label),
+      }),
       ...cacheRoutes({
         audit,
         purge: async (model) => gateway.purgeCache(model) + ((await this.#gateways?.purgeCache(model)) ?? 0),
@@ -369,8 +352,7 @@ class RunningHouse implements House {
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events, store.rows),
       ...usage.routes,
-      ...batchRoutes({ rows: store.rows, batches, audit }),
-      ...messageBatchRoutes({ clock, rows: store.rows, batches, files: library.files }),
+      ...keptRoutes(store, library, batches, audit),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
     const status = statusRoutes({
@@ -401,6 +383,14 @@ class RunningHouse implements House {
     }
   }
 
+  /** Files of prompts become versions. */
+  async #takePrompts({ rows }: Pick<SqliteStore, 'rows'>): Promise<void> {
+    const { folder } = this.#loaded.config.prompts
+    if (folder === undefined) return
+    const files = { list: (path: string) => readdir(path), read: (path: string) => readFile(path) }
+    await readPromptFolder(folder, { prompts: new Prompts({ rows, clock }), files, log: this.#log })
+  }
+
   /** Takes over what the changed file says, or says why not: the configuration in force then stays. */
   async #reload(): Promise<void> {
     if (this.#stopping !== undefined) return
@@ -416,6 +406,7 @@ class RunningHouse implements House {
       this.#loaded = loaded
       this.#library?.reconfigured()
       await this.#gateways?.configure()
+      if (this.#store !== undefined) await this.#takePrompts(this.#store)
       onEvent({ step: 'reloaded', ...plan })
       if (plan.applied.some((path) => path.startsWith('collections')))
         void this.#library?.begin(loaded.config.collections)

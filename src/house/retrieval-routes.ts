@@ -4,7 +4,6 @@ import type { OwnerOf } from '../control/access.ts'
 import { collectionRoutes } from '../control/collections.ts'
 import { deletionRoutes } from '../control/deletions.ts'
 import { documentRoutes } from '../control/documents.ts'
-import { fileRoutes } from '../control/files.ts'
 import { generationRoutes } from '../control/generations.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import type { Route } from '../control/router.ts'
@@ -45,6 +44,5 @@ export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteP
     ...vectorStoreRoutes({ ...shared, clock, random, search, ingest, files, attachments }),
     ...vectorStoreFileRoutes({ ...shared, deletions, files, attachments }),
     ...fileBatchRoutes({ ...shared, clock, random, files, attachments }),
-    ...fileRoutes({ rows: shared.rows, files }),
   ]
 }

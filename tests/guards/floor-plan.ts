@@ -10,7 +10,7 @@ const FLOORS = [
   ['trace'],
   ['guard'],
   ['files'],
-  ['meter'],
+  ['meter', 'prompt'],
   ['engine'],
   ['parse'],
   ['retrieval', 'serving', 'evaluation', 'dataset', 'training', 'release', 'fleet', 'batch'],
