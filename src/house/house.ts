@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Batches } from '../batch/batches.ts'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
 import { type Problem, reasonOf, Refusal, refuse, sentenceOf, toProblem } from '../base/errors.ts'
@@ -25,7 +26,7 @@ import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
-import { isOfCollections } from '../control/vector-stores.ts'
+import { isKeptHere } from '../control/vector-stores.ts'
 import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
@@ -41,6 +42,7 @@ import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
+import { keptRoutes, openBatches, openFiles, tendFiles } from './files.ts'
 import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
 import { KeptAnswers } from '../gateway/replay/kept-answers.ts'
@@ -104,6 +106,7 @@ class RunningHouse implements House {
   #store: SqliteStore | undefined
   #library: Library | undefined
   #gateway: HouseGateway | undefined
+  #batches: Batches | undefined
   /** Where there are several. */
   #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
@@ -151,6 +154,8 @@ class RunningHouse implements House {
 
     const analyzer = new Analyzer()
     const { entry } = this.#parts
+    const blobs = await openBlobs({ folder: join(config.data, 'blobs'), sweep: true })
+    const files = await openFiles({ store, blobs, loaded: () => this.#loaded })
     const library = (this.#library = await Library.open({
       data: config.data,
       reads: this.#roles.has('ingest'),
@@ -160,7 +165,8 @@ class RunningHouse implements House {
       store,
       reading: config.ingest,
       secrets: () => this.#loaded.secrets,
-      blobs: await openBlobs({ folder: join(config.data, 'blobs'), sweep: true }),
+      blobs,
+      files,
       collections: () => this.#loaded.config.collections,
       analyzer,
       clock,
@@ -191,8 +197,10 @@ class RunningHouse implements House {
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
+    const loaded = (): LoadedConfig => this.#loaded
+    this.#batches = openBatches({ store, loaded, log, files, keyring, gateway })
     await this.#takePrompts(store)
-    const handler = this.#handler(keyring, sessions, gateway, library, store)
+    const handler = this.#handler(keyring, sessions, gateway, library, store, this.#batches)
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1 && this.#roles.has('gateway'))
@@ -204,6 +212,7 @@ class RunningHouse implements House {
     }
     this.#ready = true
     if (!listen) return
+    await this.#batches.resume()
     this.#unfollow = keyring.follow((cause) =>
       log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
     )
@@ -238,6 +247,7 @@ class RunningHouse implements House {
     await this.#reloading
     await Promise.all([
       this.#end('ingest', () => this.#library?.stop()),
+      this.#end('batches', () => this.#batches?.stop(drainMs)),
       ...this.#servers.map((server) => this.#end('server', () => server.drain(drainMs))),
       this.#end('gateways', () => this.#gateways?.stop(drainMs)),
     ])
@@ -316,7 +326,14 @@ class RunningHouse implements House {
     return this.address === '' ? undefined : `http://${reachable(this.address)}`
   }
 
-  #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
+  #handler(
+    keyring: Keyring,
+    sessions: Sessions,
+    gateway: HouseGateway,
+    library: Library,
+    store: SqliteStore,
+    batches: Batches,
+  ): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
       clock,
@@ -327,6 +344,7 @@ class RunningHouse implements House {
       declared: () => gateway.accounting.declared,
       settleDeletions: () => library.deletions.settleAll(),
       lookForDrift: () => library.lookForDrift(),
+      sweepFiles: () => tendFiles(library, batches),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
@@ -346,6 +364,7 @@ class RunningHouse implements House {
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events, store.rows),
       ...usage.routes,
+      ...keptRoutes(store, library, batches, audit),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
     const status = statusRoutes({
@@ -369,7 +388,7 @@ class RunningHouse implements House {
       const absent = absentRole(this.#roles, request)
       if (absent !== undefined)
         return sendProblem(reply, newId('req', clock, random), refuse('role_absent', { role: absent }))
-      if (request.target.startsWith('/v1/') && !isOfCollections(request.target)) return gateway.handle(request, reply)
+      if (request.target.startsWith('/v1/') && !isKeptHere(request.target)) return gateway.handle(request, reply)
       if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
         return control(request, reply)
       const asset = assets(request.target, request.headers)

@@ -15,6 +15,7 @@ import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
+import { Attachments } from '../retrieval/attach/attachments.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { Derived } from '../retrieval/deletion/derived.ts'
@@ -33,6 +34,7 @@ import { listen } from '../retrieval/ingest/listen.ts'
 import { Schedules } from '../retrieval/ingest/schedules.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
 import { CHUNKING } from '../parse/chunk.ts'
+import type { Files } from '../files/files.ts'
 import { FILE_BYTES_MAX } from '../parse/limits.ts'
 import { sourceText } from '../retrieval/sources.ts'
 import { isStream, type Streams } from '../retrieval/streams.ts'
@@ -65,6 +67,8 @@ export interface LibraryParts {
   readonly reading: Config['ingest']
   readonly secrets: () => Secrets
   readonly blobs: Blobs
+  /** What callers sent. */
+  readonly files: Files
   /** Of the configuration in force. */
   readonly collections: () => Config['collections']
   readonly analyzer: Analyzer
@@ -89,6 +93,8 @@ export class Library {
   readonly ingest: Ingest
   readonly deletions: Deletions
   readonly schedules: Schedules
+  readonly files: Files
+  readonly attachments: Attachments
   readonly #embeddings: Embeddings
   readonly #cache: EmbeddingCache
   readonly #questions = new Questions()
@@ -249,6 +255,15 @@ export class Library {
       random,
       log,
     })
+    this.files = parts.files
+    this.attachments = new Attachments({
+      clock,
+      rows: store.rows,
+      queue: store.queue,
+      log,
+      files: parts.files,
+      ingest: this.ingest,
+    })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }
 
@@ -264,6 +279,7 @@ export class Library {
     try {
       if (parts.reads) await library.ingest.resume()
       else await library.ingest.mount()
+      if (parts.reads) await library.attachments.resume()
       await library.#forget()
       return library
     } catch (cause) {
@@ -380,7 +396,8 @@ export class Library {
     this.#stopped.resolve()
     this.#deaf.abort()
     // What it was building is built by the next start; waiting for it could take minutes.
-    return Promise.all([this.schedules.stop(), this.ingest.stop(), this.#builder.close()]).then(() => {})
+    const ending = [this.schedules.stop(), this.ingest.stop(), this.attachments.stop(), this.#builder.close()]
+    return Promise.all(ending).then(() => {})
   }
 
   async close(): Promise<void> {
