@@ -82,6 +82,30 @@ test('a part that was lost is built again at the next start, and orphans are swe
   await again.ingest.stop()
 })
 
+test('a part that is found damaged while it answers is built again, and answers until then', async () => {
+  const house = await filled()
+  const [part] = house.row.parts ?? []
+  assert.ok(part !== undefined)
+  house.ingest.restore(part.segment)
+  const { parts = [] } = await until(house.rows, (row) => {
+    const now = row.parts ?? []
+    return now.length > 0 && now.every(({ segment }) => segment !== part.segment)
+  })
+  assert.deepEqual(
+    parts.map(({ holds }) => holds),
+    [part.holds],
+  )
+  assert.equal(await house.find('common'), NAMES.length)
+  for (let left = true; left;) {
+    left = (await house.index.segments()).includes(part.segment)
+    if (left) await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  house.ingest.restore('shelf/never-there')
+  await house.ingest.push('shelf', [document('later')])
+  assert.equal(await house.find('common'), NAMES.length + 1)
+  await house.ingest.stop()
+})
+
 test('with the last of its documents a part goes too', async () => {
   const house = await filled()
   for (const id of NAMES) await house.ingest.removeDocument('shelf', id)
