@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { systemClock as clock } from '../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { Refusal } from '../../src/base/errors.ts'
 import type { JsonObject } from '../../src/base/json.ts'
 import { silentLog as log } from '../../src/base/log.ts'
@@ -166,7 +166,7 @@ const WAIT_MS = 3
 export function openCollection(
   from: Sources,
   former?: { readonly rows: MemoryRows; readonly queue: MemoryQueue; readonly index: MemoryIndex },
-  { stopAfter = Infinity } = {},
+  { stopAfter = Infinity, clock = systemClock }: { stopAfter?: number; clock?: Clock } = {},
 ) {
   const {
     rows = new MemoryRows(),
