@@ -4,7 +4,9 @@ import { SCOPES } from './truth.ts'
 /** What was measured, drawn: SVG that needs nothing but a reader, on a light page and on a dark one. */
 
 const [WIDTH, HEIGHT] = [640, 360]
-const [LEFT, RIGHT, TOP, BOTTOM] = [64, 16, 44, 52]
+const [LEFT, RIGHT, TOP, BOTTOM] = [64, 24, 44, 52]
+/** Between two labels. */
+const APART = 34
 /** Told apart by shape too, and of one brightness: blue, orange and green of Okabe and Ito's palette. */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73']
 const STYLE = `<style>
@@ -101,9 +103,11 @@ function steps(least: number, greatest: number, step: number): number[] {
 function drawn(title: string, x: Axis, y: Axis, lines: readonly Line[]): string {
   const across = scale(x, LEFT, WIDTH - RIGHT)
   const up = scale(y, HEIGHT - BOTTOM, TOP)
+  const isCrowded = (tick: number): boolean =>
+    x.ticks.some((other) => other < tick && across(tick) - across(other) < APART)
   const vertical = x.ticks.map(
     (tick) => `<line class="grid" x1="${across(tick)}" x2="${across(tick)}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"/>
-<text x="${across(tick)}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle">${label(tick)}</text>`,
+${isCrowded(tick) ? '' : `<text x="${across(tick)}" y="${HEIGHT - BOTTOM + 16}" text-anchor="middle">${label(tick)}</text>`}`,
   )
   const horizontal = y.ticks.map(
     (tick) => `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${up(tick)}" y2="${up(tick)}"/>

@@ -37,6 +37,7 @@ export class Scrubber {
 
   /** Looked at from now on, until the function returned is called. */
   add(segment: string, folder: string, files: readonly FileSum[]): () => void {
+    if (files.length === 0) return () => {}
     const opened = { segment, folder, files }
     this.#open.add(opened)
     this.#left.push(opened)
