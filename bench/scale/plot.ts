@@ -46,7 +46,7 @@ export function plotsOf(rows: readonly Row[]): { readonly recall: string; readon
     recall: drawn(
       `Recall@10 against the cost of a question (n = ${questions} each)`,
       {
-        name: 'CPU-ms a question',
+        name: 'CPU-ms a question, least of five turns',
         ticks: decades(lines.flatMap(({ points }) => points.map(({ x }) => x))),
         isLogarithmic: true,
       },
@@ -76,8 +76,8 @@ function recallPoints(rows: readonly Row[], scope: string): Point[] {
     .filter(({ recall }) => recall !== undefined)
     .toSorted((a, b) => number(a, 'aim') - number(b, 'aim'))
     .flatMap((found) => {
-      const cost = own.find((row) => row['aim'] === found['aim'] && row['cpuMsPerQuery'] !== undefined)
-      return cost === undefined ? [] : [{ x: number(cost, 'cpuMsPerQuery'), y: number(found, 'recall') }]
+      const cost = own.find((row) => row['aim'] === found['aim'] && row['leastCpuMs'] !== undefined)
+      return cost === undefined ? [] : [{ x: number(cost, 'leastCpuMs'), y: number(found, 'recall') }]
     })
 }
 
