@@ -218,7 +218,7 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'collections generations',
-    summary: 'Embed a collection anew beside the one that answers, compare, switch, go back.',
+    summary: 'Cut and embed a collection anew beside the one that answers, compare, switch, go back.',
     details:
       'ACTION is list, create, compare, activate, rollback or drop. `create` takes what headworks.yaml now says of the collection. `compare` asks what was asked lately, or --question. `activate` and `rollback` switch at once and as a whole.',
     arguments: [
@@ -226,9 +226,15 @@ export const COMMANDS: readonly Command[] = [
       { name: 'collection', summary: 'Name of the collection.' },
       { name: 'generation', summary: 'Its id, such as g2: for compare, activate and drop.', optional: true },
     ],
-    flags: { question: { type: 'text', value: 'TEXT', summary: 'Compare by this question alone.' } },
+    flags: {
+      question: { type: 'text', value: 'TEXT', summary: 'Compare by this question alone.' },
+      activate: { type: 'switch', summary: 'Of create: it answers as soon as it is ready.' },
+    },
     examples: [
-      { line: 'headworks collections generations create handbook', does: 'Embeds it as headworks.yaml says now.' },
+      {
+        line: 'headworks collections generations create handbook',
+        does: 'Cuts and embeds it as headworks.yaml says now.',
+      },
       { line: 'headworks collections generations compare handbook g2', does: 'What would be found otherwise.' },
       { line: 'headworks collections generations activate handbook g2', does: 'Switches.' },
     ],

@@ -25,6 +25,7 @@ import { runPassthrough, servingPath } from './passthrough.ts'
 import { CacheUse, readCacheControl } from './replay/cached-call.ts'
 import { ExactCache } from './replay/exact-cache.ts'
 import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
+import { type Account, OwnRequest } from './own.ts'
 import { namesPrompt, prompted } from './prompted.ts'
 import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
@@ -139,6 +140,21 @@ export class Gateway {
       this.#inFlight--
       admitted.spending.leave()
     }
+  }
+
+  /** A call of the house itself, or of a caller who searches. */
+  own(
+    call: { readonly id: string; readonly operation: Operation; readonly model: string },
+    account: Account,
+  ): OwnRequest {
+    return new OwnRequest({ ...this.#dependencies, journal: this.#journal }, call, account)
+  }
+
+  /** On whose account a caller of the control plane has models called. */
+  accountOf({ principal, headers }: Pick<Arrived, 'principal' | 'headers'>): Account | Refusal {
+    const scopes = identify(principal, {}, headers)
+    const { budgets } = principal.bindings
+    return scopes instanceof Refusal ? scopes : { scopes, ...(budgets === undefined ? {} : { budgets }) }
   }
 
   readonly handle: Handler = (request, reply) => {

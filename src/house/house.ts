@@ -42,6 +42,7 @@ import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
+import { KeptAnswers } from '../gateway/replay/kept-answers.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
@@ -147,6 +148,7 @@ class RunningHouse implements House {
     const library = (this.#library = await Library.open({
       data: config.data,
       vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
+      isEmbedded: () => config.index.kind === 'embedded',
       entry,
       store,
       reading: config.ingest,
@@ -157,6 +159,7 @@ class RunningHouse implements House {
       clock,
       random,
       log,
+      forgetAnswers: (document) => new KeptAnswers(store.rows, clock).forgetNaming(document),
       onEvent,
     }))
     const sessions = new Sessions(clock, random)
@@ -279,8 +282,8 @@ class RunningHouse implements House {
         store: store.answer,
         match: ({ collection, query }: { readonly collection: string; readonly query: IndexQuery }) =>
           library.match(collection, query),
-        questionVector: ({ collection, question }: { readonly collection: string; readonly question: string }) =>
-          library.questionVector(collection, question),
+        fold: ({ storage, space, question }: { readonly [name in 'storage' | 'space' | 'question']: string }) =>
+          library.fold(storage, space, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
       },
       recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,
@@ -315,6 +318,7 @@ class RunningHouse implements House {
       book: usage.book,
       declared: () => gateway.accounting.declared,
       settleDeletions: () => library.deletions.settleAll(),
+      lookForDrift: () => library.lookForDrift(),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
