@@ -137,7 +137,15 @@ export class Library {
       idleMs: INGEST_IDLE_MS,
     })
     this.#builder = builder
-    this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
+    this.#index = openProcessIndex({
+      ...child,
+      role: 'search',
+      heapMb: SEARCH_HEAP_MB,
+      onDamage: ({ segment, reason }) => {
+        log.write('warn', 'segment is built again', { segment, reason })
+        this.ingest.restore(segment)
+      },
+    })
     const worker = (name: string): IngestWorker =>
       openProcessIngest({ ...child, role: 'ingest', name, heapMb: reading.heapMb, idleMs: INGEST_IDLE_MS })
     const first = worker('ingest')
