@@ -15,6 +15,8 @@ const { values } = parseArgs({
     pushed: { type: 'string', default: '1000' },
     /** Loading ends then, with as many documents as there are. */
     loadMinutes: { type: 'string', default: '5' },
+    /** A folder whose data are kept, and gone on with. */
+    data: { type: 'string' },
     /** A folder for CPU profiles, one of every process. */
     profiles: { type: 'string' },
   },
@@ -32,11 +34,13 @@ const show = (what: string, line: string): void => console.log(what.padEnd(44), 
 const documents = new Documents()
 const house = await Streamed.start({
   dimension: Number(values.dimension),
+  ...(values.data === undefined ? {} : { data: values.data }),
   ...(values.profiles === undefined ? {} : { profiles: values.profiles }),
 })
 try {
   console.log(machineLine())
-  await measured('loading', load)
+  documents.goOn(await house.made())
+  if (documents.made < wanted) await measured('loading', load)
   const { documents: there, chunks, segments } = await house.counts()
   show('collection', `${there} documents, ${chunks} chunks, ${segments} segments`)
   await settled()
@@ -54,7 +58,7 @@ try {
 
 async function load(): Promise<void> {
   const untilMs = performance.now() + Number(values.loadMinutes) * 60_000
-  const begun = performance.now()
+  const [begun, before] = [performance.now(), documents.made]
   const loading = async (): Promise<void> => {
     while (documents.made < wanted && performance.now() < untilMs) {
       const size = Math.min(BATCH, wanted - documents.made)
@@ -64,7 +68,7 @@ async function load(): Promise<void> {
     }
   }
   await Promise.all(Array.from({ length: LOADING_AT_ONCE }, loading))
-  const rate = documents.made / ((performance.now() - begun) / 1000)
+  const rate = (documents.made - before) / ((performance.now() - begun) / 1000)
   show('loaded by pushes', `${documents.made} documents, ${rate.toFixed(0)} a second`)
 }
 

@@ -2,6 +2,8 @@ import { inverseDocumentFrequency, sumCeiling } from '../../base/bm25.ts'
 import type { Hit, IndexQuery, MountedSegment, TermStatistics } from '../../store/index.ts'
 import type { Origins } from '../../store/origins.ts'
 import type { Near } from '../../store/vectors.ts'
+import { ComparedQuestion } from './compared-rows.ts'
+import { Comparison } from './comparison.ts'
 import { LengthNorms } from './length-norms.ts'
 import { postingBuffer } from './posting-block.ts'
 import { PostingCursor, type PostingList } from './postings.ts'
@@ -98,12 +100,16 @@ export class Mount {
   }
 
   #merged(unit: Float32Array, query: IndexQuery, apart: readonly (readonly Near[] | undefined)[]): Hit[] {
-    const top = new Top(query.k)
-    for (const [at, part] of this.#parts.entries()) {
-      const near = apart[at]
-      if (near === undefined) this.#compare(part, unit, query, top)
-      else
-        for (const { chunk, score } of near.toSorted((a, b) => a.chunk - b.chunk)) top.offer(part.base + chunk, score)
+    const { k, filter } = query
+    const comparison = new Comparison(new ComparedQuestion(unit), k)
+    for (const { segment, live } of this.#parts)
+      if (segment.compared !== undefined)
+        comparison.look(segment.compared, { live, fits: filter && segment.matching(filter) })
+    const top = new Top(k)
+    for (const [at, { segment, base }] of this.#parts.entries()) {
+      if (segment.compared !== undefined) comparison.offer(segment.compared, base, top)
+      for (const { chunk, score } of (apart[at] ?? []).toSorted((a, b) => a.chunk - b.chunk))
+        top.offer(base + chunk, score)
     }
     return this.#hits(top)
   }
@@ -133,16 +139,6 @@ export class Mount {
       const near = found.filter(({ chunk }) => live?.[chunk] !== 0 && fitting?.[chunk] !== 0)
       if (near.length >= k || found.length < asked || asked >= segment.chunks) return near.slice(0, k)
       asked = Math.min(segment.chunks, asked * 4)
-    }
-  }
-
-  #compare({ segment, base, live }: Part, vector: Float32Array, { filter }: IndexQuery, top: Top): void {
-    const { meta, vectors } = segment.sections
-    if (meta.dimension === 0) return
-    const matching = filter === undefined ? undefined : segment.matching(filter)
-    for (let chunk = 0; chunk < meta.chunks; chunk++) {
-      if (live?.[chunk] === 0 || matching?.[chunk] === 0) continue
-      top.offer(base + chunk, dot(vector, vectors, chunk * meta.dimension))
     }
   }
 
@@ -228,18 +224,4 @@ function liveChunks(segment: Segment, removed: MountedSegment['removed']): Uint8
   const live = new Uint8Array(segment.chunks).fill(1)
   for (const { first, count } of removed) live.fill(0, first, first + count)
   return live
-}
-
-/** Four sums at a time: a single one would wait for its own last addition. */
-function dot(a: Float32Array, rows: Float32Array, from: number): number {
-  const even = a.length - (a.length % 4)
-  let [s0, s1, s2, s3] = [0, 0, 0, 0]
-  for (let i = 0; i < even; i += 4) {
-    s0 += (a[i] ?? 0) * (rows[from + i] ?? 0)
-    s1 += (a[i + 1] ?? 0) * (rows[from + i + 1] ?? 0)
-    s2 += (a[i + 2] ?? 0) * (rows[from + i + 2] ?? 0)
-    s3 += (a[i + 3] ?? 0) * (rows[from + i + 3] ?? 0)
-  }
-  for (let i = even; i < a.length; i++) s0 += (a[i] ?? 0) * (rows[from + i] ?? 0)
-  return s0 + s1 + s2 + s3
 }

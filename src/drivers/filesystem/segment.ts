@@ -1,5 +1,6 @@
 import { accepts, type Filter } from '../../store/filter.ts'
 import type { Near, VectorQuery, VectorReader } from '../../store/vectors.ts'
+import { ComparedRows } from './compared-rows.ts'
 import { listOf, type PostingList } from './postings.ts'
 import { SegmentFilter } from './segment-filter.ts'
 import type { SegmentSections } from './segment-format.ts'
@@ -9,6 +10,8 @@ import type { SegmentSections } from './segment-format.ts'
 export class Segment {
   readonly name: string
   readonly sections: SegmentSections
+  /** Its vectors, where they are compared one by one. */
+  readonly compared: ComparedRows | undefined
   readonly #apart: VectorReader | undefined
   #searches = 0
   #isRetired = false
@@ -16,6 +19,8 @@ export class Segment {
   constructor(name: string, sections: SegmentSections, apart?: VectorReader) {
     this.name = name
     this.sections = sections
+    const { vectors, meta } = sections
+    this.compared = vectors.length === 0 ? undefined : new ComparedRows(vectors, meta.dimension)
     this.#apart = apart
   }
 
