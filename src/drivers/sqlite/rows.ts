@@ -3,8 +3,12 @@ import { checkCount, checkVersion, COMMIT_CHANGES_MAX, COMMIT_UNITS_MAX, jsonTex
 import { interval, keyOf, keyText } from '../../store/keys.ts'
 import { SCAN_MAX, type Change, type Key, type Range, type Rows, type Stored, type Table } from '../../store/rows.ts'
 import type { Counter } from './counter.ts'
+import { frozen, KeptRows } from './kept-rows.ts'
 import { keyBytes, keyTextOf } from './key.ts'
 import { records, type CallsOf, type Cell, type StoreCaller } from './protocol.ts'
+
+/** Rows of one reading that are kept for the next: what a search reads. */
+const KEPT_AT_ONCE_MAX = 64
 
 /** Any version will do. */
 const ANY = -1
@@ -12,6 +16,7 @@ const ANY = -1
 /** Rows, from the thread that asks. */
 export class SqliteRows implements Rows {
   readonly #store: StoreCaller
+  readonly #kept = new KeptRows()
 
   constructor(store: StoreCaller) {
     this.#store = store
@@ -22,15 +27,25 @@ export class SqliteRows implements Rows {
     return found
   }
 
+  /** What is asked for one by one is likely asked for again; long lists are gone through once. */
   async getMany<Row>(from: Table<Row>, keys: readonly Key[]): Promise<(Stored<Row> | undefined)[]> {
     checkCount('keys', keys.length, SCAN_MAX)
     const texts = keys.map((key) => keyText(from.name, key))
-    const cells = await this.#store.call('rows.get', texts)
+    const known = texts.length > KEPT_AT_ONCE_MAX ? [] : texts.map((text) => this.#kept.get(text))
+    const versions = known.some((one) => one !== undefined) ? known.map((one) => one?.version ?? 0) : []
+    const cells = await this.#store.call('rows.get', texts, versions)
     return texts.map((text, at) => {
-      const version = cells[2 * at] as number
-      return version === 0
-        ? undefined
-        : { key: keyOf(text), row: JSON.parse(cells[2 * at + 1] as string) as Row, version }
+      const [version, json] = [cells[2 * at] as number, cells[2 * at + 1] as string | null]
+      if (version === 0) {
+        if (known[at] !== undefined) this.#kept.forget(text)
+        return undefined
+      }
+      const same = json === null ? known[at] : undefined
+      if (same !== undefined) return { key: keyOf(text), row: same.row as Row, version }
+      const row = JSON.parse(json ?? '') as Row
+      if (texts.length <= KEPT_AT_ONCE_MAX)
+        this.#kept.keep(text, { version, row: frozen(row), units: json?.length ?? 0 })
+      return { key: keyOf(text), row, version }
     })
   }
 
@@ -64,7 +79,9 @@ export class SqliteRows implements Rows {
 
 /** Rows, inside the store's thread. */
 export function rowsCalls(db: DatabaseSync, counter: Counter): CallsOf<'rows'> {
-  const get = db.prepare('SELECT version, json FROM rows WHERE key = ?')
+  const get = db.prepare(
+    'SELECT version, CASE WHEN version = ?2 THEN NULL ELSE json END AS json FROM rows WHERE key = ?1',
+  )
   const version = db.prepare('SELECT version FROM rows WHERE key = ?')
   const ascending = db.prepare('SELECT key, version, json FROM rows WHERE key >= ? AND key < ? ORDER BY key LIMIT ?')
   const descending = db.prepare(
@@ -87,10 +104,10 @@ export function rowsCalls(db: DatabaseSync, counter: Counter): CallsOf<'rows'> {
   }
 
   return {
-    'rows.get': (keys) =>
-      keys.flatMap((text) => {
-        const row = get.get(keyBytes(text))
-        return row === undefined ? [0, null] : [row['version'] as number, row['json'] as string]
+    'rows.get': (keys, versions) =>
+      keys.flatMap((text, at) => {
+        const row = get.get(keyBytes(text), versions[at] ?? 0)
+        return row === undefined ? [0, null] : [row['version'] as number, row['json'] as string | null]
       }),
     'rows.scan'(from, to, limit, reverse) {
       const found = (reverse ? descending : ascending).all(keyBytes(from), keyBytes(to), limit)

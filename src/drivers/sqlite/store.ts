@@ -4,6 +4,7 @@ import type { Queue } from '../../store/queue.ts'
 import { answerDistant, type DistantCall, type DistantStore } from './distant.ts'
 import { SqliteEvents } from './events.ts'
 import { SqliteLeases } from './leases.ts'
+import { READS, type StoreCaller } from './protocol.ts'
 import { SqliteQueue } from './queue.ts'
 import { SqliteRows } from './rows.ts'
 import { StoreThread } from './thread.ts'
@@ -29,8 +30,9 @@ export interface SqliteStore extends DistantStore {
 
 /** Opens the store of one machine. Rejects with a `Fault`: `data_unusable`, `disk_full`. */
 export async function openSqlite({ path, clock, log, bytesMax }: SqliteOptions): Promise<SqliteStore> {
-  const thread = new StoreThread({ path, bytesMax }, log)
-  await thread.call('store.open')
+  const writer = new StoreThread({ path, bytesMax }, log)
+  await writer.call('store.open')
+  const thread = readingApart(writer, new StoreThread({ path, bytesMax, readOnly: true }, log))
   return {
     rows: new SqliteRows(thread),
     queue: new SqliteQueue(thread, clock),
@@ -40,3 +42,12 @@ export async function openSqlite({ path, clock, log, bytesMax }: SqliteOptions):
     close: () => thread.close(),
   }
 }
+
+/** Reads by a thread of their own. What was acknowledged before a read was asked for, it finds. */
+const readingApart = (writer: StoreThread, reader: StoreThread): StoreCaller => ({
+  call: (name, ...values) => (READS.has(name) ? reader : writer).call(name, ...values),
+  close: async () => {
+    await reader.close()
+    await writer.close()
+  },
+})
