@@ -166,7 +166,7 @@ const WAIT_MS = 3
 export function openCollection(
   from: Sources,
   former?: { readonly rows: MemoryRows; readonly queue: MemoryQueue; readonly index: MemoryIndex },
-  { stopAfter = Infinity } = {},
+  { stopAfter = Infinity, fullChunks }: { readonly stopAfter?: number; readonly fullChunks?: number } = {},
 ) {
   const {
     rows = new MemoryRows(),
@@ -212,6 +212,7 @@ export function openCollection(
     },
   }
   const ingest: Ingest = createIngest({
+    ...(fullChunks === undefined ? {} : { fullChunks }),
     rows,
     queue,
     index,

@@ -27,6 +27,7 @@ import { FILE_TIMEOUT_MS, Run, type RunOptions } from './run.ts'
 import { readSent } from './sent.ts'
 import { dropStorage, sweep } from './sweep.ts'
 import { ingestKey, INGESTS, type IngestRow, isFinal, newRow, Progress, shownRun } from './state.ts'
+import { FULL_CHUNKS } from './tiers.ts'
 
 export interface IngestOptions {
   readonly rows: Rows
@@ -57,6 +58,8 @@ export interface IngestOptions {
   readonly batchUnitsMax?: number
   /** Documents of one batch. */
   readonly batchDocumentsMax?: number
+  /** Chunks of a segment that is not rewritten any more; default `FULL_CHUNKS`. */
+  readonly fullChunks?: number
   readonly leaseMs?: number
 }
 
@@ -141,6 +144,7 @@ class Runs implements Ingest {
       fileTimeoutMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
       batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
       batchDocumentsMax: options.batchDocumentsMax ?? BATCH_DOCUMENTS_MAX,
+      fullChunks: options.fullChunks ?? FULL_CHUNKS,
     }
     this.#merges = new Merges({ ...this.#run, builder: options.builder ?? options.index })
     this.#collections.onChange((storage) => this.#merges.look(storage))

@@ -30,9 +30,9 @@ async function until(rows: MemoryRows, reached: (row: CollectionRow) => boolean)
   }
 }
 
-/** One segment a document, until a part is made of them. */
+/** One segment a document, none too small for a part, until one is made of them. */
 async function filled() {
-  const house = openCollection(NO_SOURCES)
+  const house = openCollection(NO_SOURCES, undefined, { fullChunks: 2 })
   for (const id of NAMES) await house.ingest.push('shelf', [document(id)])
   const row = await until(house.rows, ({ parts = [] }) => parts.length > 0)
   return { ...house, row }
