@@ -30,14 +30,24 @@ export interface HashedEmbeddings {
   stop(): Promise<void>
 }
 
+interface Asked {
+  readonly input?: readonly string[]
+  readonly encoding_format?: string
+}
+
 /** Speaks `/v1/embeddings`. */
 export async function startHashedEmbeddings(dimension: number): Promise<HashedEmbeddings> {
   const server = createServer((request, response) => {
     const pieces: Buffer[] = []
     request.on('data', (bytes: Buffer) => pieces.push(bytes))
     request.on('end', () => {
-      const { input = [] } = JSON.parse(Buffer.concat(pieces).toString() || '{}') as { readonly input?: string[] }
-      const data = input.map((text, index) => ({ index, embedding: hashedVector(text, dimension) }))
+      const { input = [], encoding_format: format } = JSON.parse(Buffer.concat(pieces).toString() || '{}') as Asked
+      const data = input.map((text, index) => {
+        const vector = hashedVector(text, dimension)
+        const embedding =
+          format === 'base64' ? Buffer.from(Float32Array.from(vector).buffer).toString('base64') : vector
+        return { index, embedding }
+      })
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end(
         JSON.stringify({ object: 'list', model: 'hashed', data, usage: { prompt_tokens: 1, total_tokens: 1 } }),

@@ -152,8 +152,7 @@ export class Mount {
 
   /** Of every segment. */
   #lists(term: string): (PostingList | undefined)[] {
-    const bytes = Buffer.from(term)
-    return this.#parts.map(({ segment }) => segment.postings(bytes))
+    return this.#parts.map(({ segment }) => segment.postings(term))
   }
 
   /** How many chunks that answer hold a term. Of the postings only the blocks are read from which
