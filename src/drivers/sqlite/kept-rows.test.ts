@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { systemClock as clock } from '../../base/clock.ts'
 import { put, remove, table } from '../../store/rows.ts'
+import { openDistant } from './distant.ts'
 import { KeptRows } from './kept-rows.ts'
 import type { StoreCaller } from './protocol.ts'
 import { SqliteRows } from './rows.ts'
@@ -12,21 +13,54 @@ import { openSqlite } from './store.ts'
 
 const NOTES = table<{ readonly text: string }>('notes')
 
-test('beyond the bound those used longest ago go, and one that is too large is never kept', () => {
-  const kept = new KeptRows(1_000)
-  const one = (units: number) => ({ version: 1, row: {}, units })
-  kept.keep('a', one(400))
-  kept.keep('b', one(400))
+const one = (units: number) => ({ version: 1, row: {}, units })
+
+test('beyond the bound those go that were not used since, and one that is too large is never kept', () => {
+  const kept = new KeptRows(true, 1_000)
+  for (const key of ['a', 'b']) kept.keep(key, one(400), 1)
   kept.get('a')
-  kept.keep('c', one(400))
+  kept.keep('c', one(400), 1)
   assert.deepEqual(
     ['a', 'b', 'c'].map((key) => kept.get(key)?.units),
     [400, undefined, 400],
   )
-  kept.keep('c', one(500))
-  assert.deepEqual([kept.get('a')?.units, kept.get('c')?.units], [400, 500])
-  kept.keep('d', one(2 ** 30))
+  kept.keep('d', one(2 ** 30), 1)
   assert.deepEqual([kept.get('a')?.units, kept.get('d')], [400, undefined])
+})
+
+test('what a commit changed while it was read is not kept, and nothing is remembered of it afterwards', () => {
+  const kept = new KeptRows(true)
+  const [early, late] = [kept.begun(), kept.begun()]
+  kept.change('a')
+  kept.keep('a', one(1), early)
+  kept.keep('b', one(1), early)
+  assert.deepEqual([kept.get('a'), kept.get('b')?.units], [undefined, 1])
+  kept.ended(early)
+  kept.keep('a', one(1), late)
+  assert.equal(kept.get('a'), undefined)
+  kept.ended(late)
+  const after = kept.begun()
+  kept.keep('a', one(1), after)
+  assert.equal(kept.get('a')?.units, 1)
+  kept.change('a')
+  assert.equal(kept.get('a'), undefined)
+})
+
+test('what another process commits by way of this one is read at once', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'headworks-kept-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const store = await openSqlite({ path: join(folder, 'store.db'), clock, log: { write: () => {} } })
+  t.after(() => store.close())
+  const { rows: distant } = openDistant(store.answer, clock)
+  for (let at = 0; at < 50; at++) {
+    // Readings on their way while it is committed, by either.
+    const read = Promise.all([store.rows.get(NOTES, ['a']), distant.get(NOTES, ['a'])])
+    await (at % 2 === 0 ? distant : store.rows).commit([put(NOTES, ['a'], { text: String(at) })])
+    assert.equal((await store.rows.get(NOTES, ['a']))?.row.text, String(at))
+    assert.equal((await distant.get(NOTES, ['a']))?.row.text, String(at))
+    await read
+    assert.equal((await store.rows.get(NOTES, ['a']))?.row.text, String(at))
+  }
 })
 
 test('a row that has not changed is not sent again, one that was changed or removed elsewhere is seen', async (t) => {

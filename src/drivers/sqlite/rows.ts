@@ -3,7 +3,7 @@ import { checkCount, checkVersion, COMMIT_CHANGES_MAX, COMMIT_UNITS_MAX, jsonTex
 import { interval, keyOf, keyText } from '../../store/keys.ts'
 import { SCAN_MAX, type Change, type Key, type Range, type Rows, type Stored, type Table } from '../../store/rows.ts'
 import type { Counter } from './counter.ts'
-import { frozen, KeptRows } from './kept-rows.ts'
+import { frozen, type KeptRow, KeptRows } from './kept-rows.ts'
 import { keyBytes, keyTextOf } from './key.ts'
 import { records, type CallsOf, type Cell, type StoreCaller } from './protocol.ts'
 
@@ -16,10 +16,11 @@ const ANY = -1
 /** Rows, from the thread that asks. */
 export class SqliteRows implements Rows {
   readonly #store: StoreCaller
-  readonly #kept = new KeptRows()
+  readonly #kept: KeptRows
 
-  constructor(store: StoreCaller) {
+  constructor(store: StoreCaller, kept: KeptRows = new KeptRows()) {
     this.#store = store
+    this.#kept = kept
   }
 
   async get<Row>(from: Table<Row>, key: Key): Promise<Stored<Row> | undefined> {
@@ -31,22 +32,42 @@ export class SqliteRows implements Rows {
   async getMany<Row>(from: Table<Row>, keys: readonly Key[]): Promise<(Stored<Row> | undefined)[]> {
     checkCount('keys', keys.length, SCAN_MAX)
     const texts = keys.map((key) => keyText(from.name, key))
-    const known = texts.length > KEPT_AT_ONCE_MAX ? [] : texts.map((text) => this.#kept.get(text))
-    const versions = known.some((one) => one !== undefined) ? known.map((one) => one?.version ?? 0) : []
-    const cells = await this.#store.call('rows.get', texts, versions)
-    return texts.map((text, at) => {
-      const [version, json] = [cells[2 * at] as number, cells[2 * at + 1] as string | null]
-      if (version === 0) {
-        if (known[at] !== undefined) this.#kept.forget(text)
-        return undefined
-      }
-      const same = json === null ? known[at] : undefined
-      if (same !== undefined) return { key: keyOf(text), row: same.row as Row, version }
-      const row = JSON.parse(json ?? '') as Row
-      if (texts.length <= KEPT_AT_ONCE_MAX)
-        this.#kept.keep(text, { version, row: frozen(row), units: json?.length ?? 0 })
-      return { key: keyOf(text), row, version }
+    if (texts.length > KEPT_AT_ONCE_MAX) {
+      const cells = await this.#store.call('rows.get', texts, [])
+      return keys.map((key, at) => storedOf<Row>(key, cells, at))
+    }
+    const known = texts.map((text) => this.#kept.get(text))
+    const asked = this.#kept.seesCommits ? texts.filter((_, at) => known[at] === undefined) : texts
+    const fresh = asked.length === 0 ? NOTHING : await this.#ask(asked, known)
+    return keys.map((key, at) => {
+      const found = fresh.get(texts[at] ?? '') ?? (this.#kept.seesCommits ? known[at] : undefined)
+      return found === undefined ? undefined : { key, row: found.row as Row, version: found.version }
     })
+  }
+
+  /** What there is of them; `known` has some of them, as they were. */
+  async #ask(asked: readonly string[], known: readonly (KeptRow | undefined)[]): Promise<Map<string, KeptRow>> {
+    const kept = this.#kept
+    const reading = kept.begun()
+    const found = new Map<string, KeptRow>()
+    try {
+      const versions = kept.seesCommits ? [] : known.map((one) => one?.version ?? 0)
+      const cells = await this.#store.call('rows.get', asked, versions)
+      for (const [at, text] of asked.entries()) {
+        const [version, json] = [cells[2 * at] as number, cells[2 * at + 1] as string | null]
+        const same = version > 0 && json === null ? known[at] : undefined
+        if (version === 0) kept.forget(text)
+        else if (same !== undefined) found.set(text, same)
+        else {
+          const one = { version, row: frozen(JSON.parse(json ?? '') as unknown), units: json?.length ?? 0 }
+          kept.keep(text, one, reading)
+          found.set(text, one)
+        }
+      }
+      return found
+    } finally {
+      kept.ended(reading)
+    }
   }
 
   async scan<Row>(from: Table<Row>, range: Range): Promise<Stored<Row>[]> {
@@ -75,6 +96,13 @@ export class SqliteRows implements Rows {
   close(): Promise<void> {
     return this.#store.close()
   }
+}
+
+const NOTHING: ReadonlyMap<string, KeptRow> = new Map()
+
+function storedOf<Row>(key: Key, cells: readonly Cell[], at: number): Stored<Row> | undefined {
+  const version = cells[2 * at] as number
+  return version === 0 ? undefined : { key, row: JSON.parse(cells[2 * at + 1] as string) as Row, version }
 }
 
 /** Rows, inside the store's thread. */
