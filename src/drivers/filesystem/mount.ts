@@ -12,8 +12,11 @@ import { writeUnit } from './segment-build.ts'
 import { Top } from './top.ts'
 import { type AskedTerm, WordMatch } from './word-match.ts'
 
-/** Asked for beyond what removals are likely to take. */
+/** Asked for beyond what removals are likely to take, or what is a part's share. */
 const SPARE_NEAR = 8
+
+/** Above what a part holds of the nearest on average. */
+const SHARE_DEVIATIONS = 3
 
 /** Terms whose frequency is remembered, where it takes reading. */
 const COUNTED_MAX = 4_096
@@ -92,42 +95,70 @@ export class Mount {
     for (const { segment } of this.#parts) segment.borrow()
     try {
       // Asked all at once, so that they are searched beside one another.
-      const apart = await Promise.all(this.#parts.map((part) => this.#near(part, unit, query)))
-      return this.#merged(unit, query, apart)
+      let apart = await Promise.all(
+        this.#parts.map((part) => this.#near(part, unit, query, this.#fairShare(part, query))),
+      )
+      const compared = this.#compared(unit, query)
+      let top = this.#merged(apart, compared, query.k)
+      const isCut = apart.map((found) => found !== undefined && isCutShort(found, top))
+      if (isCut.includes(true)) {
+        apart = await Promise.all(
+          this.#parts.map((part, at) => (isCut[at] === true ? this.#near(part, unit, query, query.k) : apart[at])),
+        )
+        top = this.#merged(apart, compared, query.k)
+      }
+      return this.#hits(top)
     } finally {
       for (const { segment } of this.#parts) segment.giveBack()
     }
   }
 
-  #merged(unit: Float32Array, query: IndexQuery, apart: readonly (readonly Near[] | undefined)[]): Hit[] {
-    const { k, filter } = query
+  /** How many of the `k` nearest one part is asked for at first: seldom has it more of them. What it costs grows
+   *  with it. */
+  #fairShare({ segment, removed }: Part, { k, filter, exact = false }: IndexQuery): number {
+    // What fits a filter may all be in one segment.
+    if (filter !== undefined || exact) return k
+    const expected = (k * (segment.chunks - removed)) / this.#live
+    return Math.min(k, Math.ceil(expected + SHARE_DEVIATIONS * Math.sqrt(expected)) + SPARE_NEAR)
+  }
+
+  /** The vectors that are held here. */
+  #compared(unit: Float32Array, { k, filter }: IndexQuery): Comparison {
     const comparison = new Comparison(new ComparedQuestion(unit), k)
     for (const { segment, live } of this.#parts)
       if (segment.compared !== undefined)
         comparison.look(segment.compared, { live, fits: filter && segment.matching(filter) })
+    return comparison
+  }
+
+  #merged(apart: readonly (Found | undefined)[], comparison: Comparison, k: number): Top {
     const top = new Top(k)
     for (const [at, { segment, base }] of this.#parts.entries()) {
       if (segment.compared !== undefined) comparison.offer(segment.compared, base, top)
-      for (const { chunk, score } of (apart[at] ?? []).toSorted((a, b) => a.chunk - b.chunk))
+      for (const { chunk, score } of (apart[at]?.near ?? []).toSorted((a, b) => a.chunk - b.chunk))
         top.offer(base + chunk, score)
     }
-    return this.#hits(top)
+    return top
   }
 
-  /** The nearest that answer, of vectors that lie apart. More than `k` are asked for where some were
-   *  removed, and ever more while too many of those found were. */
-  async #near({ segment, live, removed }: Part, vector: Float32Array, query: IndexQuery): Promise<Near[] | undefined> {
+  /** The `wanted` nearest that answer, of vectors that lie apart. More are asked for where some were removed,
+   *  and ever more while too many of those found were. */
+  async #near(
+    { segment, live, removed }: Part,
+    vector: Float32Array,
+    query: IndexQuery,
+    wanted: number,
+  ): Promise<Found | undefined> {
     if (!segment.isApart) return undefined
-    const { k, filter, exact = false, recallAt10 } = query
+    const { filter, exact = false, recallAt10 } = query
     const named = filter === undefined ? undefined : segment.named(filter)
     // A filter that names too much is applied to what was found.
     const fitting = filter !== undefined && named === undefined ? segment.matching(filter) : undefined
     const fits = fitting === undefined ? 1 : fitting.reduce((sum, one) => sum + one, 0) / segment.chunks
-    if (fits === 0) return []
+    if (fits === 0) return { near: [], isAll: true }
     const left = fits * (1 - removed / segment.chunks)
-    // What fits a filter may all be in one segment.
     const share = filter === undefined ? (segment.chunks - removed) / this.#live : 1
-    let asked = left === 1 ? k : Math.min(segment.chunks, Math.ceil((k / left) * 1.2) + SPARE_NEAR)
+    let asked = left === 1 ? wanted : Math.min(segment.chunks, Math.ceil((wanted / left) * 1.2) + SPARE_NEAR)
     for (;;) {
       const found = await segment.near(vector, {
         k: asked,
@@ -137,7 +168,9 @@ export class Mount {
         ...(named === undefined ? {} : { filter: named }),
       })
       const near = found.filter(({ chunk }) => live?.[chunk] !== 0 && fitting?.[chunk] !== 0)
-      if (near.length >= k || found.length < asked || asked >= segment.chunks) return near.slice(0, k)
+      const isWhole = found.length < asked || asked >= segment.chunks
+      if (near.length >= wanted || isWhole)
+        return { near: near.slice(0, wanted), isAll: wanted >= query.k || (isWhole && near.length <= wanted) }
       asked = Math.min(segment.chunks, asked * 4)
     }
   }
@@ -206,6 +239,17 @@ interface Part {
   readonly removed: number
   readonly origins: Origins | undefined
 }
+
+interface Found {
+  /** Best first. */
+  readonly near: readonly Near[]
+  /** Whether nothing is left that could be among the nearest of all. */
+  readonly isAll: boolean
+}
+
+/** What was not asked for may be among the nearest. */
+const isCutShort = ({ near, isAll }: Found, top: Top): boolean =>
+  !isAll && (near.at(-1)?.score ?? Infinity) >= top.worst
 
 function rangesOf(live: Uint8Array): { first: number; end: number }[] {
   const ranges: { first: number; end: number }[] = []
