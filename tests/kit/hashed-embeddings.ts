@@ -15,9 +15,12 @@ export function uniqueWord(number: number): string {
   return `q${letters}qx`
 }
 
+/** What stands for a text: the word that is its alone, where it has one. */
+export const seedOf = (text: string): string => UNIQUE_WORD.exec(text)?.[0] ?? text
+
 /** Of uniform coordinates in [-1, 1). */
-function hashedVector(text: string, dimension: number): number[] {
-  const [seed = text] = UNIQUE_WORD.exec(text) ?? []
+function hashedVector(text: string, dimension: number): Iterable<number> {
+  const seed = seedOf(text)
   const bytes = createHash('shake256', { outputLength: 2 * dimension })
     .update(seed)
     .digest()
@@ -35,8 +38,8 @@ interface Asked {
   readonly encoding_format?: string
 }
 
-/** Speaks `/v1/embeddings`. */
-export async function startHashedEmbeddings(dimension: number): Promise<HashedEmbeddings> {
+/** Speaks `/v1/embeddings`. `place`: where a text lies. */
+export async function startHashedEmbeddings(dimension: number, place = hashedVector): Promise<HashedEmbeddings> {
   const server = createServer((request, response) => {
     const pieces: Buffer[] = []
     request.on('data', (bytes: Buffer) => pieces.push(bytes))

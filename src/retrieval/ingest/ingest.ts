@@ -239,6 +239,8 @@ class Runs implements Ingest {
     for await (const { row } of scanAll(rows, COLLECTIONS)) await this.#mount(row.name)
     await sweep({ ...this.#run, index: this.#options.index })
     await this.generations?.resume()
+    // A stop may have come before what there was to merge was merged.
+    for await (const { row } of scanAll(rows, COLLECTIONS)) this.#merges.look(row.name)
     for (const { row } of await rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })) {
       if (isFinal(row.state)) continue
       // No effect on a job that is there; it is missing where we stopped between the two writes.
