@@ -46,9 +46,8 @@ export async function startHashedEmbeddings(dimension: number, place = hashedVec
     request.on('end', () => {
       const { input = [], encoding_format: format } = JSON.parse(Buffer.concat(pieces).toString() || '{}') as Asked
       const data = input.map((text, index) => {
-        const vector = hashedVector(text, dimension)
-        const embedding =
-          format === 'base64' ? Buffer.from(Float32Array.from(vector).buffer).toString('base64') : vector
+        const vector = Float32Array.from(place(text, dimension))
+        const embedding = format === 'base64' ? Buffer.from(vector.buffer).toString('base64') : [...vector]
         return { index, embedding }
       })
       response.writeHead(200, { 'content-type': 'application/json' })

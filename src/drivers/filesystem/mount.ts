@@ -103,7 +103,9 @@ export class Mount {
       const isCut = apart.map((found) => found !== undefined && isCutShort(found, top))
       if (isCut.includes(true)) {
         apart = await Promise.all(
-          this.#parts.map((part, at) => (isCut[at] === true ? this.#near(part, unit, query, query.k) : apart[at])),
+          this.#parts.map(async (part, at) =>
+            isCut[at] === true ? await this.#near(part, unit, query, query.k) : apart[at],
+          ),
         )
         top = this.#merged(apart, compared, query.k)
       }

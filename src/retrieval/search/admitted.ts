@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
-import { fault } from '../../base/errors.ts'
+import { type Fault, fault } from '../../base/errors.ts'
 import type { Search } from '../search.ts'
 
 /** A bounded queue before the searches: what cannot be answered soon is refused at once, rather than answered
@@ -23,7 +23,7 @@ interface Waiting {
 export function admitted(search: Search, clock: Clock): Search {
   let atWork = 0
   const waiting: Waiting[] = []
-  const overloaded = (): unknown => fault('overloaded', { what: 'searches', limit: `${WAIT_MS_MAX} ms of waiting` })
+  const overloaded = (): Fault => fault('overloaded', { what: 'searches', limit: `${WAIT_MS_MAX} ms of waiting` })
 
   /** In the order they came. Nobody is refused who need not wait any more. */
   const next = (): void => {
@@ -39,7 +39,7 @@ export function admitted(search: Search, clock: Clock): Search {
       atWork++
       return Promise.resolve()
     }
-    if (waiting.length >= WAITING_MAX) return Promise.reject(overloaded() as Error)
+    if (waiting.length >= WAITING_MAX) return Promise.reject(overloaded())
     return new Promise((begin, refuse) => waiting.push({ sinceMs: clock.monotonicMs(), begin, refuse }))
   }
   return {
