@@ -33,6 +33,7 @@ export const ERRORS = {
   field_invalid: { kind: 'caller', status: 400, sentence: '`{field}` {problem}.', remedy: '{remedy}' },
   request_refused: { kind: 'caller', status: 400, sentence: 'The request is ambiguous and was refused: {reason}.', remedy: 'Send plain HTTP/1.1 with one Host, one length and one credential.' },
   path_unknown: { kind: 'absent', status: 404, sentence: 'There is nothing at {method} {path}.', remedy: 'See /api/openapi.json for what there is.' },
+  role_absent: { kind: 'absent', status: 404, sentence: 'This process does not have the role "{role}".', remedy: 'Ask one that has it: `headworks up` without `--roles` has all.' },
   method_not_allowed: { kind: 'caller', status: 405, sentence: '{path} does not answer to {method}.', remedy: 'Use {allowed}.' },
   context_too_long: { kind: 'caller', status: 400, sentence: 'The input has {tokens} tokens; {model} reads at most {limit}.', remedy: 'Send less context.' },
   idempotency_key_reused: { kind: 'caller', status: 422, sentence: 'The Idempotency-Key stands for another request.', remedy: 'Send a new key with a new request, and the same one only with the same bytes.' },
@@ -98,6 +99,7 @@ export const ERRORS = {
 
   // Embeddings
   embedding_changed: { kind: 'caller', status: 409, sentence: 'The collection "{collection}" cannot go on with its vectors: {reason}.', remedy: 'Put the former model back, or embed the collection anew beside the present one: `npx headworks collections generations create {collection}`.' },
+  memory_target: { kind: 'caller', status: 409, sentence: 'The vectors of "{collection}" need about {needMiB} MiB of memory to be searched, and `targets.memoryBytesMax` allows {limitMiB} MiB.', remedy: 'Raise the target, take a model of fewer dimensions, or keep the vectors in a server of their own (`index:`).' },
   generation_not_ready: { kind: 'caller', status: 409, sentence: 'The generation {generation} of "{collection}" cannot be taken: {reason}.', remedy: 'Look at it with `npx headworks collections generations list {collection}`.' },
 
   // Reading documents

@@ -12,6 +12,8 @@ export interface Route {
   /** `/api/keys/{id}`: names in braces become `params`. */
   readonly path: string
   readonly summary: string
+  /** It gives work to the ingest. */
+  readonly ingests?: true
   /** A GET that uses something up: HEAD does not stand for it. */
   readonly redeems?: true
   /** The body comes as it is, in `bytes`, of at most this many. Absent: it is JSON. */

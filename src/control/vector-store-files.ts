@@ -14,7 +14,7 @@ import {
 import { collectionOf } from '../retrieval/generation/row.ts'
 import { maySeeDocument } from '../retrieval/search/access.ts'
 import { getAll, type Rows } from '../store/rows.ts'
-import { accessOf, findCollection, type OwnerOf } from './access.ts'
+import { accessOf, findCollection, mayChangeDocument, type OwnerOf, refuseChange } from './access.ts'
 import { cursorOf, pageOf } from './openai-list.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
 
@@ -111,6 +111,8 @@ async function remove(dependencies: VectorStoreFileDependencies, context: Contex
   const found = await findFile(dependencies, context)
   if (found instanceof Refusal) return found
   const { collection, document } = found
+  if (!mayChangeDocument(context.principal, collectionOf(collection.name), document, dependencies.ownerOf))
+    return refuseChange()
   const act = { action: 'document.remove', object: document.id, details: { collection: collectionOf(collection.name) } }
   const removed = await dependencies.audit.record(context.principal, act, () =>
     dependencies.deletions.remove(collectionOf(collection.name), document.id),

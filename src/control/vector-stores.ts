@@ -9,10 +9,11 @@ import { collectionKey, COLLECTIONS, type CollectionRow } from '../retrieval/doc
 import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
 import type { Search } from '../retrieval/search.ts'
 import { put, remove, scanAll, type Rows, table } from '../store/rows.ts'
-import { findCollection, maySee, type OwnerOf } from './access.ts'
+import { findCollection, maySee, type OwnerOf, refuseUnlessAdministered } from './access.ts'
 import type { IngestRuns } from './ingests.ts'
 import { cursorOf, pageAmong } from './openai-list.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
+import type { EmbedFor } from './search.ts'
 import { searchVectorStore } from './vector-store-search.ts'
 
 /** OpenAI's vector stores. One is a collection, by its name. */
@@ -25,6 +26,7 @@ export interface VectorStoreDependencies {
   readonly ownerOf: OwnerOf
   readonly audit: Audit
   readonly ingest: Pick<IngestRuns, 'dropCollection'>
+  readonly embedFor: EmbedFor
 }
 
 /** What a collection does not know of itself. */
@@ -122,6 +124,9 @@ async function create(
   { clock, random, rows, audit }: VectorStoreDependencies,
   { body, principal }: Context,
 ): Promise<Answer | Refusal> {
+  // It would be nobody's, for everybody to see.
+  const refused = refuseUnlessAdministered(principal, '', () => undefined)
+  if (refused !== undefined) return refused
   if (!isObject(body)) return invalid('body', 'must be an object', 'Send {"name": ...}.')
   const unsupported = ['expires_after', 'file_ids'].find((field) => !isNone(body[field]))
   if (unsupported !== undefined)
@@ -154,6 +159,8 @@ async function update(
 ): Promise<Answer | Refusal> {
   const found = await findCollection(rows, principal, params['id'] ?? '', ownerOf)
   if (found instanceof Refusal) return found
+  const refused = refuseUnlessAdministered(principal, params['id'] ?? '', ownerOf)
+  if (refused !== undefined) return refused
   if (!isObject(body)) return invalid('body', 'must be an object', 'Send {"name": ...}.')
   if (!isNone(body['expires_after'])) return invalid('expires_after', 'is not supported here', 'Leave it out.')
   const former = await rows.get(VECTOR_STORES, [collectionOf(found.name)])
@@ -170,6 +177,8 @@ async function drop(
 ): Promise<Answer | Refusal> {
   const found = await findCollection(rows, principal, params['id'] ?? '', ownerOf)
   if (found instanceof Refusal) return found
+  const refused = refuseUnlessAdministered(principal, params['id'] ?? '', ownerOf)
+  if (refused !== undefined) return refused
   const id = collectionOf(found.name)
   const act = { action: 'collection.drop', object: id, details: {} }
   const refusal = await audit.record(principal, act, () => ingest.dropCollection(id))

@@ -1,14 +1,17 @@
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
-import { type Problem, reasonOf, Refusal, sentenceOf, toProblem } from '../base/errors.ts'
+import { type Problem, reasonOf, Refusal, refuse, sentenceOf, toProblem } from '../base/errors.ts'
 import { reachable, type Handler, type HttpServer } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import { jsonLog, type Log } from '../base/log.ts'
+import { Prompts } from '../prompt/prompts.ts'
+import { readPromptFolder } from './prompts.ts'
 import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
-import type { House, HouseEvent } from '../cli/house.ts'
+import { type House, type HouseEvent, PROCESS_ROLES, type ProcessRole } from '../cli/house.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
@@ -17,6 +20,7 @@ import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { cacheRoutes } from '../control/cache.ts'
 import { keyRoutes } from '../control/keys.ts'
+import { promptRoutes } from '../control/prompts.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
@@ -30,6 +34,7 @@ import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
+import { sendProblem } from '../gateway/respond.ts'
 import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
@@ -38,8 +43,10 @@ import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
+import { KeptAnswers } from '../gateway/replay/kept-answers.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
+import { absentRole, type Roles, withinRoles } from './process-roles.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import { keepUp } from './upkeep.ts'
@@ -59,6 +66,8 @@ export interface HouseParts {
   readonly reload: () => Promise<LoadedConfig | Refusal>
   readonly loadPrices: LoadPrices
   readonly loadTokenizers: LoadTokenizers
+  /** Absent: all. */
+  readonly roles?: readonly ProcessRole[]
   /** False: only the control socket, and nothing is read by itself. */
   readonly listen: boolean
   readonly onEvent: (event: HouseEvent) => void
@@ -108,12 +117,14 @@ class RunningHouse implements House {
   #reloading: Promise<void> = Promise.resolve()
   #stopping: Promise<void> | undefined
   #lentKey = new Secret('')
+  readonly #roles: Roles
   readonly #startedAtMs = clock.wallMs()
   readonly #openedMs = clock.monotonicMs()
 
   constructor(parts: HouseParts) {
     this.#parts = parts
     this.#loaded = parts.loaded
+    this.#roles = new Set(parts.roles ?? PROCESS_ROLES)
     // The level is read at every line, so that a reload changes it.
     this.#log = jsonLog(clock, () => this.#loaded.config.log.level, parts.writeLog)
   }
@@ -142,7 +153,9 @@ class RunningHouse implements House {
     const { entry } = this.#parts
     const library = (this.#library = await Library.open({
       data: config.data,
+      reads: this.#roles.has('ingest'),
       vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
+      isEmbedded: () => config.index.kind === 'embedded',
       entry,
       store,
       reading: config.ingest,
@@ -153,6 +166,7 @@ class RunningHouse implements House {
       clock,
       random,
       log,
+      forgetAnswers: (document) => new KeptAnswers(store.rows, clock).forgetNaming(document),
       onEvent,
     }))
     const sessions = new Sessions(clock, random)
@@ -177,10 +191,12 @@ class RunningHouse implements House {
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
+    await this.#takePrompts(store)
     const handler = this.#handler(keyring, sessions, gateway, library, store)
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
-    if (listen && config.gateways > 1) await this.#openGateways(handler, store, library, pepper)
+    if (listen && config.gateways > 1 && this.#roles.has('gateway'))
+      await this.#openGateways(handler, store, library, pepper)
     else if (listen) {
       const server = await listener.listen(config.listen, handler)
       this.#servers.push(server)
@@ -204,7 +220,7 @@ class RunningHouse implements House {
       onChange: () => void (this.#reloading = this.#reloading.then(() => this.#reload())),
       onError: (reason) => log.write('warn', 'the configuration file cannot be watched', { reason }),
     })
-    await Promise.race([library.begin(config.collections), aborted(this.#parts.stopped)])
+    if (this.#roles.has('ingest')) await Promise.race([library.begin(config.collections), aborted(this.#parts.stopped)])
   }
 
   stop(): Promise<void> {
@@ -274,8 +290,8 @@ class RunningHouse implements House {
         store: store.answer,
         match: ({ collection, query }: { readonly collection: string; readonly query: IndexQuery }) =>
           library.match(collection, query),
-        questionVector: ({ collection, question }: { readonly collection: string; readonly question: string }) =>
-          library.questionVector(collection, question),
+        fold: ({ storage, space, question }: { readonly [name in 'storage' | 'space' | 'question']: string }) =>
+          library.fold(storage, space, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
       },
       recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,
@@ -310,6 +326,7 @@ class RunningHouse implements House {
       book: usage.book,
       declared: () => gateway.accounting.declared,
       settleDeletions: () => library.deletions.settleAll(),
+      lookForDrift: () => library.lookForDrift(),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
@@ -317,6 +334,11 @@ class RunningHouse implements House {
       ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
       ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
+      ...promptRoutes({
+        prompts: new Prompts({ rows: store.rows, clock }),
+        audit,
+        isProtected: (label) => this.#loaded.config.prompts.protected.includes(label),
+      }),
       ...cacheRoutes({
         audit,
         purge: async (model) => gateway.purgeCache(model) + ((await this.#gateways?.purgeCache(model)) ?? 0),
@@ -338,12 +360,15 @@ class RunningHouse implements House {
       routes,
     })
     const control = controlPlane({
-      routes: [...status, ...routes],
+      routes: [...status, ...routes].map((route) => withinRoles(this.#roles, route)),
       authenticate: (request) => authenticate(request, keyring, sessions),
       newRequestId: () => newId('req', clock, random),
     })
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
+      const absent = absentRole(this.#roles, request)
+      if (absent !== undefined)
+        return sendProblem(reply, newId('req', clock, random), refuse('role_absent', { role: absent }))
       if (request.target.startsWith('/v1/') && !isOfCollections(request.target)) return gateway.handle(request, reply)
       if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
         return control(request, reply)
@@ -352,6 +377,14 @@ class RunningHouse implements House {
       reply.head(asset.status, asset.headers)
       reply.end(request.method === 'HEAD' ? undefined : asset.bytes)
     }
+  }
+
+  /** Files of prompts become versions. */
+  async #takePrompts({ rows }: Pick<SqliteStore, 'rows'>): Promise<void> {
+    const { folder } = this.#loaded.config.prompts
+    if (folder === undefined) return
+    const files = { list: (path: string) => readdir(path), read: (path: string) => readFile(path) }
+    await readPromptFolder(folder, { prompts: new Prompts({ rows, clock }), files, log: this.#log })
   }
 
   /** Takes over what the changed file says, or says why not: the configuration in force then stays. */
@@ -369,8 +402,9 @@ class RunningHouse implements House {
       this.#loaded = loaded
       this.#library?.reconfigured()
       await this.#gateways?.configure()
+      if (this.#store !== undefined) await this.#takePrompts(this.#store)
       onEvent({ step: 'reloaded', ...plan })
-      if (plan.applied.some((path) => path.startsWith('collections')))
+      if (this.#roles.has('ingest') && plan.applied.some((path) => path.startsWith('collections')))
         void this.#library?.begin(loaded.config.collections)
     } catch (thrown) {
       refused(toProblem(thrown))

@@ -8,6 +8,8 @@ export type Cell = string | number | null
 export interface Calls {
   /** Resolves when the database is open. */
   'store.open'(): true
+  /** False while somebody reads what the log holds. */
+  'store.scrub'(): boolean
 
   /** Texts of keys, and of each the version that is known; answers `version, json` for each, version 0 where
    *  there is none, and no JSON where the known version is still the present one. */
@@ -64,6 +66,7 @@ export interface StoreCaller {
  *  committed last: a read waits neither for a transaction nor for the disk. */
 export const READS: ReadonlySet<CallName> = new Set<CallName>([
   'store.open',
+  'store.scrub',
   'rows.get',
   'rows.scan',
   'queue.list',

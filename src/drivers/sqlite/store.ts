@@ -25,6 +25,9 @@ export interface SqliteStore extends DistantStore {
   readonly queue: Queue
   /** Answers a call of another process, as `openDistant` makes them there. */
   readonly answer: (call: DistantCall) => Promise<unknown>
+  /** Takes what was removed out of the files: what is free is overwritten as it becomes free, and the
+   *  log emptied. False while somebody still reads what it holds: try again later. */
+  scrub(): Promise<boolean>
   /** Answers what was asked, then closes the file. */
   close(): Promise<void>
 }
@@ -41,6 +44,7 @@ export async function openSqlite({ path, clock, log, bytesMax }: SqliteOptions):
     leases: new SqliteLeases(thread, clock),
     events: new SqliteEvents(thread),
     answer: answerDistant(thread),
+    scrub: () => thread.call('store.scrub'),
     close: () => thread.close(),
   }
 }
@@ -49,7 +53,8 @@ export async function openSqlite({ path, clock, log, bytesMax }: SqliteOptions):
  *  changes, of this process or another, is kept no more. */
 const readingApart = (writer: StoreThread, reader: StoreThread, kept: KeptRows): StoreCaller => ({
   async call(name, ...values) {
-    if (READS.has(name)) return await reader.call(name, ...values)
+    // What is asked of the store itself is asked of who writes.
+    if (READS.has(name) && !name.startsWith('store.')) return await reader.call(name, ...values)
     const changed = name === 'rows.commit' ? keysOf(values as Parameters<Calls['rows.commit']>) : []
     for (const key of changed) kept.change(key)
     try {

@@ -46,6 +46,19 @@ export function segmentsToMerge({ segments, parts = [] }: CollectionRow, fullChu
   return chosen
 }
 
+/** Some of those that hold what was removed, as many as make one segment; empty where none does. */
+export function segmentsToErase({ segments }: CollectionRow): Segment[] {
+  const chosen: Segment[] = []
+  let chunks = 0
+  for (const segment of segments) {
+    if (segment.removed.length === 0) continue
+    chunks += answering(segment)
+    if (chunks > FULL_CHUNKS && chosen.length > 0) break
+    chosen.push(segment)
+  }
+  return chosen
+}
+
 /** Chunks of a segment that still answer. */
 export const answering = ({ chunks, removed }: Segment): number =>
   chunks - removed.reduce((total, { count }) => total + count, 0)
