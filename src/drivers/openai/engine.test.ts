@@ -296,6 +296,21 @@ test('embeddings and rerank: answers that do not fit what was asked are refused'
   await assert.rejects(wrong, { code: 'engine_garbled' })
 })
 
+test('embeddings come in base 64 where the engine knows it, and half a number is refused', async () => {
+  const { engine, answer, span } = open()
+  const { signal } = new AbortController()
+  const context = { requestId: 'req_1', span, connectTimeoutMs: 10, spending: someSpending(), model: 'm', signal }
+  const told = (embedding: string): void => answer(200, JSON_TYPE, JSON.stringify({ data: [{ index: 0, embedding }] }))
+  const vectors = engine.embed({ ...context, inputs: ['a'] })
+  told(Buffer.from(Float32Array.of(1.5, -2, 1e-7).buffer).toString('base64'))
+  assert.deepEqual((await vectors).vectors, [Float32Array.of(1.5, -2, 1e-7)])
+  for (const broken of ['', 'AAAA', 'no base 64']) {
+    const asked = engine.embed({ ...context, inputs: ['a'] })
+    told(broken)
+    await assert.rejects(asked, { code: 'engine_garbled' }, broken)
+  }
+})
+
 test('a whole exchange stops when its signal says so', async () => {
   const { engine, wire, span } = open()
   const stop = new AbortController()

@@ -75,18 +75,19 @@ export class OpenAiEngine implements Engine {
     return chat
   }
 
+  /** Asks for base 64, as OpenAI's own clients do: a quarter of the bytes, and nothing to parse. Who only knows
+   *  numbers answers with numbers. */
   async embed(call: EmbedCall): Promise<EmbedResult> {
-    const body = { model: call.model, input: call.inputs, encoding_format: 'float' }
+    const body = { model: call.model, input: call.inputs, encoding_format: 'base64' }
     const answer = await this.#ask('POST', '/embeddings', call.connectTimeoutMs, call.signal, body)
     const data = answer['data']
     if (!Array.isArray(data) || data.length !== call.inputs.length)
       throw this.#garbled(`${call.inputs.length} embeddings were asked for`)
     const vectors: (Float32Array | undefined)[] = Array.from({ length: call.inputs.length })
     for (const [at, one] of (data as readonly Json[]).entries()) {
-      const vector = isObject(one) ? one['embedding'] : undefined
-      if (!Array.isArray(vector) || !vector.every((x) => typeof x === 'number'))
-        throw this.#garbled(`embedding ${at} is no array of numbers`)
-      vectors[isObject(one) && typeof one['index'] === 'number' ? one['index'] : at] = Float32Array.from(vector)
+      const vector = isObject(one) ? vectorOf(one['embedding']) : undefined
+      if (vector === undefined) throw this.#garbled(`embedding ${at} is neither an array of numbers nor base 64`)
+      vectors[isObject(one) && typeof one['index'] === 'number' ? one['index'] : at] = vector
     }
     const numbered = vectors.filter((vector) => vector !== undefined)
     if (numbered.length !== call.inputs.length || vectors.length !== call.inputs.length)
@@ -175,4 +176,13 @@ export class OpenAiEngine implements Engine {
 function usageOf(answer: JsonObject): Pick<EmbedResult, 'usage'> {
   const usage = readUsage(answer['usage'])
   return usage === undefined ? {} : { usage }
+}
+
+/** Base 64 stands for 32-bit floats, little-endian. */
+function vectorOf(embedding: Json | undefined): Float32Array | undefined {
+  if (Array.isArray(embedding))
+    return embedding.every((x) => typeof x === 'number') ? Float32Array.from(embedding) : undefined
+  if (typeof embedding !== 'string') return undefined
+  const bytes = new Uint8Array(Buffer.from(embedding, 'base64'))
+  return bytes.length === 0 || bytes.length % 4 > 0 ? undefined : new Float32Array(bytes.buffer)
 }
