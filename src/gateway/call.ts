@@ -11,9 +11,9 @@ import { Degrade, HeldCall, type Spending } from '../meter/spending.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
 import { type Catalogue, deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
-import type { Candidate } from './route.ts'
-import { sizeOfChat } from './size.ts'
-import { type Begun, Turn, Turns } from './turns.ts'
+import type { Candidate } from './route/route.ts'
+import { sizeOfChat } from './route/size.ts'
+import { type Begun, Turn, Turns } from './route/turns.ts'
 
 /** One chat completion over the deployments of a logical model: attempts one after another, and
  *  nothing handed on before the first content frame. From then on the attempt stands: a failure

@@ -14,9 +14,9 @@ import { deploymentName, type Deployment, type LogicalModel } from './catalogue.
 import type { Closing, Journal } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { answerHeaders, outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
-import { sizeOfTexts } from './size.ts'
+import { sizeOfTexts } from './route/size.ts'
 import { type EmbeddingsRequest, encodeVector, type RerankRequest } from './surface/openai.ts'
-import { Turn, Turns } from './turns.ts'
+import { Turn, Turns } from './route/turns.ts'
 
 /** The operations that answer at once, without a stream: rerank and embeddings. The same
  *  admission, fallback and settlement as a chat. */

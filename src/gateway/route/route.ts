@@ -1,7 +1,7 @@
-import { type Random, uniforms } from '../base/random.ts'
-import type { Operation } from '../engine/port.ts'
-import { costBound } from '../meter/prices.ts'
-import type { Deployment, LogicalModel, Routing } from './catalogue.ts'
+import { type Random, uniforms } from '../../base/random.ts'
+import type { Operation } from '../../engine/port.ts'
+import { costBound } from '../../meter/prices.ts'
+import type { Deployment, LogicalModel, Routing } from '../catalogue.ts'
 import type { RequestSize } from './size.ts'
 
 /** Attempts per request, fallbacks included: a bound on amplification. */

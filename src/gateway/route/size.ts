@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import { isObject, type Json, type JsonObject } from '../../base/json.ts'
 
 /** What a request may come to in tokens, guessed in no time: what routing weighs. Budgets and bills
  *  count for themselves (`meter/bound.ts`). */
