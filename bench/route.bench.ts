@@ -60,7 +60,7 @@ function decide(model: LogicalModel, body: (typeof PROMPTS)[keyof typeof PROMPTS
     const startedMs = performance.now()
     const size = sizeOfChat(body, model.outputTokensMax)
     const [first] = route(model, { operation: 'chat', size, atMs: startedMs }, systemRandom)
-    const visit = first?.deployment.health?.begin('chat', tokensOf(size))
+    const visit = first?.deployment.health?.begin('chat', { tokens: tokensOf(size) })
     visit?.end('answered')
     took.push(performance.now() - startedMs)
   }

@@ -14,22 +14,29 @@ interface Planted {
 
 type Health = NonNullable<Deployment['health']>
 
+/** The books with parts of them changed. */
 const altering =
   (change: (health: Health) => Partial<Health>): NonNullable<Plant['health']> =>
-  (health) => ({
-    begin: (operation, tokens) => health.begin(operation, tokens),
-    circuit: (operation) => health.circuit(operation),
-    get tokensInFlight() {
-      return health.tokensInFlight
-    },
-    ...change(health),
-  })
+  (health) => {
+    const altered = Object.create(health) as Health
+    const own: Partial<Health> = {
+      begin: (operation, work) => health.begin(operation, work),
+      circuit: (operation) => health.circuit(operation),
+      warmBlocks: (blocks) => health.warmBlocks(blocks),
+      ...change(health),
+    }
+    for (const name of GETTERS) Object.defineProperty(altered, name, { get: () => health[name] })
+    return Object.assign(altered, own)
+  }
+
+/** Kept in private fields, which an heir cannot reach. */
+const GETTERS = ['callsInFlight', 'load', 'uncachedInFlight', 'isCrowded'] as const
 
 /** Tells the circuit something else of a call than what became of it. */
 const retelling = (retold: (visit: Visit) => Partial<Pick<Visit, 'spoke' | 'end'>>) =>
   altering((health) => ({
-    begin: (operation, tokens) => {
-      const visit = health.begin(operation, tokens)
+    begin: (operation, work) => {
+      const visit = health.begin(operation, work)
       if (visit === undefined) return undefined
       const { spoke = () => visit.spoke(), end = (verdict) => visit.end(verdict) } = retold(visit)
       return new Visit(spoke, end)
@@ -48,9 +55,9 @@ export const PLANTS: { readonly [name: string]: Planted } = {
   'a probe whose failure is not told': {
     plant: {
       health: altering((health) => ({
-        begin: (operation, tokens) => {
+        begin: (operation, work) => {
           const isProbe = health.circuit(operation).opened !== undefined
-          const visit = health.begin(operation, tokens)
+          const visit = health.begin(operation, work)
           const tell = (verdict: Verdict): Verdict => (isProbe && verdict !== 'answered' ? 'unknown' : verdict)
           return (
             visit &&
@@ -67,8 +74,8 @@ export const PLANTS: { readonly [name: string]: Planted } = {
   'a circuit that all may try': {
     plant: {
       health: altering((health) => ({
-        begin: (operation, tokens) =>
-          health.begin(operation, tokens) ??
+        begin: (operation, work) =>
+          health.begin(operation, work) ??
           new Visit(
             () => {},
             () => {},

@@ -1,6 +1,8 @@
 import type { Clock } from '../base/clock.ts'
 import { Breaker, type CircuitState, type Trouble, type Verdict } from './breaker.ts'
+import { Pace } from './pace.ts'
 import type { Operation } from './port.ts'
+import { PrefixBook } from './prefixes.ts'
 import { RetryBudget } from './retries.ts'
 
 /** How the deployments of this process fare, kept in memory: whether each may be called, and what it
@@ -29,43 +31,115 @@ export interface HealthDependencies {
   readonly onTurn?: (status: DeploymentStatus) => void
 }
 
+/** Of one hash of a prompt. */
+export const BLOCK_TOKENS = 256
+
+/** What a prompt begins with: a hash for each of its first blocks, and each stands for all before it. */
+export interface Prompt {
+  readonly tokens: number
+  readonly blocks: readonly number[]
+}
+
+/** What a call may take. */
+export interface Work {
+  /** Input and output. */
+  readonly tokens: number
+  /** Its first token is told from its end. */
+  readonly stream?: boolean
+  /** Where prefix caches decide. */
+  readonly prompt?: Prompt
+}
+
+/** What routing reads of a deployment, and writes. */
+export type Books = Pick<
+  DeploymentHealth,
+  'begin' | 'callsInFlight' | 'circuit' | 'isCrowded' | 'load' | 'pace' | 'uncachedInFlight' | 'warmBlocks'
+>
+
 /** One deployment: its circuits, and our books of the work it has. Each operation has a circuit of its
  *  own, so that nobody closes a model to chats by asking it for what it does not serve. */
 export class DeploymentHealth {
   readonly name: string
   readonly #dependencies: HealthDependencies
   readonly #breakers = new Map<Operation, Breaker>()
+  readonly #prefixes = new PrefixBook()
+  /** How soon it begins to answer. */
+  readonly pace: Pace
   #calls = 0
   #tokens = 0
+  #uncached = 0
 
   constructor(name: string, dependencies: HealthDependencies) {
     this.name = name
     this.#dependencies = dependencies
+    this.pace = new Pace(dependencies.clock)
   }
 
   circuit(operation: Operation): Pick<Breaker, 'admits' | 'opened' | 'waitMs'> {
     return this.#breakerOf(operation)
   }
 
-  get tokensInFlight(): number {
+  get callsInFlight(): number {
+    return this.#calls
+  }
+
+  /** Tokens it works on, as far as is known. */
+  get load(): number {
     return this.#tokens
   }
 
-  /** A call is about to be made that may take so many tokens. Undefined when its circuit is open. */
-  begin(operation: Operation, tokens: number): Visit | undefined {
+  /** Tokens of prompts in flight that it has not cached. */
+  get uncachedInFlight(): number {
+    return this.#uncached
+  }
+
+  /** Its cache is full, and calls wait: what it held is being thrown out. */
+  get isCrowded(): boolean {
+    return false
+  }
+
+  /** How many of the blocks, from the first, it may have cached. */
+  warmBlocks(blocks: readonly number[]): number {
+    return this.#prefixes.warm(blocks)
+  }
+
+  /** A call is about to be made. Undefined when its circuit is open. */
+  begin(operation: Operation, work: Work): Visit | undefined {
     const breaker = this.#breakerOf(operation)
     const pass = breaker.enter()
     if (pass === undefined) return undefined
+    const { tokens, stream = false } = work
+    const uncached = this.#send(work.prompt)
     this.#calls++
     this.#tokens += tokens
+    this.#uncached += uncached
+    const begunMs = this.#dependencies.clock.monotonicMs()
+    let isReading = true
+    const read = (): void => {
+      if (isReading) this.#uncached -= uncached
+      isReading = false
+    }
     return new Visit(
-      () => this.#turning(breaker, () => breaker.spoke(pass)),
+      () => {
+        if (isReading && stream) this.pace.record(this.#dependencies.clock.monotonicMs() - begunMs)
+        read()
+        this.#turning(breaker, () => breaker.spoke(pass))
+      },
       (verdict) => {
+        read()
         this.#calls--
         this.#tokens -= tokens
         this.#turning(breaker, () => breaker.leave(pass, verdict))
       },
     )
+  }
+
+  /** Tokens of it that are not cached; from now on they are taken to be. */
+  #send(prompt: Prompt | undefined): number {
+    if (prompt === undefined) return 0
+    const warm = this.#prefixes.warm(prompt.blocks)
+    this.#prefixes.add(prompt.blocks)
+    return Math.max(0, prompt.tokens - warm * BLOCK_TOKENS)
   }
 
   get status(): DeploymentStatus {
@@ -96,7 +170,9 @@ export class DeploymentHealth {
   #turning(breaker: Breaker, change: () => void): void {
     const wasOpen = breaker.opened !== undefined
     change()
-    if ((breaker.opened !== undefined) !== wasOpen) this.#dependencies.onTurn?.(this.status)
+    if ((breaker.opened !== undefined) === wasOpen) return
+    if (breaker.opened?.trouble === 'unreachable') this.#prefixes.forget()
+    this.#dependencies.onTurn?.(this.status)
   }
 }
 

@@ -3,7 +3,7 @@ import { type Fault, fault, isRetryable, type Problem, Refusal, sentenceOf, toFa
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { Verdict } from '../engine/breaker.ts'
-import type { Visit } from '../engine/health.ts'
+import type { Prompt, Visit } from '../engine/health.ts'
 import type { Attempt, ChatCall, ChatEnd } from '../engine/port.ts'
 import { choicesMax, inputTokensBound, unboundedInput } from '../meter/bound.ts'
 import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
@@ -11,7 +11,10 @@ import { Degrade, HeldCall, type Spending } from '../meter/spending.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
 import { type Catalogue, deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
+import { promptOf } from './route/prompt.ts'
+import type { Asker } from './route/request.ts'
 import type { Candidate } from './route/route.ts'
+import { sessionOf } from './route/session.ts'
 import { sizeOfChat } from './route/size.ts'
 import { type Begun, Turn, Turns } from './route/turns.ts'
 
@@ -30,6 +33,8 @@ export interface CallRequest {
   readonly outputTokensMax: number
   readonly span: OpenSpan
   readonly spending: Spending
+  /** Whom it keeps to one deployment, where the model's affinity asks. */
+  readonly asker?: Asker
 }
 
 /** Receives the answer: `commit` once before the first frame, frames, then `end`; or `fail` at
@@ -89,9 +94,17 @@ class Call implements Attempt {
     this.#dependencies = dependencies
     this.#request = request
     this.#sink = sink
-    const { model, body, outputTokensMax, spending } = request
+    const { model, body, stream, outputTokensMax, spending, asker } = request
     const size = sizeOfChat(body, outputTokensMax * choicesMax(body))
-    this.#turns = new Turns(dependencies, model, { operation: 'chat', size, atMs: spending.atMs })
+    let prompt: Prompt | undefined
+    this.#turns = new Turns(dependencies, model, {
+      operation: 'chat',
+      size,
+      atMs: spending.atMs,
+      stream,
+      asker: { ...sessionOf(body), ...asker },
+      prompt: () => (prompt ??= promptOf(body, size.inputTokens)),
+    })
     this.#deadlineMs = this.#clock.monotonicMs() + request.model.timeouts.totalMs
   }
 

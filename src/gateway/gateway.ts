@@ -25,6 +25,7 @@ import { ExactCache } from './replay/exact-cache.ts'
 import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
 import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
+import { sessionIn } from './route/session.ts'
 import { type Asked, dialectAt, routeAt } from './routes.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import type { CountRequest } from './surface/anthropic.ts'
@@ -303,7 +304,7 @@ export class Gateway {
       { ...scopes, model: name },
       principal.bindings.budgets,
     )
-    return { requestId, trace, model, scopes, spending }
+    return { requestId, trace, model, scopes, spending, session: sessionIn(headers) }
   }
 
   #model({ bindings }: Principal, name: string, operation: Operation): LogicalModel | Refusal {

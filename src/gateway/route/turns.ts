@@ -2,11 +2,12 @@ import type { Clock } from '../../base/clock.ts'
 import { fault, type Problem } from '../../base/errors.ts'
 import type { Random } from '../../base/random.ts'
 import { retryAfterMsOf } from '../../engine/breaker.ts'
-import type { Visit } from '../../engine/health.ts'
+import type { Visit, Work } from '../../engine/health.ts'
 import type { Operation } from '../../engine/port.ts'
 import { backoffMs } from '../../engine/retries.ts'
 import type { LogicalModel } from '../catalogue.ts'
-import { ATTEMPTS_MAX, type Candidate, route, type RouteRequest } from './route.ts'
+import type { RouteRequest } from './request.ts'
+import { ATTEMPTS_MAX, type Candidate, route } from './route.ts'
 import { tokensOf } from './size.ts'
 
 /** Whose turn it is: which deployment a request tries next, after what pause, and when it gives up.
@@ -66,9 +67,9 @@ export class Turns {
   }
 
   /** Right before the call. Undefined: it may not be made; `next` says what instead. */
-  begin({ deployment }: Candidate): Begun | undefined {
+  begin({ model, deployment }: Candidate): Begun | undefined {
     const { retries } = this.#model
-    const visit = deployment.health?.begin(this.#request.operation, tokensOf(this.#request.size))
+    const visit = deployment.health?.begin(this.#request.operation, this.#work(model))
     if (visit === undefined && deployment.health !== undefined) return undefined
     if (this.#begun++ === 0) retries?.earn()
     else if (retries !== undefined && !retries.spend()) {
@@ -77,6 +78,13 @@ export class Turns {
       return undefined
     }
     return { visit }
+  }
+
+  /** What is written in the books of the deployment that takes it. */
+  #work({ affinity }: LogicalModel): Work {
+    const { size, stream = false, prompt } = this.#request
+    const work = { tokens: tokensOf(size), stream }
+    return affinity?.by === 'prefix' && prompt !== undefined ? { ...work, prompt: prompt() } : work
   }
 
   /** A budget sends the request to another model. */
