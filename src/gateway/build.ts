@@ -5,7 +5,14 @@ import type { Engine } from '../engine/port.ts'
 import type { PriceCatalogue } from '../meter/catalogue.ts'
 import { always, FREE, type PriceAt } from '../meter/prices.ts'
 import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
-import { type Catalogue, deploymentName, type Deployment, type LogicalModel, type Timeouts } from './catalogue.ts'
+import {
+  type Affinity,
+  type Catalogue,
+  deploymentName,
+  type Deployment,
+  type LogicalModel,
+  type Timeouts,
+} from './catalogue.ts'
 
 type DeploymentConfig = ModelConfig['deployments'][number]
 /** Undefined: bytes are counted. `provider`: who serves it, where that is known. */
@@ -48,6 +55,8 @@ export function buildCatalogue(
       ),
       description: model.description ?? '',
       routing: model.routing,
+      ...(model.targets.firstTokenMs === undefined ? {} : { firstTokenMs: model.targets.firstTokenMs }),
+      ...(model.affinity === undefined ? {} : { affinity: affinityOf(model.affinity) }),
       retries: health.retriesOf(name),
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
       ...(model.admission === undefined ? {} : { admission: model.admission }),
@@ -116,6 +125,9 @@ const modelOf = (
   outputTokensMax,
   timeouts,
 })
+
+const affinityOf = ({ by, releaseTokens }: NonNullable<ModelConfig['affinity']>): Affinity =>
+  by === 'prefix' ? { by, releaseTokens } : { by }
 
 const workflowModel = (
   name: string,

@@ -43,6 +43,11 @@ class Chain {
     return this.blocks.length >= BLOCKS_MAX
   }
 
+  /** Something other begins: for next to nothing, as there may be many. */
+  mark(code: number): void {
+    this.#hash = Math.imul(this.#hash ^ code, 0x01000193) >>> 0
+  }
+
   add(text: string): void {
     for (let at = 0; at < text.length && !this.isFull;) {
       const piece = text.slice(at, at + BLOCK_UNITS - this.#filled)
@@ -64,7 +69,8 @@ function addTool(chain: Chain, tool: Json): void {
 }
 
 function addMessage(chain: Chain, { role, content }: JsonObject): void {
-  chain.add(typeof role === 'string' ? `\n${role}\n` : '\n')
+  // A user says something else than an assistant with the same words.
+  chain.mark(typeof role === 'string' ? role.charCodeAt(0) : 0)
   if (typeof content === 'string') return chain.add(content)
   for (const part of listOf(content, PARTS_MAX)) {
     if (!isObject(part)) continue
