@@ -23,6 +23,7 @@ const altering =
       begin: (operation, work) => health.begin(operation, work),
       circuit: (operation) => health.circuit(operation),
       warmBlocks: (blocks) => health.warmBlocks(blocks),
+      report: (signals, staleAfterMs) => health.report(signals, staleAfterMs),
       ...change(health),
     }
     for (const name of GETTERS) Object.defineProperty(altered, name, { get: () => health[name] })

@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.ts'
 import { Breaker, type CircuitState, type Trouble, type Verdict } from './breaker.ts'
+import type { Signals } from './metrics/signals.ts'
 import { Pace } from './pace.ts'
 import type { Operation } from './port.ts'
 import { PrefixBook } from './prefixes.ts'
@@ -23,6 +24,12 @@ export interface DeploymentStatus {
   readonly retryAfterMs: number
   readonly callsInFlight: number
   readonly tokensInFlight: number
+  /** Of the latest streams 95 of 100 began as soon. Null: too few were seen. */
+  readonly firstTokenP95Ms: number | null
+  /** As the engine says itself. Null: it does not say, or has not for too long. */
+  readonly running: number | null
+  readonly waiting: number | null
+  readonly kvUse: number | null
 }
 
 export interface HealthDependencies {
@@ -53,8 +60,21 @@ export interface Work {
 /** What routing reads of a deployment, and writes. */
 export type Books = Pick<
   DeploymentHealth,
-  'begin' | 'callsInFlight' | 'circuit' | 'isCrowded' | 'load' | 'pace' | 'uncachedInFlight' | 'warmBlocks'
+  'begin' | 'callsInFlight' | 'circuit' | 'isCrowded' | 'load' | 'pace' | 'report' | 'uncachedInFlight' | 'warmBlocks'
 >
+
+interface Report extends Signals {
+  /** In flight when it was told. */
+  readonly ownCalls: number
+  readonly untilMs: number
+}
+
+/** Of one call in the mean of their tokens. */
+const CALL_WEIGHT = 0.05
+/** Calls of others that are counted: an engine that says more is as little to be chosen. */
+const OTHERS_MAX = 10_000
+/** From here on an engine throws out what it has cached, or stops taking calls. */
+const KV_FULL = 0.95
 
 /** One deployment: its circuits, and our books of the work it has. Each operation has a circuit of its
  *  own, so that nobody closes a model to chats by asking it for what it does not serve. */
@@ -68,6 +88,9 @@ export class DeploymentHealth {
   #calls = 0
   #tokens = 0
   #uncached = 0
+  #report: Report | undefined
+  /** Of late, on average. */
+  #tokensOfCall = 0
 
   constructor(name: string, dependencies: HealthDependencies) {
     this.name = name
@@ -83,9 +106,13 @@ export class DeploymentHealth {
     return this.#calls
   }
 
-  /** Tokens it works on, as far as is known. */
+  /** Tokens it works on: ours, and those of the calls that it says it has and that are not ours, each of
+   *  the size of ours. What it says raises our own count and never lowers it. */
   get load(): number {
-    return this.#tokens
+    const said = this.#said
+    if (said === undefined) return this.#tokens
+    const others = Math.max(0, (said.running ?? 0) + (said.waiting ?? 0) - said.ownCalls)
+    return this.#tokens + Math.min(others, OTHERS_MAX) * this.#tokensOfCall
   }
 
   /** Tokens of prompts in flight that it has not cached. */
@@ -95,7 +122,19 @@ export class DeploymentHealth {
 
   /** Its cache is full, and calls wait: what it held is being thrown out. */
   get isCrowded(): boolean {
-    return false
+    const { kvUse = 0, waiting = 0 } = this.#said ?? {}
+    return kvUse >= KV_FULL && waiting > 0
+  }
+
+  /** What the engine says of itself, to be believed for so long. */
+  report(signals: Signals, staleAfterMs: number): void {
+    const untilMs = this.#dependencies.clock.monotonicMs() + staleAfterMs
+    this.#report = { ...signals, ownCalls: this.#calls, untilMs }
+  }
+
+  get #said(): Report | undefined {
+    const report = this.#report
+    return report !== undefined && this.#dependencies.clock.monotonicMs() < report.untilMs ? report : undefined
   }
 
   /** How many of the blocks, from the first, it may have cached. */
@@ -110,6 +149,7 @@ export class DeploymentHealth {
     if (pass === undefined) return undefined
     const { tokens, stream = false } = work
     const uncached = this.#send(work.prompt)
+    this.#tokensOfCall += (tokens - this.#tokensOfCall) * (this.#tokensOfCall === 0 ? 1 : CALL_WEIGHT)
     this.#calls++
     this.#tokens += tokens
     this.#uncached += uncached
@@ -156,6 +196,10 @@ export class DeploymentHealth {
       retryAfterMs: Math.ceil(waitMs),
       callsInFlight: this.#calls,
       tokensInFlight: this.#tokens,
+      firstTokenP95Ms: rounded(this.pace.percentileMs(0.95)),
+      running: this.#said?.running ?? null,
+      waiting: this.#said?.waiting ?? null,
+      kvUse: this.#said?.kvUse ?? null,
     }
   }
 
@@ -199,6 +243,8 @@ export class Visit {
     this.#end(verdict)
   }
 }
+
+const rounded = (ms: number | undefined): number | null => (ms === undefined ? null : Math.round(ms * 10) / 10)
 
 interface Known {
   readonly settings: string

@@ -59,7 +59,11 @@ export class HouseGateway {
             reason: reason ?? '',
             retryAfterMs,
           })
-    this.#models = new Models({ clock, random, onTurn, ...rest })
+    const onMetrics = (engine: string, reason: string | undefined): void =>
+      reason === undefined
+        ? log.write('info', 'the metrics of an engine can be read again', { engine })
+        : log.write('warn', 'the metrics of an engine cannot be read: its own counts are left out', { engine, reason })
+    this.#models = new Models({ clock, random, onTurn, onMetrics, ...rest })
     const { rows, leases } = store
     const alerts = new Alerts({ clock, random, rows })
     this.#accounting = new Accounting({

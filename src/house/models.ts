@@ -16,12 +16,14 @@ import { OpenAiEngine } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
 import { TeiEngine } from '../drivers/tei/engine.ts'
 import { type DeploymentStatus, Health } from '../engine/health.ts'
+import { MetricsWatch } from '../engine/metrics/watch.ts'
 import type { AskWith, EmbedWith, Engine } from '../engine/port.ts'
 import type { Spending } from '../meter/spending.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
 import { innerAsk, innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
 import { BYTES } from '../meter/tokenizer/tokenizer.ts'
+import { watchedEngines } from './metrics.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import type { Search } from '../retrieval/search.ts'
@@ -42,6 +44,8 @@ export interface ModelsDependencies {
   readonly loadTokenizers: LoadTokenizers
   /** The circuit of a deployment has opened, or closed again. */
   readonly onTurn: (status: DeploymentStatus) => void
+  /** The metrics of an engine cannot be read, for this reason, or can be again. */
+  readonly onMetrics: (engine: string, reason: string | undefined) => void
 }
 
 export class Models {
@@ -50,6 +54,7 @@ export class Models {
   #client: HttpClient | undefined
   #catalogue: Catalogue = new Map()
   #health: Health
+  #watch: MetricsWatch | undefined
 
   constructor(dependencies: ModelsDependencies) {
     this.#dependencies = dependencies
@@ -106,9 +111,22 @@ export class Models {
     catalogue = buildCatalogue(config, engines, workflows, health, prices, tokenizers)
     this.#catalogue = catalogue
     this.#health = health
+    await this.#follow(loaded, catalogue)
+  }
+
+  /** Reads the metrics of the engines that have them. */
+  async #follow({ config, secrets }: LoadedConfig, catalogue: Catalogue): Promise<void> {
+    this.#watch?.close()
+    this.#watch = undefined
+    const watched = watchedEngines(config, secrets, catalogue)
+    if (watched.length === 0) return
+    const { clock, onMetrics } = this.#dependencies
+    this.#watch = new MetricsWatch({ clock, client: await this.#network(), onTurn: onMetrics }, watched)
+    this.#watch.start()
   }
 
   async close(): Promise<void> {
+    this.#watch?.close()
     await this.#client?.close()
   }
 
