@@ -2,13 +2,6 @@ import * as z from 'zod'
 import { engineUrl, headers } from './endpoints.ts'
 import { integer, meta, secret, text } from './scalars.ts'
 
-const METRICS = z.strictObject({
-  url: engineUrl
-    .meta(meta('Where its Prometheus page is. Without it `/metrics` of the host of `url`.', { shown: 'URL' }))
-    .optional(),
-  intervalMs: integer(100, 60_000).default(1_000).meta(meta('How often it is read, in milliseconds.')),
-})
-
 const OPENAI = z.strictObject({
   kind: z
     .literal('openai')
@@ -62,11 +55,14 @@ const OPENAI = z.strictObject({
       ),
     )
     .optional(),
-  metrics: METRICS.meta(
-    meta(
-      "What the server says of its queue, its running calls and its cache, for `least_outstanding`, `p2c` and `prefix`: vLLM, SGLang, TGI, llama.cpp, TensorRT-LLM and Triton. Without it, or where it does not answer, the gateway's own count alone.",
-    ),
-  ).optional(),
+  metrics: engineUrl
+    .meta(
+      meta(
+        "Its Prometheus page, such as `http://127.0.0.1:8000/metrics`, read every second: what the server says of its queue, its running calls and its cache, for `least_outstanding`, `p2c` and `prefix`. vLLM, SGLang, TGI, llama.cpp, TensorRT-LLM and Triton are understood. Without it, or where it does not answer, the gateway's own count alone.",
+        { shown: 'URL' },
+      ),
+    )
+    .optional(),
   passthrough: z
     .array(z.string().regex(/^\/[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*$/))
     .max(100)

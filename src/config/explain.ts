@@ -34,7 +34,6 @@ const NOT_YET = new Set([
   'prompts',
   'streams',
   'events',
-  'engines.*.metrics',
   'workflows.*.prompt',
 ])
 

@@ -49,11 +49,11 @@ test('fields of later versions are refused, not ignored', async () => {
   const lines = await problemsOf(`roles: [gateway]
 store: { kind: sqlite }
 blobs: { kind: filesystem }
-engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: bedrock } }
+engines: { e: { kind: openai, url: 'http://h/v1' }, a: { kind: bedrock } }
 collections: { c: {} }
 workflows: { w: { collection: c, prompt: answer@production } }
 `)
-  assert.equal(lines.length, 6, lines.join('\n'))
+  assert.equal(lines.length, 5, lines.join('\n'))
   for (const line of lines) assert.match(line, /is not available in this version/)
 })
 
