@@ -40,7 +40,7 @@ const retelling = (retold: (visit: Visit) => Partial<Pick<Visit, 'spoke' | 'end'
       const visit = health.begin(operation, work)
       if (visit === undefined) return undefined
       const { spoke = () => visit.spoke(), end = (verdict) => visit.end(verdict) } = retold(visit)
-      return new Visit(spoke, end)
+      return new Visit({ spoke, outpaced: () => visit.outpaced(), end })
     },
   }))
 
@@ -62,10 +62,11 @@ export const PLANTS: { readonly [name: string]: Planted } = {
           const tell = (verdict: Verdict): Verdict => (isProbe && verdict !== 'answered' ? 'unknown' : verdict)
           return (
             visit &&
-            new Visit(
-              () => visit.spoke(),
-              (verdict) => visit.end(tell(verdict)),
-            )
+            new Visit({
+              spoke: () => visit.spoke(),
+              outpaced: () => visit.outpaced(),
+              end: (verdict) => visit.end(tell(verdict)),
+            })
           )
         },
       })),
@@ -75,12 +76,7 @@ export const PLANTS: { readonly [name: string]: Planted } = {
   'a circuit that all may try': {
     plant: {
       health: altering((health) => ({
-        begin: (operation, work) =>
-          health.begin(operation, work) ??
-          new Visit(
-            () => {},
-            () => {},
-          ),
+        begin: (operation, work) => health.begin(operation, work) ?? new Visit({ spoke() {}, outpaced() {}, end() {} }),
         circuit: () => ({ admits: true, opened: undefined, waitMs: 0 }),
       })),
     },

@@ -159,19 +159,23 @@ export class DeploymentHealth {
       if (isReading) this.#uncached -= uncached
       isReading = false
     }
-    return new Visit(
-      () => {
-        if (isReading && stream) this.pace.record(this.#dependencies.clock.monotonicMs() - begunMs)
+    const pace = (): void => {
+      if (isReading && stream) this.pace.record(this.#dependencies.clock.monotonicMs() - begunMs)
+    }
+    return new Visit({
+      outpaced: pace,
+      spoke: () => {
+        pace()
         read()
         this.#turning(breaker, () => breaker.spoke(pass))
       },
-      (verdict) => {
+      end: (verdict) => {
         read()
         this.#calls--
         this.#tokens -= tokens
         this.#turning(breaker, () => breaker.leave(pass, verdict))
       },
-    )
+    })
   }
 
   /** Tokens of it that are not cached; from now on they are taken to be. */
@@ -220,27 +224,36 @@ export class DeploymentHealth {
   }
 }
 
+interface VisitEvents {
+  readonly spoke: () => void
+  readonly outpaced: () => void
+  readonly end: (verdict: Verdict) => void
+}
+
 /** One call to a deployment, from its start to its end. */
 export class Visit {
-  readonly #spoke: () => void
-  readonly #end: (verdict: Verdict) => void
+  readonly #events: VisitEvents
   #over = false
 
-  constructor(spoke: () => void, end: (verdict: Verdict) => void) {
-    this.#spoke = spoke
-    this.#end = end
+  constructor(events: VisitEvents) {
+    this.#events = events
   }
 
   /** Its answer has begun. */
   spoke(): void {
-    if (!this.#over) this.#spoke()
+    if (!this.#over) this.#events.spoke()
+  }
+
+  /** Another began sooner: it took as long as this at least. */
+  outpaced(): void {
+    if (!this.#over) this.#events.outpaced()
   }
 
   /** Once; what comes later changes nothing. */
   end(verdict: Verdict): void {
     if (this.#over) return
     this.#over = true
-    this.#end(verdict)
+    this.#events.end(verdict)
   }
 }
 

@@ -71,6 +71,9 @@ export interface LogicalModel {
   readonly firstTokenMs?: number
   /** Absent: requests keep to nobody. */
   readonly affinity?: Affinity
+  /** Absent: one deployment at a time is asked. Otherwise another is asked as well where a stream has not
+   *  begun after so long; without a time, after the 95th percentile of the fastest. */
+  readonly hedge?: { readonly afterMs?: number }
   /** Absent for a workflow, which is never asked twice. */
   readonly retries?: Pick<RetryBudget, 'earn' | 'spend'>
   /** Tried in order when every deployment has failed before its first content. */

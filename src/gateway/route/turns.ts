@@ -67,16 +67,36 @@ export class Turns {
   }
 
   /** Right before the call. Undefined: it may not be made; `next` says what instead. */
-  begin({ model, deployment }: Candidate): Begun | undefined {
+  begin(candidate: Candidate): Begun | undefined {
+    const begun = this.#begin(candidate)
+    if (begun === 'broke') this.#isBroke = true
+    return begun === 'broke' ? undefined : begun
+  }
+
+  /** Another deployment of the same model, to be asked beside the first. */
+  second(): Candidate | undefined {
+    const candidate = this.#order[this.#taken]
+    return this.#taken === 1 && candidate?.model === this.#model ? candidate : undefined
+  }
+
+  /** As `begin`, for `second`. Where it may not be made, nothing has changed. */
+  beginSecond(candidate: Candidate): Begun | undefined {
+    const begun = this.second() === candidate ? this.#begin(candidate) : undefined
+    if (begun === undefined || begun === 'broke') return undefined
+    this.#taken++
+    return begun
+  }
+
+  #begin({ model, deployment }: Candidate): Begun | 'broke' | undefined {
     const { retries } = this.#model
     const visit = deployment.health?.begin(this.#request.operation, this.#work(model))
     if (visit === undefined && deployment.health !== undefined) return undefined
-    if (this.#begun++ === 0) retries?.earn()
+    if (this.#begun === 0) retries?.earn()
     else if (retries !== undefined && !retries.spend()) {
-      this.#isBroke = true
       visit?.end('unknown')
-      return undefined
+      return 'broke'
     }
+    this.#begun++
     return { visit }
   }
 
