@@ -31,7 +31,7 @@ const altering =
   }
 
 /** Kept in private fields, which an heir cannot reach. */
-const GETTERS = ['callsInFlight', 'load', 'uncachedInFlight', 'isCrowded'] as const
+const GETTERS = ['callsInFlight', 'ejected', 'load', 'uncachedInFlight', 'isCrowded'] as const
 
 /** Tells the circuit something else of a call than what became of it. */
 const retelling = (retold: (visit: Visit) => Partial<Pick<Visit, 'spoke' | 'end'>>) =>

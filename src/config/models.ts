@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { parseUsd } from '../base/units.ts'
-import { AFFINITY, ROUTING, TARGETS } from './routing.ts'
+import { AFFINITY, EJECTION, HEDGE, ROUTING, TARGETS } from './routing.ts'
 import { integer, meta, MS_MAX, text, wrong } from './scalars.ts'
 
 const USD_REMEDY =
@@ -166,6 +166,16 @@ export const MODEL = z.strictObject({
   ),
   affinity: AFFINITY.meta(
     meta('What makes requests that belong together come to the same deployment, before `routing` decides.'),
+  ).optional(),
+  hedge: HEDGE.meta(
+    meta(
+      'Asks a second deployment of this model as well when a stream is late, and takes whichever begins first. The other is stopped, and what it used is charged. Paid from the retry budget; both are held in the budgets. Without it nobody is asked twice.',
+    ),
+  ).optional(),
+  ejection: EJECTION.meta(
+    meta(
+      'Asks deployments that fail more often than the others, or begin to answer much later, after them for half a minute and longer each time. Without it only circuits leave deployments out.',
+    ),
   ).optional(),
   targets: TARGETS.prefault({}).meta(meta('What its answers shall reach.')),
   outputTokensMax: integer(1, 1_000_000)

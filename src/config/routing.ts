@@ -31,3 +31,22 @@ export const TARGETS = z.strictObject({
     )
     .optional(),
 })
+
+export const HEDGE = z.strictObject({
+  afterMs: integer(1, MS_MAX)
+    .meta(
+      meta(
+        'How long a stream may take to begin before another deployment is asked as well, in milliseconds. Without it as long as 95 of 100 take at the fastest.',
+      ),
+    )
+    .optional(),
+})
+
+export const EJECTION = z.strictObject({
+  shareMax: z
+    .number()
+    .gt(0)
+    .max(0.9)
+    .default(0.5)
+    .meta(meta('Share of the deployments that may be out at the same time; never all of them.')),
+})

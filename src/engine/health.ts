@@ -1,6 +1,8 @@
 import type { Clock } from '../base/clock.ts'
-import { Breaker, type CircuitState, type Trouble, type Verdict } from './breaker.ts'
+import { Breaker, type CircuitState, isAnswered, type Trouble, type Verdict } from './breaker.ts'
 import type { Signals } from './metrics/signals.ts'
+import { Outcomes } from './outcomes.ts'
+import { type Oddity, Outliers } from './outliers.ts'
 import { Pace } from './pace.ts'
 import type { Operation } from './port.ts'
 import { PrefixBook } from './prefixes.ts'
@@ -22,6 +24,8 @@ export interface DeploymentStatus {
   readonly since: string | null
   /** Until it is tried again. */
   readonly retryAfterMs: number
+  /** Why it is asked after its peers: it fails more often, or begins later. */
+  readonly ejected: Oddity | null
   readonly callsInFlight: number
   readonly tokensInFlight: number
   /** Of the latest streams 95 of 100 began as soon. Null: too few were seen. */
@@ -36,6 +40,8 @@ export interface HealthDependencies {
   readonly clock: Clock
   /** A circuit has opened, or closed again. */
   readonly onTurn?: (status: DeploymentStatus) => void
+  /** A deployment is asked after its peers from now on, or as they are again. */
+  readonly onEjection?: (deployment: string, oddity: Oddity | undefined) => void
 }
 
 /** Of one hash of a prompt. */
@@ -60,7 +66,16 @@ export interface Work {
 /** What routing reads of a deployment, and writes. */
 export type Books = Pick<
   DeploymentHealth,
-  'begin' | 'callsInFlight' | 'circuit' | 'isCrowded' | 'load' | 'pace' | 'report' | 'uncachedInFlight' | 'warmBlocks'
+  | 'begin'
+  | 'callsInFlight'
+  | 'circuit'
+  | 'ejected'
+  | 'isCrowded'
+  | 'load'
+  | 'pace'
+  | 'report'
+  | 'uncachedInFlight'
+  | 'warmBlocks'
 >
 
 interface Report extends Signals {
@@ -69,6 +84,8 @@ interface Report extends Signals {
   readonly untilMs: number
 }
 
+/** So many answered in a row and it is as if it had never been out. */
+const CALM_CALLS = 64
 /** Of one call in the mean of their tokens. */
 const CALL_WEIGHT = 0.05
 /** Calls of others that are counted: an engine that says more is as little to be chosen. */
@@ -83,8 +100,12 @@ export class DeploymentHealth {
   readonly #dependencies: HealthDependencies
   readonly #breakers = new Map<Operation, Breaker>()
   readonly #prefixes = new PrefixBook()
-  /** How soon it begins to answer. */
+  /** How soon it begins to answer, and how often it does. */
   readonly pace: Pace
+  readonly outcomes = new Outcomes()
+  #ejection: { readonly oddity: Oddity; readonly untilMs: number } | undefined
+  /** In a row. */
+  #ejections = 0
   #calls = 0
   #tokens = 0
   #uncached = 0
@@ -124,6 +145,31 @@ export class DeploymentHealth {
   get isCrowded(): boolean {
     const { kvUse = 0, waiting = 0 } = this.#said ?? {}
     return kvUse >= KV_FULL && waiting > 0
+  }
+
+  /** Why it is asked after its peers. */
+  get ejected(): Oddity | undefined {
+    return this.#ejection?.oddity
+  }
+
+  /** Its ejection is over. */
+  get readmitted(): boolean {
+    return this.#ejection !== undefined && this.#dependencies.clock.monotonicMs() >= this.#ejection.untilMs
+  }
+
+  /** For as long, times the ejections in a row. */
+  eject(oddity: Oddity, forMs: number, forMsMax: number): void {
+    const durationMs = Math.min(forMsMax, forMs * ++this.#ejections)
+    this.#ejection = { oddity, untilMs: this.#dependencies.clock.monotonicMs() + durationMs }
+    this.#dependencies.onEjection?.(this.name, oddity)
+  }
+
+  /** It is judged by what comes now. */
+  readmit(): void {
+    this.#ejection = undefined
+    this.outcomes.forget()
+    this.pace.forget()
+    this.#dependencies.onEjection?.(this.name, undefined)
   }
 
   /** What the engine says of itself, to be believed for so long. */
@@ -173,9 +219,19 @@ export class DeploymentHealth {
         read()
         this.#calls--
         this.#tokens -= tokens
+        this.#note(verdict)
         this.#turning(breaker, () => breaker.leave(pass, verdict))
       },
     })
+  }
+
+  #note(verdict: Verdict): void {
+    const answered = isAnswered(verdict)
+    if (answered === undefined) return
+    this.outcomes.record(answered)
+    // A whole window of answers: whatever it was is over.
+    if (this.#ejection === undefined && this.outcomes.known >= CALM_CALLS && this.outcomes.answeredShare === 1)
+      this.#ejections = 0
   }
 
   /** Tokens of it that are not cached; from now on they are taken to be. */
@@ -198,6 +254,7 @@ export class DeploymentHealth {
       reason: opened?.reason ?? null,
       since: opened === undefined ? null : new Date(opened.sinceMs).toISOString(),
       retryAfterMs: Math.ceil(waitMs),
+      ejected: this.ejected ?? null,
       callsInFlight: this.#calls,
       tokensInFlight: this.#tokens,
       firstTokenP95Ms: rounded(this.pace.percentileMs(0.95)),
@@ -293,6 +350,12 @@ export class Health {
       known?.settings === settings ? known : { settings, health: new DeploymentHealth(name, this.#dependencies) }
     this.#deployments.set(name, kept)
     return kept.health
+  }
+
+  /** The pool of a model, of deployments that are known. */
+  outliersOf(names: readonly string[], shareMax: number): Outliers {
+    const members = new Set(names.flatMap((name) => this.#deployments.get(name)?.health ?? []))
+    return new Outliers(this.#dependencies.clock, [...members], shareMax)
   }
 
   /** Of a logical model. */

@@ -47,16 +47,14 @@ export function buildCatalogue(
     const known = catalogue.get(name)
     const model = config.models[name]
     if (known !== undefined || model === undefined) return known
+    const deployments = model.deployments.flatMap((one) => deploymentOf(one) ?? [])
     const built: LogicalModel = {
-      ...modelOf(
-        name,
-        model,
-        model.deployments.flatMap((one) => deploymentOf(one) ?? []),
-      ),
+      ...modelOf(name, model, deployments),
+      ...routingOf(model),
       description: model.description ?? '',
-      routing: model.routing,
-      ...(model.targets.firstTokenMs === undefined ? {} : { firstTokenMs: model.targets.firstTokenMs }),
-      ...(model.affinity === undefined ? {} : { affinity: affinityOf(model.affinity) }),
+      ...(model.ejection === undefined
+        ? {}
+        : { outliers: health.outliersOf(deployments.map(nameOf), model.ejection.shareMax) }),
       retries: health.retriesOf(name),
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
       ...(model.admission === undefined ? {} : { admission: model.admission }),
@@ -124,6 +122,15 @@ const modelOf = (
   fallback: [],
   outputTokensMax,
   timeouts,
+})
+
+const nameOf = (deployment: Deployment): string => deploymentName(deployment)
+
+const routingOf = ({ routing, affinity, hedge, targets }: ModelConfig) => ({
+  routing,
+  ...(targets.firstTokenMs === undefined ? {} : { firstTokenMs: targets.firstTokenMs }),
+  ...(affinity === undefined ? {} : { affinity: affinityOf(affinity) }),
+  ...(hedge === undefined ? {} : { hedge: hedge.afterMs === undefined ? {} : { afterMs: hedge.afterMs } }),
 })
 
 const affinityOf = ({ by, releaseTokens }: NonNullable<ModelConfig['affinity']>): Affinity =>

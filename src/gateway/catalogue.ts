@@ -1,5 +1,6 @@
 import type { Books } from '../engine/health.ts'
 import type { Engine, Operation } from '../engine/port.ts'
+import type { Outliers } from '../engine/outliers.ts'
 import type { RetryBudget } from '../engine/retries.ts'
 import type { PriceAt } from '../meter/prices.ts'
 import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
@@ -74,6 +75,8 @@ export interface LogicalModel {
   /** Absent: one deployment at a time is asked. Otherwise another is asked as well where a stream has not
    *  begun after so long; without a time, after the 95th percentile of the fastest. */
   readonly hedge?: { readonly afterMs?: number }
+  /** Absent: nobody is ejected for being worse than its peers. */
+  readonly outliers?: Pick<Outliers, 'look'>
   /** Absent for a workflow, which is never asked twice. */
   readonly retries?: Pick<RetryBudget, 'earn' | 'spend'>
   /** Tried in order when every deployment has failed before its first content. */

@@ -59,11 +59,15 @@ export class HouseGateway {
             reason: reason ?? '',
             retryAfterMs,
           })
+    const onEjection = (deployment: string, oddity: string | undefined): void =>
+      oddity === undefined
+        ? log.write('info', 'a deployment is asked as its peers are again', { deployment })
+        : log.write('warn', 'a deployment is worse than its peers, and asked after them', { deployment, oddity })
     const onMetrics = (engine: string, reason: string | undefined): void =>
       reason === undefined
         ? log.write('info', 'the metrics of an engine can be read again', { engine })
         : log.write('warn', 'the metrics of an engine cannot be read: its own counts are left out', { engine, reason })
-    this.#models = new Models({ clock, random, onTurn, onMetrics, ...rest })
+    this.#models = new Models({ clock, random, onTurn, onEjection, onMetrics, ...rest })
     const { rows, leases } = store
     const alerts = new Alerts({ clock, random, rows })
     this.#accounting = new Accounting({

@@ -15,7 +15,7 @@ import { OnnxEngine } from '../drivers/onnx/engine.ts'
 import { OpenAiEngine } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
 import { TeiEngine } from '../drivers/tei/engine.ts'
-import { type DeploymentStatus, Health } from '../engine/health.ts'
+import { type DeploymentStatus, Health, type HealthDependencies } from '../engine/health.ts'
 import { MetricsWatch } from '../engine/metrics/watch.ts'
 import type { AskWith, EmbedWith, Engine } from '../engine/port.ts'
 import type { Spending } from '../meter/spending.ts'
@@ -44,6 +44,8 @@ export interface ModelsDependencies {
   readonly loadTokenizers: LoadTokenizers
   /** The circuit of a deployment has opened, or closed again. */
   readonly onTurn: (status: DeploymentStatus) => void
+  /** A deployment is asked after its peers, or as they are again. */
+  readonly onEjection: NonNullable<HealthDependencies['onEjection']>
   /** The metrics of an engine cannot be read, for this reason, or can be again. */
   readonly onMetrics: (engine: string, reason: string | undefined) => void
 }

@@ -150,6 +150,23 @@ test('whoever keeps the promised time comes before whoever does not', () => {
   assert.deepEqual(names(route(promised, REQUEST, seededRandom(1))), ['busy', 'late'])
 })
 
+test('who is ejected comes after his peers and before the spare, also for those who keep to him', () => {
+  const all = [
+    deployment('spare', 0),
+    ...['a', 'b', 'c'].map((name) => deployment(name, 1, { health: health.of(`e/${name}`, '') })),
+  ]
+  const asker = { user: 'ada' }
+  const affine = { ...model('chat', all), affinity: { by: 'user' } } as const
+  const order = (): string[] => names(route(affine, { ...REQUEST, asker }, seededRandom(1)))
+  const [home = ''] = order()
+  health.of(`e/${home}`, '').eject('failing', 30_000, 30_000)
+  const now = order()
+  assert.deepEqual(now.slice(2), [home, 'spare'])
+  let looks = 0
+  route({ ...affine, outliers: { look: () => void looks++ } }, REQUEST, seededRandom(1))
+  assert.equal(looks, 1)
+})
+
 test('the same seed and the same books make the same order', () => {
   const all = [loaded('a', 10), loaded('b', 10), loaded('c', 10), loaded('d', 10)]
   for (const routing of ['weighted', 'least_outstanding', 'p2c', 'fastest'] as const)

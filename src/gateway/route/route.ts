@@ -27,6 +27,7 @@ export interface Candidate {
 export function route(model: LogicalModel, request: RouteRequest, random: Random): Candidate[] {
   const order: Candidate[] = []
   for (const candidate of [model, ...model.fallback]) {
+    candidate.outliers?.look()
     const usable = candidate.deployments.filter(({ health }) => health?.circuit(request.operation).admits !== false)
     for (const deployment of arrange(candidate, usable, request, random)) {
       order.push({ model: candidate, deployment })
@@ -49,10 +50,12 @@ type Deployments = readonly Deployment[]
 
 function arrange(model: LogicalModel, all: Deployments, request: RouteRequest, random: Random): Deployments {
   if (all.length < 2) return all
-  const first = all.filter(({ weight }) => weight > 0)
+  const weighty = all.filter(({ weight }) => weight > 0)
   const spare = all.filter(({ weight }) => weight === 0)
-  const ordered = STRATEGIES[model.routing ?? 'weighted'](model)(first, request, random)
-  return [...inAffinity(model, ordered, request), ...spare]
+  const sound = weighty.filter(({ health }) => health?.ejected === undefined)
+  const ejected = weighty.filter((deployment) => !sound.includes(deployment))
+  const ordered = STRATEGIES[model.routing ?? 'weighted'](model)(sound, request, random)
+  return [...inAffinity(model, ordered, request), ...ejected, ...spare]
 }
 
 function inAffinity({ affinity }: LogicalModel, ordered: Deployments, { asker, prompt }: RouteRequest): Deployments {
