@@ -34,11 +34,25 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
   }
 
   /** One event of a stream. */
-  protected abstract event(event: SseEvent): void
+  protected event(_event: SseEvent): void {}
   /** The answer to a call that is not streamed; it held no `error`. */
   protected abstract whole(answer: JsonObject): void
   /** The stream was closed: `complete`, or `broken`. */
   protected abstract closed(): void
+
+  /** What a stream comes as. */
+  protected get streamType(): string {
+    return 'text/event-stream'
+  }
+
+  /** A piece of a stream; or what is wrong with it. */
+  protected streamed(bytes: Uint8Array): string | undefined {
+    return this.#sse.push(bytes) ? undefined : 'an event is too large'
+  }
+
+  protected get isOver(): boolean {
+    return this.#over
+  }
 
   begin(exchange: Exchange): void {
     this.#exchange = exchange
@@ -63,14 +77,15 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
     this.#headers = headers
     if (status !== 200 || !this.#stream) return
     const type = headers['content-type'] ?? ''
-    if (!type.startsWith('text/event-stream'))
+    if (!type.startsWith(this.streamType))
       this.garbled(`a stream was asked for and ${type === '' ? 'no content type' : type} came`)
   }
 
   data(bytes: Uint8Array): void {
     if (this.#over) return
     if (this.#status === 200 && this.#stream) {
-      if (!this.#sse.push(bytes)) this.garbled('an event is too large')
+      const wrong = this.streamed(bytes)
+      if (wrong !== undefined) this.garbled(wrong)
       return
     }
     const limit = this.#status === 200 ? ANSWER_BYTES_MAX : ERROR_BYTES_MAX
@@ -108,6 +123,11 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
     // Nobody will resume a call that has ended: read on, so that the connection is free again.
     this.#exchange?.resume()
     this.#sink.end(end)
+  }
+
+  /** The request cannot be put to this engine. It says so once the attempt is in the caller's hands. */
+  unsayable(reason: string): void {
+    queueMicrotask(() => this.failed(fault('engine_rejected', { engine: this.#engine, reason, status: 400 })))
   }
 
   /** What came is no answer. */
