@@ -26,6 +26,8 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
   #body: Uint8Array[] = []
   #bodyBytes = 0
   #over = false
+  /** Also before the exchange has begun. */
+  #paused = false
 
   constructor(engine: string, { stream }: ChatCall, sink: ChatSink) {
     this.#engine = engine
@@ -57,6 +59,7 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
   begin(exchange: Exchange): void {
     this.#exchange = exchange
     if (this.#over) exchange.abort()
+    else if (this.#paused) exchange.pause()
   }
 
   cancel(): void {
@@ -65,10 +68,12 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
   }
 
   pause(): void {
+    this.#paused = true
     this.#exchange?.pause()
   }
 
   resume(): void {
+    this.#paused = false
     this.#exchange?.resume()
   }
 
