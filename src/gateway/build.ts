@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import { type Config, isRemote, type ModelConfig } from '../config/schema.ts'
+import { urlOf } from '../config/providers.ts'
+import { type Config, isRemote, type ModelConfig, type RemoteEngine } from '../config/schema.ts'
 import type { Health } from '../engine/health.ts'
 import type { Engine } from '../engine/port.ts'
 import type { PriceCatalogue } from '../meter/catalogue.ts'
@@ -97,7 +98,9 @@ export function buildCatalogue(
 
   function providerOf(engineName: string): string | undefined {
     const engine = config.engines[engineName]
-    return engine !== undefined && isRemote(engine) ? (engine.provider ?? prices?.providerAt(engine.url)) : undefined
+    return engine !== undefined && isRemote(engine)
+      ? (engine.provider ?? prices?.providerAt(addressOf(engine)))
+      : undefined
   }
 
   /** What the engine's provider charges; nothing for what runs in this process. */
@@ -123,6 +126,10 @@ const modelOf = (
   outputTokensMax,
   timeouts,
 })
+
+/** Of `openai` without a URL it is its provider's. */
+const addressOf = ({ kind, url, provider }: RemoteEngine): string =>
+  (kind === 'openai' ? urlOf({ url, provider }) : url) ?? ''
 
 const nameOf = (deployment: Deployment): string => deploymentName(deployment)
 

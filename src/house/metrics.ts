@@ -1,4 +1,5 @@
 import { revealed } from '../config/references.ts'
+import { urlOf } from '../config/providers.ts'
 import type { Config } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
 import type { WatchedEngine } from '../engine/metrics/watch.ts'
@@ -22,7 +23,7 @@ export function watchedEngines(config: Config, secrets: Secrets, catalogue: Cata
       of === name && health !== undefined ? [{ model, health }] : [],
     )
     // Secrets go where they were meant to go.
-    const isItself = new URL(url).origin === new URL(engine.url).origin
+    const isItself = new URL(url).origin === URL.parse(urlOf(engine) ?? '')?.origin
     const authorization = secret === undefined ? {} : { authorization: `Bearer ${secret.reveal()}` }
     const own = isItself ? { ...Object.fromEntries(headers), ...authorization } : {}
     return deployments.length === 0 ? [] : [{ name, url, headers: own, intervalMs: METRICS_MS, deployments }]

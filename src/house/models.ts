@@ -5,14 +5,17 @@ import type { Random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
 import { Fault, Refusal } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import { providerOf, urlOf } from '../config/providers.ts'
 import { revealed } from '../config/references.ts'
 import { type Config, type EngineConfig, isRemote } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
 import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
+import { BedrockEngine } from '../drivers/bedrock/engine.ts'
+import { GeminiEngine } from '../drivers/gemini/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
 import { OllamaEngine } from '../drivers/ollama/engine.ts'
 import { OnnxEngine } from '../drivers/onnx/engine.ts'
-import { OpenAiEngine } from '../drivers/openai/engine.ts'
+import { OpenAiEngine, type OpenAiOptions } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
 import { TeiEngine } from '../drivers/tei/engine.ts'
 import { type DeploymentStatus, Health, type HealthDependencies } from '../engine/health.ts'
@@ -184,26 +187,54 @@ export async function openEngine(
     const { folder, runtime = '', pooling, threads } = engine
     return new OnnxEngine({ name, folder, runtime, threads, clock, ...(pooling === undefined ? {} : { pooling }) })
   }
-  const { url, key, headers = {} } = engine
-  const secret = key === undefined ? undefined : secrets.get(key)
-  const connection = {
+  const { key, headers = {} } = engine
+  const secret = (reference: string | undefined) => (reference === undefined ? undefined : secrets.get(reference))
+  const own = {
     name,
-    url,
-    ...(secret === undefined ? {} : { key: secret }),
+    ...optional('key', secret(key)),
     headers: Object.fromEntries(Object.entries(headers).map(([header, value]) => [header, revealed(value, secrets)])),
     client: await client(),
+    clock,
   }
+  if (engine.kind === 'bedrock') {
+    const { region, url, accessKeyId, secretAccessKey, sessionToken } = engine
+    return new BedrockEngine({
+      ...own,
+      region,
+      ...optional('url', url),
+      ...optional('accessKeyId', secret(accessKeyId)),
+      ...optional('secretAccessKey', secret(secretAccessKey)),
+      ...optional('sessionToken', secret(sessionToken)),
+    })
+  }
+  if (engine.kind === 'openai') return openAi(engine, own)
+  const connection = { ...own, url: engine.url }
   if (engine.kind === 'tei') return new TeiEngine(connection)
   if (engine.kind === 'ollama') return new OllamaEngine(connection)
-  return engine.kind === 'anthropic'
-    ? new AnthropicEngine({ ...connection, clock })
-    : new OpenAiEngine({
-        ...connection,
-        capField: engine.outputCap,
-        serves: engine.serves ?? (new URL(url).host === 'api.openai.com' ? ['moderations', 'images', 'audio'] : []),
-        paths: engine.passthrough,
-      })
+  return engine.kind === 'gemini' ? new GeminiEngine(connection) : new AnthropicEngine(connection)
 }
+
+function openAi(
+  engine: Extract<EngineConfig, { readonly kind: 'openai' }>,
+  own: Omit<OpenAiOptions, 'url' | 'capField'>,
+): OpenAiEngine {
+  const provider = providerOf(engine)
+  const { keyHeader, without, serves = [], outputCap = 'max_tokens' } = provider
+  return new OpenAiEngine({
+    ...own,
+    url: urlOf(engine) ?? '',
+    ...optional('keyHeader', keyHeader),
+    ...optional('without', without),
+    capField: engine.outputCap ?? outputCap,
+    serves: engine.serves ?? serves,
+    paths: engine.passthrough,
+  })
+}
+
+const optional = <Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): { readonly [One in Name]?: Value } => (value === undefined ? {} : ({ [name]: value } as { [One in Name]: Value }))
 
 export async function openClient(): Promise<HttpClient> {
   const { UndiciClient } = await import('../drivers/undici/client.ts')
