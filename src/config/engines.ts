@@ -262,6 +262,16 @@ const LEXICAL = z.strictObject({
     ),
 })
 
+const DETECTORS = z.strictObject({
+  kind: z
+    .literal('detectors')
+    .meta(
+      meta(
+        'Answers `/v1/moderations` by what guards find: personal data, secrets, injections. Needs no model weights.',
+      ),
+    ),
+})
+
 /** Where models run. */
 export const ENGINE = z.discriminatedUnion('kind', [
   OPENAI,
@@ -273,4 +283,5 @@ export const ENGINE = z.discriminatedUnion('kind', [
   ONNX,
   READER,
   LEXICAL,
+  DETECTORS,
 ])

@@ -187,6 +187,15 @@ export const MODEL = z.strictObject({
       'Calls as many at the same time as its engines take without making them wait, which is found out by their answers; the rest waits here, interactive requests before batch ones and tenants in turn, or is refused at once. Without it every request is called at once.',
     ),
   ).optional(),
+  guards: z
+    .array(z.string())
+    .max(32)
+    .default([])
+    .meta(
+      meta(
+        'Names under `guards`, applied in this order to its chat completions, and to the texts it embeds. They hold for its fallbacks too, and for workflows that call it.',
+      ),
+    ),
   cache: CACHE.meta(
     meta(
       'Gives the same chat completion again to the very same question, at no cost. Without it every question is asked anew.',

@@ -96,7 +96,7 @@ test('missing fields say what to add', async () => {
     await problemsOf(
       'engines: { e: { url: x } }\nmodels: { m: {} }\nworkflows: { w: {} }\ncollections: { c: { sources: [{}] } }',
     ),
-    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, gemini, bedrock, tei, ollama, onnx, reader, lexical/,
+    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, gemini, bedrock, tei, ollama, onnx, reader, lexical, detectors/,
     /models\.m\.deployments is missing \| Add it: a list/,
     /collections\.c\.sources\[0\]\.path is missing/,
     /workflows\.w\.collection is missing \| Add it: a text\. Name of the collection/,

@@ -3,6 +3,7 @@ import { ALERTS } from './alerts.ts'
 import { BUDGET, type OWN_BUDGETS, RATE_LIMIT } from './budgets.ts'
 import { COLLECTION } from './collections.ts'
 import { ENGINE } from './engines.ts'
+import { GUARD } from './guards.ts'
 import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
 import { INDEX } from './indexes.ts'
 import { INGEST } from './ingest.ts'
@@ -60,6 +61,13 @@ export const CONFIG = z
     models: named(MODEL_NAME, MODEL)
       .prefault({})
       .meta(meta('What callers name in `model`, and which deployments answer.', { reload: 'live' })),
+    guards: named(PLAIN_NAME, GUARD)
+      .prefault({})
+      .meta(
+        meta('What is looked for in requests and answers, by name; models list those that hold for them.', {
+          reload: 'live',
+        }),
+      ),
     prices: text(4096)
       .meta(
         meta(
@@ -121,14 +129,15 @@ type Frozen<Value> = Value extends bigint | string | number | boolean | undefine
 export type Config = Frozen<z.output<typeof CONFIG>>
 export type EngineConfig = Config['engines'][string]
 
-type EmbeddedKind = 'reader' | 'lexical' | 'onnx'
-const EMBEDDED: ReadonlySet<string> = new Set<EmbeddedKind>(['reader', 'lexical', 'onnx'])
+type EmbeddedKind = 'reader' | 'lexical' | 'onnx' | 'detectors'
+const EMBEDDED: ReadonlySet<string> = new Set<EmbeddedKind>(['reader', 'lexical', 'onnx', 'detectors'])
 
 /** Whether it runs behind a network, where tokens may cost money. */
 export const isRemote = (engine: EngineConfig): engine is RemoteEngine => !EMBEDDED.has(engine.kind)
 export type RemoteEngine = Exclude<EngineConfig, { readonly kind: EmbeddedKind }>
 export type SourceConfig = Config['collections'][string]['sources'][number]
 export type IndexConfig = Config['index']
+export type GuardConfig = Config['guards'][string]
 export type ModelConfig = Config['models'][string]
 export type OwnBudgetConfig = Frozen<z.output<typeof OWN_BUDGETS>>[number]
 export type BudgetConfig = Config['budgets'][number]

@@ -7,8 +7,9 @@ import type { Attempt, ChatEnd } from '../engine/port.ts'
 import type { Scopes } from '../guard/identify.ts'
 import type { Spending } from '../meter/spending.ts'
 import type { OpenSpan, Trace } from '../trace/trace.ts'
-import { type CallDependencies, callModel } from './call.ts'
+import type { CallDependencies } from './call.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
+import { guardedCall } from './guarded-call.ts'
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import type { Asker } from './route/request.ts'
@@ -111,7 +112,7 @@ class Chat {
     if (this.#stage !== 'calling') return // Whoever asked has left meanwhile.
     const span = trace.open('call')
     this.#call = span
-    const call: typeof callModel = (...all) => cache?.call(...all) ?? callModel(...all)
+    const call: typeof guardedCall = (...all) => cache?.call(...all) ?? guardedCall(...all)
     const attempt = call(
       this.#dependencies,
       {

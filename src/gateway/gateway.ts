@@ -18,6 +18,7 @@ import { entrantOf, Gates, timed } from './admission/gates.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { type Admitted, runChat } from './chat.ts'
 import { runEmbeddings, runRerank } from './direct.ts'
+import { guardedTexts } from './guarded-texts.ts'
 import { type Closing, Journal } from './journal.ts'
 import { runPassthrough, servingPath } from './passthrough.ts'
 import { CacheUse, readCacheControl } from './replay/cached-call.ts'
@@ -233,8 +234,11 @@ export class Gateway {
     const { clientStallMs } = this.#dependencies.limits()
     try {
       if ('documents' in asked) await runRerank(dependencies, admitted, asked, reply)
-      else if ('inputs' in asked) await runEmbeddings(dependencies, admitted, asked, reply)
-      else if ('bodyFor' in asked) {
+      else if ('inputs' in asked) {
+        const inputs = await guardedTexts(admitted.model, asked.inputs, admitted.trace.open('guard'))
+        if (inputs instanceof Refusal) this.#turnAway(admitted, operation, inputs, reply, dialect)
+        else await runEmbeddings(dependencies, admitted, { ...asked, inputs }, reply)
+      } else if ('bodyFor' in asked) {
         const model = servingPath(admitted.model, asked.path)
         if (model === undefined) return sayUnserved(admitted, asked.path, reply)
         return await runPassthrough({ ...dependencies, clientStallMs }, { ...admitted, model }, asked, reply)

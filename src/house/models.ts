@@ -12,6 +12,7 @@ import type { Secrets } from '../config/secret.ts'
 import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
 import { BedrockEngine } from '../drivers/bedrock/engine.ts'
 import { GeminiEngine } from '../drivers/gemini/engine.ts'
+import { DetectorsEngine } from '../drivers/detectors/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
 import { OllamaEngine } from '../drivers/ollama/engine.ts'
 import { OnnxEngine } from '../drivers/onnx/engine.ts'
@@ -27,8 +28,10 @@ import type { Catalogue } from '../gateway/catalogue.ts'
 import { innerAsk, innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
 import { BYTES } from '../meter/tokenizer/tokenizer.ts'
 import { watchedEngines } from './metrics.ts'
+import { openGuards } from './guards.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
+import { judgeBy } from '../guard/guardrails/judge.ts'
 import type { Search } from '../retrieval/search.ts'
 import type { WorkflowDependencies } from '../retrieval/workflow/dependencies.ts'
 import { WorkflowEngine } from '../retrieval/workflow/engine.ts'
@@ -112,8 +115,13 @@ export class Models {
     if (prices instanceof Refusal) throw new Fault(prices.code, prices.details)
     const tokenizers = remote ? await this.#dependencies.loadTokenizers(loaded) : undefined
     if (tokenizers instanceof Refusal) throw new Fault(tokenizers.code, tokenizers.details)
+    const guardrails = await openGuards(config.guards, {
+      clock: this.#dependencies.clock,
+      secrets,
+      client: () => this.#network(),
+    })
     const health = this.#health.successor()
-    catalogue = buildCatalogue(config, engines, workflows, health, prices, tokenizers)
+    catalogue = buildCatalogue(config, engines, workflows, health, prices, tokenizers, guardrails)
     this.#catalogue = catalogue
     this.#health = health
     await this.#follow(loaded, catalogue)
@@ -182,6 +190,7 @@ export async function openEngine(
   { clock, analyzer, client }: EngineDependencies,
 ): Promise<Engine> {
   if (engine.kind === 'reader') return new ReaderEngine({ name, clock, analyzer })
+  if (engine.kind === 'detectors') return new DetectorsEngine({ name, clock, judge: judgeBy(clock) })
   if (engine.kind === 'lexical') return new LexicalEngine({ name, analyzer })
   if (engine.kind === 'onnx') {
     const { folder, runtime = '', pooling, threads } = engine
