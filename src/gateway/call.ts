@@ -76,6 +76,8 @@ class Call implements Attempt {
   /** The one that stands, or was made first. */
   #attempt: CallAttempt | undefined
   #hedge: Hedge | undefined
+  /** What the second said of the request. */
+  #rejected: Fault | undefined
   /** Before the next attempt. */
   #pause: Timer | undefined
   /** Grows with every attempt and at the end, so that a late callback is known to be late. */
@@ -219,21 +221,23 @@ class Call implements Attempt {
   #failed(attempt: CallAttempt, cause: Fault, committed: boolean): void {
     const hedge = this.#hedge?.attempt
     if (attempt === hedge) {
-      // The first goes on as if there had been no other.
+      // The first goes on as if there had been no other; should it fail as well, nobody else is asked
+      // what one has rejected.
       this.#hedge = {}
+      if (!isRetryable(cause)) this.#rejected = cause
       return
     }
-    if (hedge !== undefined) {
+    if (hedge !== undefined && isRetryable(cause)) {
       // The other one is under way already.
       this.#hedge = {}
       this.#attempt = hedge
       return
     }
-    this.#dropHedge()
+    this.#dropHedge()?.cancel()
     this.#attempt = undefined
-    if (!committed && isRetryable(cause)) return this.next(cause)
+    if (!committed && isRetryable(cause) && this.#rejected === undefined) return this.next(cause)
     this.#generation++
-    this.#sink.fail(cause)
+    this.#sink.fail(committed ? cause : (this.#rejected ?? cause))
   }
 
   /** Dean and Barroso, "The Tail at Scale" (2013): whoever waits longer than 95 of 100 asks another as

@@ -4,7 +4,7 @@ import { accountingOf } from '../../tests/kit/accounting.ts'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { HandEngine } from '../../tests/kit/engine.ts'
 import { unlimited } from '../../tests/kit/spending.ts'
-import type { Problem } from '../base/errors.ts'
+import { fault, type Problem } from '../base/errors.ts'
 import { seededRandom } from '../base/random.ts'
 import { Health } from '../engine/health.ts'
 import type { Spending } from '../meter/spending.ts'
@@ -148,6 +148,14 @@ test('when one of the two fails the other goes on; when both do, the next is ask
   again.first.last.say('Here', 'stop')
   again.first.last.sink.end({})
   assert.deepEqual([other.by, other.ended], ['e0', 1])
+})
+
+test('what the first rejects is over for both', () => {
+  const { clock, ask, first, second } = open()
+  const { seen } = ask()
+  clock.advance(AFTER_MS)
+  first.last.sink.fail(fault('engine_rejected', { engine: 'e0', reason: 'bad' }))
+  assert.deepEqual([seen.problem?.code, second.last.cancelled, clock.pending], ['engine_rejected', true, 0])
 })
 
 test('a caller that leaves stops both', () => {
