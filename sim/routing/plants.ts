@@ -1,5 +1,6 @@
 import type { Verdict } from '../../src/engine/breaker.ts'
 import { Visit } from '../../src/engine/health.ts'
+import type { Engine } from '../../src/engine/port.ts'
 import type { Deployment } from '../../src/gateway/catalogue.ts'
 import type { RoutingInvariant } from './invariants.ts'
 import type { Plant } from './world.ts'
@@ -43,6 +44,17 @@ const retelling = (retold: (visit: Visit) => Partial<Pick<Visit, 'spoke' | 'end'
       return new Visit({ spoke, outpaced: () => visit.outpaced(), end })
     },
   }))
+
+function unstoppable(engine: Engine): Engine {
+  return {
+    name: engine.name,
+    operations: engine.operations,
+    chat: (call, sink) => ({ ...engine.chat(call, sink), cancel() {} }),
+    embed: (call) => engine.embed(call),
+    rerank: (call) => engine.rerank(call),
+    models: (timeoutMs) => engine.models(timeoutMs),
+  }
+}
 
 export const PLANTS: { readonly [name: string]: Planted } = {
   'a retry budget without bottom': {
@@ -135,6 +147,35 @@ export const PLANTS: { readonly [name: string]: Planted } = {
       })),
     },
     breaks: ['who is well again is asked again', 'what one can answer is answered'],
+  },
+  'an answer that is given twice': {
+    plant: {
+      call: (call) => (dependencies, request, sink) =>
+        call(dependencies, request, {
+          ...sink,
+          commit: (deployment) => {
+            sink.commit(deployment)
+            sink.commit(deployment)
+          },
+          frame: (frame) => sink.frame(frame),
+          end: (end) => sink.end(end),
+          fail: (problem) => sink.fail(problem),
+        }),
+    },
+    breaks: ['an answer is of one engine, and comes once'],
+  },
+  'an engine that is not told to stop': {
+    plant: {
+      model: (model) => ({
+        ...model,
+        deployments: model.deployments.map((deployment) => ({ ...deployment, engine: unstoppable(deployment.engine) })),
+      }),
+    },
+    breaks: ['who is not listened to is stopped', 'the books say what is in flight'],
+  },
+  'an affinity that draws lots': {
+    plant: { model: ({ affinity: _, ...model }) => ({ ...model, routing: 'weighted' }) },
+    breaks: ['who keeps to one stays with it'],
   },
   'a clock that rings for nobody': {
     plant: {
