@@ -79,7 +79,7 @@ export interface LogicalModel {
   /** Absent: nobody is ejected for being worse than its peers. */
   readonly outliers?: Pick<Outliers, 'look'>
   /** Absent for a workflow, which is never asked twice. */
-  readonly retries?: Pick<RetryBudget, 'earn' | 'spend'>
+  readonly retries?: Pick<RetryBudget, 'earn' | 'spend' | 'spendSpare'>
   /** Tried in order when every deployment has failed before its first content. */
   readonly fallback: readonly LogicalModel[]
   /** The cap of every call; a caller may ask for less. */

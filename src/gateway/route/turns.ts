@@ -81,18 +81,18 @@ export class Turns {
 
   /** As `begin`, for `second`. Where it may not be made, nothing has changed. */
   beginSecond(candidate: Candidate): Begun | undefined {
-    const begun = this.second() === candidate ? this.#begin(candidate) : undefined
+    const begun = this.second() === candidate ? this.#begin(candidate, 'spendSpare') : undefined
     if (begun === undefined || begun === 'broke') return undefined
     this.#taken++
     return begun
   }
 
-  #begin({ model, deployment }: Candidate): Begun | 'broke' | undefined {
+  #begin({ model, deployment }: Candidate, pay: 'spend' | 'spendSpare' = 'spend'): Begun | 'broke' | undefined {
     const { retries } = this.#model
     const visit = deployment.health?.begin(this.#request.operation, this.#work(model))
     if (visit === undefined && deployment.health !== undefined) return undefined
     if (this.#begun === 0) retries?.earn()
-    else if (retries !== undefined && !retries.spend()) {
+    else if (retries !== undefined && !retries[pay]()) {
       visit?.end('unknown')
       return 'broke'
     }
