@@ -80,6 +80,7 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
   head(status: number, headers: Headers): void {
     this.#status = status
     this.#headers = headers
+    if (status === 200 && isPacked(headers)) return this.garbled(PACKED)
     if (status !== 200 || !this.#stream) return
     const type = headers['content-type'] ?? ''
     if (!type.startsWith(this.streamType))
@@ -163,6 +164,10 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
   }
 }
 
+/** Nobody asks for compression: what is unpacked has no bound that a packed size would tell. */
+const isPacked = (headers: Headers): boolean => !['', 'identity'].includes(headers['content-encoding'] ?? '')
+const PACKED = 'its answer is compressed, which was not asked for'
+
 /** A JSON object of an engine, or undefined. */
 export function parseObject(bytes: Uint8Array): JsonObject | undefined {
   const value = parseAny(bytes)
@@ -206,7 +211,10 @@ export function askForJson(
     if (signal.aborted) return give(signal.reason)
     signal.addEventListener('abort', () => give(signal.reason), { once: true })
     exchange = client.start(request, {
-      head: (status, headers) => (upstream = { status, headers }),
+      head: (status, headers) => {
+        upstream = { status, headers }
+        if (status === 200 && isPacked(headers)) give(garbled(PACKED))
+      },
       data: (chunk) => {
         chunks.push(chunk)
         bytes += chunk.length
