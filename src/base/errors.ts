@@ -98,6 +98,7 @@ export const ERRORS = {
 
   // Embeddings
   embedding_changed: { kind: 'caller', status: 409, sentence: 'The collection "{collection}" cannot go on with its vectors: {reason}.', remedy: 'Put the former model back, or embed the collection anew beside the present one: `npx headworks collections generations create {collection}`.' },
+  memory_target: { kind: 'caller', status: 409, sentence: 'The vectors of "{collection}" need about {needMiB} MiB of memory to be searched, and `targets.memoryBytesMax` allows {limitMiB} MiB.', remedy: 'Raise the target, take a model of fewer dimensions, or keep the vectors in a server of their own (`index:`).' },
   generation_not_ready: { kind: 'caller', status: 409, sentence: 'The generation {generation} of "{collection}" cannot be taken: {reason}.', remedy: 'Look at it with `npx headworks collections generations list {collection}`.' },
 
   // Reading documents

@@ -218,7 +218,7 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'collections generations',
-    summary: 'Embed a collection anew beside the one that answers, compare, switch, go back.',
+    summary: 'Cut and embed a collection anew beside the one that answers, compare, switch, go back.',
     details:
       'ACTION is list, create, compare, activate, rollback or drop. `create` takes what headworks.yaml now says of the collection. `compare` asks what was asked lately, or --question. `activate` and `rollback` switch at once and as a whole.',
     arguments: [
@@ -226,14 +226,96 @@ export const COMMANDS: readonly Command[] = [
       { name: 'collection', summary: 'Name of the collection.' },
       { name: 'generation', summary: 'Its id, such as g2: for compare, activate and drop.', optional: true },
     ],
-    flags: { question: { type: 'text', value: 'TEXT', summary: 'Compare by this question alone.' } },
+    flags: {
+      question: { type: 'text', value: 'TEXT', summary: 'Compare by this question alone.' },
+      activate: { type: 'switch', summary: 'Of create: it answers as soon as it is ready.' },
+    },
     examples: [
-      { line: 'headworks collections generations create handbook', does: 'Embeds it as headworks.yaml says now.' },
+      {
+        line: 'headworks collections generations create handbook',
+        does: 'Cuts and embeds it as headworks.yaml says now.',
+      },
       { line: 'headworks collections generations compare handbook g2', does: 'What would be found otherwise.' },
       { line: 'headworks collections generations activate handbook g2', does: 'Switches.' },
     ],
     json: true,
     load: () => import('./generations.ts'),
+  }),
+  command({
+    name: 'prompts list',
+    summary: 'List the prompts, and which version each label stands for.',
+    arguments: [],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).list }),
+  }),
+  command({
+    name: 'prompts show',
+    summary: 'Show what a prompt says.',
+    arguments: [{ name: 'reference', summary: 'support@production, support@3; support is its production.' }],
+    flags: {},
+    examples: [{ line: 'headworks prompts show support@latest', does: 'The newest version.' }],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).show }),
+  }),
+  command({
+    name: 'prompts diff',
+    summary: 'Show what changed between two versions of a prompt.',
+    arguments: [{ name: 'name', summary: 'Name of the prompt.' }],
+    flags: {
+      from: { type: 'text', value: 'VERSION', summary: 'A number, a label or latest.', default: 'production' },
+      to: { type: 'text', value: 'VERSION', summary: 'Likewise.', default: 'latest' },
+    },
+    examples: [{ line: 'headworks prompts diff support --from 3 --to 5', does: 'As a unified diff.' }],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).diff }),
+  }),
+  command({
+    name: 'prompts history',
+    summary: 'Show every turn of a label, the newest first.',
+    arguments: [
+      { name: 'name', summary: 'Name of the prompt.' },
+      { name: 'label', summary: 'Such as production.' },
+    ],
+    flags: { at: { type: 'text', value: 'TIME', summary: 'What it stood for at that time.' } },
+    examples: [
+      {
+        line: 'headworks prompts history support production --at 2026-11-01T12:00Z',
+        does: 'What was production then.',
+      },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).history }),
+  }),
+  command({
+    name: 'prompts label',
+    summary: 'Point a label at a version; it holds for the next request.',
+    arguments: [
+      { name: 'name', summary: 'Name of the prompt.' },
+      { name: 'label', summary: 'Such as production or canary.' },
+      { name: 'version', summary: 'Number of the version.' },
+    ],
+    flags: { reason: { type: 'text', value: 'TEXT', summary: 'Why; protected labels take one.' } },
+    examples: [
+      { line: 'headworks prompts label support production 5 --reason "reviewed"', does: 'Releases version 5.' },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).label }),
+  }),
+  command({
+    name: 'prompts rollback',
+    summary: 'Point a label at the version that it stood for before.',
+    arguments: [
+      { name: 'name', summary: 'Name of the prompt.' },
+      { name: 'label', summary: 'Such as production.' },
+    ],
+    flags: { reason: { type: 'text', value: 'TEXT', summary: 'Why; protected labels take one.' } },
+    examples: [
+      { line: 'headworks prompts rollback support production --reason "answers got longer"', does: 'Goes back.' },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).rollback }),
   }),
   command({
     name: 'traces list',

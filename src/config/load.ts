@@ -189,7 +189,9 @@ function absolute(config: Config, base: string, dataBase: string): Config {
   for (const [name, model] of Object.entries(config.models))
     models[name] = { ...model, deployments: model.deployments.map((deployment) => withFile(deployment, base)) }
   const prices = config.prices === undefined ? {} : { prices: resolve(base, config.prices) }
-  return { ...config, ...prices, data: resolve(dataBase, config.data), engines, models, collections }
+  const { folder } = config.prompts
+  const prompts = folder === undefined ? config.prompts : { ...config.prompts, folder: resolve(base, folder) }
+  return { ...config, ...prices, prompts, data: resolve(dataBase, config.data), engines, models, collections }
 }
 
 /** `runtime` of an engine without one: beside the file. */

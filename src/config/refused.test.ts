@@ -52,7 +52,7 @@ store: { kind: sqlite }
 blobs: { kind: filesystem }
 engines: { e: { kind: openai, url: 'http://h/v1' }, a: { kind: vertex } }
 collections: { c: {} }
-workflows: { w: { collection: c, prompt: answer@production } }
+workflows: { w: { collection: c } }
 `)
   assert.equal(lines.length, 5, lines.join('\n'))
   for (const line of lines) assert.match(line, /is not available in this version/)

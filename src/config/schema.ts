@@ -9,6 +9,7 @@ import { INDEX } from './indexes.ts'
 import { INGEST } from './ingest.ts'
 import { LIMITS } from './limits.ts'
 import { MODEL } from './models.ts'
+import { PROMPTS } from './prompts.ts'
 import { integer, meta, named, text, wrong } from './scalars.ts'
 import { WORKFLOW } from './workflows.ts'
 
@@ -93,6 +94,7 @@ export const CONFIG = z
           { reload: 'live' },
         ),
       ),
+    prompts: PROMPTS.prefault({}).meta(meta('Prompts with versions and labels.', { reload: 'live' })),
     budgets: z
       .array(BUDGET)
       .max(10_000)

@@ -56,6 +56,16 @@ export const WORKFLOW = z.strictObject({
       ),
     )
     .optional(),
+  prompt: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]{0,62}(?:@(?:[a-z][a-z0-9._-]{0,31}|[1-9]\d{0,4}))?$/)
+    .meta(
+      meta(
+        'A prompt whose system messages are the instructions, such as `answer@production` or `answer@3`; a label that is turned holds for the next question. In place of `instructions`.',
+        { shown: 'prompt@label or prompt@version' },
+      ),
+    )
+    .optional(),
   spotlight: z
     .enum(['delimit', 'datamark'])
     .default('delimit')

@@ -59,6 +59,7 @@ async function open() {
       ownerOf: () => undefined,
       search: { search: async () => ({ passages: [], terms: [] }) },
       rerank: async () => [],
+      embedFor: () => () => Promise.reject(new Error('no model is asked')),
     }),
     ...ingestRoutes({
       again: async (collection) => (collection === 'b' ? ['ing_2', 'ing_3'] : []),

@@ -3,7 +3,7 @@ import { isObject, type Json } from '../base/json.ts'
 import { compare, COMPARED_QUESTIONS_MAX } from '../retrieval/generation/compare.ts'
 import type { Generations } from '../retrieval/generation/generations.ts'
 import type { Search } from '../retrieval/search.ts'
-import { type Answer, type Context, ok, type Route } from './router.ts'
+import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
 
 export interface GenerationDependencies {
   readonly generations: Generations
@@ -13,6 +13,8 @@ export interface GenerationDependencies {
 }
 
 const QUESTION_UNITS_MAX = 10_000
+const PAGE_MAX = 1_000
+const PAGE_DEFAULT = 100
 const PATH = '/api/collections/{collection}/generations'
 
 export function generationRoutes(dependencies: GenerationDependencies): Route[] {
@@ -28,9 +30,10 @@ export function generationRoutes(dependencies: GenerationDependencies): Route[] 
         const listed = await generations.list(collection)
         if (listed === undefined) return refuse('collection_unknown', { collection })
         return ok({
-          generations: listed.map(({ createdAtMs, embedding, ...one }) => ({
+          generations: listed.map(({ createdAtMs, embedding, recipe, ...one }) => ({
             ...one,
             embedding: { ...embedding },
+            ...(recipe === undefined ? {} : { cut: { ...recipe.chunking }, context: recipe.context }),
             createdAt: new Date(createdAtMs).toISOString(),
           })),
         })
@@ -39,11 +42,34 @@ export function generationRoutes(dependencies: GenerationDependencies): Route[] 
     {
       method: 'POST',
       path: PATH,
-      summary: 'Embeds the collection anew, as the configuration says, beside the one that answers.',
+      summary:
+        'Cuts and embeds the collection anew, as the configuration says, beside the one that answers. {activate: true}: it answers as soon as it is ready.',
       role: 'admin',
-      async answer({ params }) {
-        const made = await generations.create(params['collection'] ?? '')
+      async answer({ params, body }) {
+        const activate = isObject(body) ? body['activate'] : undefined
+        if (activate !== undefined && typeof activate !== 'boolean')
+          return refuse('field_invalid', {
+            field: 'activate',
+            problem: 'is neither true nor false',
+            remedy: 'Leave it out to switch by hand.',
+          })
+        const made = await generations.create(params['collection'] ?? '', { switchWhenReady: activate === true })
         return made instanceof Refusal ? made : { status: 202, value: { generation: made } }
+      },
+    },
+    {
+      method: 'GET',
+      path: `${PATH}/{generation}/cut-before`,
+      summary:
+        'Documents that must be read again from their source to be cut as this generation has it; until then they are as they were. `limit`, `after`.',
+      role: 'admin',
+      async answer({ params, query }) {
+        const { collection = '', generation = '' } = params
+        const limit = limitOf(query, { default: PAGE_DEFAULT, most: PAGE_MAX, cursor: 'after' })
+        if (limit instanceof Refusal) return limit
+        const documents = await generations.cutBefore(collection, generation, limit, query.get('after') ?? undefined)
+        if (documents === undefined) return refuse('not_found', { what: 'generation', id: generation })
+        return ok({ documents, next: documents.length === limit ? (documents.at(-1) ?? null) : null })
       },
     },
     {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { nothingDerived } from '../../tests/kit/erasing.ts'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { RecordedReply, request } from '../../tests/kit/exchange.ts'
 import { openLibrary, type Written } from '../../tests/kit/library.ts'
@@ -45,11 +46,13 @@ async function open({ owner }: { owner?: string } = {}) {
   const ingest = {
     dropCollection: async (name: string) => void dropped.push(name),
   }
+  const analyzer = new Analyzer()
   const deletions = new Deletions({
     ...library,
+    ...nothingDerived({ ...library, analyzer, clock }),
     clock,
     random: seededRandom(3),
-    analyzer: new Analyzer(),
+    analyzer,
     removeDocument: async (_, id) => void dropped.push(id),
   })
   const shared = {
@@ -64,14 +67,16 @@ async function open({ owner }: { owner?: string } = {}) {
   }
   const reranked: string[] = []
   let principal: Principal = USER
+  const embedFor = () => () => Promise.reject(new Error('no model is asked'))
   const handle = controlPlane({
     routes: [
-      ...vectorStoreRoutes(shared),
+      ...vectorStoreRoutes({ ...shared, embedFor }),
       ...vectorStoreFileRoutes(shared),
       ...deletionRoutes(shared),
       ...collectionRoutes({ ...shared, quality: async () => ({}) }),
       ...searchRoutes({
         ...shared,
+        embedFor,
         rerank: async (_, model, __, documents) => {
           reranked.push(model)
           return model === 'spent'

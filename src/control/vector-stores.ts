@@ -13,6 +13,7 @@ import { findCollection, maySee, type OwnerOf } from './access.ts'
 import type { IngestRuns } from './ingests.ts'
 import { cursorOf, pageAmong } from './openai-list.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
+import type { EmbedFor } from './search.ts'
 import { searchVectorStore } from './vector-store-search.ts'
 
 /** OpenAI's vector stores. One is a collection, by its name. */
@@ -25,6 +26,7 @@ export interface VectorStoreDependencies {
   readonly ownerOf: OwnerOf
   readonly audit: Audit
   readonly ingest: Pick<IngestRuns, 'dropCollection'>
+  readonly embedFor: EmbedFor
 }
 
 /** What a collection does not know of itself. */

@@ -33,6 +33,8 @@ export interface Admitted {
   readonly model: LogicalModel
   readonly trace: Trace
   readonly spending: Spending
+  /** Of the prompt that the request names. */
+  readonly promptVersion?: string
   /** Of a model whose answers may be given again. */
   readonly cache?: CacheUse | undefined
   /** The conversation it is part of, where a header says so. */
@@ -220,7 +222,7 @@ class Chat {
     const headers = {
       ...answerHeaders(this.#deployment, spending, spending.total),
       ...cache?.headers(),
-      ...versionHeaders(this.#admitted.model),
+      ...versionHeaders(this.#admitted),
       ...this.#request.dialect.headers(requestId),
     }
     sendJson(this.#reply, requestId, 200, this.#enrich(body), headers)
@@ -366,14 +368,16 @@ class Chat {
       'x-request-id': this.#admitted.requestId,
       ...answerHeaders(this.#deployment, this.#admitted.spending),
       ...this.#admitted.cache?.headers(),
-      ...versionHeaders(this.#admitted.model),
+      ...versionHeaders(this.#admitted),
       ...this.#request.dialect.headers(this.#admitted.requestId),
     })
   }
 }
 
-const versionHeaders = ({ version }: LogicalModel): Headers =>
-  version === undefined ? {} : { 'x-headworks-workflow-version': version }
+const versionHeaders = ({ model: { version }, promptVersion }: Admitted): Headers => ({
+  ...(version === undefined ? {} : { 'x-headworks-workflow-version': version }),
+  ...(promptVersion === undefined ? {} : { 'x-headworks-prompt-version': promptVersion }),
+})
 
 const isLast = (frame: JsonObject): boolean =>
   Array.isArray(frame['choices']) &&

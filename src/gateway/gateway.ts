@@ -11,6 +11,7 @@ import { identify } from '../guard/identify.ts'
 import type { Principal } from '../guard/principal.ts'
 import type { Accounting } from '../meter/accounting.ts'
 import { estimateInputTokens } from '../meter/estimate.ts'
+import { Prompts, type PromptVersion } from '../prompt/prompts.ts'
 import type { Events } from '../store/events.ts'
 import type { Rows } from '../store/rows.ts'
 import { Trace } from '../trace/trace.ts'
@@ -24,6 +25,8 @@ import { runPassthrough, servingPath } from './passthrough.ts'
 import { CacheUse, readCacheControl } from './replay/cached-call.ts'
 import { ExactCache } from './replay/exact-cache.ts'
 import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
+import { type Account, OwnRequest } from './own.ts'
+import { namesPrompt, prompted } from './prompted.ts'
 import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { sessionIn } from './route/session.ts'
@@ -76,6 +79,7 @@ export class Gateway {
   readonly #once: Once
   readonly #cache: ExactCache
   readonly #gates: Gates
+  readonly #prompts: Prompts
   #inFlight = 0
   #draining = false
 
@@ -85,6 +89,7 @@ export class Gateway {
     this.#once = new Once(dependencies)
     const { clock, limits } = dependencies
     this.#gates = new Gates(clock)
+    this.#prompts = new Prompts(dependencies)
     this.#cache = new ExactCache({ clock, bytesMax: () => limits().cacheBytesMax })
   }
 
@@ -136,6 +141,21 @@ export class Gateway {
       this.#inFlight--
       admitted.spending.leave()
     }
+  }
+
+  /** A call of the house itself, or of a caller who searches. */
+  own(
+    call: { readonly id: string; readonly operation: Operation; readonly model: string },
+    account: Account,
+  ): OwnRequest {
+    return new OwnRequest({ ...this.#dependencies, journal: this.#journal }, call, account)
+  }
+
+  /** On whose account a caller of the control plane has models called. */
+  accountOf({ principal, headers }: Pick<Arrived, 'principal' | 'headers'>): Account | Refusal {
+    const scopes = identify(principal, {}, headers)
+    const { budgets } = principal.bindings
+    return scopes instanceof Refusal ? scopes : { scopes, ...(budgets === undefined ? {} : { budgets }) }
   }
 
   readonly handle: Handler = (request, reply) => {
@@ -193,9 +213,16 @@ export class Gateway {
   }
 
   /** Resolves when nothing of it is left. */
-  async #run(operation: Operation, arrived: Arrived, asked: Asked, reply: Reply): Promise<Ending> {
+  async #run(operation: Operation, arrived: Arrived, found: Asked, reply: Reply): Promise<Ending> {
     const { requestId, dialect } = arrived
-    const admitted = this.#admit(arrived, asked.model, operation)
+    const read =
+      isChat(found) && namesPrompt(found) ? await prompted(this.#prompts, found) : { asked: found, prompt: undefined }
+    if (read instanceof Refusal) {
+      sendProblem(reply, requestId, read, dialect)
+      return 'complete'
+    }
+    const { asked, prompt } = read
+    const admitted = this.#admit(arrived, asked.model, operation, prompt)
     if (admitted instanceof Refusal) {
       sendProblem(reply, requestId, admitted, dialect)
       return 'complete'
@@ -296,19 +323,25 @@ export class Gateway {
     { principal, headers, body, requestId, trace }: Arrived,
     name: string,
     operation: Operation,
+    prompt?: PromptVersion,
   ): Admitted | Refusal {
     const model = this.#model(principal, name, operation)
     if (model instanceof Refusal) return model
     const named = identify(principal, body, headers)
     if (named instanceof Refusal) return named
     // A workflow that is called by its name is the one that counts.
-    const scopes = model.kind === 'workflow' ? { ...named, workflow: name } : named
+    const scopes = {
+      ...named,
+      ...(model.kind === 'workflow' ? { workflow: name } : {}),
+      ...(prompt === undefined ? {} : { prompt: `${prompt.name}@${prompt.version}` }),
+    }
     const spending = this.#dependencies.accounting.spending(
       requestId,
       { ...scopes, model: name },
       principal.bindings.budgets,
     )
-    return { requestId, trace, model, scopes, spending, session: sessionIn(headers) }
+    const version = prompt === undefined ? {} : { promptVersion: `${prompt.name}@${prompt.version}` }
+    return { requestId, trace, model, scopes, spending, session: sessionIn(headers), ...version }
   }
 
   #model({ bindings }: Principal, name: string, operation: Operation): LogicalModel | Refusal {
@@ -339,6 +372,8 @@ export class Gateway {
     sendJson(reply, requestId, 200, listing(model))
   }
 }
+
+const isChat = (asked: Asked): asked is ChatRequest => 'dialect' in asked && 'stream' in asked
 
 const sayUnserved = ({ requestId, model }: Admitted, path: string, reply: Reply): Ending => {
   sendProblem(reply, requestId, refuse('operation_unsupported', { model: model.name, operation: path }))

@@ -18,6 +18,8 @@ import { Keyring } from '../guard/keyring.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Pepper } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
+import { EmbeddingCache } from '../retrieval/embedding/cache.ts'
+import { QuestionVectors } from '../retrieval/embedding/question.ts'
 import { collectionOf } from '../retrieval/generation/row.ts'
 import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch } from '../retrieval/search.ts'
@@ -72,13 +74,16 @@ class RunningGateway {
   readonly #server: HttpServer
   readonly #inForce: { loaded: LoadedConfig }
   readonly #unfollow: () => void
+  readonly #questions: QuestionVectors
 
   private constructor(
     gateway: HouseGateway,
     server: HttpServer,
     inForce: { loaded: LoadedConfig },
     unfollow: () => void,
+    questions: QuestionVectors,
   ) {
+    this.#questions = questions
     this.#gateway = gateway
     this.#server = server
     this.#inForce = inForce
@@ -97,7 +102,15 @@ class RunningGateway {
     const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper: new Pepper(pepper) })
     const known = new Known(keyring)
     const analyzer = new Analyzer()
-    const gateway = await HouseGateway.open({
+    const questions: QuestionVectors = new QuestionVectors({
+      rows: store.rows,
+      cache: new EmbeddingCache(store.rows),
+      embedWith: (...call) => gateway.ownCalls.embedWith(...call),
+      clock,
+      log,
+      fold: (storage, space, question) => channel.call('fold', { storage, space, question }),
+    })
+    const gateway: HouseGateway = await HouseGateway.open({
       node,
       log,
       analyzer,
@@ -107,7 +120,7 @@ class RunningGateway {
           index: { search: (collection, query) => channel.call('match', { collection, query }) },
           rows: store.rows,
           analyzer,
-          questionVector: (collection, question) => channel.call('questionVector', { collection, question }),
+          questionVector: (...asked) => questions.of(...asked),
           ownerOf: (storage) => inForce.loaded.config.collections[collectionOf(storage)]?.tenant,
         }),
         store.rows,
@@ -129,7 +142,8 @@ class RunningGateway {
       headers: { 'x-headworks-node': node },
       elsewhere: { isTheirs: (request) => !known.recognises(request), socketPath: innerSocket },
     })
-    return new RunningGateway(gateway, await listener.listenOn(handle, gateway.handle), inForce, unfollow)
+    const server = await listener.listenOn(handle, gateway.handle)
+    return new RunningGateway(gateway, server, inForce, unfollow, questions)
   }
 
   get figures(): GatewayFigures {
@@ -145,6 +159,7 @@ class RunningGateway {
     const loaded = unpackConfig(config)
     await this.#gateway.load(loaded)
     this.#inForce.loaded = loaded
+    this.#questions.forget()
   }
 
   /** Accepts nothing more, lets answers in flight end for `graceMs`, and records them all. */

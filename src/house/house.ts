@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
@@ -6,6 +7,8 @@ import { reachable, type Handler, type HttpServer } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import { jsonLog, type Log } from '../base/log.ts'
+import { Prompts } from '../prompt/prompts.ts'
+import { readPromptFolder } from './prompts.ts'
 import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
 import type { House, HouseEvent } from '../cli/house.ts'
@@ -17,6 +20,7 @@ import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { cacheRoutes } from '../control/cache.ts'
 import { keyRoutes } from '../control/keys.ts'
+import { promptRoutes } from '../control/prompts.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
@@ -38,6 +42,7 @@ import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
+import { KeptAnswers } from '../gateway/replay/kept-answers.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
@@ -143,6 +148,7 @@ class RunningHouse implements House {
     const library = (this.#library = await Library.open({
       data: config.data,
       vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
+      isEmbedded: () => config.index.kind === 'embedded',
       entry,
       store,
       reading: config.ingest,
@@ -153,6 +159,7 @@ class RunningHouse implements House {
       clock,
       random,
       log,
+      forgetAnswers: (document) => new KeptAnswers(store.rows, clock).forgetNaming(document),
       onEvent,
     }))
     const sessions = new Sessions(clock, random)
@@ -177,6 +184,7 @@ class RunningHouse implements House {
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
+    await this.#takePrompts(store)
     const handler = this.#handler(keyring, sessions, gateway, library, store)
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
@@ -274,8 +282,8 @@ class RunningHouse implements House {
         store: store.answer,
         match: ({ collection, query }: { readonly collection: string; readonly query: IndexQuery }) =>
           library.match(collection, query),
-        questionVector: ({ collection, question }: { readonly collection: string; readonly question: string }) =>
-          library.questionVector(collection, question),
+        fold: ({ storage, space, question }: { readonly [name in 'storage' | 'space' | 'question']: string }) =>
+          library.fold(storage, space, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
       },
       recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,
@@ -310,6 +318,7 @@ class RunningHouse implements House {
       book: usage.book,
       declared: () => gateway.accounting.declared,
       settleDeletions: () => library.deletions.settleAll(),
+      lookForDrift: () => library.lookForDrift(),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
@@ -317,6 +326,11 @@ class RunningHouse implements House {
       ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
       ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
+      ...promptRoutes({
+        prompts: new Prompts({ rows: store.rows, clock }),
+        audit,
+        isProtected: (label) => this.#loaded.config.prompts.protected.includes(label),
+      }),
       ...cacheRoutes({
         audit,
         purge: async (model) => gateway.purgeCache(model) + ((await this.#gateways?.purgeCache(model)) ?? 0),
@@ -354,6 +368,14 @@ class RunningHouse implements House {
     }
   }
 
+  /** Files of prompts become versions. */
+  async #takePrompts({ rows }: Pick<SqliteStore, 'rows'>): Promise<void> {
+    const { folder } = this.#loaded.config.prompts
+    if (folder === undefined) return
+    const files = { list: (path: string) => readdir(path), read: (path: string) => readFile(path) }
+    await readPromptFolder(folder, { prompts: new Prompts({ rows, clock }), files, log: this.#log })
+  }
+
   /** Takes over what the changed file says, or says why not: the configuration in force then stays. */
   async #reload(): Promise<void> {
     if (this.#stopping !== undefined) return
@@ -369,6 +391,7 @@ class RunningHouse implements House {
       this.#loaded = loaded
       this.#library?.reconfigured()
       await this.#gateways?.configure()
+      if (this.#store !== undefined) await this.#takePrompts(this.#store)
       onEvent({ step: 'reloaded', ...plan })
       if (plan.applied.some((path) => path.startsWith('collections')))
         void this.#library?.begin(loaded.config.collections)

@@ -16,10 +16,12 @@ import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import { Derived } from '../retrieval/deletion/derived.ts'
 import { Deletions } from '../retrieval/deletion/receipts.ts'
 import { QualityBook, type QualityTargets } from '../retrieval/recall/book.ts'
 import { timed } from '../retrieval/recall/timed.ts'
 import { FreshnessWatch } from '../retrieval/recall/progress.ts'
+import { DriftWatch } from '../retrieval/recall/drift.ts'
 import { RecallSampler } from '../retrieval/recall/sampler.ts'
 import { Contexts } from '../retrieval/embedding/context.ts'
 import { type CacheFigures, EmbeddingCache } from '../retrieval/embedding/cache.ts'
@@ -28,6 +30,7 @@ import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { listen } from '../retrieval/ingest/listen.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
+import { CHUNKING } from '../parse/chunk.ts'
 import { FILE_BYTES_MAX } from '../parse/limits.ts'
 import { sourceText } from '../retrieval/sources.ts'
 import { isStream, type Streams } from '../retrieval/streams.ts'
@@ -40,7 +43,6 @@ import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
-import type { OpenSpan } from '../trace/trace.ts'
 import type { OwnCalls } from './gateway.ts'
 import { VECTORS_VARIABLE } from './vectors.ts'
 
@@ -51,6 +53,8 @@ export interface LibraryParts {
   readonly data: string
   /** As `vectorsFor` tells it. */
   readonly vectors: string
+  /** The vectors lie in the memory of this machine. */
+  readonly isEmbedded: () => boolean
   readonly entry: string
   readonly store: SqliteStore
   /** In force at the start. */
@@ -63,6 +67,8 @@ export interface LibraryParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Answers kept for whoever asks again are forgotten where they name the document. */
+  readonly forgetAnswers: (document: string) => Promise<unknown>
   readonly onEvent: (event: HouseEvent) => void
 }
 
@@ -86,6 +92,7 @@ export class Library {
   readonly #index: Index
   readonly #book: QualityBook
   readonly #sampler: RecallSampler
+  readonly #drift: DriftWatch
   /** Makes parts of many segments, so that neither a search nor the reading of a file waits for it. */
   readonly #builder: Index
   readonly #rows: Rows
@@ -168,18 +175,21 @@ export class Library {
       random,
       log,
       choice: (collection) => choiceOf(collections()[collection]),
+      memoryBytesMax: (collection) =>
+        parts.isEmbedded() ? collections()[collection]?.targets.memoryBytesMax : undefined,
+    })
+    const contexts = new Contexts({
+      rows: store.rows,
+      clock,
+      askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
     })
     this.ingest = createIngest({
       embeddings: this.#embeddings,
-      contexts: new Contexts({
-        rows: store.rows,
-        clock,
-        askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
-        model: (collection) => {
-          const { context = 'none' } = collections()[collection] ?? {}
-          return context === 'none' ? undefined : context
-        },
-      }),
+      contexts,
+      recipe: (collection) => {
+        const { chunks = CHUNKING, context = 'none' } = collections()[collection] ?? {}
+        return { chunking: chunks, context }
+      },
       rows: store.rows,
       queue: store.queue,
       index: this.#index,
@@ -205,8 +215,33 @@ export class Library {
       index: this.#index,
       analyzer,
       removeDocument: (collection, document) => this.ingest.removeDocument(collection, document),
+      derived: new Derived({
+        rows: store.rows,
+        index: this.#index,
+        analyzer,
+        embeddings: this.#cache,
+        contexts,
+        prefixesOf: (collection) => this.#embeddings.passagePrefixes(collection),
+      }),
+      forgetAnswers: parts.forgetAnswers,
+      erase: (collection) => this.ingest.erase(collection),
+      forgetWords: (...asked) => this.#embeddings.forgetWords(...asked),
+      scrub: () => store.scrub(),
+    })
+    this.#drift = new DriftWatch({
+      rows: store.rows,
+      embeddings: this.#embeddings,
+      alerts: new Alerts({ clock, random, rows: store.rows }),
+      refitOf: (collection) => collections()[collection]?.refit ?? 'propose',
+      replace: (collection, because) => this.generations.replace(collection, because),
     })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
+  }
+
+  async lookForDrift(): Promise<void> {
+    const names = new Set<string>()
+    for await (const { row } of scanAll(this.#rows, COLLECTIONS)) names.add(collectionOf(row.name))
+    for (const name of names) if (!this.#isStopped) await this.#drift.look(name)
   }
 
   /** Mounts the collections and takes up what the last stop interrupted. */
@@ -257,13 +292,18 @@ export class Library {
       ),
     ])
     const { documents = 0, chunks = 0 } = stored?.row ?? {}
-    return { ...figures, completeness: { documents, chunks, searchableChunks: searchable } }
+    const row = stored?.row
+    const memory = row === undefined ? {} : { memory: { vectorBytes: await this.#embeddings.memoryBytes(row) } }
+    const drift = this.#drift.last(collectionOf(storage))
+    const drifted = drift === undefined ? {} : { drift: { ...drift, texts: { ...drift.texts } } }
+    return { ...figures, ...drifted, completeness: { documents, chunks, searchableChunks: searchable }, ...memory }
   }
 
   /** As `Embeddings.question`. */
-  questionVector(collection: string, question: string, span?: OpenSpan): Promise<Float32Array | undefined> {
-    return this.#embeddings.question(collection, question, span === undefined ? {} : { span })
-  }
+  questionVector: Embeddings['question'] = (...asked) => this.#embeddings.question(...asked)
+
+  /** As `Embeddings.fold`: for processes without the directions. */
+  fold: Embeddings['fold'] = (...asked) => this.#embeddings.fold(...asked)
 
   get generations(): Generations {
     const { generations } = this.ingest

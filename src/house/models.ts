@@ -22,16 +22,17 @@ import { TeiEngine } from '../drivers/tei/engine.ts'
 import { type DeploymentStatus, Health, type HealthDependencies } from '../engine/health.ts'
 import { MetricsWatch } from '../engine/metrics/watch.ts'
 import type { AskWith, EmbedWith, Engine } from '../engine/port.ts'
-import type { Spending } from '../meter/spending.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
-import { innerAsk, innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
+import { innerAsk, innerCalls, innerEmbed, innerRerank, type MakeOwn } from '../gateway/inner.ts'
 import { BYTES } from '../meter/tokenizer/tokenizer.ts'
 import { watchedEngines } from './metrics.ts'
 import { openGuards } from './guards.ts'
+import { instructionsOf } from './prompts.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import { judgeBy } from '../guard/guardrails/judge.ts'
+import type { Prompts } from '../prompt/prompts.ts'
 import type { Search } from '../retrieval/search.ts'
 import type { WorkflowDependencies } from '../retrieval/workflow/dependencies.ts'
 import { WorkflowEngine } from '../retrieval/workflow/engine.ts'
@@ -46,6 +47,7 @@ export interface ModelsDependencies {
   readonly analyzer: Analyzer
   readonly search: Search
   readonly explainNothing: (collection: string) => Promise<string>
+  readonly prompts: Pick<Prompts, 'resolve'>
   readonly loadPrices: LoadPrices
   readonly loadTokenizers: LoadTokenizers
   /** The circuit of a deployment has opened, or closed again. */
@@ -78,16 +80,16 @@ export class Models {
     return this.#health.status()
   }
 
-  /** Embeds with a model in force, on the account that `account` makes. */
-  embedWith(account: (requestId: string, model: string) => Spending): EmbedWith {
+  /** Embeds with a model in force, outside of any request as `makeOwn` says. */
+  embedWith(makeOwn: MakeOwn): EmbedWith {
     const { clock, random } = this.#dependencies
-    return innerEmbed({ clock, random, catalogue: () => this.#catalogue }, account)
+    return innerEmbed({ clock, random, catalogue: () => this.#catalogue }, makeOwn)
   }
 
   /** Has a model in force answer, likewise. */
-  askWith(account: (requestId: string, model: string) => Spending): AskWith {
+  askWith(makeOwn: MakeOwn): AskWith {
     const { clock, random } = this.#dependencies
-    return innerAsk({ clock, random, catalogue: () => this.#catalogue }, account)
+    return innerAsk({ clock, random, catalogue: () => this.#catalogue }, makeOwn)
   }
 
   /** One at a time. When it rejects, what was in force stays. */
@@ -101,10 +103,13 @@ export class Models {
     let catalogue: Catalogue = new Map()
     const inside = this.#inside(() => catalogue)
     const workflows = new Map<string, WorkflowEngine>()
-    for (const [name, { rerank, instructions, description: _, ...declared }] of Object.entries(config.workflows)) {
+    for (const [name, { rerank, instructions, prompt, description: _, ...declared }] of Object.entries(
+      config.workflows,
+    )) {
       const optional = {
         ...(rerank === 'none' ? {} : { rerank }),
         ...(instructions === undefined ? {} : { instructions }),
+        ...(prompt === undefined ? {} : { prompt }),
       }
       const spec = { name, ...declared, ...optional }
       workflows.set(name, new WorkflowEngine(spec, inside, behind(spec, config)))
@@ -150,13 +155,14 @@ export class Models {
 
   /** What a workflow works with. */
   #inside(catalogue: () => Catalogue): WorkflowDependencies {
-    const { clock, random, analyzer, search, explainNothing } = this.#dependencies
+    const { clock, random, analyzer, search, explainNothing, prompts } = this.#dependencies
     return {
       clock,
       analyzer,
       search,
       random,
       explainNothing,
+      instructionsOf: (prompt) => instructionsOf(prompts, prompt),
       tokenizersOf: (model) => {
         const known = (catalogue().get(model)?.deployments ?? []).map(({ tokenizer }) => tokenizer ?? BYTES)
         return known.length > 0 ? known : [BYTES]

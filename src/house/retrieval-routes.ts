@@ -7,7 +7,7 @@ import { documentRoutes } from '../control/documents.ts'
 import { generationRoutes } from '../control/generations.ts'
 import { ingestRoutes } from '../control/ingests.ts'
 import type { Route } from '../control/router.ts'
-import { searchRoutes } from '../control/search.ts'
+import { type EmbedFor, searchRoutes } from '../control/search.ts'
 import { segmentRoutes } from '../control/segments.ts'
 import { vectorStoreFileRoutes } from '../control/vector-store-files.ts'
 import { vectorStoreRoutes } from '../control/vector-stores.ts'
@@ -23,14 +23,15 @@ export interface RetrievalRouteParts {
   readonly rows: Rows
   readonly audit: Audit
   readonly ownerOf: OwnerOf
-  readonly gateway: Pick<HouseGateway, 'rerank'>
+  readonly gateway: Pick<HouseGateway, 'rerank' | 'embedFor'>
 }
 
 export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteParts): Route[] {
   const { ingest, deletions, search } = library
+  const embedFor: EmbedFor = (asker) => gateway.embedFor(asker)
   return [
     ...collectionRoutes({ ...shared, quality: (collection) => library.quality(collection) }),
-    ...searchRoutes({ ...shared, clock, search, rerank: gateway.rerank }),
+    ...searchRoutes({ ...shared, clock, search, rerank: gateway.rerank, embedFor }),
     ...segmentRoutes(shared),
     ...ingestRoutes({
       ingest,
@@ -40,7 +41,7 @@ export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteP
     ...documentRoutes({ ...shared, ingest }),
     ...deletionRoutes({ ...shared, deletions }),
     ...generationRoutes(library),
-    ...vectorStoreRoutes({ ...shared, clock, random, search, ingest }),
+    ...vectorStoreRoutes({ ...shared, clock, random, search, ingest, embedFor }),
     ...vectorStoreFileRoutes({ ...shared, deletions }),
   ]
 }

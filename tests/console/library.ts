@@ -31,6 +31,7 @@ import { collectionKey, COLLECTIONS } from '../../src/retrieval/document.ts'
 import { searchLive } from '../../src/retrieval/generation/search.ts'
 import { QualityBook } from '../../src/retrieval/recall/book.ts'
 import { createSearch } from '../../src/retrieval/search.ts'
+import { nothingDerived } from '../kit/erasing.ts'
 import { CountingModel, openEmbedded } from '../kit/embedding.ts'
 
 /** The real control plane of collections behind the console, over stores in memory: documents are
@@ -91,12 +92,12 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
       index,
       rows,
       analyzer,
-      questionVector: (collection, question, span) =>
-        embeddings.question(collection, question, span === undefined ? {} : { span }),
+      questionVector: (...asked) => embeddings.question(...asked),
     }),
     rows,
   )
   const deletions = new Deletions({
+    ...nothingDerived({ rows, index, analyzer, clock }),
     clock,
     random,
     rows,
@@ -120,7 +121,7 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
       ...alertRoutes(alerts, { status: async () => [] }),
       ...collectionRoutes({ ...shared, quality }),
       ...segmentRoutes(shared),
-      ...searchRoutes({ ...shared, search, rerank: async () => [] }),
+      ...searchRoutes({ ...shared, search, rerank: async () => [], embedFor: () => new CountingModel().embedWith }),
       ...ingestRoutes({
         ingest,
         again: async (collection) => {

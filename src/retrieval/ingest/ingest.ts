@@ -14,10 +14,12 @@ import { collectionKey, COLLECTIONS, type CollectionRow } from '../document.ts'
 import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
 import { Generations } from '../generation/generations.ts'
+import type { Recipe } from '../recipe.ts'
+import { Recipes } from '../generation/recipes.ts'
 import { storageOf } from '../generation/row.ts'
 import { type Folders, type Sources, SOURCES, sourceText } from '../sources.ts'
 import { Collections, removeDocuments, type Segment, segmentPrefix } from './collections.ts'
-import { rewrite } from './compact.ts'
+import { rewrite, segmentsToErase } from './compact.ts'
 import { Merges } from './merge.ts'
 import { DEAD_LETTERS, letterKey } from './dead-letters.ts'
 import { BATCH_DOCUMENTS_MAX, BATCH_UNITS_MAX, type IngestWorker } from './port.ts'
@@ -51,6 +53,8 @@ export interface IngestOptions {
   readonly embeddings?: Embeddings
   /** Without it chunks are searched as they stand. */
   readonly contexts?: Contexts
+  /** What the configuration says of a collection. Default: `RECIPE`. */
+  readonly recipe?: (collection: string) => Recipe
   /** Of one file, in milliseconds. */
   readonly fileTimeoutMs?: number
   /** Text of one batch, in UTF-16 units. */
@@ -58,6 +62,8 @@ export interface IngestOptions {
   /** Documents of one batch. */
   readonly batchDocumentsMax?: number
   readonly leaseMs?: number
+  /** Chunks of a collection that gets other vectors as a whole. */
+  readonly movedChunksMax?: number
 }
 
 export interface Ingest {
@@ -81,6 +87,8 @@ export interface Ingest {
   /** Told of every change of a run. Returns the way to stop being told. */
   onProgress(listener: (run: JsonObject) => void): () => void
   removeDocument(collection: string, document: string): Promise<Refusal | undefined>
+  /** Rewrites every file of the index that holds what was removed from the collection. */
+  erase(collection: string): Promise<void>
   /** With everything in it; its runs are cancelled. */
   dropCollection(collection: string): Promise<Refusal | undefined>
 }
@@ -137,6 +145,7 @@ class Runs implements Ingest {
     this.#run = {
       ...options,
       collections: this.#collections,
+      recipes: new Recipes(options.rows, options.recipe),
       newSegment: (collection) => segmentPrefix(collection) + newId('seg', options.clock, options.random),
       fileTimeoutMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
       batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
@@ -265,6 +274,17 @@ class Runs implements Ingest {
       if (storage !== live) await removeDocuments(rows, this.#collections, storage, [document])
     await rows.commit([remove(DEAD_LETTERS, letterKey(collection, document))])
     return removed ? undefined : refuse('not_found', { what: 'document', id: document })
+  }
+
+  async erase(collection: string): Promise<void> {
+    const { rows } = this.#options
+    for (const storage of (await this.generations?.storages(collection)) ?? [collection]) {
+      while (await rewrite(this.#run, storage, segmentsToErase, this.#stop.signal)) this.#stop.signal.throwIfAborted()
+      const row = (await rows.get(COLLECTIONS, collectionKey(storage)))?.row
+      const held = new Set(row?.segments.map(({ segment }) => segment))
+      for (const part of row?.parts ?? [])
+        if (part.holds.some(({ segment }) => !held.has(segment))) await this.#merges.rebuild(storage, part)
+    }
   }
 
   async dropCollection(collection: string): Promise<Refusal | undefined> {
@@ -408,6 +428,8 @@ class Runs implements Ingest {
     } finally {
       lease.cancel()
       this.#live.delete(run)
+      // None takes the place of another while documents are read.
+      this.generations?.follow(row.collection)
     }
   }
 
@@ -418,10 +440,12 @@ class Runs implements Ingest {
       if (signal.aborted) throw fault('stopping', {})
       const { collection } = progress.row
       const storage = await storageOf(this.#options.rows, collection)
-      const refusal = await new Run({ ...this.#run, worker }, progress, storage, signal).go()
+      const target = { storage, recipe: await this.#run.recipes.toRead(storage) }
+      const refusal = await new Run({ ...this.#run, worker }, progress, target, signal).go()
       // Another generation answers by now, which knows nothing of what was read.
       if ((await storageOf(this.#options.rows, collection)) !== storage) return 'again'
       this.generations?.follow(collection)
+      await this.generations?.renew(collection)
       return refusal === undefined ? { end: 'done' } : { end: 'failed', problem: refusal }
     } catch (thrown) {
       if (this.#stopped) return 'again'

@@ -150,7 +150,8 @@ export class Pushes {
     const { run: options } = this.#options
     const row = newRow({ run: 'push', collection, path: 'push' }, options.clock.wallMs())
     const storage = await storageOf(options.rows, collection)
-    return { storage, run: new Run(options, new Progress(row, () => {}, false), storage, this.#stop.signal) }
+    const target = { storage, recipe: await options.recipes.toRead(storage) }
+    return { storage, run: new Run(options, new Progress(row, () => {}, false), target, this.#stop.signal) }
   }
 
   #warn(collection: string, thrown: unknown): void {
