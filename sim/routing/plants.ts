@@ -174,7 +174,7 @@ export const PLANTS: { readonly [name: string]: Planted } = {
     breaks: ['who is not listened to is stopped', 'the books say what is in flight'],
   },
   'an affinity that draws lots': {
-    plant: { model: ({ affinity: _, ...model }) => ({ ...model, routing: 'weighted' }) },
+    plant: { model: ({ affinity: _affinity, ...model }) => ({ ...model, routing: 'weighted' }) },
     breaks: ['who keeps to one stays with it'],
   },
   'a clock that rings for nobody': {

@@ -233,7 +233,7 @@ test('a whole answer is a completion', async () => {
     'application/json',
     JSON.stringify({ output: { message: { content } }, stopReason: 'tool_use', usage: { inputTokens: -1 } }),
   )
-  const [choice] = got.frames[0]?.['choices'] as JsonObject[]
+  const [choice] = (got.frames[0]?.['choices'] ?? []) as JsonObject[]
   assert.deepEqual(choice, {
     index: 0,
     message: {

@@ -9,7 +9,7 @@ export interface EventMessage {
 }
 
 /** A server that announces more is not waited for. */
-export const MESSAGE_BYTES_MAX = 4 * 2 ** 20
+const MESSAGE_BYTES_MAX = 4 * 2 ** 20
 const PRELUDE_BYTES = 12
 const CHECKSUM_BYTES = 4
 

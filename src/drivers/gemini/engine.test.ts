@@ -175,7 +175,7 @@ test('thoughts, words and calls come as deltas, and calls are the reason of the 
       },
     ],
   })
-  assert.deepEqual((wait?.['tool_calls'] as JsonObject[])[0], {
+  assert.deepEqual(((wait?.['tool_calls'] ?? []) as JsonObject[])[0], {
     index: 1,
     id: 'c2',
     type: 'function',
@@ -203,7 +203,7 @@ test('a whole answer is a completion, several candidates several choices', () =>
       modelVersion: 'w-1',
     }),
   )
-  const [first, second] = got.frames[0]?.['choices'] as readonly {
+  const [first, second] = (got.frames[0]?.['choices'] ?? []) as readonly {
     readonly message: JsonObject
     readonly finish_reason: string
   }[]
