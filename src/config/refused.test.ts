@@ -54,7 +54,7 @@ engines: { e: { kind: openai, url: 'http://h/v1' }, a: { kind: vertex } }
 collections: { c: {} }
 workflows: { w: { collection: c } }
 `)
-  assert.equal(lines.length, 5, lines.join('\n'))
+  assert.equal(lines.length, 4, lines.join('\n'))
   for (const line of lines) assert.match(line, /is not available in this version/)
 })
 

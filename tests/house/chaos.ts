@@ -100,11 +100,14 @@ export async function chaos({ actS, perSecond, onAct = () => {} }: ChaosOptions)
       )
     }
     await playing
-    await Promise.race([Promise.all(asked), sleep(REST_MS)])
+    const rested = new AbortController()
+    const { signal } = rested
+    await Promise.race([Promise.all(asked), sleep(REST_MS, undefined, { signal }).catch(() => {})])
+    rested.abort()
   } finally {
     agent.destroy()
-    await house.stop()
     await Promise.all(engines.map((engine) => engine.be('killed')))
+    await house.stop()
   }
   const sum = (of: (second: Second) => number): number => seconds.reduce((all, second) => all + of(second), 0)
   return {
