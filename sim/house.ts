@@ -164,7 +164,7 @@ function makeCatalogue(
   const solo: LogicalModel = { ...model('solo', ['alpha'], []), cache }
   const spare = model('spare', ['gamma'], [])
   // Two at a time: others wait, and nobody so long that it is refused.
-  const admission = { queueMax: 64, queueMs: 120_000, inFlightMax: 2 }
+  const admission = { queueMax: 64, queueMs: 120_000, inFlightMax: 2, batchShare: 0.9 }
   // Late in a third of the answers: the second is asked as well.
   const hedge = { afterMs: 40 }
   const pair: LogicalModel = { ...model('pair', ['alpha', 'beta'], [spare]), admission, hedge }

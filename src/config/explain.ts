@@ -25,11 +25,7 @@ export interface Issue {
  *  than none. `*` stands for any name. */
 const NOT_YET = new Set(['store', 'blobs', 'retention', 'roles', 'users', 'teams', 'policies', 'streams', 'events'])
 
-const KINDS_NOT_YET = new Set(['kafka', 'vertex', 'azure', 'vllm', 'sglang', 'llamacpp'])
-
-const EXAMPLE: { readonly [kind: string]: string } = {
-  kafka: 'Documents can stream in through NATS JetStream (`kind: nats`) or over HTTP.',
-}
+const KINDS_NOT_YET = new Set(['vertex', 'azure', 'vllm', 'sglang', 'llamacpp'])
 
 /** Turns the schema's reports into problems a person can act on. */
 export function explain(issues: readonly Issue[], root: unknown, file: YamlFile): ConfigProblem[] {
@@ -87,10 +83,7 @@ function say(issue: Issue, input: unknown, field: Field | undefined): [wrong: st
       if (options.length === 0) return [`is not ${kind}`, `Write ${kind}.`]
       if (input === undefined) return ['is missing', `Add it: one of ${options.join(', ')}.`]
       if (typeof input === 'string' && KINDS_NOT_YET.has(input))
-        return [
-          'is not available in this version',
-          EXAMPLE[input] ?? "Servers that speak OpenAI's interface have `kind: openai`.",
-        ]
+        return ['is not available in this version', "Servers that speak OpenAI's interface have `kind: openai`."]
       return [`is no kind of ${issue.path[0] === 'collections' ? 'source' : 'engine'}`, choose(input, options)]
     }
     case 'invalid_value':

@@ -4,7 +4,7 @@ import { type DeletionRow, type Deletions, PLACES } from '../retrieval/deletion/
 import { documentKey, DOCUMENTS } from '../retrieval/document.ts'
 import { maySeeDocument } from '../retrieval/search/access.ts'
 import type { Rows } from '../store/rows.ts'
-import { accessOf, findCollection, maySee, type OwnerOf } from './access.ts'
+import { accessOf, findCollection, mayChangeDocument, maySee, type OwnerOf, refuseChange } from './access.ts'
 import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
 
 /** Deleting a document, and the receipt for it. */
@@ -33,6 +33,7 @@ export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDepend
         const stored = await rows.get(DOCUMENTS, documentKey(found.name, document))
         if (stored === undefined || !maySeeDocument(accessOf(principal), stored.row))
           return refuse('not_found', { what: 'document', id: document })
+        if (!mayChangeDocument(principal, collection, stored.row, ownerOf)) return refuseChange()
         const receipt = await deletions.remove(collection, document)
         return receipt instanceof Refusal
           ? receipt
@@ -49,12 +50,10 @@ export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDepend
         const limit = limitOf(query, { default: PAGE_DEFAULT, most: PAGE_MAX, cursor: 'after' })
         if (limit instanceof Refusal) return limit
         if (!maySee(principal, collection, ownerOf)) return refuse('collection_unknown', { collection })
-        const page = await deletions.list(collection, limit, query.get('after') ?? undefined)
-        const seen = page.filter(({ tenant }) =>
+        const { seen, more } = await seenOf(deletions, collection, limit, query.get('after'), ({ tenant }) =>
           maySeeDocument(accessOf(principal), tenant === undefined ? {} : { metadata: { tenant } }),
         )
-        const next = page.length === limit ? (page.at(-1)?.id ?? null) : null
-        return ok({ deletions: seen.map(receiptJson), next })
+        return ok({ deletions: seen.map(receiptJson), next: more ? (seen.at(-1)?.id ?? null) : null })
       },
     },
     {
@@ -90,6 +89,28 @@ export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDepend
 
 const shownIfTheirs = (found: DeletionRow | Refusal): Answer | Refusal =>
   found instanceof Refusal ? found : ok(receiptJson(found))
+
+/** As many as were asked for, whatever stands between them: neither the number of those that may not be
+ *  seen nor the id of one is told. */
+async function seenOf(
+  deletions: Pick<Deletions, 'list'>,
+  collection: string,
+  limit: number,
+  after: string | null,
+  maySeeIt: (row: DeletionRow) => boolean,
+): Promise<{ readonly seen: DeletionRow[]; readonly more: boolean }> {
+  const seen: DeletionRow[] = []
+  for (let last = after ?? undefined; ;) {
+    const page = await deletions.list(collection, PAGE_MAX, last)
+    for (const row of page) {
+      if (!maySeeIt(row)) continue
+      if (seen.length === limit) return { seen, more: true }
+      seen.push(row)
+    }
+    last = page.at(-1)?.id
+    if (page.length < PAGE_MAX) return { seen, more: false }
+  }
+}
 
 /** What a receipt says of places that are out of reach. */
 const BEYOND: readonly JsonObject[] = [

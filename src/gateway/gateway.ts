@@ -158,20 +158,38 @@ export class Gateway {
     return scopes instanceof Refusal ? scopes : { scopes, ...(budgets === undefined ? {} : { budgets }) }
   }
 
-  readonly handle: Handler = (request, reply) => {
+  /** Forgets the answers that are kept under these Idempotency-Keys of one caller. */
+  forgetAnswers(scope: string, keys: readonly string[]): Promise<void> {
+    return this.#once.forget(scope, keys)
+  }
+
+  readonly handle: Handler = (request, reply) => this.#begin(request, reply, this.#dependencies.authenticate)
+
+  /** As `handle`, for one who is known already. */
+  handleFor(principal: Principal): Handler {
+    return (request, reply) => this.#begin(request, reply, () => principal)
+  }
+
+  #begin(request: Request, reply: Reply, authenticate: GatewayDependencies['authenticate']): void {
     const { clock, random } = this.#dependencies
     const requestId = newId('req', clock, random)
     const trace = new Trace(clock)
-    this.#answer(request, reply, requestId, trace).catch((thrown: unknown) => {
+    this.#answer(request, reply, requestId, trace, authenticate).catch((thrown: unknown) => {
       if (reply.headSent) reply.abort()
       else sendProblem(reply, requestId, toProblem(thrown), dialectAt(request.target))
     })
   }
 
-  async #answer(request: Request, reply: Reply, requestId: string, trace: Trace): Promise<void> {
+  async #answer(
+    request: Request,
+    reply: Reply,
+    requestId: string,
+    trace: Trace,
+    authenticate: GatewayDependencies['authenticate'],
+  ): Promise<void> {
     const admission = trace.open('admit')
     const dialect = dialectAt(request.target)
-    const principal = this.#dependencies.authenticate(request)
+    const principal = authenticate(request)
     if (principal instanceof Refusal) return sendProblem(reply, requestId, principal, dialect)
     const [path = ''] = request.target.split('?', 1)
     if (path === '/v1/models' || path.startsWith('/v1/models/'))

@@ -163,6 +163,16 @@ export class HouseGateway {
   /** As `Gateway.rerank`. */
   rerank: Gateway['rerank'] = (...asked) => this.#gateway.rerank(...asked)
 
+  /** As `Gateway.handleFor`. */
+  handleFor(principal: Principal): Handler {
+    return this.#gateway.handleFor(principal)
+  }
+
+  /** As `Gateway.forgetAnswers`. */
+  forgetAnswers(scope: string, keys: readonly string[]): Promise<void> {
+    return this.#gateway.forgetAnswers(scope, keys)
+  }
+
   /** As `Gateway.recover`. */
   recover(node?: string): Promise<number> {
     return this.#gateway.recover(node)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { fault, reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -14,6 +15,7 @@ import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
+import { Attachments } from '../retrieval/attach/attachments.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { Derived } from '../retrieval/deletion/derived.ts'
@@ -29,8 +31,10 @@ import { Embeddings } from '../retrieval/embedding/embeddings.ts'
 import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { listen } from '../retrieval/ingest/listen.ts'
+import { Schedules } from '../retrieval/ingest/schedules.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
 import { CHUNKING } from '../parse/chunk.ts'
+import type { Files } from '../files/files.ts'
 import { FILE_BYTES_MAX } from '../parse/limits.ts'
 import { sourceText } from '../retrieval/sources.ts'
 import { isStream, type Streams } from '../retrieval/streams.ts'
@@ -51,6 +55,8 @@ import { VECTORS_VARIABLE } from './vectors.ts'
 
 export interface LibraryParts {
   readonly data: string
+  /** Whether documents are read here. */
+  readonly reads: boolean
   /** As `vectorsFor` tells it. */
   readonly vectors: string
   /** The vectors lie in the memory of this machine. */
@@ -61,6 +67,8 @@ export interface LibraryParts {
   readonly reading: Config['ingest']
   readonly secrets: () => Secrets
   readonly blobs: Blobs
+  /** What callers sent. */
+  readonly files: Files
   /** Of the configuration in force. */
   readonly collections: () => Config['collections']
   readonly analyzer: Analyzer
@@ -84,6 +92,9 @@ export class Library {
   readonly search: Search
   readonly ingest: Ingest
   readonly deletions: Deletions
+  readonly schedules: Schedules
+  readonly files: Files
+  readonly attachments: Attachments
   readonly #embeddings: Embeddings
   readonly #cache: EmbeddingCache
   readonly #questions = new Questions()
@@ -126,12 +137,20 @@ export class Library {
       idleMs: INGEST_IDLE_MS,
     })
     this.#builder = builder
-    this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
+    this.#index = openProcessIndex({
+      ...child,
+      role: 'search',
+      heapMb: SEARCH_HEAP_MB,
+      onDamage: ({ segment, reason }) => {
+        log.write('warn', 'segment is built again', { segment, reason })
+        this.ingest.restore(segment)
+      },
+    })
     const worker = (name: string): IngestWorker =>
       openProcessIngest({ ...child, role: 'ingest', name, heapMb: reading.heapMb, idleMs: INGEST_IDLE_MS })
     const first = worker('ingest')
     this.#clock = clock
-    this.#streams = openStreams(secrets)
+    this.#streams = openStreams(clock, secrets)
     this.#sources = openSources({
       data,
       clock,
@@ -235,6 +254,24 @@ export class Library {
       refitOf: (collection) => collections()[collection]?.refit ?? 'propose',
       replace: (collection, because) => this.generations.replace(collection, because),
     })
+    this.schedules = new Schedules({
+      rows: store.rows,
+      leases: store.leases,
+      holder: newId('sched', clock, random),
+      ingest: this.ingest,
+      clock,
+      random,
+      log,
+    })
+    this.files = parts.files
+    this.attachments = new Attachments({
+      clock,
+      rows: store.rows,
+      queue: store.queue,
+      log,
+      files: parts.files,
+      ingest: this.ingest,
+    })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }
 
@@ -248,7 +285,9 @@ export class Library {
   static async open(parts: LibraryParts): Promise<Library> {
     const library = new Library(parts)
     try {
-      await library.ingest.resume()
+      if (parts.reads) await library.ingest.resume()
+      else await library.ingest.mount()
+      if (parts.reads) await library.attachments.resume()
       await library.#forget()
       return library
     } catch (cause) {
@@ -271,6 +310,7 @@ export class Library {
   begin(collections: Config['collections']): Promise<void> {
     const turn = ++this.#turn
     this.#listen(collections)
+    if (!this.#isStopped) this.schedules.follow(collections)
     this.#reading = this.#reading.then(() => this.#read(collections, turn))
     return this.#reading
   }
@@ -364,7 +404,8 @@ export class Library {
     this.#stopped.resolve()
     this.#deaf.abort()
     // What it was building is built by the next start; waiting for it could take minutes.
-    return Promise.all([this.ingest.stop(), this.#builder.close()]).then(() => {})
+    const ending = [this.schedules.stop(), this.ingest.stop(), this.attachments.stop(), this.#builder.close()]
+    return Promise.all(ending).then(() => {})
   }
 
   async close(): Promise<void> {

@@ -18,7 +18,7 @@ import {
   type DocumentRow,
 } from '../document.ts'
 import { GENERATIONS, generationsKey, storageOf } from '../generation/row.ts'
-import { TENANT } from '../search/access.ts'
+import { tenantOf } from '../search/access.ts'
 import type { Derived, Held } from './derived.ts'
 
 /** What became of a document that was deleted: where it was, since when it is gone there, and what
@@ -122,9 +122,7 @@ export class Deletions {
     for (const { storage, row } of copies) held.push(await this.#held(storage, row))
     const { uri, contentHash } = stored.row
     const id = newId('del', clock, random)
-    const { metadata = {} } = stored.row
-    const whose = Object.hasOwn(metadata, TENANT) ? { tenant: metadata[TENANT] ?? '' } : {}
-    const place = { uri, contentHash, copies: copies.map(({ copy }) => copy), ...whose }
+    const place = { uri, contentHash, copies: copies.map(({ copy }) => copy), ...tenantOf(stored.row) }
     const row = { id, collection, document, ...place, requestedAtMs: clock.wallMs(), goneAtMs: {} }
     const made = await derived.record(collection, id, held)
     await rows.commit([put(DELETIONS, [collection, id], row, 0), put(OPEN, [collection, id], { id }), ...made])

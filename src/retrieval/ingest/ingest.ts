@@ -69,6 +69,9 @@ export interface IngestOptions {
 export interface Ingest {
   /** Absent where collections are searched by words alone. */
   readonly generations: Generations | undefined
+  /** A segment that is searched was found damaged: it is built again in the background, out of what the store
+   *  holds, and answers until then. */
+  restore(segment: string): void
   /** Begins a run over a path or a source, which is durable when this resolves to its id. */
   start(collection: string, what: string | SourceConfig): Promise<string | Refusal>
   /** As `Pushes.take`. */
@@ -79,6 +82,8 @@ export interface Ingest {
   status(run: string): Promise<JsonObject | undefined>
   /** Newest first, of one collection or of all. */
   list(collection?: string): Promise<JsonObject[]>
+  /** Mounts every collection as `resume` does, and nothing more: of a process that only searches. */
+  mount(): Promise<void>
   /** Once, before anything else: mounts every collection (building again what the index lost),
    *  sweeps what a crash left behind, and takes up runs that a stop interrupted. */
   resume(): Promise<void>
@@ -151,7 +156,7 @@ class Runs implements Ingest {
       batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
       batchDocumentsMax: options.batchDocumentsMax ?? BATCH_DOCUMENTS_MAX,
     }
-    this.#merges = new Merges({ ...this.#run, builder: options.builder ?? options.index })
+    this.#merges = new Merges({ ...this.#run, clock: options.clock, builder: options.builder ?? options.index })
     this.#collections.onChange((storage) => this.#merges.look(storage))
     this.#pushes = new Pushes({
       ...PUSH,
@@ -239,9 +244,13 @@ class Runs implements Ingest {
     return () => this.#listeners.delete(listener)
   }
 
+  async mount(): Promise<void> {
+    for await (const { row } of scanAll(this.#options.rows, COLLECTIONS)) await this.#mount(row.name)
+  }
+
   async resume(): Promise<void> {
     const { rows, queue } = this.#options
-    for await (const { row } of scanAll(rows, COLLECTIONS)) await this.#mount(row.name)
+    await this.mount()
     await sweep({ ...this.#run, index: this.#options.index })
     await this.generations?.resume()
     for (const { row } of await rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })) {
@@ -303,6 +312,11 @@ class Runs implements Ingest {
     for await (const { key } of scanAll(rows, DEAD_LETTERS, [collection])) changes.push(remove(DEAD_LETTERS, key))
     await rows.commit(changes)
     return undefined
+  }
+
+  /** A part that is searched was found damaged. */
+  restore(segment: string): void {
+    this.#merges.restore(segment)
   }
 
   // Starting up

@@ -3,6 +3,7 @@ import { Fault, fault, type Problem, reasonOf, Refusal, refuse } from '../../bas
 import type { Provenance } from '../document.ts'
 import { storageOf } from '../generation/row.ts'
 import { hintedName } from '../media.ts'
+import { tenantOf } from '../search/access.ts'
 import { LETTER_UNITS_MAX, post } from './dead-letters.ts'
 import type { Listed } from './listing.ts'
 import { Run, type RunOptions } from './run.ts'
@@ -211,6 +212,7 @@ export class Pushes {
         {
           document: document.id,
           uri: document.uri,
+          ...tenantOf(document),
           problem,
           ...(sent.length > LETTER_UNITS_MAX ? {} : { from: { sent } }),
         },
