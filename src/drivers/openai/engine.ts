@@ -26,6 +26,10 @@ export interface OpenAiOptions {
   readonly url: string
   readonly key?: { reveal(): string }
   readonly headers?: { readonly [name: string]: string }
+  /** The header of the key, where it is no bearer token. */
+  readonly keyHeader?: string
+  /** Fields of a chat that it refuses to be sent. */
+  readonly without?: readonly string[]
   /** What the server calls the cap on output tokens. */
   readonly capField: 'max_tokens' | 'max_completion_tokens'
   readonly client: HttpClient
@@ -136,13 +140,17 @@ export class OpenAiEngine implements Engine {
     } = call.body
     const said = anthropic === undefined ? rest : { ...rest, ...plain(rest) }
     const body = { ...said, model: call.model, stream: call.stream, [this.#options.capField]: call.outputTokensMax }
-    return call.stream
+    const whole = call.stream
       ? { ...body, stream_options: { ...(isObject(options) ? options : {}), include_usage: true } }
       : body
+    const { without } = this.#options
+    return without === undefined
+      ? whole
+      : Object.fromEntries(Object.entries(whole).filter(([field]) => !without.includes(field)))
   }
 
   #request(method: 'GET' | 'POST', path: string, connectTimeoutMs: number, body?: JsonObject): ClientRequest {
-    const { url, key, headers } = this.#options
+    const { url, key, keyHeader, headers } = this.#options
     return {
       method,
       url: url.replace(/\/+$/, '') + path,
@@ -150,7 +158,11 @@ export class OpenAiEngine implements Engine {
         ...headers,
         accept: 'application/json, text/event-stream',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(key === undefined ? {} : { authorization: `Bearer ${key.reveal()}` }),
+        ...(key === undefined
+          ? {}
+          : keyHeader === undefined
+            ? { authorization: `Bearer ${key.reveal()}` }
+            : { [keyHeader]: key.reveal() }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       connectTimeoutMs,
