@@ -175,7 +175,10 @@ async function tryOut(house: House, stage: Stage, question: string, context: Cli
   stage.say(`\n${stage.style.bold(`“${question}”`)}\n`)
   const writer = new StreamWrapper(stage.width, (text) => stdout.write(text))
   try {
-    const answer = await ask(house.network, 'docs', question, (text) => writer.push(text), context.stopped)
+    const answer = await ask(house.network, 'docs', question, {
+      onText: (text) => writer.push(text),
+      signal: context.stopped,
+    })
     writer.end()
     stdout.write('\n\n')
     if (answer instanceof Declined) return void report(context, answer, false)

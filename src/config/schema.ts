@@ -1,8 +1,10 @@
 import * as z from 'zod'
 import { ALERTS } from './alerts.ts'
+import { BATCHES } from './batches.ts'
 import { BUDGET, type OWN_BUDGETS, RATE_LIMIT } from './budgets.ts'
 import { COLLECTION } from './collections.ts'
 import { ENGINE } from './engines.ts'
+import { FILES } from './files.ts'
 import { GUARD } from './guards.ts'
 import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
 import { INDEX } from './indexes.ts'
@@ -116,6 +118,8 @@ export const CONFIG = z
     ingest: INGEST.prefault({}).meta(
       meta('Reading documents: how much at once, and what may be reached.', { reload: 'restart' }),
     ),
+    files: FILES.prefault({}).meta(meta('Files that callers send for vector stores and batches.', { reload: 'live' })),
+    batches: BATCHES.prefault({}).meta(meta('Batches of requests.', { reload: 'live' })),
     limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
     telemetry: TELEMETRY.prefault({}).meta(
       meta('Traces, ours and those that other programs send to `/v1/traces`.', { reload: 'restart' }),
@@ -135,9 +139,12 @@ type Frozen<Value> = Value extends bigint | string | number | boolean | undefine
 export type Config = Frozen<z.output<typeof CONFIG>>
 export type EngineConfig = Config['engines'][string]
 
+type EmbeddedKind = 'reader' | 'lexical' | 'onnx' | 'detectors'
+const EMBEDDED: ReadonlySet<string> = new Set<EmbeddedKind>(['reader', 'lexical', 'onnx', 'detectors'])
+
 /** Whether it runs behind a network, where tokens may cost money. */
-export const isRemote = (engine: EngineConfig): engine is Extract<EngineConfig, { readonly url: string }> =>
-  'url' in engine
+export const isRemote = (engine: EngineConfig): engine is RemoteEngine => !EMBEDDED.has(engine.kind)
+export type RemoteEngine = Exclude<EngineConfig, { readonly kind: EmbeddedKind }>
 export type SourceConfig = Config['collections'][string]['sources'][number]
 export type IndexConfig = Config['index']
 export type GuardConfig = Config['guards'][string]

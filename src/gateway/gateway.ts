@@ -29,6 +29,7 @@ import { type Account, OwnRequest } from './own.ts'
 import { namesPrompt, prompted } from './prompted.ts'
 import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
+import { sessionIn } from './route/session.ts'
 import { type Asked, dialectAt, routeAt } from './routes.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import type { CountRequest } from './surface/anthropic.ts'
@@ -157,20 +158,38 @@ export class Gateway {
     return scopes instanceof Refusal ? scopes : { scopes, ...(budgets === undefined ? {} : { budgets }) }
   }
 
-  readonly handle: Handler = (request, reply) => {
+  /** Forgets the answers that are kept under these Idempotency-Keys of one caller. */
+  forgetAnswers(scope: string, keys: readonly string[]): Promise<void> {
+    return this.#once.forget(scope, keys)
+  }
+
+  readonly handle: Handler = (request, reply) => this.#begin(request, reply, this.#dependencies.authenticate)
+
+  /** As `handle`, for one who is known already. */
+  handleFor(principal: Principal): Handler {
+    return (request, reply) => this.#begin(request, reply, () => principal)
+  }
+
+  #begin(request: Request, reply: Reply, authenticate: GatewayDependencies['authenticate']): void {
     const { clock, random } = this.#dependencies
     const requestId = newId('req', clock, random)
     const trace = new Trace(clock)
-    this.#answer(request, reply, requestId, trace).catch((thrown: unknown) => {
+    this.#answer(request, reply, requestId, trace, authenticate).catch((thrown: unknown) => {
       if (reply.headSent) reply.abort()
       else sendProblem(reply, requestId, toProblem(thrown), dialectAt(request.target))
     })
   }
 
-  async #answer(request: Request, reply: Reply, requestId: string, trace: Trace): Promise<void> {
+  async #answer(
+    request: Request,
+    reply: Reply,
+    requestId: string,
+    trace: Trace,
+    authenticate: GatewayDependencies['authenticate'],
+  ): Promise<void> {
     const admission = trace.open('admit')
     const dialect = dialectAt(request.target)
-    const principal = this.#dependencies.authenticate(request)
+    const principal = authenticate(request)
     if (principal instanceof Refusal) return sendProblem(reply, requestId, principal, dialect)
     const [path = ''] = request.target.split('?', 1)
     if (path === '/v1/models' || path.startsWith('/v1/models/'))
@@ -341,7 +360,7 @@ export class Gateway {
       principal.bindings.budgets,
     )
     const version = prompt === undefined ? {} : { promptVersion: `${prompt.name}@${prompt.version}` }
-    return { requestId, trace, model, scopes, spending, ...version }
+    return { requestId, trace, model, scopes, spending, session: sessionIn(headers), ...version }
   }
 
   #model({ bindings }: Principal, name: string, operation: Operation): LogicalModel | Refusal {

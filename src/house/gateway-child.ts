@@ -8,7 +8,7 @@ import { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { type PackedConfig, unpackConfig } from '../config/transfer.ts'
 import { isOfTelemetry } from '../control/otlp.ts'
-import { isOfCollections } from '../control/vector-stores.ts'
+import { isKeptHere } from '../control/vector-stores.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import type { Channel } from '../drivers/process/channel.ts'
 import { serve } from '../drivers/process/child.ts'
@@ -189,7 +189,7 @@ class Known {
 
   recognises(request: Request): boolean {
     const { target } = request
-    if (!target.startsWith('/v1/') || isOfCollections(target) || isOfTelemetry(target)) return false
+    if (!target.startsWith('/v1/') || isKeptHere(target) || isOfTelemetry(target)) return false
     const principal = authenticate(request, this.#keyring, this.#sessions)
     if (principal instanceof Refusal) return false
     this.#principals.set(request, principal)

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Batches } from '../batch/batches.ts'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
 import { type Problem, reasonOf, Refusal, refuse, sentenceOf, toProblem } from '../base/errors.ts'
@@ -25,7 +26,7 @@ import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { isOfTelemetry } from '../control/otlp.ts'
-import { isOfCollections } from '../control/vector-stores.ts'
+import { isKeptHere } from '../control/vector-stores.ts'
 import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
@@ -41,6 +42,7 @@ import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
+import { keptRoutes, openBatches, openFiles, tendFiles } from './files.ts'
 import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
 import { KeptAnswers } from '../gateway/replay/kept-answers.ts'
@@ -105,6 +107,7 @@ class RunningHouse implements House {
   #store: SqliteStore | undefined
   #library: Library | undefined
   #gateway: HouseGateway | undefined
+  #batches: Batches | undefined
   /** Where there are several. */
   #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
@@ -154,6 +157,8 @@ class RunningHouse implements House {
 
     const analyzer = new Analyzer()
     const { entry } = this.#parts
+    const blobs = await openBlobs({ folder: join(config.data, 'blobs'), sweep: true })
+    const files = await openFiles({ store, blobs, loaded: () => this.#loaded })
     const library = (this.#library = await Library.open({
       data: config.data,
       reads: this.#roles.has('ingest'),
@@ -163,7 +168,8 @@ class RunningHouse implements House {
       store,
       reading: config.ingest,
       secrets: () => this.#loaded.secrets,
-      blobs: await openBlobs({ folder: join(config.data, 'blobs'), sweep: true }),
+      blobs,
+      files,
       collections: () => this.#loaded.config.collections,
       analyzer,
       clock,
@@ -194,6 +200,8 @@ class RunningHouse implements House {
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
+    const loaded = (): LoadedConfig => this.#loaded
+    this.#batches = openBatches({ store, loaded, log, files, keyring, gateway })
     await this.#takePrompts(store)
     const telemetry = (this.#telemetry = await openHouseTelemetry({
       loaded: this.#loaded,
@@ -204,7 +212,7 @@ class RunningHouse implements House {
       newRequestId: () => newId('req', clock, random),
     }))
     if (listen) telemetry.begin()
-    const handler = this.#handler(keyring, sessions, gateway, library, store, telemetry)
+    const handler = this.#handler(keyring, sessions, gateway, library, store, { batches: this.#batches, telemetry })
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1 && this.#roles.has('gateway'))
@@ -216,6 +224,7 @@ class RunningHouse implements House {
     }
     this.#ready = true
     if (!listen) return
+    await this.#batches.resume()
     this.#unfollow = keyring.follow((cause) =>
       log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
     )
@@ -250,6 +259,7 @@ class RunningHouse implements House {
     await this.#reloading
     await Promise.all([
       this.#end('ingest', () => this.#library?.stop()),
+      this.#end('batches', () => this.#batches?.stop(drainMs)),
       ...this.#servers.map((server) => this.#end('server', () => server.drain(drainMs))),
       this.#end('gateways', () => this.#gateways?.stop(drainMs)),
     ])
@@ -335,7 +345,7 @@ class RunningHouse implements House {
     gateway: HouseGateway,
     library: Library,
     store: SqliteStore,
-    telemetry: HouseTelemetry,
+    { batches, telemetry }: { readonly batches: Batches; readonly telemetry: HouseTelemetry },
   ): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
@@ -347,6 +357,7 @@ class RunningHouse implements House {
       declared: () => gateway.accounting.declared,
       settleDeletions: () => library.deletions.settleAll(),
       lookForDrift: () => library.lookForDrift(),
+      sweepFiles: () => tendFiles(library, batches),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
@@ -366,6 +377,7 @@ class RunningHouse implements House {
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...telemetry.routes,
       ...usage.routes,
+      ...keptRoutes(store, library, batches, audit),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
     const status = statusRoutes({
@@ -390,7 +402,7 @@ class RunningHouse implements House {
       const absent = absentRole(this.#roles, request)
       if (absent !== undefined)
         return sendProblem(reply, newId('req', clock, random), refuse('role_absent', { role: absent }))
-      if (request.target.startsWith('/v1/') && !isOfCollections(request.target)) return gateway.handle(request, reply)
+      if (request.target.startsWith('/v1/') && !isKeptHere(request.target)) return gateway.handle(request, reply)
       if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
         return control(request, reply)
       const asset = assets(request.target, request.headers)

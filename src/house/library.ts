@@ -15,6 +15,7 @@ import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { SqliteStore } from '../drivers/sqlite/store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
+import { Attachments } from '../retrieval/attach/attachments.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
 import { Derived } from '../retrieval/deletion/derived.ts'
@@ -33,6 +34,7 @@ import { listen } from '../retrieval/ingest/listen.ts'
 import { Schedules } from '../retrieval/ingest/schedules.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
 import { CHUNKING } from '../parse/chunk.ts'
+import type { Files } from '../files/files.ts'
 import { FILE_BYTES_MAX } from '../parse/limits.ts'
 import { sourceText } from '../retrieval/sources.ts'
 import { isStream, type Streams } from '../retrieval/streams.ts'
@@ -42,6 +44,7 @@ import { Questions } from '../retrieval/generation/questions.ts'
 import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
 import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
+import { admitted } from '../retrieval/search/admitted.ts'
 import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
@@ -65,6 +68,8 @@ export interface LibraryParts {
   readonly reading: Config['ingest']
   readonly secrets: () => Secrets
   readonly blobs: Blobs
+  /** What callers sent. */
+  readonly files: Files
   /** Of the configuration in force. */
   readonly collections: () => Config['collections']
   readonly analyzer: Analyzer
@@ -80,6 +85,8 @@ export interface LibraryParts {
 const RECALL_SAMPLE = 0.01
 const TARGETS: QualityTargets = { recallAt10: 0.95, searchP95Ms: 50, freshnessMs: 2_000 }
 
+/** The process that searches nothing and builds for the one that does. */
+const BUILD = 'build'
 const SEARCH_HEAP_MB = 4096
 /** Reading is rare; its process need not stay for it. */
 const INGEST_IDLE_MS = 30_000
@@ -89,6 +96,8 @@ export class Library {
   readonly ingest: Ingest
   readonly deletions: Deletions
   readonly schedules: Schedules
+  readonly files: Files
+  readonly attachments: Attachments
   readonly #embeddings: Embeddings
   readonly #cache: EmbeddingCache
   readonly #questions = new Questions()
@@ -125,13 +134,22 @@ export class Library {
     this.#rows = store.rows
     const builder = openProcessIndex({
       ...child,
+      arguments: [segments, '', BUILD],
       role: 'search',
-      name: 'build',
+      name: BUILD,
       heapMb: SEARCH_HEAP_MB,
       idleMs: INGEST_IDLE_MS,
     })
     this.#builder = builder
-    this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
+    this.#index = openProcessIndex({
+      ...child,
+      role: 'search',
+      heapMb: SEARCH_HEAP_MB,
+      onDamage: ({ segment, reason }) => {
+        log.write('warn', 'segment is built again', { segment, reason })
+        this.ingest.restore(segment)
+      },
+    })
     const worker = (name: string): IngestWorker =>
       openProcessIngest({ ...child, role: 'ingest', name, heapMb: reading.heapMb, idleMs: INGEST_IDLE_MS })
     const first = worker('ingest')
@@ -165,7 +183,7 @@ export class Library {
     const ownerOf = (collection: string): string | undefined => collections()[collectionOf(collection)]?.tenant
     const questionVector: Library['questionVector'] = (...asked) => this.questionVector(...asked)
     const search = createSearch({ index: this.#sampler, rows: store.rows, analyzer, questionVector, ownerOf })
-    this.search = this.#questions.listening(timed(searchLive(search, store.rows), clock, this.#book))
+    this.search = this.#questions.listening(timed(admitted(searchLive(search, store.rows), clock), clock, this.#book))
     this.#models.promise.catch(() => {})
     this.#cache = new EmbeddingCache(store.rows)
     this.#embeddings = new Embeddings({
@@ -249,6 +267,15 @@ export class Library {
       random,
       log,
     })
+    this.files = parts.files
+    this.attachments = new Attachments({
+      clock,
+      rows: store.rows,
+      queue: store.queue,
+      log,
+      files: parts.files,
+      ingest: this.ingest,
+    })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
   }
 
@@ -264,6 +291,7 @@ export class Library {
     try {
       if (parts.reads) await library.ingest.resume()
       else await library.ingest.mount()
+      if (parts.reads) await library.attachments.resume()
       await library.#forget()
       return library
     } catch (cause) {
@@ -380,7 +408,8 @@ export class Library {
     this.#stopped.resolve()
     this.#deaf.abort()
     // What it was building is built by the next start; waiting for it could take minutes.
-    return Promise.all([this.schedules.stop(), this.ingest.stop(), this.#builder.close()]).then(() => {})
+    const ending = [this.schedules.stop(), this.ingest.stop(), this.attachments.stop(), this.#builder.close()]
+    return Promise.all(ending).then(() => {})
   }
 
   async close(): Promise<void> {

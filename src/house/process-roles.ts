@@ -2,7 +2,7 @@ import { refuse } from '../base/errors.ts'
 import type { Request } from '../base/http.ts'
 import type { ProcessRole } from '../cli/house.ts'
 import type { Route } from '../control/router.ts'
-import { isOfCollections } from '../control/vector-stores.ts'
+import { isKeptHere } from '../control/vector-stores.ts'
 
 /** What a process answers by the roles it has. */
 
@@ -15,7 +15,7 @@ const HEALTH = /^\/(?:healthz|readyz)(?:\?|$)/
  *  socket whatever the roles. */
 export function absentRole(roles: Roles, { target, peer }: Request): ProcessRole | undefined {
   if (HEALTH.test(target)) return undefined
-  const isForModels = target.startsWith('/v1/') && !isOfCollections(target)
+  const isForModels = target.startsWith('/v1/') && !isKeptHere(target)
   const role = isForModels ? 'gateway' : 'control'
   return roles.has(role) || (role === 'control' && peer === 'local') ? undefined : role
 }

@@ -9,6 +9,7 @@ import { ingestRoutes } from '../control/ingests.ts'
 import type { Route } from '../control/router.ts'
 import { type EmbedFor, searchRoutes } from '../control/search.ts'
 import { segmentRoutes } from '../control/segments.ts'
+import { fileBatchRoutes } from '../control/vector-store-file-batches.ts'
 import { vectorStoreFileRoutes } from '../control/vector-store-files.ts'
 import { vectorStoreRoutes } from '../control/vector-stores.ts'
 import type { Audit } from '../guard/audit.ts'
@@ -27,7 +28,7 @@ export interface RetrievalRouteParts {
 }
 
 export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteParts): Route[] {
-  const { ingest, deletions, search, schedules } = library
+  const { ingest, deletions, search, schedules, files, attachments } = library
   const embedFor: EmbedFor = (asker) => gateway.embedFor(asker)
   return [
     ...collectionRoutes({ ...shared, schedules, quality: (collection) => library.quality(collection) }),
@@ -48,7 +49,8 @@ export function retrievalRoutes({ library, gateway, ...shared }: RetrievalRouteP
       search,
       recentQuestions: (name) => library.recentQuestions(name),
     }),
-    ...vectorStoreRoutes({ ...shared, clock, random, search, ingest, embedFor }),
-    ...vectorStoreFileRoutes({ ...shared, deletions }),
+    ...vectorStoreRoutes({ ...shared, clock, random, search, ingest, embedFor, files, attachments }),
+    ...vectorStoreFileRoutes({ ...shared, deletions, files, attachments }),
+    ...fileBatchRoutes({ ...shared, clock, random, files, attachments }),
   ]
 }

@@ -27,6 +27,7 @@ test('accounts long over go, and warnings about periods that ended are closed', 
   const declared = () => ({ budgets: [], rateLimits: [], spentStatus: 429 }) as const
   let looked = 0
   const stop = keepUp({
+    sweepFiles: async () => {},
     clock,
     log: silentLog,
     rows,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { systemClock as clock } from '../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { Refusal } from '../../src/base/errors.ts'
 import type { JsonObject } from '../../src/base/json.ts'
 import { type Log, silentLog } from '../../src/base/log.ts'
@@ -169,11 +169,15 @@ export function openCollection<Kept extends Rows = MemoryRows>(
   former?: { readonly rows: Kept; readonly queue?: MemoryQueue; readonly index?: MemoryIndex },
   {
     stopAfter = Infinity,
+    fullChunks,
     log = silentLog,
+    clock = systemClock,
     push = { documentsMax: 100, bytesMax: 100_000, waitMs: 1 },
   }: {
     readonly stopAfter?: number
+    readonly fullChunks?: number
     readonly log?: Log
+    readonly clock?: Clock
     readonly push?: NonNullable<Parameters<typeof createIngest>[0]['push']>
   } = {},
 ) {
@@ -221,6 +225,7 @@ export function openCollection<Kept extends Rows = MemoryRows>(
     },
   }
   const ingest: Ingest = createIngest({
+    ...(fullChunks === undefined ? {} : { fullChunks }),
     rows,
     queue,
     index,

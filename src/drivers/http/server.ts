@@ -2,7 +2,7 @@ import { chmod, unlink } from 'node:fs/promises'
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { systemClock } from '../../base/clock.ts'
-import { type Fault, fault, refuse, type Refusal, remedyOf, sentenceOf, statusOf } from '../../base/errors.ts'
+import { Fault, fault, refuse, type Refusal, remedyOf, sentenceOf, statusOf } from '../../base/errors.ts'
 import type { Handler, Headers, HttpListener, HttpServer, Reply, Request } from '../../base/http.ts'
 import { newId } from '../../base/ids.ts'
 import { systemRandom } from '../../base/random.ts'
@@ -280,13 +280,41 @@ class NodeRequest implements Request {
         chunks.push(chunk)
       })
       message.on('end', () => {
-        const smuggled = ['authorization', 'x-api-key', 'cookie'].find((name) => message.trailers[name] !== undefined)
-        if (smuggled !== undefined) return reject(fault('request_refused', { reason: `a trailer carries ${smuggled}` }))
+        const smuggled = smuggledIn(message)
+        if (smuggled !== undefined) return reject(smuggled)
         resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks))
       })
       message.on('error', () => reject(fault('body_timeout', { limitMs: this.#bodyTimeoutMs })))
     })
   }
+
+  async *pieces(bytesMax: number): AsyncGenerator<Uint8Array> {
+    const message = this.#message
+    const tooLarge = (): Fault => fault('body_too_large', { limitBytes: bytesMax })
+    if (Number(message.headers['content-length'] ?? 0) > bytesMax) throw tooLarge()
+    this.#invite?.()
+    let bytes = 0
+    try {
+      // The connection outlives whoever stops reading: it has an answer to carry.
+      for await (const piece of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        bytes += piece.length
+        if (bytes > bytesMax) throw tooLarge()
+        yield piece
+      }
+    } catch (thrown) {
+      throw thrown instanceof Fault ? thrown : fault('body_timeout', { limitMs: this.#bodyTimeoutMs }, thrown)
+    } finally {
+      message.resume() // The rest is read and forgotten, so that a refusal can be read.
+    }
+    const smuggled = smuggledIn(message)
+    if (smuggled !== undefined) throw smuggled
+  }
+}
+
+/** A credential that came behind the body. */
+function smuggledIn({ trailers }: IncomingMessage): Fault | undefined {
+  const smuggled = ['authorization', 'x-api-key', 'cookie'].find((name) => trailers[name] !== undefined)
+  return smuggled === undefined ? undefined : fault('request_refused', { reason: `a trailer carries ${smuggled}` })
 }
 
 /** A request without a body is reported before the parser has marked it complete. */

@@ -90,6 +90,19 @@ export class KeptAnswers {
     return count
   }
 
+  async forget(ids: readonly AnswerId[]): Promise<void> {
+    const stored = await this.#rows.getMany(
+      ANSWERS,
+      ids.map(({ scope, digest }) => [scope, digest]),
+    )
+    const changes = stored.flatMap((one, at): Change[] => {
+      const { scope = '', digest = '' } = ids[at] ?? {}
+      if (one === undefined) return []
+      return [remove(ANSWERS, [scope, digest]), remove(EXPIRIES, expiryKey(one.row.expiresAtMs, scope, digest))]
+    })
+    if (changes.length > 0) await this.#rows.commit(changes)
+  }
+
   /** Clears away what is over and what is too much, where it is time to. */
   async sweep(bytesMax = KEPT_BYTES_MAX): Promise<void> {
     const nowMs = this.#clock.monotonicMs()

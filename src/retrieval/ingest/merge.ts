@@ -1,7 +1,8 @@
+import type { Clock, Timer } from '../../base/clock.ts'
 import { Fault, reasonOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { Held, Index, IndexChunk } from '../../store/index.ts'
-import { getAll, type Rows } from '../../store/rows.ts'
+import { getAll, type Rows, scanAll } from '../../store/rows.ts'
 import {
   chunkKey,
   CHUNKS,
@@ -20,11 +21,14 @@ import { indexChunk } from './worker.ts'
 /** Builds parts in the background, so that collections of any size are searched in few of them. */
 
 export interface MergeOptions {
+  readonly clock: Clock
   readonly rows: Rows
   readonly collections: Collections
   /** Builds what may take minutes and gigabytes, away from searches and from hostile files. */
   readonly builder: Pick<Index, 'build'>
   readonly newSegment: (collection: string) => string
+  /** Of a segment that goes into parts: smaller ones are rewritten first. */
+  readonly fullChunks: number
   /** Without it collections are searched by words alone. */
   readonly embeddings?: Embeddings
   readonly log: Log
@@ -32,10 +36,14 @@ export interface MergeOptions {
 
 /** Chunks that are read and handed over at once. */
 const PAGE_CHUNKS = 1_024
+/** How often it is tried whether a full disk has room again. */
+const ROOM_EVERY_MS = 60_000
 
 export class Merges {
   readonly #options: MergeOptions
   readonly #wanted = new Set<string>()
+  readonly #damaged = new Set<string>()
+  readonly #retries = new Set<Timer>()
   readonly #stop = new AbortController()
   #working: Promise<void> | undefined
 
@@ -57,6 +65,7 @@ export class Merges {
 
   async stop(): Promise<void> {
     this.#stop.abort()
+    for (const timer of this.#retries) timer.cancel()
     await this.#working
   }
 
@@ -68,20 +77,55 @@ export class Merges {
     if (!(await this.#build(collection, held))) await this.#prune(collection)
   }
 
+  /** A part that is searched was found damaged: it is built again in the background, and answers until then. */
+  restore(segment: string): void {
+    if (this.#stop.signal.aborted) return
+    this.#damaged.add(segment)
+    this.#working ??= this.#work().finally(() => (this.#working = undefined))
+  }
+
+  async #restoreDamaged(): Promise<void> {
+    for (const segment of this.#damaged) {
+      this.#damaged.delete(segment)
+      try {
+        for await (const { row } of scanAll(this.#options.rows, COLLECTIONS, [])) {
+          const part = row.parts?.find((one) => one.segment === segment)
+          if (part !== undefined) await this.rebuild(row.name, part)
+        }
+      } catch (thrown) {
+        // It is not opened again: the next start finds it.
+        this.#options.log.write('warn', 'segment not built again', { segment, reason: reasonOf(thrown) })
+        this.#whenThereIsRoom(thrown, () => this.restore(segment))
+      }
+    }
+  }
+
   async #work(): Promise<void> {
     for (;;) {
+      await this.#restoreDamaged()
       const [collection] = this.#wanted
       if (collection === undefined || this.#stop.signal.aborted) return
       this.#wanted.delete(collection)
       try {
         await this.#prune(collection)
-        while (!this.#stop.signal.aborted && (await this.#build(collection, partToBuild)));
+        while (!this.#stop.signal.aborted && (await this.#build(collection, this.#choose)));
       } catch (thrown) {
         if (this.#stop.signal.aborted) return
         // Nothing is lost but speed; the next change of the collection has it tried again.
         this.#options.log.write('warn', 'segments not merged', { collection, reason: reasonOf(thrown) })
+        this.#whenThereIsRoom(thrown, () => this.look(collection))
       }
     }
+  }
+
+  /** What failed for want of room is tried again, since making room changes no collection. */
+  #whenThereIsRoom(thrown: unknown, again: () => void): void {
+    if (!(thrown instanceof Fault) || thrown.code !== 'disk_full' || this.#stop.signal.aborted) return
+    const timer = this.#options.clock.after(ROOM_EVERY_MS, () => {
+      this.#retries.delete(timer)
+      again()
+    })
+    this.#retries.add(timer)
   }
 
   /** False where there is nothing to build. */
@@ -92,11 +136,24 @@ export class Merges {
     if (row === undefined || chosen.length === 0) return false
     const holds = liveRuns(chosen)
     const segment = newSegment(collection)
-    const { chunks } = await builder.build(segment, this.#chunks(collection, row.space, holds))
+    let chunks: number
+    try {
+      chunks = (await builder.build(segment, this.#chunks(collection, row.space, holds))).chunks
+    } catch (thrown) {
+      // What removals left of a segment was rewritten meanwhile, and its vectors are elsewhere.
+      if (!this.#stop.signal.aborted && (await this.#lost(collection, chosen))) return true
+      throw thrown
+    }
     const part: IndexPart = { segment, chunks, holds }
     const replaced = await this.#publish(collection, part)
     for (const one of replaced) await collections.dropIndex(one)
     return true
+  }
+
+  async #lost(collection: string, chosen: readonly Segment[]): Promise<boolean> {
+    const row = (await this.#options.rows.get(COLLECTIONS, collectionKey(collection)))?.row
+    const present = new Set(row?.segments.map(({ segment }) => segment))
+    return !chosen.every(({ segment }) => present.has(segment))
   }
 
   /** Puts the part in the place of what its chunks were searched in; resolves to that. */
@@ -114,6 +171,8 @@ export class Merges {
     })
     return replaced
   }
+
+  readonly #choose = (row: CollectionRow): readonly Segment[] => partToBuild(row, this.#options.fullChunks)
 
   async #prune(collection: string): Promise<void> {
     const { collections } = this.#options
