@@ -65,6 +65,10 @@ export const ENVIRONMENT: readonly Row[] = [
   ['HEADWORKS_DATA', 'The data folder; .headworks otherwise.'],
   ['HEADWORKS_LISTEN', 'The address of the HTTP interface; 127.0.0.1:4750 otherwise.'],
   ['HEADWORKS_ADMIN_KEY', 'The first admin key, in place of one made at the first start. At least 20 characters.'],
+  [
+    'HEADWORKS_CONTENT_KEY',
+    'The master key of kept inputs and outputs, 64 hexadecimal digits, in place of the file content.key.',
+  ],
   ['NO_COLOR', 'Set to anything: no colour.'],
 ]
 

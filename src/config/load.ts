@@ -31,6 +31,8 @@ export interface LoadedConfig {
   readonly prices?: { readonly path: string; readonly bytes: Uint8Array }
   /** `HEADWORKS_ADMIN_KEY`, where it is set. */
   readonly adminKey?: Secret
+  /** `HEADWORKS_CONTENT_KEY`, where it is set. */
+  readonly contentKey?: Secret
   /** Where the file is, or would be looked for: what to watch. Absolute. */
   readonly file: string
   readonly fileFound: boolean
@@ -44,6 +46,14 @@ const ADMIN_KEY_PROBLEM: ConfigProblem = {
   path: ['HEADWORKS_ADMIN_KEY'],
   wrong: 'is not 20 to 200 visible ASCII characters without blanks',
   remedy: 'Choose a long random one, or leave it out to have one made.',
+}
+
+/** 32 bytes, hexadecimal. */
+const CONTENT_KEY = /^[0-9a-f]{64}$/i
+const CONTENT_KEY_PROBLEM: ConfigProblem = {
+  path: ['HEADWORKS_CONTENT_KEY'],
+  wrong: 'is not 64 hexadecimal digits',
+  remedy: 'Make one with `openssl rand -hex 32`, or leave it out to have one made and kept in the data folder.',
 }
 
 /** Reads, completes, checks and freezes the configuration. Every problem is found at once: the
@@ -80,6 +90,8 @@ export async function loadConfig(inputs: ConfigInputs): Promise<LoadedConfig | R
   }
   const adminKey = env('HEADWORKS_ADMIN_KEY')
   if (adminKey !== undefined && !ADMIN_KEY.test(adminKey)) problems.push(ADMIN_KEY_PROBLEM)
+  const contentKey = env('HEADWORKS_CONTENT_KEY')
+  if (contentKey !== undefined && !CONTENT_KEY.test(contentKey)) problems.push(CONTENT_KEY_PROBLEM)
   const prices =
     parsed.data?.prices === undefined ? undefined : await readPrices(resolve(base, parsed.data.prices), readFile)
   if (typeof prices === 'string')
@@ -94,6 +106,7 @@ export async function loadConfig(inputs: ConfigInputs): Promise<LoadedConfig | R
     secrets,
     ...(prices === undefined ? {} : { prices }),
     ...(adminKey === undefined ? {} : { adminKey: new Secret(adminKey) }),
+    ...(contentKey === undefined ? {} : { contentKey: new Secret(contentKey) }),
     file,
     fileFound: yaml !== NO_FILE,
   }

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { ALERTS } from './alerts.ts'
 import { BATCHES } from './batches.ts'
+import { CONTENT } from './content.ts'
 import { BUDGET, type OWN_BUDGETS, RATE_LIMIT } from './budgets.ts'
 import { COLLECTION } from './collections.ts'
 import { ENGINE } from './engines.ts'
@@ -123,6 +124,9 @@ export const CONFIG = z
     limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
     telemetry: TELEMETRY.prefault({}).meta(
       meta('Traces, ours and those that other programs send to `/v1/traces`.', { reload: 'restart' }),
+    ),
+    content: CONTENT.prefault({}).meta(
+      meta('What is kept of the inputs and outputs of models, encrypted and apart from traces.', { reload: 'live' }),
     ),
     log: LOG.prefault({}).meta(meta('The log: one JSON object a line on standard error.', { reload: 'live' })),
   })

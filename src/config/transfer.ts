@@ -5,13 +5,13 @@ import { Secret } from './secret.ts'
 /** The configuration in force on its way to another process of the house, which then works with the
  *  same one, whatever the file has become meanwhile. It holds the secrets as text: it may go through
  *  a pipe between two processes of one user, and nowhere else. */
-export interface PackedConfig extends Omit<LoadedConfig, 'secrets' | 'adminKey'> {
+export interface PackedConfig extends Omit<LoadedConfig, 'secrets' | 'adminKey' | 'contentKey'> {
   readonly secrets: readonly (readonly [reference: string, text: string])[]
 }
 
-/** The key of the environment stays here: whoever registers it does so once. */
+/** The keys of the environment stay here: whoever uses them does so once. */
 export function packConfig(loaded: LoadedConfig): PackedConfig {
-  const { secrets, adminKey: _, ...rest } = loaded
+  const { secrets, adminKey: _, contentKey: __, ...rest } = loaded
   return { ...rest, secrets: [...secrets].map(([reference, secret]) => [reference, secret.reveal()]) }
 }
 

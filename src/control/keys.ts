@@ -38,7 +38,7 @@ export function keyRoutes(dependencies: KeyDependencies): Route[] {
       method: 'POST',
       path: '/api/keys',
       summary:
-        'Makes a key; its text is in this answer only. {name, role, user, team, tenant, tags, models, workflows, collections, mayName, priority, budgets, expiresAt}.',
+        'Makes a key; its text is in this answer only. {name, role, user, team, tenant, tags, models, workflows, collections, mayName, content, priority, budgets, expiresAt}.',
       role: 'admin',
       answer: (context) => create(dependencies, context),
     },
@@ -161,7 +161,7 @@ const made = ({ id, text, name, role }: NewKey): Answer => ({ status: 201, value
 
 function shown(row: KeyRow, keyring: Keyring): JsonObject {
   const { id, name, role, hint, createdAtMs, expiresAtMs, rotatedAtMs, previous, revokedAtMs, bindings } = row
-  const { user, team, tenant, tags, models, workflows, collections, mayName, priority, budgets } = bindings
+  const { user, team, tenant, tags, models, workflows, collections, mayName, content, priority, budgets } = bindings
   return {
     id,
     name,
@@ -180,6 +180,7 @@ function shown(row: KeyRow, keyring: Keyring): JsonObject {
     models: models ?? null,
     workflows: workflows ?? null,
     collections: collections ?? null,
+    ...(content === undefined ? {} : { content }),
     mayName: { ...mayName },
     priority: priority ?? 'interactive',
     budgets: budgets ?? [],

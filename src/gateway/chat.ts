@@ -4,6 +4,7 @@ import type { Headers, Reply } from '../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Attempt, ChatEnd } from '../engine/port.ts'
+import type { Capture } from '../guard/content/capture.ts'
 import type { Scopes } from '../guard/identify.ts'
 import type { Spending } from '../meter/spending.ts'
 import type { OpenSpan, Trace } from '../trace/trace.ts'
@@ -37,6 +38,8 @@ export interface Admitted {
   readonly promptVersion?: string
   /** Of a model whose answers may be given again. */
   readonly cache?: CacheUse | undefined
+  /** Where something of what is said is kept. */
+  readonly content?: Capture | undefined
   /** The conversation it is part of, where a header says so. */
   readonly session?: Pick<Asker, 'session'>
 }
@@ -170,6 +173,7 @@ class Chat {
       return
     }
     const { stream } = this.#request
+    this.#admitted.content?.frame(frame)
     if (!stream || (isObject(frame['headworks']) && isLast(frame))) {
       this.#last = stream ? frame : this.#writer.whole(frame)
       return
@@ -291,6 +295,7 @@ class Chat {
     this.#stage = 'over'
     this.#stall?.cancel()
     this.#over(ending)
+    this.#admitted.content?.close()
   }
 
   /** Posts what was produced; now, or as soon as the store takes it. */
@@ -303,10 +308,11 @@ class Chat {
   }
 
   #closing(outcome: Outcome, status: number, problem?: Problem): Closing {
-    const { trace, spending, cache } = this.#admitted
+    const { trace, spending, cache, content } = this.#admitted
     return {
       ...this.#facts(),
       ...(cache === undefined ? {} : { cache: cache.state }),
+      ...(content === undefined ? {} : { content: content.shape() }),
       outcome,
       status,
       ...(problem === undefined ? {} : problemJson(problem)),

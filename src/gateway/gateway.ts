@@ -6,6 +6,8 @@ import type { Json } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { Operation } from '../engine/port.ts'
+import { Capture, type OfferContent } from '../guard/content/capture.ts'
+import { type ContentRules, keepingOf } from '../guard/content/policy.ts'
 import { mayCall } from '../guard/bindings.ts'
 import { identify } from '../guard/identify.ts'
 import type { Principal } from '../guard/principal.ts'
@@ -14,6 +16,7 @@ import { estimateInputTokens } from '../meter/estimate.ts'
 import { Prompts, type PromptVersion } from '../prompt/prompts.ts'
 import type { Events } from '../store/events.ts'
 import type { Rows } from '../store/rows.ts'
+import { traceOfRequest } from '../trace/journal.ts'
 import { Trace } from '../trace/trace.ts'
 import { entrantOf, Gates, timed } from './admission/gates.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
@@ -54,6 +57,8 @@ export interface GatewayDependencies {
   readonly limits: () => GatewayLimits
   /** Budgets and their books. */
   readonly accounting: Pick<Accounting, 'spending'>
+  /** Where inputs and outputs go, and which: absent, nothing of them is kept. */
+  readonly content?: { readonly rules: () => ContentRules; readonly offer: OfferContent }
 }
 
 export interface GatewayLimits {
@@ -290,7 +295,8 @@ export class Gateway {
         return await runPassthrough({ ...dependencies, clientStallMs }, { ...admitted, model }, asked, reply)
       } else {
         const cache = this.#cacheUse(arrived, admitted, asked)
-        return await runChat({ ...dependencies, clientStallMs }, { ...admitted, cache }, asked, reply)
+        const content = this.#capture(arrived, admitted, asked)
+        return await runChat({ ...dependencies, clientStallMs }, { ...admitted, cache, content }, asked, reply)
       }
       return 'complete'
     } finally {
@@ -303,6 +309,17 @@ export class Gateway {
     if (policy === undefined) return undefined
     const control = readCacheControl(headers['cache-control'])
     return new CacheUse(this.#cache, { model, policy }, { body: { ...body, stream }, scopes, control })
+  }
+
+  #capture({ headers }: Arrived, { requestId, scopes, model }: Admitted, { body }: ChatRequest): Capture | undefined {
+    const { content, clock } = this.#dependencies
+    const { key, user, tenant = '', workflow = '' } = scopes
+    const keeping = content && keepingOf(content.rules(), { ...scopes, model: model.name })
+    if (content === undefined || keeping === undefined || keeping.keep === 'off') return undefined
+    const traceId = traceOfRequest(requestId, headers['traceparent'])
+    const subject = user === undefined ? ({ kind: 'key', id: key } as const) : ({ kind: 'user', id: user } as const)
+    const facts = { requestId, traceId, atMs: clock.wallMs(), subject, tenant, key, model: model.name, workflow }
+    return new Capture(facts, keeping, body, content.offer)
   }
 
   /** Refused before anything was begun; it is on record all the same. */

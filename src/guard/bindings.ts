@@ -18,6 +18,9 @@ export interface Bindings {
    *  but these: it has its collections by the workflows it may call. */
   readonly collections?: readonly string[]
   readonly mayName: MayName
+  /** Whose inputs and outputs may be read, beyond what the role lets: of its own requests, or of its
+   *  tenant's. Absent: nobody's. */
+  readonly content?: 'own' | 'tenant'
   /** Whether its requests wait behind others where a model is overloaded; absent: they do not. */
   readonly priority?: 'batch'
   /** Budgets of its own, as the ledger keeps them; here they only travel along. */
@@ -55,6 +58,7 @@ const BINDINGS = [
   'workflows',
   'collections',
   'mayName',
+  'content',
   'priority',
   'budgets',
 ] as const
@@ -107,8 +111,14 @@ export function readBindings(body: JsonObject, role: 'admin' | 'user'): Bindings
     return invalid('priority', 'must be "interactive" or "batch"', 'Leave it out for "interactive".')
   const mayName = readMayName(body['mayName'] ?? {}, role, names.user !== undefined)
   if ('code' in mayName) return mayName
+  const content = body['content'] ?? undefined
+  if (content !== undefined && content !== 'own' && content !== 'tenant')
+    return invalid('content', 'must be "own" or "tenant"', 'Leave it out where the key reads no inputs and outputs.')
+  if (content === 'tenant' && names.tenant === undefined)
+    return invalid('content', 'lets the key read its tenant’s, and it has none', 'Name a `tenant`, or say "own".')
+  const reads: Pick<Bindings, 'content'> = content === undefined ? {} : { content }
   const behind = priority === 'batch' ? { priority: 'batch' as const } : {}
-  return frozen({ ...names, tags: [...new Set(tags)], ...lists, mayName, ...behind })
+  return frozen({ ...names, tags: [...new Set(tags)], ...lists, mayName, ...reads, ...behind })
 }
 
 function readMayName(given: Json, role: 'admin' | 'user', hasUser: boolean): MayName | Refusal {

@@ -16,6 +16,7 @@ import { openDistant } from '../drivers/sqlite/distant.ts'
 import type { DeploymentStatus } from '../engine/health.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
+import { type ContentCounts, ContentQueue } from '../guard/content/queue.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Pepper } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
@@ -47,6 +48,8 @@ export interface Beginning {
 export interface GatewayFigures {
   readonly inFlight: number
   readonly deployments: readonly DeploymentStatus[]
+  /** Inputs and outputs on their way to the main process. */
+  readonly content: ContentCounts
 }
 
 /** How long answers that were cut off may take to be recorded. */
@@ -76,15 +79,20 @@ class RunningGateway {
   readonly #inForce: { loaded: LoadedConfig }
   readonly #unfollow: () => void
   readonly #questions: QuestionVectors
+  readonly #contents: ContentQueue
 
   private constructor(
     gateway: HouseGateway,
     server: HttpServer,
     inForce: { loaded: LoadedConfig },
-    unfollow: () => void,
-    questions: QuestionVectors,
+    {
+      unfollow,
+      questions,
+      contents,
+    }: { readonly unfollow: () => void; readonly questions: QuestionVectors; readonly contents: ContentQueue },
   ) {
     this.#questions = questions
+    this.#contents = contents
     this.#gateway = gateway
     this.#server = server
     this.#inForce = inForce
@@ -111,8 +119,10 @@ class RunningGateway {
       log,
       fold: (storage, space, question) => channel.call('fold', { storage, space, question }),
     })
+    const contents = new ContentQueue({ write: (batch) => channel.call('keepContent', batch), log })
     const gateway: HouseGateway = await HouseGateway.open({
       node,
+      offerContent: (content) => contents.offer(content),
       log,
       analyzer,
       store,
@@ -144,12 +154,12 @@ class RunningGateway {
       elsewhere: { isTheirs: (request) => !known.recognises(request), socketPath: innerSocket },
     })
     const server = await listener.listenOn(handle, gateway.handle)
-    return new RunningGateway(gateway, server, inForce, unfollow, questions)
+    return new RunningGateway(gateway, server, inForce, { unfollow, questions, contents })
   }
 
   get figures(): GatewayFigures {
     const { inFlight, deployments } = this.#gateway
-    return { inFlight, deployments }
+    return { inFlight, deployments, content: this.#contents.counts }
   }
 
   purgeCache(model: string | undefined): number {
@@ -170,6 +180,7 @@ class RunningGateway {
     const untilMs = clock.monotonicMs() + SETTLE_MS_MAX
     while (this.#gateway.inFlight > 0 && clock.monotonicMs() < untilMs) await sleep(clock, SETTLE_POLL_MS)
     await this.#gateway.flush()
+    await this.#contents.drain()
     this.#unfollow()
     await this.#gateway.close()
   }

@@ -11,6 +11,7 @@ import type { AskWith, EmbedWith } from '../engine/port.ts'
 import { Gateway } from '../gateway/gateway.ts'
 import type { MakeOwn } from '../gateway/inner.ts'
 import type { Account } from '../gateway/own.ts'
+import type { OfferContent } from '../guard/content/capture.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Accounting, type BudgetWarning } from '../meter/accounting.ts'
 import { type AlertInput, Alerts } from '../meter/alerts/alerts.ts'
@@ -36,6 +37,8 @@ export interface GatewayParts {
   readonly loadPrices: LoadPrices
   readonly loadTokenizers: LoadTokenizers
   readonly loaded: LoadedConfig
+  /** Takes inputs and outputs that are to be kept. */
+  readonly offerContent: OfferContent
 }
 
 export interface OwnCalls {
@@ -50,7 +53,7 @@ export class HouseGateway {
   readonly #unfollow: () => void
   #loaded: LoadedConfig
 
-  private constructor({ node, log, store, authenticate, loaded, ...rest }: GatewayParts) {
+  private constructor({ node, log, store, authenticate, loaded, offerContent, ...rest }: GatewayParts) {
     this.#loaded = loaded
     const onTurn = ({ deployment, circuit, trouble, reason, retryAfterMs }: DeploymentStatus): void =>
       circuit === 'closed'
@@ -103,6 +106,7 @@ export class HouseGateway {
       authenticate,
       limits: () => this.#loaded.config.limits,
       accounting: this.#accounting,
+      content: { rules: () => this.#loaded.config.content, offer: offerContent },
     })
   }
 

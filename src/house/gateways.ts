@@ -8,6 +8,7 @@ import { bindAddress, type BoundAddress } from '../drivers/http/bind.ts'
 import type { Methods } from '../drivers/process/channel.ts'
 import { Child } from '../drivers/process/child.ts'
 import type { DeploymentStatus } from '../engine/health.ts'
+import type { ContentCounts } from '../guard/content/queue.ts'
 import type { Beginning, GatewayFigures } from './gateway-child.ts'
 
 /** Several gateways on one port, seen from the main process: it binds the port and accepts nothing on
@@ -38,6 +39,7 @@ export interface GatewayStatus {
   readonly inFlight: number
   /** How the deployments fare, as it sees them. */
   readonly deployments: readonly DeploymentStatus[]
+  readonly content: ContentCounts
 }
 
 const HEAP_MB = 2048
@@ -48,6 +50,8 @@ const PURGE_MS_MAX = 5000
 /** Beyond the grace for answers in flight: to record them and to close. */
 const DRAIN_SPARE_MS = 5000
 const RECOVER_PAUSE_MS = 1000
+/** Of a process that has not begun. */
+export const NO_CONTENT: ContentCounts = { written: 0, dropped: 0, failed: 0, waiting: 0 }
 
 /** The names of gateways in processes of their own: one alone runs in the main process. */
 export const gatewayNodes = (count: number): string[] =>
@@ -167,8 +171,8 @@ class Supervised {
           .call<GatewayFigures>('figures', undefined, { timeoutMs: FIGURES_MS_MAX })
           .catch(() => undefined)
       : undefined
-    const { inFlight = 0, deployments = [] } = figures ?? {}
-    return { node: this.#node, pid: this.#child.pid, restarts: this.#restarts, inFlight, deployments }
+    const { inFlight = 0, deployments = [], content = NO_CONTENT } = figures ?? {}
+    return { node: this.#node, pid: this.#child.pid, restarts: this.#restarts, inFlight, deployments, content }
   }
 
   async stop(drainMs: number): Promise<void> {

@@ -20,6 +20,7 @@ import { auditRoutes } from '../control/audit.ts'
 import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { cacheRoutes } from '../control/cache.ts'
+import { contentRoutes } from '../control/content.ts'
 import { keyRoutes } from '../control/keys.ts'
 import { promptRoutes } from '../control/prompts.ts'
 import { controlPlane, type Route } from '../control/router.ts'
@@ -42,9 +43,10 @@ import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
+import { HouseContent } from './content.ts'
 import { keptRoutes, openBatches, openFiles, tendFiles } from './files.ts'
 import { HouseGateway } from './gateway.ts'
-import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
+import { gatewayNodes, Gateways, type GatewayStatus, NO_CONTENT } from './gateways.ts'
 import { KeptAnswers } from '../gateway/replay/kept-answers.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
@@ -112,6 +114,7 @@ class RunningHouse implements House {
   #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
   #telemetry: HouseTelemetry | undefined
+  #content: HouseContent | undefined
   #endUpkeep: (() => Promise<void>) | undefined
   #servers: HttpServer[] = []
   #inner: HttpServer | undefined
@@ -179,9 +182,11 @@ class RunningHouse implements House {
       onEvent,
     }))
     const sessions = new Sessions(clock, random)
+    const content = (this.#content = new HouseContent({ data: config.data, key: this.#loaded.contentKey, log }))
     const gateway = (this.#gateway = await HouseGateway.open({
       node: MAIN_NODE,
       log,
+      offerContent: content.offer,
       analyzer,
       store,
       search: library.search,
@@ -212,11 +217,15 @@ class RunningHouse implements House {
       newRequestId: () => newId('req', clock, random),
     }))
     if (listen) telemetry.begin()
-    const handler = this.#handler(keyring, sessions, gateway, library, store, { batches: this.#batches, telemetry })
+    const handler = this.#handler(keyring, sessions, gateway, library, store, {
+      batches: this.#batches,
+      telemetry,
+      content,
+    })
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1 && this.#roles.has('gateway'))
-      await this.#openGateways(handler, store, library, pepper)
+      await this.#openGateways(handler, store, library, { pepper, content })
     else if (listen) {
       const server = await listener.listen(config.listen, handler)
       this.#servers.push(server)
@@ -267,6 +276,7 @@ class RunningHouse implements House {
     await this.#end('journal', () => this.#gateway?.flush())
     await this.#end('upkeep', () => this.#endUpkeep?.())
     await this.#end('usage', () => this.#usage?.stop())
+    await this.#end('content', () => this.#content?.close())
     await this.#end('telemetry', () => this.#telemetry?.close())
     await this.#end('engines', () => this.#gateway?.close())
     await this.#end('index', () => this.#library?.close())
@@ -296,7 +306,12 @@ class RunningHouse implements House {
   }
 
   /** Several processes answer on the port; what they pass on arrives at a socket of their own. */
-  async #openGateways(handler: Handler, store: SqliteStore, library: Library, pepper: Uint8Array): Promise<void> {
+  async #openGateways(
+    handler: Handler,
+    store: SqliteStore,
+    library: Library,
+    { pepper, content }: { readonly pepper: Uint8Array; readonly content: HouseContent },
+  ): Promise<void> {
     const { config } = this.#loaded
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs, { headers: { 'x-headworks-node': MAIN_NODE } })
     this.#inner = await listener.listen(innerSocket(config.data), handler, 'network')
@@ -316,6 +331,7 @@ class RunningHouse implements House {
         fold: ({ storage, space, question }: { readonly [name in 'storage' | 'space' | 'question']: string }) =>
           library.fold(storage, space, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
+        keepContent: (batch: Parameters<HouseContent['keep']>[0]) => content.keep(batch),
       },
       recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,
     })
@@ -325,7 +341,8 @@ class RunningHouse implements House {
   /** What is in flight, in all processes, and the processes that answer on the port. */
   async #figures(gateway: HouseGateway): Promise<JsonObject> {
     const { inFlight: ownInFlight, deployments } = gateway
-    const own = { node: MAIN_NODE, pid: process.pid, restarts: 0, inFlight: ownInFlight, deployments }
+    const content = this.#content?.counts ?? NO_CONTENT
+    const own = { node: MAIN_NODE, pid: process.pid, restarts: 0, inFlight: ownInFlight, deployments, content }
     const others = await this.#gateways?.status()
     const inFlight = (others ?? []).reduce((sum, one) => sum + one.inFlight, ownInFlight)
     return { inFlight, gateways: (others ?? [own]).map(gatewayJson) }
@@ -345,7 +362,11 @@ class RunningHouse implements House {
     gateway: HouseGateway,
     library: Library,
     store: SqliteStore,
-    { batches, telemetry }: { readonly batches: Batches; readonly telemetry: HouseTelemetry },
+    {
+      batches,
+      telemetry,
+      content,
+    }: { readonly batches: Batches; readonly telemetry: HouseTelemetry; readonly content: HouseContent },
   ): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
@@ -358,6 +379,7 @@ class RunningHouse implements House {
       settleDeletions: () => library.deletions.settleAll(),
       lookForDrift: () => library.lookForDrift(),
       sweepFiles: () => tendFiles(library, batches),
+      expireContent: () => content.expire(),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
@@ -376,6 +398,7 @@ class RunningHouse implements House {
       }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...telemetry.routes,
+      ...contentRoutes({ content, audit, events: store.events }),
       ...usage.routes,
       ...keptRoutes(store, library, batches, audit),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
@@ -445,9 +468,10 @@ class RunningHouse implements House {
   }
 }
 
-const gatewayJson = ({ pid, deployments, ...rest }: GatewayStatus): JsonObject => ({
+const gatewayJson = ({ pid, deployments, content, ...rest }: GatewayStatus): JsonObject => ({
   pid: pid ?? null,
   ...rest,
+  content: { ...content },
   deployments: deployments.map((one) => ({ ...one })),
 })
 

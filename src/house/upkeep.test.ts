@@ -28,6 +28,7 @@ test('accounts long over go, and warnings about periods that ended are closed', 
   let looked = 0
   const stop = keepUp({
     sweepFiles: async () => {},
+    expireContent: async () => {},
     clock,
     log: silentLog,
     rows,

@@ -30,6 +30,8 @@ export interface UpkeepDependencies {
   readonly lookForDrift: () => Promise<void>
   /** Removes files that have expired, and takes up what is to be done with others. */
   readonly sweepFiles: () => Promise<void>
+  /** Removes inputs and outputs that were kept long enough. */
+  readonly expireContent: () => Promise<void>
 }
 
 /** Until the function returned is called; it resolves when nothing of it runs. */
@@ -43,6 +45,7 @@ export function keepUp({
   settleDeletions,
   lookForDrift,
   sweepFiles,
+  expireContent,
 }: UpkeepDependencies): () => Promise<void> {
   const stop = new AbortController()
   const { signal } = stop
@@ -74,7 +77,7 @@ export function keepUp({
       await sleep(clock, EVERY_MS, signal)
       if (signal.aborted) return
       const looked = closeWarnings().then(() => lookAhead({ clock, rows, book, alerts, declared }))
-      const swept = [settleDeletions(), lookForDrift(), sweepFiles()]
+      const swept = [settleDeletions(), lookForDrift(), sweepFiles(), expireContent()]
       await Promise.all([clearAway(), looked, ...swept]).catch((cause: unknown) =>
         log.write('warn', 'what is over could not be cleared away', { reason: reasonOf(cause) }),
       )

@@ -18,11 +18,24 @@ export const traceOfEntry = (entry: Entry): string => callerOf(entry)?.traceId ?
 /** W3C Trace Context, as the request brought it. */
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(?:-|$)/
 
-function callerOf({ body }: Entry): { readonly traceId: string; readonly spanId: string } | undefined {
+/** Likewise of a request that is being answered. */
+export const traceOfRequest = (requestId: string, traceparent: string | undefined): string =>
+  callerIn(traceparent ?? '')?.traceId ?? traceIdOf(requestId)
+
+interface Caller {
+  readonly traceId: string
+  readonly spanId: string
+}
+
+function callerOf({ body }: Entry): Caller | undefined {
   const stages = body['stages']
   const admission = Array.isArray(stages) ? (stages as readonly Json[])[0] : undefined
   const attributes = isObject(admission) && isObject(admission['attributes']) ? admission['attributes'] : {}
-  const [, traceId, spanId] = TRACEPARENT.exec(text(attributes['traceparent'])) ?? []
+  return callerIn(text(attributes['traceparent']))
+}
+
+function callerIn(traceparent: string): Caller | undefined {
+  const [, traceId, spanId] = TRACEPARENT.exec(traceparent) ?? []
   return traceId === undefined || spanId === undefined ? undefined : { traceId, spanId }
 }
 

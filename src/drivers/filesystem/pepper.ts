@@ -4,16 +4,24 @@ import { fault, reasonOf } from '../../base/errors.ts'
 import type { Random } from '../../base/random.ts'
 
 const PEPPER_FILE = 'pepper'
+const CONTENT_KEY_FILE = 'content.key'
 
 /** The pepper of a data folder, made when it is missing: a file that its owner alone can read,
  *  apart from the database, so that a copy of one does not hold the other. Only for the holder of
  *  the folder. Throws a `Fault`: `data_unusable`, `disk_full`. */
-export function keepPepper(folder: string, byteCount: number, random: Random): Uint8Array {
-  const path = join(folder, PEPPER_FILE)
+export const keepPepper = (folder: string, byteCount: number, random: Random): Uint8Array =>
+  keepSecret(folder, PEPPER_FILE, byteCount, random)
+
+/** Likewise the key that the keys of inputs and outputs are wrapped by. */
+export const keepContentKey = (folder: string, byteCount: number, random: Random): Uint8Array =>
+  keepSecret(folder, CONTENT_KEY_FILE, byteCount, random)
+
+function keepSecret(folder: string, name: string, byteCount: number, random: Random): Uint8Array {
+  const path = join(folder, name)
   try {
     const bytes = readIfThere(path) ?? make(folder, path, random.bytes(byteCount))
     if (bytes.length === byteCount) return bytes
-    throw new Error(`its file ${PEPPER_FILE} has ${bytes.length} bytes instead of ${byteCount}`)
+    throw new Error(`its file ${name} has ${bytes.length} bytes instead of ${byteCount}`)
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOSPC')
       throw fault('disk_full', { path: folder }, thrown)
