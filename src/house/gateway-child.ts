@@ -24,6 +24,7 @@ import { createSearch } from '../retrieval/search.ts'
 import { HouseGateway } from './gateway.ts'
 import { inPackage } from './package.ts'
 import { priceLoader } from './prices.ts'
+import { withJournal } from './store.ts'
 import { tokenizerLoader } from './tokenizers.ts'
 
 /** One of several gateways: a process that answers `/v1` on the port they share, and asks the main
@@ -38,6 +39,8 @@ export interface Beginning {
   readonly pepper: Uint8Array
   /** Where the main process answers what we pass on. */
   readonly innerSocket: string
+  /** Of its log. */
+  readonly journal: string
 }
 
 /** How it does. */
@@ -72,28 +75,32 @@ class RunningGateway {
   readonly #server: HttpServer
   readonly #inForce: { loaded: LoadedConfig }
   readonly #unfollow: () => void
+  readonly #closeJournal: () => Promise<void>
 
   private constructor(
     gateway: HouseGateway,
     server: HttpServer,
     inForce: { loaded: LoadedConfig },
     unfollow: () => void,
+    closeJournal: () => Promise<void>,
   ) {
     this.#gateway = gateway
     this.#server = server
     this.#inForce = inForce
     this.#unfollow = unfollow
+    this.#closeJournal = closeJournal
   }
 
   static async open(
-    { node, config, pepper, innerSocket }: Beginning,
+    { node, config, pepper, innerSocket, journal }: Beginning,
     handle: unknown,
     channel: Channel,
   ): Promise<RunningGateway> {
     const loaded = unpackConfig(config)
     const inForce = { loaded }
     const log = logOf(node, () => inForce.loaded.config.log.level)
-    const store = openDistant((call) => channel.call('store', call), clock)
+    const distant = openDistant((call) => channel.call('store', call), clock)
+    const store = await withJournal(distant, journal, log)
     const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper: new Pepper(pepper) })
     const known = new Known(keyring)
     const analyzer = new Analyzer()
@@ -129,7 +136,9 @@ class RunningGateway {
       headers: { 'x-headworks-node': node },
       elsewhere: { isTheirs: (request) => !known.recognises(request), socketPath: innerSocket },
     })
-    return new RunningGateway(gateway, await listener.listenOn(handle, gateway.handle), inForce, unfollow)
+    return new RunningGateway(gateway, await listener.listenOn(handle, gateway.handle), inForce, unfollow, () =>
+      store.events.close(),
+    )
   }
 
   get figures(): GatewayFigures {
@@ -156,6 +165,7 @@ class RunningGateway {
     await this.#gateway.flush()
     this.#unfollow()
     await this.#gateway.close()
+    await this.#closeJournal()
   }
 }
 

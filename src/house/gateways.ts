@@ -26,6 +26,8 @@ export interface GatewaysParts {
   readonly loaded: () => LoadedConfig
   /** What they may ask: store, index. */
   readonly methods: Methods
+  /** Where a gateway keeps its log. */
+  readonly journal: (node: string) => string
   /** Closes what a gateway left open when it died. */
   readonly recover: (node: string) => Promise<number>
 }
@@ -188,8 +190,8 @@ class Supervised {
   }
 
   #beginning(): Beginning {
-    const { loaded, pepper, innerSocket } = this.#parts
-    return { node: this.#node, config: packConfig(loaded()), pepper, innerSocket }
+    const { loaded, pepper, innerSocket, journal } = this.#parts
+    return { node: this.#node, config: packConfig(loaded()), pepper, innerSocket, journal: journal(this.#node) }
   }
 
   /** What the dead one left open is closed before the next one takes its name. */

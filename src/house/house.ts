@@ -29,7 +29,6 @@ import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
-import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
 import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
@@ -41,6 +40,7 @@ import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
+import { type HouseStore, journalPath, openStore } from './store.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import { keepUp } from './upkeep.ts'
 import { vectorsFor } from './vectors.ts'
@@ -92,7 +92,7 @@ class RunningHouse implements House {
   readonly #log: Log
   #loaded: LoadedConfig
   #hold: Hold | undefined
-  #store: SqliteStore | undefined
+  #store: HouseStore | undefined
   #library: Library | undefined
   #gateway: HouseGateway | undefined
   /** Where there are several. */
@@ -131,7 +131,7 @@ class RunningHouse implements House {
     const { onEvent, listen } = this.#parts
     this.#hold = holdFolder(config.data)
     const log = this.#log
-    const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
+    const store = (this.#store = await openStore(config.data, MAIN_NODE, log))
     const pepper = keepPepper(config.data, PEPPER_BYTES, random)
     const keyring = await this.#openKeyring(store, pepper)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
@@ -243,7 +243,7 @@ class RunningHouse implements House {
     }
   }
 
-  async #openKeyring(store: SqliteStore, pepper: Uint8Array): Promise<Keyring> {
+  async #openKeyring(store: HouseStore, pepper: Uint8Array): Promise<Keyring> {
     const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper: new Pepper(pepper) })
     if (keyring.orphans > 0)
       this.#log.write(
@@ -257,7 +257,7 @@ class RunningHouse implements House {
   }
 
   /** Several processes answer on the port; what they pass on arrives at a socket of their own. */
-  async #openGateways(handler: Handler, store: SqliteStore, library: Library, pepper: Uint8Array): Promise<void> {
+  async #openGateways(handler: Handler, store: HouseStore, library: Library, pepper: Uint8Array): Promise<void> {
     const { config } = this.#loaded
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs, { headers: { 'x-headworks-node': MAIN_NODE } })
     this.#inner = await listener.listen(innerSocket(config.data), handler, 'network')
@@ -278,7 +278,11 @@ class RunningHouse implements House {
           library.questionVector(collection, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
       },
-      recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,
+      journal: (node) => journalPath(config.data, node),
+      recover: async (node) => {
+        await store.takeIn(node)
+        return (await this.#gateway?.recover(node)) ?? 0
+      },
     })
     this.address = this.#gateways.address
   }
@@ -300,7 +304,7 @@ class RunningHouse implements House {
     return this.address === '' ? undefined : `http://${reachable(this.address)}`
   }
 
-  #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: SqliteStore): Handler {
+  #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: HouseStore): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
       clock,

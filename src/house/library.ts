@@ -12,7 +12,7 @@ import type { Secrets } from '../config/secret.ts'
 import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
-import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import type { HouseStore } from './store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
@@ -52,7 +52,7 @@ export interface LibraryParts {
   /** As `vectorsFor` tells it. */
   readonly vectors: string
   readonly entry: string
-  readonly store: SqliteStore
+  readonly store: HouseStore
   /** In force at the start. */
   readonly reading: Config['ingest']
   readonly secrets: () => Secrets

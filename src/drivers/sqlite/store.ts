@@ -21,6 +21,7 @@ export interface SqliteOptions {
 
 export interface SqliteStore extends DistantStore {
   readonly queue: Queue
+  readonly events: SqliteEvents
   /** Answers a call of another process, as `openDistant` makes them there. */
   readonly answer: (call: DistantCall) => Promise<unknown>
   /** Answers what was asked, then closes the file. */
