@@ -1,17 +1,14 @@
 import { chmod, unlink } from 'node:fs/promises'
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { systemClock } from '../../base/clock.ts'
-import { type Fault, fault, refuse, type Refusal, remedyOf, sentenceOf, statusOf } from '../../base/errors.ts'
+import { type Fault, fault, refuse, type Refusal, statusOf } from '../../base/errors.ts'
 import type { Handler, Headers, HttpListener, HttpServer, Reply, Request } from '../../base/http.ts'
-import { newId } from '../../base/ids.ts'
-import { systemRandom } from '../../base/random.ts'
 import { addressText, listenFault, parseAddress, type Target } from './address.ts'
 import { Forwarder } from './forward.ts'
+import { ambiguity, credentialIn, type Head, pathOf, refusalBytes, refusalText, requestId } from './refusal.ts'
 
 /** The server side over `node:http`. What Node's parser lets through and must not reach anyone is
- *  refused here: a missing, repeated or contradicted `Host`, a repeated credential,
- *  `Transfer-Encoding` on HTTP/1.0, header names with `_`, `__proto__`, a credential in a trailer. */
+ *  refused (`refusal.ts`). */
 
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_MS_MAX = 10_000
@@ -151,34 +148,15 @@ function boundAddress(server: Server, asked: string): string {
 
 /** What a client is told whose bytes are no request, or came too slowly to be one. */
 function unparsed(error: NodeJS.ErrnoException, bodyTimeoutMs: number): string {
-  const refusal =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? refuse('body_timeout', { limitMs: bodyTimeoutMs })
-      : refuse('request_refused', {
-          reason: error.code === 'HPE_HEADER_OVERFLOW' ? 'its headers are too large' : 'it is not valid HTTP',
-        })
-  const body = refusalText(refusal)
-  const status = `${statusOf(refusal)} ${STATUS_CODES[statusOf(refusal)] ?? ''}`
-  return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nx-request-id: ${requestId()}\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return refusalBytes(refuse('body_timeout', { limitMs: bodyTimeoutMs }))
+  const reason = error.code === 'HPE_HEADER_OVERFLOW' ? 'its headers are too large' : 'it is not valid HTTP'
+  return refusalBytes(refuse('request_refused', { reason }))
 }
-
-const refusalText = (refusal: Refusal): string =>
-  JSON.stringify({
-    error: {
-      message: `${sentenceOf(refusal)} ${remedyOf(refusal)}`,
-      type: statusOf(refusal) < 500 ? 'invalid_request_error' : 'server_error',
-      param: null,
-      code: refusal.code,
-    },
-  })
-
-/** For what is answered before anybody gave it an id. */
-const requestId = (): string => newId('req', systemClock, systemRandom)
 
 /** @param invite Tells a client that waits for it (`Expect: 100-continue`) to send its body. */
 function serve(message: IncomingMessage, response: ServerResponse, line: Line, invite: (() => void) | undefined): void {
   for (const [name, value] of line.headers) response.setHeader(name, value)
-  const refusal = ambiguity(message, line.peer)
+  const refusal = ambiguity(headOf(message), line.peer)
   if (refusal !== undefined) return turnAway(response, refusal)
   const request = new NodeRequest(message, line, invite)
   if (line.elsewhere?.isTheirs(request) !== true) return line.handler(request, new NodeReply(response, line))
@@ -212,36 +190,11 @@ function turnAway(response: ServerResponse, refusal: Refusal): void {
   response.end(refusalText(refusal))
 }
 
-/** Headers of which a second one would be somebody else's. */
-const ONCE: readonly string[] = ['host', 'authorization', 'x-api-key']
-
-/** Why two parties could read this request differently, if they could. */
-function ambiguity(message: IncomingMessage, peer: Request['peer']): Refusal | undefined {
-  const raw = message.rawHeaders
-  const seen = new Set<string>()
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = (raw[i] ?? '').toLowerCase()
-    if (seen.has(name) && ONCE.includes(name))
-      return refuse('request_refused', { reason: `it has more than one ${name}` })
-    seen.add(name)
-    if (name.includes('_'))
-      return refuse('request_refused', { reason: `the header name "${name.slice(0, 64)}" has an underscore` })
-    if (name === 'transfer-encoding' && message.httpVersion === '1.0') {
-      return refuse('request_refused', { reason: 'HTTP/1.0 has no transfer-encoding' })
-    }
-    if (name === 'trailer' && /authorization|x-api-key|cookie/i.test(raw[i + 1] ?? '')) {
-      return refuse('request_refused', { reason: 'a credential is announced as a trailer' })
-    }
-  }
-  if (peer === 'network' && message.httpVersion !== '1.0' && !seen.has('host'))
-    return refuse('request_refused', { reason: 'it has no Host' })
-  const target = message.url ?? '/'
-  if (target.startsWith('/')) return undefined
-  if (!URL.canParse(target)) return refuse('request_refused', { reason: 'its target is neither a path nor a URL' })
-  const { protocol, host } = new URL(target)
-  const matches = peer === 'network' && /^https?:$/.test(protocol) && host === message.headers.host
-  return matches ? undefined : refuse('request_refused', { reason: 'its target names another host than Host does' })
-}
+const headOf = ({ rawHeaders, httpVersion, url = '/' }: IncomingMessage): Head => ({
+  rawHeaders,
+  isHttp10: httpVersion === '1.0',
+  target: url,
+})
 
 class NodeRequest implements Request {
   readonly method: string
@@ -253,9 +206,8 @@ class NodeRequest implements Request {
   readonly #invite: (() => void) | undefined
 
   constructor(message: IncomingMessage, { peer, bodyTimeoutMs }: Line, invite: (() => void) | undefined) {
-    const url = message.url ?? '/'
     this.method = message.method ?? 'GET'
-    this.target = url.startsWith('/') ? url : new URL(url).pathname + new URL(url).search
+    this.target = pathOf(message.url ?? '/')
     this.headers = message.headers as Headers
     this.peer = peer
     this.#bodyTimeoutMs = bodyTimeoutMs
@@ -280,7 +232,7 @@ class NodeRequest implements Request {
         chunks.push(chunk)
       })
       message.on('end', () => {
-        const smuggled = ['authorization', 'x-api-key', 'cookie'].find((name) => message.trailers[name] !== undefined)
+        const smuggled = credentialIn((name) => message.trailers[name] !== undefined)
         if (smuggled !== undefined) return reject(fault('request_refused', { reason: `a trailer carries ${smuggled}` }))
         resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks))
       })
