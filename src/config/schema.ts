@@ -851,6 +851,15 @@ export const CONFIG = z
           { reload: 'restart', shown: 'host:port' },
         ),
       ),
+    server: z
+      .enum(['llhttp', 'node'])
+      .default('llhttp')
+      .meta(
+        meta(
+          'What reads and writes HTTP. `llhttp`: the parser of Node by itself, at half the CPU. `node`: the whole server of Node.',
+          { reload: 'restart' },
+        ),
+      ),
     data: text(4096)
       .default('.headworks')
       .meta(

@@ -8,7 +8,7 @@ import { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { type PackedConfig, unpackConfig } from '../config/transfer.ts'
 import { isOfCollections } from '../control/vector-stores.ts'
-import { NodeHttpListener } from '../drivers/http/server.ts'
+import { openListener } from '../drivers/http/listener.ts'
 import type { Channel } from '../drivers/process/channel.ts'
 import { serve } from '../drivers/process/child.ts'
 import { openDistant } from '../drivers/sqlite/distant.ts'
@@ -132,7 +132,8 @@ class RunningGateway {
     const unfollow = keyring.follow((cause) =>
       log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
     )
-    const listener = new NodeHttpListener(loaded.config.limits.bodyTimeoutMs, {
+    const { server, limits } = loaded.config
+    const listener = openListener(server, limits.bodyTimeoutMs, {
       headers: { 'x-headworks-node': node },
       elsewhere: { isTheirs: (request) => !known.recognises(request), socketPath: innerSocket },
     })

@@ -28,7 +28,7 @@ import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
-import { NodeHttpListener } from '../drivers/http/server.ts'
+import { openListener } from '../drivers/http/listener.ts'
 import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
@@ -178,7 +178,7 @@ class RunningHouse implements House {
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
     const handler = this.#handler(keyring, sessions, gateway, library, store)
-    const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
+    const listener = openListener(config.server, config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1) await this.#openGateways(handler, store, library, pepper)
     else if (listen) {
@@ -259,7 +259,8 @@ class RunningHouse implements House {
   /** Several processes answer on the port; what they pass on arrives at a socket of their own. */
   async #openGateways(handler: Handler, store: HouseStore, library: Library, pepper: Uint8Array): Promise<void> {
     const { config } = this.#loaded
-    const listener = new NodeHttpListener(config.limits.bodyTimeoutMs, { headers: { 'x-headworks-node': MAIN_NODE } })
+    const headers = { 'x-headworks-node': MAIN_NODE }
+    const listener = openListener(config.server, config.limits.bodyTimeoutMs, { headers })
     this.#inner = await listener.listen(innerSocket(config.data), handler, 'network')
     this.#gateways = await Gateways.open({
       entry: this.#parts.entry,

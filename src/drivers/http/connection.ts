@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { refuse, type Refusal, statusOf } from '../../base/errors.ts'
 import type { Handler, Request } from '../../base/http.ts'
 import { Incoming } from './incoming.ts'
-import { Outgoing } from './outgoing.ts'
+import { type HeaderList, Outgoing } from './outgoing.ts'
 import { type Llhttp, type ParsedHead, RequestParser } from './parser.ts'
 import { ambiguity, refusalBytes, refusalText } from './refusal.ts'
 
@@ -13,17 +13,22 @@ export interface ConnectionOptions {
   readonly llhttp: Llhttp
   readonly peer: Request['peer']
   readonly handler: Handler
-  /** True: it was passed on, and `handler` shall not have it. */
-  readonly passOn?: (incoming: Incoming, outgoing: Outgoing) => boolean
+  /** What another process answers in our stead. */
+  readonly elsewhere?: Elsewhere
   readonly headersTimeoutMs: number
   readonly bodyTimeoutMs: number
   readonly keepAliveMs: number
   /** What comes of a body after its answer is read and forgotten, since the other side is one of us
    *  and would lose the answer otherwise. A stranger's connection is closed. */
   readonly isPatient: boolean
-  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly headers: HeaderList
   readonly nowMs: () => number
   readonly onClosed: (connection: Connection) => void
+}
+
+export interface Elsewhere {
+  readonly isTheirs: (request: Request) => boolean
+  readonly forwarder: { pass(incoming: Incoming, outgoing: Outgoing, onFailure: () => void): void }
 }
 
 /** Of a `net.Socket`, or one over TLS. */
@@ -166,8 +171,9 @@ export class Connection {
     this.#isNew = false
     const { refusal } = incoming
     if (refusal !== undefined) return this.#turnAway(refusal)
-    const { handler, passOn } = this.#options
-    if (passOn?.(incoming, outgoing) !== true) handler(incoming, outgoing)
+    const { handler, elsewhere } = this.#options
+    if (elsewhere?.isTheirs(incoming) !== true) return handler(incoming, outgoing)
+    elsewhere.forwarder.pass(incoming, outgoing, () => this.#turnAway(refuse('stopping', {})))
   }
 
   /** A body that was not read to its end cannot be followed by another request. */
@@ -230,5 +236,5 @@ export class Connection {
   }
 }
 
-const withHeaders = (answer: string, headers: ConnectionOptions['headers']): string =>
+const withHeaders = (answer: string, headers: HeaderList): string =>
   answer.replace('\r\n', `\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}`)

@@ -1,11 +1,12 @@
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Handler, HttpListener, HttpServer, Request } from '../../base/http.ts'
+import type { Handler, HttpServer, Request } from '../../base/http.ts'
 import { addressText, listenFault, parseAddress, type Target } from './address.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { Deadlines } from './deadlines.ts'
+import type { Listener, ListenerOptions } from './listener.ts'
 import { Llhttp } from './parser.ts'
-import type { ListenerOptions } from './server.ts'
+import { Passer } from './pass-on.ts'
 
 /** The server side over `node:net` and llhttp: half the CPU of `node:http` for a request, because no
  *  streams and no header objects stand between the bytes and the handler. */
@@ -16,7 +17,7 @@ const KEEP_ALIVE_MS = 65_000
 const CHECK_MS = 1000
 const CONNECTIONS_MAX = 20_000
 
-export class LlhttpListener implements HttpListener {
+export class LlhttpListener implements Listener {
   readonly #bodyTimeoutMs: number
   readonly #options: ListenerOptions
 
@@ -47,6 +48,8 @@ export class LlhttpListener implements HttpListener {
 
   #listening(handler: Handler, peer: Request['peer'], isPatient: boolean): Listening {
     const bodyTimeoutMs = this.#bodyTimeoutMs
+    const { headers = {}, elsewhere } = this.#options
+    const passer = elsewhere === undefined ? undefined : new Passer(elsewhere.socketPath)
     return new Listening(Math.min(CHECK_MS, bodyTimeoutMs), {
       llhttp: new Llhttp(),
       peer,
@@ -55,8 +58,12 @@ export class LlhttpListener implements HttpListener {
       bodyTimeoutMs,
       headersTimeoutMs: Math.min(HEADERS_MS_MAX, bodyTimeoutMs),
       keepAliveMs: KEEP_ALIVE_MS,
-      headers: Object.entries(this.#options.headers ?? {}) as [string, string][],
+      headers: Object.entries(headers) as [string, string][],
       nowMs: () => performance.now(),
+      onEnd: () => passer?.close(),
+      ...(elsewhere === undefined || passer === undefined
+        ? {}
+        : { elsewhere: { isTheirs: elsewhere.isTheirs, forwarder: passer } }),
     })
   }
 }
@@ -65,8 +72,10 @@ class Listening implements HttpServer {
   address = ''
   readonly #server: Server
   readonly #deadlines: Deadlines
+  readonly #onEnd: () => void
 
-  constructor(checkMs: number, options: Omit<ConnectionOptions, 'onClosed'>) {
+  constructor(checkMs: number, options: Omit<ConnectionOptions, 'onClosed'> & { readonly onEnd: () => void }) {
+    this.#onEnd = options.onEnd
     const deadlines = (this.#deadlines = new Deadlines(checkMs, options.nowMs))
     const all: ConnectionOptions = { ...options, onClosed: (connection) => deadlines.delete(connection) }
     this.#server = createServer({ noDelay: true }, (socket: Socket) => deadlines.add(new Connection(socket, all)))
@@ -96,5 +105,6 @@ class Listening implements HttpServer {
     await closed
     clearTimeout(cut)
     this.#deadlines.stop()
+    this.#onEnd()
   }
 }

@@ -7,12 +7,14 @@ import { requestId } from './refusal.ts'
 /** An answer as it leaves: head and body of a whole one in one write, and what is said in one turn of
  *  the event loop likewise. */
 
+export type HeaderList = readonly (readonly [name: string, value: string])[]
+
 export interface OutgoingOptions {
   readonly socket: Duplex
   readonly isHead: boolean
   readonly isHttp10: boolean
   /** On every answer. */
-  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly headers: HeaderList
   /** Whether the connection ends with this answer; asked once, as the head is made. */
   readonly isLast: () => boolean
   readonly onEnd: () => void
@@ -61,28 +63,44 @@ export class Outgoing implements Reply {
   }
 
   head(status: number, headers: Headers): void {
-    if (this.#status !== 0) throw fault('internal', { reason: 'the head of an answer was said twice' })
-    const { headers: always, isHttp10 } = this.#options
-    let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
-    for (const [name, value] of always) if (headers[name] === undefined) text += `${name}: ${value}\r\n`
+    let text = this.#begun(status)
+    for (const [name, value] of this.#options.headers) if (headers[name] === undefined) text += line(name, value)
     for (const name in headers) {
       const value = headers[name]
-      if (value === undefined) continue
-      if (name === 'connection') this.#isLast ||= value.toLowerCase() === 'close'
-      else if (name === 'content-length') this.#length = value
-      else if (name !== 'transfer-encoding') text += line(name, value)
+      if (value !== undefined) text += this.#field(name, value)
     }
-    if (headers['x-request-id'] === undefined) text += `x-request-id: ${requestId()}\r\n`
-    if (headers['date'] === undefined) text += `date: ${new Date().toUTCString()}\r\n`
+    if (headers['x-request-id'] === undefined) text += line('x-request-id', requestId())
+    this.#finish(text)
+  }
+
+  /** The head of another server's answer, as it came: name, value, name, value ... */
+  passHead(status: number, raw: readonly string[]): void {
+    let text = this.#begun(status)
+    const names = new Set(raw.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase()))
+    for (const [name, value] of this.#options.headers) if (!names.has(name)) text += line(name, value)
+    for (let at = 0; at < raw.length; at += 2) text += this.#field((raw[at] ?? '').toLowerCase(), raw[at + 1] ?? '')
+    this.#finish(text)
+  }
+
+  #begun(status: number): string {
+    if (this.#status !== 0) throw fault('internal', { reason: 'the head of an answer was said twice' })
     this.#status = status
-    this.#framing = BODILESS.has(status)
-      ? 'none'
-      : this.#length !== undefined
-        ? 'length'
-        : isHttp10
-          ? 'close'
-          : 'chunks'
-    this.#head = text
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`
+  }
+
+  /** Those of the connection are ours to say. */
+  #field(name: string, value: string): string {
+    if (name === 'connection') this.#isLast ||= value.toLowerCase() === 'close'
+    else if (name === 'content-length') this.#length = value
+    else if (name !== 'transfer-encoding' && name !== 'keep-alive' && name !== 'date') return line(name, value)
+    return ''
+  }
+
+  #finish(text: string): void {
+    this.#head = text + line('date', new Date().toUTCString())
+    if (BODILESS.has(this.#status)) this.#framing = 'none'
+    else if (this.#length !== undefined) this.#framing = 'length'
+    else this.#framing = this.#options.isHttp10 ? 'close' : 'chunks'
   }
 
   write(bytes: string | Uint8Array): boolean {

@@ -2,9 +2,10 @@ import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Fault, fault, refuse, type Refusal, statusOf } from '../../base/errors.ts'
-import type { Handler, Headers, HttpListener, HttpServer, Reply, Request } from '../../base/http.ts'
+import type { Handler, Headers, HttpServer, Reply, Request } from '../../base/http.ts'
 import { addressText, listenFault, parseAddress, type Target } from './address.ts'
 import { Forwarder } from './forward.ts'
+import type { Listener, ListenerOptions } from './listener.ts'
 import { ambiguity, credentialIn, type Head, pathOf, refusalBytes, refusalText, requestId } from './refusal.ts'
 
 /** The server side over `node:http`. What Node's parser lets through and must not reach anyone is
@@ -17,14 +18,7 @@ const CHECK_MS = 1000
 const KEEP_ALIVE_MS = 65_000
 const CONNECTIONS_MAX = 20_000
 
-export interface ListenerOptions {
-  /** On every answer. */
-  readonly headers?: Headers
-  /** What another process answers in our stead, and the socket it listens on. */
-  readonly elsewhere?: { readonly isTheirs: (request: Request) => boolean; readonly socketPath: string }
-}
-
-export class NodeHttpListener implements HttpListener {
+export class NodeHttpListener implements Listener {
   readonly #bodyTimeoutMs: number
   readonly #options: ListenerOptions
 

@@ -1,0 +1,28 @@
+import type { Handler, Headers, HttpListener, HttpServer, Request } from '../../base/http.ts'
+import { LlhttpListener } from './llhttp-server.ts'
+import { NodeHttpListener } from './server.ts'
+
+/** A server by its name in the configuration. */
+
+export interface ListenerOptions {
+  /** On every answer. */
+  readonly headers?: Headers
+  /** What another process answers in our stead, and the socket it listens on. */
+  readonly elsewhere?: { readonly isTheirs: (request: Request) => boolean; readonly socketPath: string }
+}
+
+export interface Listener extends HttpListener {
+  /** @param peer Who is at the other end: of a socket file, its owner, unless others speak through
+   *  it. */
+  listen(address: string, handler: Handler, peer?: Request['peer']): Promise<HttpServer>
+  /** Accepts on an address that another process has bound (`bindAddress`). */
+  listenOn(handle: unknown, handler: Handler): Promise<HttpServer>
+}
+
+/** @param bodyTimeoutMs For headers and body to arrive; a slow sender holds a connection no longer. */
+export const openListener = (
+  server: 'llhttp' | 'node',
+  bodyTimeoutMs: number,
+  options: ListenerOptions = {},
+): Listener =>
+  server === 'node' ? new NodeHttpListener(bodyTimeoutMs, options) : new LlhttpListener(bodyTimeoutMs, options)
