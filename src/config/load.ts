@@ -183,12 +183,17 @@ function absolute(config: Config, base: string, dataBase: string): Config {
   }
   const engines = Object.create(null) as { [name: string]: Config['engines'][string] }
   for (const [name, engine] of Object.entries(config.engines))
-    engines[name] = engine.kind === 'onnx' ? withFolders(engine, base) : engine
+    engines[name] =
+      engine.kind === 'onnx' ? withFolders(engine, base) : engine.kind === 'openai' ? reached(engine, base) : engine
   const models = Object.create(null) as { [name: string]: Config['models'][string] }
   for (const [name, model] of Object.entries(config.models))
     models[name] = { ...model, deployments: model.deployments.map((deployment) => withFile(deployment, base)) }
   const prices = config.prices === undefined ? {} : { prices: resolve(base, config.prices) }
-  return { ...config, ...prices, data: resolve(dataBase, config.data), engines, models, collections }
+  const { tls } = config
+  const certificate = (given: string): string => resolve(base, given)
+  const files =
+    tls === undefined ? {} : { tls: { certificate: certificate(tls.certificate), key: certificate(tls.key) } }
+  return { ...config, ...prices, ...files, data: resolve(dataBase, config.data), engines, models, collections }
 }
 
 /** `runtime` of an engine without one: beside the file. */
@@ -227,4 +232,19 @@ function freeze<Value>(value: Value): Value {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   for (const part of Object.values(value)) freeze(part)
   return Object.freeze(value)
+}
+
+type Reached = Extract<Config['engines'][string], { readonly kind: 'openai' }>
+
+/** By a socket, and with certificates, from the folder of the file. */
+function reached(engine: Reached, base: string): Reached {
+  const { socket, tls } = engine
+  const placedTls = Object.fromEntries(
+    Object.entries(tls ?? {}).map(([name, path]) => [name, resolve(base, path ?? '')]),
+  )
+  return {
+    ...engine,
+    ...(socket === undefined ? {} : { socket: resolve(base, socket) }),
+    ...(tls === undefined ? {} : { tls: placedTls }),
+  }
 }

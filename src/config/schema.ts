@@ -22,10 +22,15 @@ const usd = z.union([z.string(), z.number()]).transform((value, context) => {
 })
 
 const address = z.string().check((context) => {
+  if (/^unix:\/[^\s]{1,100}$/.test(context.value)) return
   const found = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(context.value)
   if (found !== null && Number(found[3]) <= 65_535) return
   context.issues.push(
-    wrong('is no address', 'Write host:port, such as 127.0.0.1:4750, 0.0.0.0:4750 or [::1]:4750.', context.value),
+    wrong(
+      'is no address',
+      'Write host:port, such as 127.0.0.1:4750, 0.0.0.0:4750 or [::1]:4750, or unix:/path of a socket.',
+      context.value,
+    ),
   )
 })
 
@@ -101,6 +106,18 @@ const headers = z.record(z.string(), z.string()).check((context) => {
 
 // Sections
 
+const ENGINE_TLS = z.strictObject({
+  authority: text(4096)
+    .meta(meta('PEM file of who vouches for the server, instead of those that everybody knows.', { shown: 'path' }))
+    .optional(),
+  certificate: text(4096)
+    .meta(meta('PEM file of the certificate that is shown to it, where it asks for one (mTLS).', { shown: 'path' }))
+    .optional(),
+  key: text(4096)
+    .meta(meta('PEM file of its private key.', { shown: 'path' }))
+    .optional(),
+})
+
 const OPENAI = z.strictObject({
   kind: z
     .literal('openai')
@@ -129,6 +146,16 @@ const OPENAI = z.strictObject({
       }),
     )
     .optional(),
+  socket: text(100)
+    .meta(
+      meta('Path of a Unix socket on which it listens; the host of `url` is then only what it is told.', {
+        shown: 'path',
+      }),
+    )
+    .optional(),
+  tls: ENGINE_TLS.meta(
+    meta('How the two make sure of each other over https. Files are read when the configuration is.', {}),
+  ).optional(),
   provider: text(64)
     .meta(
       meta(
@@ -841,13 +868,23 @@ const LOG = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta(meta('The least level that is written.')),
 })
 
+const TLS = z.strictObject({
+  certificate: text(4096).meta(
+    meta(
+      'PEM file of the certificate and those that vouch for it. Taken over within seconds when it changes; no restart. A relative path starts at the folder of this file.',
+      { shown: 'path' },
+    ),
+  ),
+  key: text(4096).meta(meta('PEM file of its private key, likewise.', { shown: 'path' })),
+})
+
 export const CONFIG = z
   .strictObject({
     listen: address
       .default('127.0.0.1:4750')
       .meta(
         meta(
-          'Address of the HTTP interface, `host:port`. Port 0 takes any free one. `HEADWORKS_LISTEN` overrides it.',
+          'Address of the HTTP interface: `host:port`, where port 0 takes any free one, or `unix:/path` of a socket that everybody on this machine may open. `HEADWORKS_LISTEN` overrides it.',
           { reload: 'restart', shown: 'host:port' },
         ),
       ),
@@ -860,6 +897,7 @@ export const CONFIG = z
           { reload: 'restart' },
         ),
       ),
+    tls: TLS.meta(meta('Speaks HTTPS instead of HTTP.', { reload: 'restart' })).optional(),
     data: text(4096)
       .default('.headworks')
       .meta(

@@ -132,9 +132,11 @@ class RunningGateway {
     const unfollow = keyring.follow((cause) =>
       log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
     )
-    const { server, limits } = loaded.config
+    const { server, limits, tls } = loaded.config
     const listener = openListener(server, limits.bodyTimeoutMs, {
       headers: { 'x-headworks-node': node },
+      ...(tls === undefined ? {} : { tls }),
+      log,
       elsewhere: { isTheirs: (request) => !known.recognises(request), socketPath: innerSocket },
     })
     return new RunningGateway(gateway, await listener.listenOn(handle, gateway.handle), inForce, unfollow, () =>

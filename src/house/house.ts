@@ -28,7 +28,7 @@ import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
-import { openListener } from '../drivers/http/listener.ts'
+import { type Listener, openListener } from '../drivers/http/listener.ts'
 import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
@@ -71,6 +71,9 @@ export const controlSocket = (data: string): string => join(data, 'control.sock'
 /** Where gateways in processes of their own pass on what they do not answer. Unlike the control
  *  socket it trusts nobody: what comes from there is the network's. */
 const innerSocket = (data: string): string => join(data, 'inner.sock')
+
+/** A socket that is listened on instead of a port asks for keys like a port. */
+const PUBLIC_MODE = 0o666
 
 /** What the gateway of the main process is called. */
 const MAIN_NODE = 'gateway-0'
@@ -123,6 +126,8 @@ class RunningHouse implements House {
   }
 
   get network(): ApiClient {
+    // A certificate names a host, and this process would call itself by an address.
+    if (this.#loaded.config.tls !== undefined) return this.control
     return new HttpApiClient({ address: this.address, key: this.#lentKey })
   }
 
@@ -182,7 +187,7 @@ class RunningHouse implements House {
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1) await this.#openGateways(handler, store, library, pepper)
     else if (listen) {
-      const server = await listener.listen(config.listen, handler)
+      const server = await this.#publicListener().listen(config.listen, handler, 'network')
       this.#servers.push(server)
       this.address = server.address
     }
@@ -198,6 +203,7 @@ class RunningHouse implements House {
       address: this.address,
       afterMs: clock.monotonicMs() - this.#openedMs,
       gateways: config.gateways,
+      isSecure: config.tls !== undefined,
     })
     this.#watch = watchFile(this.#loaded.file, {
       clock,
@@ -256,6 +262,12 @@ class RunningHouse implements House {
     return keyring
   }
 
+  #publicListener(): Listener {
+    const { server, limits, tls } = this.#loaded.config
+    const certificate = tls === undefined ? {} : { tls }
+    return openListener(server, limits.bodyTimeoutMs, { ...certificate, log: this.#log, socketMode: PUBLIC_MODE })
+  }
+
   /** Several processes answer on the port; what they pass on arrives at a socket of their own. */
   async #openGateways(handler: Handler, store: HouseStore, library: Library, pepper: Uint8Array): Promise<void> {
     const { config } = this.#loaded
@@ -302,7 +314,9 @@ class RunningHouse implements House {
 
   /** Where a browser on this machine finds the console. */
   #consoleUrl(): string | undefined {
-    return this.address === '' ? undefined : `http://${reachable(this.address)}`
+    return this.address === ''
+      ? undefined
+      : `${this.#loaded.config.tls === undefined ? 'http' : 'https'}://${reachable(this.address)}`
   }
 
   #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: HouseStore): Handler {

@@ -1,4 +1,6 @@
 import type { Handler, Headers, HttpListener, HttpServer, Request } from '../../base/http.ts'
+import type { Log } from '../../base/log.ts'
+import type { CertificateFiles } from './certificate.ts'
 import { LlhttpListener } from './llhttp-server.ts'
 import { NodeHttpListener } from './server.ts'
 
@@ -7,6 +9,11 @@ import { NodeHttpListener } from './server.ts'
 export interface ListenerOptions {
   /** On every answer. */
   readonly headers?: Headers
+  /** TLS, and nothing else, is spoken. */
+  readonly tls?: CertificateFiles
+  readonly log?: Log
+  /** Of a socket's file; its owner's alone unless said. */
+  readonly socketMode?: number
   /** What another process answers in our stead, and the socket it listens on. */
   readonly elsewhere?: { readonly isTheirs: (request: Request) => boolean; readonly socketPath: string }
 }

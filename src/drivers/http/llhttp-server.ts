@@ -1,7 +1,10 @@
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
 import type { Handler, HttpServer, Request } from '../../base/http.ts'
+import type { Log } from '../../base/log.ts'
 import { addressText, listenFault, parseAddress, type Target } from './address.ts'
+import { Certificate } from './certificate.ts'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { Deadlines } from './deadlines.ts'
 import type { Listener, ListenerOptions } from './listener.ts'
@@ -16,6 +19,8 @@ const KEEP_ALIVE_MS = 65_000
 /** How often slow senders are looked for. */
 const CHECK_MS = 1000
 const CONNECTIONS_MAX = 20_000
+const HANDSHAKE_MS_MAX = 10_000
+const SOCKET_MODE = 0o600
 
 export class LlhttpListener implements Listener {
   readonly #bodyTimeoutMs: number
@@ -35,7 +40,7 @@ export class LlhttpListener implements Listener {
     const listening = this.#listening(handler, peer ?? (isFile ? 'local' : 'network'), isFile)
     if (target.path !== undefined) await unlink(target.path).catch(() => {}) // A socket file left by a killed process.
     await listening.open(target, address)
-    if (target.path !== undefined) await chmod(target.path, 0o600)
+    if (target.path !== undefined) await chmod(target.path, this.#options.socketMode ?? SOCKET_MODE)
     return listening
   }
 
@@ -48,7 +53,7 @@ export class LlhttpListener implements Listener {
 
   #listening(handler: Handler, peer: Request['peer'], isPatient: boolean): Listening {
     const bodyTimeoutMs = this.#bodyTimeoutMs
-    const { headers = {}, elsewhere } = this.#options
+    const { headers = {}, elsewhere, tls, log } = this.#options
     const passer = elsewhere === undefined ? undefined : new Passer(elsewhere.socketPath)
     return new Listening(Math.min(CHECK_MS, bodyTimeoutMs), {
       llhttp: new Llhttp(),
@@ -60,6 +65,8 @@ export class LlhttpListener implements Listener {
       keepAliveMs: KEEP_ALIVE_MS,
       headers: Object.entries(headers) as [string, string][],
       nowMs: () => performance.now(),
+      ...(tls === undefined ? {} : { certificate: new Certificate(tls) }),
+      log,
       onEnd: () => passer?.close(),
       ...(elsewhere === undefined || passer === undefined
         ? {}
@@ -68,25 +75,54 @@ export class LlhttpListener implements Listener {
   }
 }
 
+interface ListeningOptions extends Omit<ConnectionOptions, 'onClosed'> {
+  readonly certificate?: Certificate
+  readonly log: Log | undefined
+  readonly onEnd: () => void
+}
+
 class Listening implements HttpServer {
   address = ''
   readonly #server: Server
   readonly #deadlines: Deadlines
-  readonly #onEnd: () => void
+  readonly #options: ListeningOptions
+  /** Of TLS, before they can say anything. */
+  readonly #greeting = new Set<Socket>()
 
-  constructor(checkMs: number, options: Omit<ConnectionOptions, 'onClosed'> & { readonly onEnd: () => void }) {
-    this.#onEnd = options.onEnd
+  constructor(checkMs: number, options: ListeningOptions) {
+    this.#options = options
     const deadlines = (this.#deadlines = new Deadlines(checkMs, options.nowMs))
     const all: ConnectionOptions = { ...options, onClosed: (connection) => deadlines.delete(connection) }
-    this.#server = createServer({ noDelay: true }, (socket: Socket) => deadlines.add(new Connection(socket, all)))
+    const { certificate } = options
+    this.#server =
+      certificate === undefined
+        ? createServer({ noDelay: true }, (socket) => deadlines.add(new Connection(socket, all)))
+        : this.#overTls(certificate, (socket) => deadlines.add(new Connection(socket, all)))
     this.#server.maxConnections = CONNECTIONS_MAX
+  }
+
+  #overTls(certificate: Certificate, onSocket: (socket: Socket) => void): TlsServer {
+    const server = createTlsServer({
+      ...certificate.options,
+      ALPNProtocols: ['http/1.1'],
+      handshakeTimeout: HANDSHAKE_MS_MAX,
+      noDelay: true,
+    })
+    server.on('connection', (socket: Socket) => {
+      this.#greeting.add(socket)
+      socket.once('close', () => this.#greeting.delete(socket))
+    })
+    server.on('secureConnection', onSocket)
+    server.on('tlsClientError', (_, socket) => socket.destroy())
+    certificate.follow(this.#options.log, (options) => server.setSecureContext(options))
+    return server
   }
 
   async open(target: Target | object, asked: string): Promise<void> {
     const server = this.#server
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error: NodeJS.ErrnoException) => {
-        this.#deadlines.stop()
+        this.#end()
         reject(listenFault(asked, error))
       })
       server.once('listening', () => resolve())
@@ -101,10 +137,16 @@ class Listening implements HttpServer {
     for (const connection of this.#deadlines.connections) connection.drain()
     const cut = setTimeout(() => {
       for (const connection of this.#deadlines.connections) connection.destroy()
+      for (const socket of this.#greeting) socket.destroy()
     }, graceMs)
     await closed
     clearTimeout(cut)
+    this.#end()
+  }
+
+  #end(): void {
     this.#deadlines.stop()
-    this.#onEnd()
+    this.#options.certificate?.stop()
+    this.#options.onEnd()
   }
 }

@@ -1,9 +1,12 @@
 import { chmod, unlink } from 'node:fs/promises'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type ServerOptions, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { type Fault, fault, refuse, type Refusal, statusOf } from '../../base/errors.ts'
 import type { Handler, Headers, HttpServer, Reply, Request } from '../../base/http.ts'
+import type { Log } from '../../base/log.ts'
 import { addressText, listenFault, parseAddress, type Target } from './address.ts'
+import { Certificate } from './certificate.ts'
 import { Forwarder } from './forward.ts'
 import type { Listener, ListenerOptions } from './listener.ts'
 import { ambiguity, credentialIn, type Head, pathOf, refusalBytes, refusalText, requestId } from './refusal.ts'
@@ -17,6 +20,7 @@ const HEADERS_MS_MAX = 10_000
 const CHECK_MS = 1000
 const KEEP_ALIVE_MS = 65_000
 const CONNECTIONS_MAX = 20_000
+const SOCKET_MODE = 0o600
 
 export class NodeHttpListener implements Listener {
   readonly #bodyTimeoutMs: number
@@ -36,7 +40,7 @@ export class NodeHttpListener implements Listener {
     const { server, listening } = this.#server(handler, peer ?? (isFile ? 'local' : 'network'), isFile)
     if (target.path !== undefined) await unlink(target.path).catch(() => {}) // A socket file left by a killed process.
     await opened(server, target, address)
-    if (target.path !== undefined) await chmod(target.path, 0o600)
+    if (target.path !== undefined) await chmod(target.path, this.#options.socketMode ?? SOCKET_MODE)
     return listening(boundAddress(server, address))
   }
 
@@ -52,7 +56,7 @@ export class NodeHttpListener implements Listener {
     peer: Request['peer'],
     isPatient: boolean,
   ): { server: Server; listening: (address: string) => HttpServer } {
-    const server = createServer({
+    const options = {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: Math.min(HEADERS_MS_MAX, this.#bodyTimeoutMs),
       requestTimeout: this.#bodyTimeoutMs,
@@ -60,9 +64,11 @@ export class NodeHttpListener implements Listener {
       connectionsCheckingInterval: Math.min(CHECK_MS, this.#bodyTimeoutMs),
       requireHostHeader: false, // Refused below, in our own words.
       noDelay: true,
-    })
+    }
+    const { headers = {}, elsewhere, tls, log } = this.#options
+    const certificate = tls === undefined ? undefined : new Certificate(tls)
+    const server = certificate === undefined ? createServer(options) : overTls(options, certificate, log)
     server.maxConnections = CONNECTIONS_MAX
-    const { headers = {}, elsewhere } = this.#options
     const line: Line = {
       peer,
       handler,
@@ -86,9 +92,19 @@ export class NodeHttpListener implements Listener {
     })
     return {
       server,
-      listening: (address) => new Listening(server, address, () => line.elsewhere?.forwarder.close()),
+      listening: (address) =>
+        new Listening(server, address, () => {
+          certificate?.stop()
+          line.elsewhere?.forwarder.close()
+        }),
     }
   }
+}
+
+function overTls(options: ServerOptions, certificate: Certificate, log: Log | undefined): TlsServer {
+  const server = createTlsServer({ ...options, ...certificate.options })
+  certificate.follow(log, (changed) => server.setSecureContext(changed))
+  return server
 }
 
 /** What every request of one listener shares. */

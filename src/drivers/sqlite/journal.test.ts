@@ -179,7 +179,10 @@ function files(): void {
     for (const suffix of ['.0', '.1']) assert.ok(statSync(path + suffix).size < 13 * 1024 * 1024)
     await file.close(false)
     const left = readJournal(path).map((text) => Number(text.split(' ', 1)[0]))
-    assert.deepEqual(left, left.toSorted((a, b) => a - b))
+    assert.deepEqual(
+      left,
+      left.toSorted((a, b) => a - b),
+    )
     assert.equal(left.at(-1), 11)
   })
 
@@ -205,7 +208,13 @@ function files(): void {
       await file.close(false)
       assert.deepEqual(durable, turns.flat())
       const read = readJournal(path)
-      assert.equal(read.join('\0'), turns.flat().map((text) => text.replaceAll('\0', '')).join('\0'))
+      assert.equal(
+        read.join('\0'),
+        turns
+          .flat()
+          .map((text) => text.replaceAll('\0', ''))
+          .join('\0'),
+      )
     })
     await fc.assert(law, { numRuns: 30 })
   })

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { createSecureContext } from 'node:tls'
 import { Agent, type Dispatcher } from 'undici'
+import { fault, reasonOf } from '../../base/errors.ts'
 import type { ClientHandler, ClientRequest, Exchange, Headers, HttpClient } from '../../base/http.ts'
 
 /** The client side over undici's `dispatch`: callbacks instead of async iteration, which costs
@@ -12,9 +15,37 @@ const KEEP_ALIVE_MS = 30_000
  *  whose server said all there was to say and never closed the response. */
 const SILENCE_MS_MAX = 600_000
 
+/** How servers are reached, where that is not by what their URLs say. */
+export interface Way {
+  /** Of a Unix socket, whatever host a URL names. */
+  readonly socket?: string | undefined
+  /** PEM files. */
+  readonly tls?:
+    | {
+        /** Who vouches for the server, instead of those that Node knows. */
+        readonly authority?: string | undefined
+        /** Ours, where the server wants to know who calls. */
+        readonly certificate?: string | undefined
+        readonly key?: string | undefined
+      }
+    | undefined
+}
+
 export class UndiciClient implements HttpClient {
   /** One agent per connect time-out: undici sets it per agent. */
   readonly #agents = new Map<number, Agent>()
+  readonly #connect: { readonly [option: string]: string | Buffer }
+
+  /** Reads the files of `way` now. Throws a `Fault` (`certificate_unusable`). */
+  constructor(way: Way = {}) {
+    const { socket, tls } = way
+    const options = { ca: pem(tls?.authority), cert: pem(tls?.certificate), key: pem(tls?.key), socketPath: socket }
+    const given = Object.entries(options).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value] as const],
+    )
+    this.#connect = Object.fromEntries(given)
+    if (tls !== undefined) check(this.#connect, tls.certificate ?? tls.authority ?? '')
+  }
 
   start(request: ClientRequest, handler: ClientHandler): Exchange {
     const url = new URL(request.url)
@@ -42,12 +73,28 @@ export class UndiciClient implements HttpClient {
       agent = new Agent({
         connections: CONNECTIONS_MAX,
         keepAliveTimeout: KEEP_ALIVE_MS,
-        connect: { timeout: connectTimeoutMs },
+        connect: { timeout: connectTimeoutMs, ...this.#connect },
         pipelining: 1,
       })
       this.#agents.set(connectTimeoutMs, agent)
     }
     return agent
+  }
+}
+
+function pem(path: string | undefined): Buffer | undefined {
+  try {
+    return path === undefined ? undefined : readFileSync(path)
+  } catch (thrown) {
+    throw fault('certificate_unusable', { path: path ?? '', reason: reasonOf(thrown) }, thrown)
+  }
+}
+
+function check(options: { readonly [option: string]: string | Buffer }, path: string): void {
+  try {
+    createSecureContext(options)
+  } catch (thrown) {
+    throw fault('certificate_unusable', { path, reason: reasonOf(thrown) }, thrown)
   }
 }
 

@@ -203,7 +203,10 @@ export class HoldLog {
     }
     for (const hold of [...opened, ...ended]) this.#recorded(hold)
     for (const { account, bound } of used) account.unrecorded -= bound
-    this.#kept.push(...ended.map((hold) => keptHold(this.#epoch, hold)), ...used.map((one) => keptSum(this.#epoch, one)))
+    this.#kept.push(
+      ...ended.map((hold) => keptHold(this.#epoch, hold)),
+      ...used.map((one) => keptSum(this.#epoch, one)),
+    )
     if (this.#kept.length > 0) this.#clearSoon()
   }
 
