@@ -28,7 +28,7 @@ import type { BenchOptions, Figure, Result } from './harness.ts'
 export const name = 'answerable: "not in the sources", told right'
 
 const DOCS = new URL('../docs/', import.meta.url).pathname
-/** As in `src/config/schema.ts`. */
+/** As in `src/config/workflows.ts`. */
 const EVIDENCE_MIN = 0.3
 const THRESHOLDS = [0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1] as const
 

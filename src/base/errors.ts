@@ -37,6 +37,8 @@ export const ERRORS = {
   context_too_long: { kind: 'caller', status: 400, sentence: 'The input has {tokens} tokens; {model} reads at most {limit}.', remedy: 'Send less context.' },
   idempotency_key_reused: { kind: 'caller', status: 422, sentence: 'The Idempotency-Key stands for another request.', remedy: 'Send a new key with a new request, and the same one only with the same bytes.' },
   idempotency_key_busy: { kind: 'busy', status: 409, sentence: 'The request with this Idempotency-Key is being answered.', remedy: 'Retry after a pause: the answer is then the same.' },
+  guard_blocked: { kind: 'caller', status: 400, sentence: 'The guard "{guard}" refused the {what}: {reason}.', remedy: 'Leave out what it names; an administrator decides under `guards:` what is let through.' },
+  guard_failed: { kind: 'busy', status: 503, sentence: 'The guard "{guard}" gave no verdict: {reason}.', remedy: 'Retry after a pause. An administrator gives it a longer `budgetMs`, or lets requests pass with `onFailure: pass`.' },
   operation_unsupported: { kind: 'caller', status: 400, sentence: 'The model "{model}" does not serve {operation}.', remedy: 'GET /v1/models says what each model serves.' },
 
   // Who and whether

@@ -236,6 +236,82 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./generations.ts'),
   }),
   command({
+    name: 'prompts list',
+    summary: 'List the prompts, and which version each label stands for.',
+    arguments: [],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).list }),
+  }),
+  command({
+    name: 'prompts show',
+    summary: 'Show what a prompt says.',
+    arguments: [{ name: 'reference', summary: 'support@production, support@3; support is its production.' }],
+    flags: {},
+    examples: [{ line: 'headworks prompts show support@latest', does: 'The newest version.' }],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).show }),
+  }),
+  command({
+    name: 'prompts diff',
+    summary: 'Show what changed between two versions of a prompt.',
+    arguments: [{ name: 'name', summary: 'Name of the prompt.' }],
+    flags: {
+      from: { type: 'text', value: 'VERSION', summary: 'A number, a label or latest.', default: 'production' },
+      to: { type: 'text', value: 'VERSION', summary: 'Likewise.', default: 'latest' },
+    },
+    examples: [{ line: 'headworks prompts diff support --from 3 --to 5', does: 'As a unified diff.' }],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).diff }),
+  }),
+  command({
+    name: 'prompts history',
+    summary: 'Show every turn of a label, the newest first.',
+    arguments: [
+      { name: 'name', summary: 'Name of the prompt.' },
+      { name: 'label', summary: 'Such as production.' },
+    ],
+    flags: { at: { type: 'text', value: 'TIME', summary: 'What it stood for at that time.' } },
+    examples: [
+      {
+        line: 'headworks prompts history support production --at 2026-11-01T12:00Z',
+        does: 'What was production then.',
+      },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).history }),
+  }),
+  command({
+    name: 'prompts label',
+    summary: 'Point a label at a version; it holds for the next request.',
+    arguments: [
+      { name: 'name', summary: 'Name of the prompt.' },
+      { name: 'label', summary: 'Such as production or canary.' },
+      { name: 'version', summary: 'Number of the version.' },
+    ],
+    flags: { reason: { type: 'text', value: 'TEXT', summary: 'Why; protected labels take one.' } },
+    examples: [
+      { line: 'headworks prompts label support production 5 --reason "reviewed"', does: 'Releases version 5.' },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).label }),
+  }),
+  command({
+    name: 'prompts rollback',
+    summary: 'Point a label at the version that it stood for before.',
+    arguments: [
+      { name: 'name', summary: 'Name of the prompt.' },
+      { name: 'label', summary: 'Such as production.' },
+    ],
+    flags: { reason: { type: 'text', value: 'TEXT', summary: 'Why; protected labels take one.' } },
+    examples: [
+      { line: 'headworks prompts rollback support production --reason "answers got longer"', does: 'Goes back.' },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./prompts.ts')).rollback }),
+  }),
+  command({
     name: 'traces list',
     summary: 'List the latest requests.',
     arguments: [],

@@ -31,11 +31,9 @@ const NOT_YET = new Set([
   'users',
   'teams',
   'policies',
-  'prompts',
   'streams',
   'events',
   'engines.*.metrics',
-  'workflows.*.prompt',
 ])
 
 const KINDS_NOT_YET = new Set(['kafka', 'bedrock', 'vertex', 'azure', 'vllm', 'sglang', 'llamacpp'])

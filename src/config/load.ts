@@ -3,8 +3,9 @@ import { reasonOf, refuse, type Refusal } from '../base/errors.ts'
 import { defaults, layOver } from './defaults.ts'
 import { explain, type Issue } from './explain.ts'
 import { problemsText, shown, type ConfigProblem, type Path } from './problem.ts'
+import { ENCODINGS } from './models.ts'
 import { findMisnamed } from './names.ts'
-import { CONFIG, type Config, ENCODINGS, type SourceConfig } from './schema.ts'
+import { CONFIG, type Config, type SourceConfig } from './schema.ts'
 import { lookUp, referencesIn } from './references.ts'
 import { Secret, type Secrets } from './secret.ts'
 import type { YamlFile } from './yaml.ts'
@@ -189,11 +190,10 @@ function absolute(config: Config, base: string, dataBase: string): Config {
   for (const [name, model] of Object.entries(config.models))
     models[name] = { ...model, deployments: model.deployments.map((deployment) => withFile(deployment, base)) }
   const prices = config.prices === undefined ? {} : { prices: resolve(base, config.prices) }
-  const { tls } = config
-  const certificate = (given: string): string => resolve(base, given)
-  const files =
-    tls === undefined ? {} : { tls: { certificate: certificate(tls.certificate), key: certificate(tls.key) } }
-  return { ...config, ...prices, ...files, data: resolve(dataBase, config.data), engines, models, collections }
+  const { folder } = config.prompts
+  const prompts = folder === undefined ? config.prompts : { ...config.prompts, folder: resolve(base, folder) }
+  const tls = config.tls === undefined ? {} : { tls: inFolder(config.tls, base) }
+  return { ...config, ...prices, ...tls, prompts, data: resolve(dataBase, config.data), engines, models, collections }
 }
 
 /** `runtime` of an engine without one: beside the file. */
@@ -236,15 +236,13 @@ function freeze<Value>(value: Value): Value {
 
 type Reached = Extract<Config['engines'][string], { readonly kind: 'openai' }>
 
-/** By a socket, and with certificates, from the folder of the file. */
-function reached(engine: Reached, base: string): Reached {
-  const { socket, tls } = engine
-  const placedTls = Object.fromEntries(
-    Object.entries(tls ?? {}).map(([name, path]) => [name, resolve(base, path ?? '')]),
-  )
-  return {
-    ...engine,
-    ...(socket === undefined ? {} : { socket: resolve(base, socket) }),
-    ...(tls === undefined ? {} : { tls: placedTls }),
-  }
-}
+/** By a socket, and with certificates. */
+const reached = (engine: Reached, base: string): Reached => ({
+  ...engine,
+  ...(engine.socket === undefined ? {} : { socket: resolve(base, engine.socket) }),
+  ...(engine.tls === undefined ? {} : { tls: inFolder(engine.tls, base) }),
+})
+
+/** Paths by their names, from the folder of the file. */
+const inFolder = <Paths extends object>(paths: Paths, base: string): Paths =>
+  Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, resolve(base, String(path))])) as Paths

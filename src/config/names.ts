@@ -22,21 +22,27 @@ const OPERATIONS_OF_KIND: { readonly [kind: string]: readonly string[] } = {
   tei: ['embed', 'rerank'],
   ollama: ['embed'],
   onnx: ['embed'],
+  detectors: ['moderations'],
 }
 
 /** Whose engines are at a provider unless they have a `url`. */
 const PROVIDER_OF_KIND: { readonly [kind: string]: string } = { openai: 'OpenAI', anthropic: 'Anthropic' }
 
 export function findMisnamed(root: unknown): Finding[] {
-  const [engines, models, collections, workflows] = ['engines', 'models', 'collections', 'workflows'].map((name) =>
-    section(root, name),
-  )
+  const [engines, models, collections, workflows, guards] = [
+    'engines',
+    'models',
+    'collections',
+    'workflows',
+    'guards',
+  ].map((name) => section(root, name))
   // Where a whole section is no mapping, its names are unknown, and every finding would be noise.
   if (engines === undefined || models === undefined || collections === undefined || workflows === undefined) return []
   return [
     ...nowhereOf(engines),
     ...deploymentsOf(models, engines),
     ...fallbacksOf(models, workflows, engines),
+    ...(guards === undefined ? [] : guardsOf(models, guards)),
     ...routingsOf(models),
     ...timeoutsOf(models),
     ...embeddingsOf(collections, models, engines),
@@ -95,6 +101,16 @@ function* fallbacksOf(models: Named, workflows: Named, engines: Named): Generato
             remedy: 'Take one of these fallbacks out.',
           }
       }
+    }
+  }
+}
+
+function* guardsOf(models: Named, guards: Named): Generator<Finding> {
+  for (const [name, model] of models) {
+    for (const [at, guard] of listOf(model['guards']).entries()) {
+      if (typeof guard !== 'string' || guards.has(guard)) continue
+      const path = ['models', name, 'guards', at]
+      yield { path, of: 'value', wrong: 'names no guard', remedy: among(guard, guards, '`guards:`') }
     }
   }
 }

@@ -14,9 +14,12 @@ export interface SecretSources {
 /** Every reference to a secret, with where it stands; from unvalidated values. */
 export function referencesIn(whole: { readonly [name: string]: unknown }): { path: Path; reference: string }[] {
   const found: { path: Path; reference: string }[] = []
-  for (const [name, engine] of entries(whole['engines'])) {
-    for (const [field, value] of entries(engine)) {
-      const path = ['engines', name, field]
+  const named = ['engines', 'guards'].flatMap((section) =>
+    entries(whole[section]).map(([name, fields]) => ({ section, name, fields })),
+  )
+  for (const { section, name, fields } of named) {
+    for (const [field, value] of entries(fields)) {
+      const path = [section, name, field]
       if (field === 'key' && typeof value === 'string' && isReference(value)) found.push({ path, reference: value })
       if (field !== 'headers') continue
       for (const [header, text] of entries(value)) {

@@ -51,9 +51,9 @@ store: { kind: sqlite }
 blobs: { kind: filesystem }
 engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: bedrock } }
 collections: { c: {} }
-workflows: { w: { collection: c, prompt: answer@production } }
+workflows: { w: { collection: c } }
 `)
-  assert.equal(lines.length, 6, lines.join('\n'))
+  assert.equal(lines.length, 5, lines.join('\n'))
   for (const line of lines) assert.match(line, /is not available in this version/)
 })
 
@@ -95,7 +95,7 @@ test('missing fields say what to add', async () => {
     await problemsOf(
       'engines: { e: { url: x } }\nmodels: { m: {} }\nworkflows: { w: {} }\ncollections: { c: { sources: [{}] } }',
     ),
-    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, tei, ollama, onnx, reader, lexical/,
+    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, tei, ollama, onnx, reader, lexical, detectors/,
     /models\.m\.deployments is missing \| Add it: a list/,
     /collections\.c\.sources\[0\]\.path is missing/,
     /workflows\.w\.collection is missing \| Add it: a text\. Name of the collection/,

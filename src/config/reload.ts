@@ -51,7 +51,7 @@ function differences(before: LoadedConfig, after: LoadedConfig): Path[] {
       for (const name of new Set([...Object.keys(a), ...Object.keys(b)])) compare(a[name], b[name], [...path, name])
     } else if (!same(a, b)) {
       found.push(path)
-    } else if (typeof a === 'string' && path[0] === 'engines') {
+    } else if (typeof a === 'string' && (path[0] === 'engines' || path[0] === 'guards')) {
       const [old, fresh] = [before.secrets.get(a), after.secrets.get(a)]
       if (old !== undefined && fresh !== undefined && !old.equals(fresh)) found.push(path)
     }

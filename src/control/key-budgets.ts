@@ -2,7 +2,7 @@ import { refuse, type Refusal } from '../base/errors.ts'
 import type { Json, JsonObject } from '../base/json.ts'
 import { explain, type Issue } from '../config/explain.ts'
 import { type ConfigProblem, pathText } from '../config/problem.ts'
-import { OWN_BUDGETS } from '../config/schema.ts'
+import { OWN_BUDGETS } from '../config/budgets.ts'
 import { ownBudgets } from '../meter/declared.ts'
 
 /** The budgets that a key is to carry itself, from outside: written like those of the configuration,

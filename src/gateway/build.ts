@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { type Config, isRemote, type ModelConfig } from '../config/schema.ts'
 import type { Health } from '../engine/health.ts'
 import type { Engine } from '../engine/port.ts'
+import type { Guardrails } from '../guard/guardrails/guardrails.ts'
 import type { PriceCatalogue } from '../meter/catalogue.ts'
 import { always, FREE, type PriceAt } from '../meter/prices.ts'
 import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
@@ -25,6 +26,7 @@ export function buildCatalogue(
   health: Health,
   prices: PriceCatalogue | undefined,
   tokenizerOf: TokenizerOf = () => undefined,
+  guardrailsOf: (names: readonly string[]) => Guardrails | undefined = () => undefined,
 ): Catalogue {
   const catalogue = new Map<string, LogicalModel>()
   for (const name of Object.keys(config.models)) resolve(name)
@@ -40,6 +42,7 @@ export function buildCatalogue(
     const known = catalogue.get(name)
     const model = config.models[name]
     if (known !== undefined || model === undefined) return known
+    const guardrails = guardrailsOf(model.guards)
     const built: LogicalModel = {
       ...modelOf(
         name,
@@ -51,16 +54,17 @@ export function buildCatalogue(
       retries: health.retriesOf(name),
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
       ...(model.admission === undefined ? {} : { admission: model.admission }),
+      ...(guardrails === undefined ? {} : { guardrails }),
       ...(model.cache === undefined ? {} : { cache: { ...model.cache, version: versionOf(model) } }),
     }
     catalogue.set(name, built)
     return built
   }
 
-  /** Of what may answer: other engines, other settings or other models may answer otherwise. */
-  function versionOf({ deployments }: ModelConfig): string {
+  /** Of what may answer: other engines, settings, models or guardrails may answer otherwise. */
+  function versionOf({ deployments, guards }: ModelConfig): string {
     const parts = deployments.map(({ engine, model }) => [engine, model, config.engines[engine] ?? null])
-    return hash('sha256', JSON.stringify(parts), 'hex')
+    return hash('sha256', JSON.stringify([parts, guardrailsOf(guards)?.version ?? '']), 'hex')
   }
 
   /** `engine/model`, for a fallback that needs no name of its own. */

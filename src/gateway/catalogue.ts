@@ -3,6 +3,7 @@ import type { Engine, Operation } from '../engine/port.ts'
 import type { RetryBudget } from '../engine/retries.ts'
 import type { PriceAt } from '../meter/prices.ts'
 import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
+import type { Guardrails } from '../guard/guardrails/guardrails.ts'
 import type { GateSettings } from './admission/gate.ts'
 
 /** What callers can name, resolved when the configuration loads: per request only look-ups
@@ -70,6 +71,8 @@ export interface LogicalModel {
   readonly outputTokensMax: number
   readonly timeouts: Timeouts
   /** Absent: every question is asked anew. */
+  /** What its requests and answers are looked at by. */
+  readonly guardrails?: Guardrails
   readonly cache?: CachePolicy
   /** Absent: every request is called at once. */
   readonly admission?: GateSettings

@@ -7,8 +7,9 @@ import type { Attempt, ChatEnd } from '../engine/port.ts'
 import type { Scopes } from '../guard/identify.ts'
 import type { Spending } from '../meter/spending.ts'
 import type { OpenSpan, Trace } from '../trace/trace.ts'
-import { type CallDependencies, callModel } from './call.ts'
+import type { CallDependencies } from './call.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
+import { guardedCall } from './guarded-call.ts'
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { answerHeaders, costJson, outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
@@ -31,6 +32,8 @@ export interface Admitted {
   readonly model: LogicalModel
   readonly trace: Trace
   readonly spending: Spending
+  /** Of the prompt that the request names. */
+  readonly promptVersion?: string
   /** Of a model whose answers may be given again. */
   readonly cache?: CacheUse | undefined
 }
@@ -108,7 +111,7 @@ class Chat {
     if (this.#stage !== 'calling') return // Whoever asked has left meanwhile.
     const span = trace.open('call')
     this.#call = span
-    const call: typeof callModel = (...all) => cache?.call(...all) ?? callModel(...all)
+    const call: typeof guardedCall = (...all) => cache?.call(...all) ?? guardedCall(...all)
     const attempt = call(
       this.#dependencies,
       {
@@ -215,7 +218,7 @@ class Chat {
     const headers = {
       ...answerHeaders(this.#deployment, spending, spending.total),
       ...cache?.headers(),
-      ...versionHeaders(this.#admitted.model),
+      ...versionHeaders(this.#admitted),
       ...this.#request.dialect.headers(requestId),
     }
     sendJson(this.#reply, requestId, 200, this.#enrich(body), headers)
@@ -361,14 +364,16 @@ class Chat {
       'x-request-id': this.#admitted.requestId,
       ...answerHeaders(this.#deployment, this.#admitted.spending),
       ...this.#admitted.cache?.headers(),
-      ...versionHeaders(this.#admitted.model),
+      ...versionHeaders(this.#admitted),
       ...this.#request.dialect.headers(this.#admitted.requestId),
     })
   }
 }
 
-const versionHeaders = ({ version }: LogicalModel): Headers =>
-  version === undefined ? {} : { 'x-headworks-workflow-version': version }
+const versionHeaders = ({ model: { version }, promptVersion }: Admitted): Headers => ({
+  ...(version === undefined ? {} : { 'x-headworks-workflow-version': version }),
+  ...(promptVersion === undefined ? {} : { 'x-headworks-prompt-version': promptVersion }),
+})
 
 const isLast = (frame: JsonObject): boolean =>
   Array.isArray(frame['choices']) &&

@@ -11,6 +11,7 @@ import { identify } from '../guard/identify.ts'
 import type { Principal } from '../guard/principal.ts'
 import type { Accounting } from '../meter/accounting.ts'
 import { estimateInputTokens } from '../meter/estimate.ts'
+import { Prompts, type PromptVersion } from '../prompt/prompts.ts'
 import type { Events } from '../store/events.ts'
 import type { Rows } from '../store/rows.ts'
 import { Trace } from '../trace/trace.ts'
@@ -18,11 +19,13 @@ import { entrantOf, Gates, timed } from './admission/gates.ts'
 import type { Catalogue, LogicalModel } from './catalogue.ts'
 import { type Admitted, runChat } from './chat.ts'
 import { runEmbeddings, runRerank } from './direct.ts'
+import { guardedTexts } from './guarded-texts.ts'
 import { type Closing, Journal } from './journal.ts'
 import { runPassthrough, servingPath } from './passthrough.ts'
 import { CacheUse, readCacheControl } from './replay/cached-call.ts'
 import { ExactCache } from './replay/exact-cache.ts'
 import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
+import { namesPrompt, prompted } from './prompted.ts'
 import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
 import { type Asked, dialectAt, routeAt } from './routes.ts'
@@ -74,6 +77,7 @@ export class Gateway {
   readonly #once: Once
   readonly #cache: ExactCache
   readonly #gates: Gates
+  readonly #prompts: Prompts
   #inFlight = 0
   #draining = false
 
@@ -83,6 +87,7 @@ export class Gateway {
     this.#once = new Once(dependencies)
     const { clock, limits } = dependencies
     this.#gates = new Gates(clock)
+    this.#prompts = new Prompts(dependencies)
     this.#cache = new ExactCache({ clock, bytesMax: () => limits().cacheBytesMax })
   }
 
@@ -191,9 +196,16 @@ export class Gateway {
   }
 
   /** Resolves when nothing of it is left. */
-  async #run(operation: Operation, arrived: Arrived, asked: Asked, reply: Reply): Promise<Ending> {
+  async #run(operation: Operation, arrived: Arrived, found: Asked, reply: Reply): Promise<Ending> {
     const { requestId, dialect } = arrived
-    const admitted = this.#admit(arrived, asked.model, operation)
+    const read =
+      isChat(found) && namesPrompt(found) ? await prompted(this.#prompts, found) : { asked: found, prompt: undefined }
+    if (read instanceof Refusal) {
+      sendProblem(reply, requestId, read, dialect)
+      return 'complete'
+    }
+    const { asked, prompt } = read
+    const admitted = this.#admit(arrived, asked.model, operation, prompt)
     if (admitted instanceof Refusal) {
       sendProblem(reply, requestId, admitted, dialect)
       return 'complete'
@@ -232,8 +244,11 @@ export class Gateway {
     const { clientStallMs } = this.#dependencies.limits()
     try {
       if ('documents' in asked) await runRerank(dependencies, admitted, asked, reply)
-      else if ('inputs' in asked) await runEmbeddings(dependencies, admitted, asked, reply)
-      else if ('bodyFor' in asked) {
+      else if ('inputs' in asked) {
+        const inputs = await guardedTexts(admitted.model, asked.inputs, admitted.trace.open('guard'))
+        if (inputs instanceof Refusal) this.#turnAway(admitted, operation, inputs, reply, dialect)
+        else await runEmbeddings(dependencies, admitted, { ...asked, inputs }, reply)
+      } else if ('bodyFor' in asked) {
         const model = servingPath(admitted.model, asked.path)
         if (model === undefined) return sayUnserved(admitted, asked.path, reply)
         return await runPassthrough({ ...dependencies, clientStallMs }, { ...admitted, model }, asked, reply)
@@ -291,19 +306,25 @@ export class Gateway {
     { principal, headers, body, requestId, trace }: Arrived,
     name: string,
     operation: Operation,
+    prompt?: PromptVersion,
   ): Admitted | Refusal {
     const model = this.#model(principal, name, operation)
     if (model instanceof Refusal) return model
     const named = identify(principal, body, headers)
     if (named instanceof Refusal) return named
     // A workflow that is called by its name is the one that counts.
-    const scopes = model.kind === 'workflow' ? { ...named, workflow: name } : named
+    const scopes = {
+      ...named,
+      ...(model.kind === 'workflow' ? { workflow: name } : {}),
+      ...(prompt === undefined ? {} : { prompt: `${prompt.name}@${prompt.version}` }),
+    }
     const spending = this.#dependencies.accounting.spending(
       requestId,
       { ...scopes, model: name },
       principal.bindings.budgets,
     )
-    return { requestId, trace, model, scopes, spending }
+    const version = prompt === undefined ? {} : { promptVersion: `${prompt.name}@${prompt.version}` }
+    return { requestId, trace, model, scopes, spending, ...version }
   }
 
   #model({ bindings }: Principal, name: string, operation: Operation): LogicalModel | Refusal {
@@ -334,6 +355,8 @@ export class Gateway {
     sendJson(reply, requestId, 200, listing(model))
   }
 }
+
+const isChat = (asked: Asked): asked is ChatRequest => 'dialect' in asked && 'stream' in asked
 
 const sayUnserved = ({ requestId, model }: Admitted, path: string, reply: Reply): Ending => {
   sendProblem(reply, requestId, refuse('operation_unsupported', { model: model.name, operation: path }))

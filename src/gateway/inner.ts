@@ -4,7 +4,9 @@ import { newId } from '../base/ids.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Spending } from '../meter/spending.ts'
 import { Trace } from '../trace/trace.ts'
-import { type CallDependencies, callModel } from './call.ts'
+import type { CallDependencies } from './call.ts'
+import { guardedCall } from './guarded-call.ts'
+import { guardedTexts } from './guarded-texts.ts'
 import { askInTurn, pairTexts } from './direct.ts'
 
 /** What a workflow may call by name, inside the request that called the workflow. */
@@ -16,7 +18,7 @@ export function innerCalls(dependencies: CallDependencies): CallModel {
       sink.fail(fault('model_unknown', { model: name }))
       return { cancel() {}, pause() {}, resume() {} }
     }
-    return callModel(
+    return guardedCall(
       dependencies,
       { ...call, model },
       {
@@ -71,11 +73,13 @@ export function innerEmbed(
     if (refused !== undefined) throw asFault(refused)
     try {
       const call = { requestId, spending, signal, span: span ?? new Trace(clock).open('embed') }
+      const texts = await guardedTexts(model, inputs, call.span)
+      if (texts instanceof Refusal) throw asFault(texts)
       const asked = await askInTurn(
         dependencies,
-        { ...call, operation: 'embed', model, texts: inputs },
+        { ...call, operation: 'embed', model, texts },
         async ({ engine, model: of }, context) => {
-          const answer = await engine.embed({ ...context, model: of, inputs, describe })
+          const answer = await engine.embed({ ...context, model: of, inputs: texts, describe })
           return { ...answer, usage: answer.usage }
         },
       )

@@ -88,10 +88,11 @@ const quoted = (name: string): string => `"${headerText(name).replace(/["\\]/g, 
  *  percent-encoded. */
 const headerText = (text: string): string => text.toWellFormed().replace(/[^!-~]+/g, encodeURIComponent)
 
-/** What a budget or a rate limit did not let pass has not failed. */
-export const outcomeOf = ({ code }: Problem): Outcome => (OF_BUDGETS.has(code) ? 'refused' : 'failed')
+/** What a budget, a rate limit or a guard did not let pass has not failed. */
+export const outcomeOf = ({ code }: Problem): Outcome => (REFUSED.has(code) ? 'refused' : 'failed')
 
-const OF_BUDGETS: ReadonlySet<ErrorCode> = new Set([
+const REFUSED: ReadonlySet<ErrorCode> = new Set([
+  'guard_blocked',
   'budget_spent',
   'budget_too_small',
   'budget_contended',

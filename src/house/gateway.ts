@@ -13,6 +13,7 @@ import type { Principal } from '../guard/principal.ts'
 import { Accounting, type BudgetWarning } from '../meter/accounting.ts'
 import type { Spending } from '../meter/spending.ts'
 import { type AlertInput, Alerts } from '../meter/alerts/alerts.ts'
+import { Prompts } from '../prompt/prompts.ts'
 import type { Search } from '../retrieval/search.ts'
 import { checkedBudgetsOf } from './budgets.ts'
 import { Models } from './models.ts'
@@ -59,8 +60,8 @@ export class HouseGateway {
             reason: reason ?? '',
             retryAfterMs,
           })
-    this.#models = new Models({ clock, random, onTurn, ...rest })
     const { rows, leases } = store
+    this.#models = new Models({ clock, random, onTurn, prompts: new Prompts({ rows, clock }), ...rest })
     const alerts = new Alerts({ clock, random, rows })
     this.#accounting = new Accounting({
       rows,

@@ -1,3 +1,4 @@
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
@@ -6,6 +7,8 @@ import { reachable, type Handler, type HttpServer } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import { jsonLog, type Log } from '../base/log.ts'
+import { Prompts } from '../prompt/prompts.ts'
+import { readPromptFolder } from './prompts.ts'
 import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
 import type { House, HouseEvent } from '../cli/house.ts'
@@ -17,6 +20,7 @@ import { budgetRoutes } from '../control/budgets.ts'
 import { burnDownRoutes } from '../control/burn-down.ts'
 import { cacheRoutes } from '../control/cache.ts'
 import { keyRoutes } from '../control/keys.ts'
+import { promptRoutes } from '../control/prompts.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
@@ -182,6 +186,7 @@ class RunningHouse implements House {
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
+    await this.#takePrompts(store)
     const handler = this.#handler(keyring, sessions, gateway, library, store)
     const listener = openListener(config.server, config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
@@ -336,6 +341,11 @@ class RunningHouse implements House {
       ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
       ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
       ...auditRoutes(audit),
+      ...promptRoutes({
+        prompts: new Prompts({ rows: store.rows, clock }),
+        audit,
+        isProtected: (label) => this.#loaded.config.prompts.protected.includes(label),
+      }),
       ...cacheRoutes({
         audit,
         purge: async (model) => gateway.purgeCache(model) + ((await this.#gateways?.purgeCache(model)) ?? 0),
@@ -373,6 +383,14 @@ class RunningHouse implements House {
     }
   }
 
+  /** Files of prompts become versions. */
+  async #takePrompts({ rows }: Pick<HouseStore, 'rows'>): Promise<void> {
+    const { folder } = this.#loaded.config.prompts
+    if (folder === undefined) return
+    const files = { list: (path: string) => readdir(path), read: (path: string) => readFile(path) }
+    await readPromptFolder(folder, { prompts: new Prompts({ rows, clock }), files, log: this.#log })
+  }
+
   /** Takes over what the changed file says, or says why not: the configuration in force then stays. */
   async #reload(): Promise<void> {
     if (this.#stopping !== undefined) return
@@ -388,6 +406,7 @@ class RunningHouse implements House {
       this.#loaded = loaded
       this.#library?.reconfigured()
       await this.#gateways?.configure()
+      if (this.#store !== undefined) await this.#takePrompts(this.#store)
       onEvent({ step: 'reloaded', ...plan })
       if (plan.applied.some((path) => path.startsWith('collections')))
         void this.#library?.begin(loaded.config.collections)

@@ -10,6 +10,7 @@ import { revealed } from '../config/references.ts'
 import { type Config, type EngineConfig, isRemote } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
 import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
+import { DetectorsEngine } from '../drivers/detectors/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
 import { OllamaEngine } from '../drivers/ollama/engine.ts'
 import { OnnxEngine } from '../drivers/onnx/engine.ts'
@@ -24,8 +25,12 @@ import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
 import { innerAsk, innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
 import { BYTES } from '../meter/tokenizer/tokenizer.ts'
+import { openGuards } from './guards.ts'
+import { instructionsOf } from './prompts.ts'
 import type { LoadPrices } from './prices.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
+import { judgeBy } from '../guard/guardrails/judge.ts'
+import type { Prompts } from '../prompt/prompts.ts'
 import type { Search } from '../retrieval/search.ts'
 import type { WorkflowDependencies } from '../retrieval/workflow/dependencies.ts'
 import { WorkflowEngine } from '../retrieval/workflow/engine.ts'
@@ -40,6 +45,7 @@ export interface ModelsDependencies {
   readonly analyzer: Analyzer
   readonly search: Search
   readonly explainNothing: (collection: string) => Promise<string>
+  readonly prompts: Pick<Prompts, 'resolve'>
   readonly loadPrices: LoadPrices
   readonly loadTokenizers: LoadTokenizers
   /** The circuit of a deployment has opened, or closed again. */
@@ -90,10 +96,13 @@ export class Models {
     let catalogue: Catalogue = new Map()
     const inside = this.#inside(() => catalogue)
     const workflows = new Map<string, WorkflowEngine>()
-    for (const [name, { rerank, instructions, description: _, ...declared }] of Object.entries(config.workflows)) {
+    for (const [name, { rerank, instructions, prompt, description: _, ...declared }] of Object.entries(
+      config.workflows,
+    )) {
       const optional = {
         ...(rerank === 'none' ? {} : { rerank }),
         ...(instructions === undefined ? {} : { instructions }),
+        ...(prompt === undefined ? {} : { prompt }),
       }
       const spec = { name, ...declared, ...optional }
       workflows.set(name, new WorkflowEngine(spec, inside, behind(spec, config)))
@@ -104,8 +113,13 @@ export class Models {
     if (prices instanceof Refusal) throw new Fault(prices.code, prices.details)
     const tokenizers = remote ? await this.#dependencies.loadTokenizers(loaded) : undefined
     if (tokenizers instanceof Refusal) throw new Fault(tokenizers.code, tokenizers.details)
+    const guardrails = await openGuards(config.guards, {
+      clock: this.#dependencies.clock,
+      secrets,
+      client: () => this.#network({}),
+    })
     const health = this.#health.successor()
-    catalogue = buildCatalogue(config, engines, workflows, health, prices, tokenizers)
+    catalogue = buildCatalogue(config, engines, workflows, health, prices, tokenizers, guardrails)
     this.#catalogue = catalogue
     this.#health = health
   }
@@ -128,13 +142,14 @@ export class Models {
 
   /** What a workflow works with. */
   #inside(catalogue: () => Catalogue): WorkflowDependencies {
-    const { clock, random, analyzer, search, explainNothing } = this.#dependencies
+    const { clock, random, analyzer, search, explainNothing, prompts } = this.#dependencies
     return {
       clock,
       analyzer,
       search,
       random,
       explainNothing,
+      instructionsOf: (prompt) => instructionsOf(prompts, prompt),
       tokenizersOf: (model) => {
         const known = (catalogue().get(model)?.deployments ?? []).map(({ tokenizer }) => tokenizer ?? BYTES)
         return known.length > 0 ? known : [BYTES]
@@ -168,6 +183,7 @@ export async function openEngine(
   { clock, analyzer, client }: EngineDependencies,
 ): Promise<Engine> {
   if (engine.kind === 'reader') return new ReaderEngine({ name, clock, analyzer })
+  if (engine.kind === 'detectors') return new DetectorsEngine({ name, clock, judge: judgeBy(clock) })
   if (engine.kind === 'lexical') return new LexicalEngine({ name, analyzer })
   if (engine.kind === 'onnx') {
     const { folder, runtime = '', pooling, threads } = engine

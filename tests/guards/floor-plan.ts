@@ -9,7 +9,7 @@ const FLOORS = [
   ['store'],
   ['trace'],
   ['guard'],
-  ['meter'],
+  ['meter', 'prompt'],
   ['engine'],
   ['parse'],
   ['retrieval', 'serving', 'evaluation', 'dataset', 'training', 'release', 'fleet'],

@@ -9,6 +9,8 @@ import { MemoryRows } from '../../src/drivers/memory/rows.ts'
 import type { Catalogue, LogicalModel } from '../../src/gateway/catalogue.ts'
 import { Gateway } from '../../src/gateway/gateway.ts'
 import { readBindings } from '../../src/guard/bindings.ts'
+import type { Guardrail } from '../../src/guard/guardrails/guardrail.ts'
+import { Guardrails } from '../../src/guard/guardrails/guardrails.ts'
 import { LOCAL, type Principal } from '../../src/guard/principal.ts'
 import type { Accounting } from '../../src/meter/accounting.ts'
 import { always, type Price } from '../../src/meter/prices.ts'
@@ -41,6 +43,8 @@ export interface GatewayOptions {
   /** Of the model `chat`. */
   readonly cache?: Partial<NonNullable<LogicalModel['cache']>>
   readonly admission?: LogicalModel['admission']
+  /** Likewise, made over the gateway's clock. */
+  readonly guardrails?: readonly Guardrail[]
   readonly cacheBytesMax?: number
   /** That the first engine passes through, for the model `chat`. */
   readonly paths?: readonly string[]
@@ -72,6 +76,7 @@ export function openGateway(options: GatewayOptions = {}) {
     deployments: [{ engine: first, model: 'weights', weight: 1, priceAt: always(PRICE, 'config') }],
     fallback: [fallback],
     ...(options.admission === undefined ? {} : { admission: options.admission }),
+    ...(options.guardrails === undefined ? {} : { guardrails: new Guardrails(options.guardrails, '1', clock) }),
     ...(options.cache === undefined
       ? {}
       : { cache: { ttlMs: 60_000, scope: 'key', tools: false, version: '1', ...options.cache } }),

@@ -20,6 +20,22 @@ export function highlightsOf(text: string, question: string): Range[] {
     .map(({ start, end }) => ({ start, end }))
 }
 
+/** Characters that a card shows at once, about. */
+const WINDOW_CHARS = 500
+
+/** Which highlight a card opens at: the first of those that stand closest together. Undefined without any. */
+export function densestOf(highlights: readonly Range[]): number | undefined {
+  let best: number | undefined
+  let most = 0
+  for (const [first, { start }] of highlights.entries()) {
+    const within = highlights.filter((other) => other.start >= start && other.end <= start + WINDOW_CHARS).length
+    if (within <= most) continue
+    most = within
+    best = first
+  }
+  return best
+}
+
 function wordsOf(text: string): { readonly word: string; readonly start: number; readonly end: number }[] {
   const found = []
   for (const match of text.matchAll(WORD)) {

@@ -1,9 +1,10 @@
+import { useLayoutEffect, useRef } from 'react'
 import type { Passage } from '../api/search.ts'
 import { Marked } from '../ask/marked.tsx'
 import { Card } from '../design/card.tsx'
 import { Name } from '../design/name.tsx'
 import { Tier } from '../design/tier.tsx'
-import { highlightsOf } from './highlight.ts'
+import { densestOf, highlightsOf } from './highlight.ts'
 
 interface Props {
   readonly passages: readonly Passage[]
@@ -15,6 +16,9 @@ const LEGS = [
   { leg: 'words', name: 'Words', unit: 'BM25' },
   { leg: 'vector', name: 'Vector', unit: 'cosine' },
 ] as const
+
+/** What stays visible of a text above the word it is opened at. */
+const LINE_ABOVE_PX = 28
 
 /** What was found, best first, and where each leg of the search had it. */
 export function Results({ passages, question, onOpen }: Props) {
@@ -46,9 +50,7 @@ export function Results({ passages, question, onOpen }: Props) {
               <p className="result-where minor">
                 {passage.headings.length > 0 ? passage.headings.join(' › ') : <Name>{passage.uri}</Name>}
               </p>
-              <p className="result-text">
-                <Marked text={passage.text} quotes={highlightsOf(passage.text, question)} />
-              </p>
+              <Text text={passage.text} question={question} />
               {legs.length > 0 && (
                 <dl className="legs figure">
                   {legs.map(({ leg, name, most }) => (
@@ -61,6 +63,24 @@ export function Results({ passages, question, onOpen }: Props) {
         ))}
       </ol>
     </>
+  )
+}
+
+/** Opened where the words of the question stand: passages are longer than their cards. */
+function Text({ text, question }: { readonly text: string; readonly question: string }) {
+  const box = useRef<HTMLParagraphElement>(null)
+  const highlights = highlightsOf(text, question)
+  const opened = densestOf(highlights)
+  useLayoutEffect(() => {
+    const mark = opened === undefined ? undefined : box.current?.querySelectorAll('mark')[opened]
+    if (box.current === null || mark === undefined) return
+    const above = mark.getBoundingClientRect().top - box.current.getBoundingClientRect().top
+    box.current.scrollTop += above - LINE_ABOVE_PX
+  }, [opened])
+  return (
+    <p className="result-text" ref={box}>
+      <Marked text={text} quotes={highlights} />
+    </p>
   )
 }
 

@@ -5,7 +5,8 @@ import type { Headers } from '../../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
 import type { Attempt, ChatEnd } from '../../engine/port.ts'
 import type { Scopes } from '../../guard/identify.ts'
-import { type CallDependencies, callModel, type CallRequest, type CallSink } from '../call.ts'
+import type { CallDependencies, CallRequest, CallSink } from '../call.ts'
+import { guardedCall } from '../guarded-call.ts'
 import { type CachePolicy, deploymentName, type Deployment, type LogicalModel } from '../catalogue.ts'
 import type { CachedAnswer, ExactCache, Landing, Lead } from './exact-cache.ts'
 
@@ -76,7 +77,7 @@ export class CacheUse {
   }
 
   call(dependencies: CallDependencies, request: CallRequest, sink: CallSink): Attempt {
-    if (this.#key === undefined) return callModel(dependencies, request, sink)
+    if (this.#key === undefined) return guardedCall(dependencies, request, sink)
     const call = new CachedCall(this.#key, dependencies, request, sink, {
       lead: (key, onLanded) => this.#cache.lead(key, onLanded),
       find: (key) => this.#find(key),
@@ -166,7 +167,7 @@ class CachedCall implements Attempt {
   #make(): void {
     const frames: JsonObject[] = []
     let deployment: Deployment | undefined
-    const inner = callModel(this.#dependencies, this.#request, {
+    const inner = guardedCall(this.#dependencies, this.#request, {
       commit: (chosen) => {
         deployment = chosen
         this.#sink.commit(chosen)

@@ -15,7 +15,8 @@ export function readModel(body: JsonObject): string | Refusal {
 }
 
 export function readMessages(body: JsonObject): readonly Json[] | Refusal {
-  const messages = body['messages']
+  const messages = body['messages'] ?? ((body['prompt'] ?? null) === null ? undefined : [])
+  if (Array.isArray(messages) && messages.length === 0 && (body['prompt'] ?? null) !== null) return []
   if (!Array.isArray(messages) || messages.length === 0) {
     return invalid('messages', 'must be a non-empty array', 'Send at least one {"role": "user", "content": "..."}.')
   }

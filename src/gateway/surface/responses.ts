@@ -35,7 +35,7 @@ export function readResponsesRequest(body: Json): ChatRequest | Refusal {
   return { dialect, model, stream, includeUsage: true, outputTokensMax: cap, body: translated }
 }
 
-const NEEDS_MEMORY = ['previous_response_id', 'conversation', 'background', 'prompt'] as const
+const NEEDS_MEMORY = ['previous_response_id', 'conversation', 'background'] as const
 
 const RESPONSES: Omit<Dialect, 'answer'> = {
   headers: () => ({}),

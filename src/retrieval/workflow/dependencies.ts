@@ -18,4 +18,7 @@ export interface WorkflowDependencies {
   /** One sentence for an answer that nothing was found for: whether the collection is empty, is
    *  being read, or just holds nothing about it. */
   readonly explainNothing: (collection: string) => Promise<string>
+  /** What the prompt of this name says now, and which version that is. Rejects with a `Fault`. Absent: there
+   *  are no prompts. */
+  readonly instructionsOf?: (prompt: string) => Promise<{ readonly instructions: string; readonly prompt: string }>
 }

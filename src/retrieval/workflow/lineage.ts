@@ -32,6 +32,7 @@ export const lineageOf = ({
   version,
   collection: spec.collection,
   promptVersion: promptVersionOf(spec),
+  ...(spec.prompt === undefined ? {} : { prompt: spec.prompt }),
   model: spec.model,
   question: { hash: hashOf(question), ...rewrite },
   search: { k: spec.topK, found, evidence, evidenceMin: spec.evidenceMin, rerank: spec.rerank ?? null },

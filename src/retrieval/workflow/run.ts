@@ -45,7 +45,7 @@ interface Answered {
 }
 
 export class Run implements Attempt {
-  readonly #spec: WorkflowSpec
+  #spec: WorkflowSpec
   readonly #version: string
   readonly #dependencies: WorkflowDependencies
   readonly #call: ChatCall
@@ -72,7 +72,10 @@ export class Run implements Attempt {
   }
 
   async start(): Promise<void> {
-    const { explainNothing } = this.#dependencies
+    const { explainNothing, instructionsOf } = this.#dependencies
+    const { prompt } = this.#spec
+    if (prompt !== undefined && instructionsOf !== undefined)
+      this.#spec = { ...this.#spec, ...(await instructionsOf(prompt)) }
     const { collection, evidenceMin } = this.#spec
     this.#offered = offer(this.#call.body, this.#spec.policy)
     const found = await find(this.#spec, this.#dependencies, this.#call, this.#stop.signal)
@@ -120,7 +123,8 @@ export class Run implements Attempt {
     assembly.end({ passages: passages.length, evidence: this.#evidence, ...context })
     const shown = { question, rewrite, found, evidence: this.#evidence, context, passages }
     this.#lineage = lineageOf({ spec: this.#spec, version: this.#version, ...shown })
-    span.note({ lineage: this.#lineage })
+    const { prompt } = this.#spec
+    span.note({ lineage: this.#lineage, ...(prompt === undefined ? {} : { prompt }) })
   }
 
   #generate(offered: Offered): void {

@@ -18,6 +18,9 @@ export interface WorkflowSpec {
   readonly model: string
   readonly contextTokensMax: number
   readonly instructions?: string
+  /** The prompt that the instructions are taken from, as it is declared: `answer@production`; then, as it was
+   *  found: `answer@3`. */
+  readonly prompt?: string
   readonly spotlight: 'delimit' | 'datamark'
   /** Share of the question's words that the passages must hold for a model to be asked, 0 to 1. */
   readonly evidenceMin: number
