@@ -12,6 +12,7 @@ import { openListener } from '../drivers/http/listener.ts'
 import type { Channel } from '../drivers/process/channel.ts'
 import { serve } from '../drivers/process/child.ts'
 import { openDistant } from '../drivers/sqlite/distant.ts'
+import type { JournaledEvents } from '../drivers/sqlite/journal.ts'
 import type { DeploymentStatus } from '../engine/health.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
@@ -64,6 +65,7 @@ export function serveGateway(): void {
       opened = await RunningGateway.open(beginning, handle, channel)
     },
     configure: async (config: PackedConfig) => running().configure(config),
+    fold: async () => running().fold(),
     purgeCache: async (model: string | undefined): Promise<number> => running().purgeCache(model),
     figures: async (): Promise<GatewayFigures> => running().figures,
     drain: async (graceMs: number) => running().drain(graceMs),
@@ -75,20 +77,20 @@ class RunningGateway {
   readonly #server: HttpServer
   readonly #inForce: { loaded: LoadedConfig }
   readonly #unfollow: () => void
-  readonly #closeJournal: () => Promise<void>
+  readonly #journal: JournaledEvents
 
   private constructor(
     gateway: HouseGateway,
     server: HttpServer,
     inForce: { loaded: LoadedConfig },
     unfollow: () => void,
-    closeJournal: () => Promise<void>,
+    journal: JournaledEvents,
   ) {
     this.#gateway = gateway
     this.#server = server
     this.#inForce = inForce
     this.#unfollow = unfollow
-    this.#closeJournal = closeJournal
+    this.#journal = journal
   }
 
   static async open(
@@ -139,14 +141,17 @@ class RunningGateway {
       log,
       elsewhere: { isTheirs: (request) => !known.recognises(request), socketPath: innerSocket },
     })
-    return new RunningGateway(gateway, await listener.listenOn(handle, gateway.handle), inForce, unfollow, () =>
-      store.events.close(),
-    )
+    const listening = await listener.listenOn(handle, gateway.handle)
+    return new RunningGateway(gateway, listening, inForce, unfollow, store.events)
   }
 
   get figures(): GatewayFigures {
     const { inFlight, deployments } = this.#gateway
     return { inFlight, deployments }
+  }
+
+  fold(): Promise<void> {
+    return this.#journal.fold()
   }
 
   purgeCache(model: string | undefined): number {
@@ -168,7 +173,7 @@ class RunningGateway {
     await this.#gateway.flush()
     this.#unfollow()
     await this.#gateway.close()
-    await this.#closeJournal()
+    await this.#journal.close()
   }
 }
 

@@ -140,7 +140,7 @@ class RunningHouse implements House {
     const { onEvent, listen } = this.#parts
     this.#hold = holdFolder(config.data)
     const log = this.#log
-    const store = (this.#store = await openStore(config.data, MAIN_NODE, log))
+    const store = (this.#store = await openStore(config.data, MAIN_NODE, log, async () => this.#gateways?.fold()))
     const pepper = keepPepper(config.data, PEPPER_BYTES, random)
     const keyring = await this.#openKeyring(store, pepper)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })

@@ -19,16 +19,21 @@ export interface HouseStore extends Omit<SqliteStore, 'events'> {
 /** Of the process `node`, in the data folder. */
 export const journalPath = (data: string, node: string): string => join(data, 'journal', node)
 
-/** Takes in all that processes left which run no more, and begins the log of `node`. Rejects with a
- *  `Fault`: `data_unusable`, `disk_full`. */
-export async function openStore(data: string, node: string, log: Log): Promise<HouseStore> {
+/** Takes in all that processes left which run no more, and begins the log of `node`; `others` resolves
+ *  when those that run have folded theirs. Rejects with a `Fault`: `data_unusable`, `disk_full`. */
+export async function openStore(
+  data: string,
+  node: string,
+  log: Log,
+  others: () => Promise<void>,
+): Promise<HouseStore> {
   const store = await openSqlite({ path: join(data, 'headworks.db'), clock, log })
   const takeIn = (of: string): Promise<void> => takeInJournal({ path: journalPath(data, of), events: store.events })
   try {
     const folder = join(data, 'journal')
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     for (const of of new Set(readdirSync(folder).map((name) => name.replace(/\.[01]$/, '')))) await takeIn(of)
-    const events = await JournaledEvents.open({ path: journalPath(data, node), events: store.events, log })
+    const events = await JournaledEvents.open({ path: journalPath(data, node), events: store.events, log, others })
     const close = async (): Promise<void> => {
       await events.close()
       await store.close()

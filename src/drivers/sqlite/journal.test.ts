@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,7 +38,7 @@ async function write(folder: string): Promise<void> {
       const entry = { id, kind: 'crash', atMs: at, body: { text: 'x'.repeat(at % 500) } }
       await events.append([{ ...entry, phase: 'open' }])
       await events.append([{ ...entry, phase: 'close' }])
-      writeSync(1, `${id}\n`)
+      process.stdout.write(`${id}\n`)
     }
   }
   await Promise.all(Array.from({ length: 8 }, (_, writer) => task(writer)))
@@ -190,7 +190,7 @@ function files(): void {
     const path = join(await folderOf(t), 'journal')
     const file = openFile(path, [])
     const big = 'z'.repeat(8 * 1024 * 1024 - 100)
-    for (let at = 0; at < 9; at++) await file.append(big, '')
+    for (let at = 0; at < 10; at++) await file.append(big, '')
     await assert.rejects(file.append(big, ''), { code: 'store_unavailable' })
     await file.append('small', '')
     await file.close(true)

@@ -26,6 +26,8 @@ export interface JournalOptions {
   /** The rows. */
   readonly events: SqliteEvents
   readonly log: Log
+  /** Resolves when what other processes have acknowledged is in the database. */
+  readonly others?: () => Promise<void>
 }
 
 /** Takes in what a process left behind that is gone. Rejects with a `Fault`; may be repeated. */
@@ -46,13 +48,15 @@ export class JournaledEvents implements Events {
   readonly #events: SqliteEvents
   readonly #file: JournalFile<readonly Cell[]>
   readonly #log: Log
+  readonly #others: () => Promise<void>
   #unfolded: Unfolded[] = []
   #folding: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #isFailing = false
   #isClosed = false
 
-  private constructor({ path, events, log }: JournalOptions) {
+  private constructor({ path, events, log, others = async () => {} }: JournalOptions) {
+    this.#others = others
     this.#events = events
     this.#log = log
     const onDurable = (items: readonly (readonly Cell[])[], sequence: number): void => {
@@ -76,23 +80,32 @@ export class JournaledEvents implements Events {
   }
 
   async read(id: string): Promise<Entry[]> {
-    await this.#fold()
+    await this.#foldEverywhere()
     return this.#events.read(id)
   }
 
   async recent(options: { readonly kind?: string; readonly before?: string; readonly limit: number }): Promise<Page> {
-    await this.#fold()
+    await this.#foldEverywhere()
     return this.#events.recent(options)
   }
 
   async follow(position: number, limit: number): Promise<Followed> {
-    await this.#fold()
+    await this.#foldEverywhere()
     return this.#events.follow(position, limit)
   }
 
   async unclosed(limit: number): Promise<Entry[]> {
-    await this.#fold()
+    await this.#foldEverywhere()
     return this.#events.unclosed(limit)
+  }
+
+  /** Resolves when all that was acknowledged here is in the database. Rejects with its `Fault`. */
+  fold(): Promise<void> {
+    return this.#fold()
+  }
+
+  async #foldEverywhere(): Promise<void> {
+    await Promise.all([this.#fold(), this.#others()])
   }
 
   /** What the database does not take stays in the log, for the next process of this name. */
@@ -120,7 +133,6 @@ export class JournaledEvents implements Events {
     if (!this.#isClosed) this.#foldSoon(RETRY_MS)
   }
 
-  /** Resolves when all that was acknowledged is in the database. Rejects with its `Fault`. */
   #fold(): Promise<void> {
     if (this.#unfolded.length === 0 && this.#folding === undefined) return Promise.resolve()
     // What is on its way may have begun before the last was acknowledged.
