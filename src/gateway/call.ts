@@ -74,6 +74,9 @@ class Call implements Attempt {
   #visit: Visit | undefined
   #outputTokens = 0
   #timer: Timer | undefined
+  #timerAtMs = 0
+  /** What the engine has to do next, and until when. */
+  #limit = { atMs: Infinity, limitMs: 0, phase: '', overall: false }
   /** Before the next attempt. */
   #pause: Timer | undefined
   /** Grows with every attempt and at the end, so that a late callback is known to be late. */
@@ -284,22 +287,37 @@ class Call implements Attempt {
     }
   }
 
+  /** A timer that is due sooner stays, and looks at the deadline again: every chunk moves it. */
   #arm(limitMs: number, phase: string): void {
+    const nowMs = this.#clock.monotonicMs()
+    const overall = this.#deadlineMs - nowMs <= limitMs
+    this.#limit = { atMs: overall ? this.#deadlineMs : nowMs + limitMs, limitMs, phase, overall }
+    if (this.#timer !== undefined && this.#timerAtMs <= this.#limit.atMs) return
     this.#timer?.cancel()
-    const leftMs = this.#deadlineMs - this.#clock.monotonicMs()
-    const delayMs = Math.max(0, Math.min(limitMs, leftMs))
-    this.#timer = this.#clock.after(delayMs, () => {
-      const total = this.#request.model.timeouts.totalMs
-      const overall = leftMs <= limitMs
-      const cause = fault('engine_timeout', {
-        engine: this.#engineName(),
-        phase: overall ? 'finish' : phase,
-        limitMs: overall ? total : limitMs,
-      })
-      // That time is up for the request blames the engine only if it had all of it and said nothing.
-      const isItsOwn = !overall || (this.#attempts === 1 && this.#outputTokens === 0 && !this.#paused)
-      this.#fail(cause, isItsOwn ? cause : 'unknown')
+    this.#wait(nowMs)
+  }
+
+  #wait(nowMs: number): void {
+    this.#timerAtMs = this.#limit.atMs
+    this.#timer = this.#clock.after(Math.max(0, this.#timerAtMs - nowMs), () => {
+      const lateMs = this.#clock.monotonicMs()
+      if (lateMs < this.#limit.atMs) this.#wait(lateMs)
+      else this.#expire()
     })
+  }
+
+  #expire(): void {
+    this.#timer = undefined
+    const { limitMs, phase, overall } = this.#limit
+    const total = this.#request.model.timeouts.totalMs
+    const cause = fault('engine_timeout', {
+      engine: this.#engineName(),
+      phase: overall ? 'finish' : phase,
+      limitMs: overall ? total : limitMs,
+    })
+    // That time is up for the request blames the engine only if it had all of it and said nothing.
+    const isItsOwn = !overall || (this.#attempts === 1 && this.#outputTokens === 0 && !this.#paused)
+    this.#fail(cause, isItsOwn ? cause : 'unknown')
   }
 
   #closeSpan(attributes: JsonObject): void {

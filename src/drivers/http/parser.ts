@@ -5,8 +5,8 @@ import { createRequire } from 'node:module'
  *  connections of a listener, as nothing of it outlasts a call. */
 
 /** Of one head: request line, names and values, and the blanks between them. */
-export const HEADER_BYTES_MAX = 16 * 1024
-export const HEADERS_MAX = 128
+const HEADER_BYTES_MAX = 16 * 1024
+const HEADERS_MAX = 128
 /** What is no body in a message, chunk sizes and their extensions: so much, and so much for each byte
  *  of the body, since a body may come in chunks of one byte. */
 const FRAMING_BYTES_MAX = 64 * 1024

@@ -15,6 +15,14 @@ const KEEP_ALIVE_MS = 30_000
  *  whose server said all there was to say and never closed the response. */
 const SILENCE_MS_MAX = 600_000
 
+/** URLs whose parts are remembered. */
+const PLACES_MAX = 1_000
+
+interface Place {
+  readonly origin: string
+  readonly path: string
+}
+
 /** How servers are reached, where that is not by what their URLs say. */
 export interface Way {
   /** Of a Unix socket, whatever host a URL names. */
@@ -34,6 +42,7 @@ export interface Way {
 export class UndiciClient implements HttpClient {
   /** One agent per connect time-out: undici sets it per agent. */
   readonly #agents = new Map<number, Agent>()
+  readonly #places = new Map<string, Place>()
   readonly #connect: { readonly [option: string]: string | Buffer }
 
   /** Reads the files of `way` now. Throws a `Fault` (`certificate_unusable`). */
@@ -48,11 +57,11 @@ export class UndiciClient implements HttpClient {
   }
 
   start(request: ClientRequest, handler: ClientHandler): Exchange {
-    const url = new URL(request.url)
+    const { origin, path } = this.#placeOf(request.url)
     const state = new Running(handler)
     const options: Dispatcher.DispatchOptions = {
-      origin: url.origin,
-      path: url.pathname + url.search,
+      origin,
+      path,
       method: request.method,
       headers: definite(request.headers),
       ...(request.body === undefined ? {} : { body: request.body }),
@@ -61,6 +70,16 @@ export class UndiciClient implements HttpClient {
     }
     this.#agent(request.connectTimeoutMs).dispatch(options, state)
     return state
+  }
+
+  /** Engines are called by few URLs, again and again. */
+  #placeOf(url: string): Place {
+    const known = this.#places.get(url)
+    if (known !== undefined) return known
+    const { origin, pathname, search } = new URL(url)
+    const place = { origin, path: pathname + search }
+    if (this.#places.size < PLACES_MAX) this.#places.set(url, place)
+    return place
   }
 
   async close(): Promise<void> {
@@ -161,10 +180,13 @@ function definite(headers: Headers): Record<string, string> {
   return out
 }
 
+/** As undici parsed them, unless one came more than once. */
 function joined(headers: Record<string, string | string[] | undefined>): Headers {
-  const out: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) out[name] = Array.isArray(value) ? value.join(', ') : value
-  }
-  return out
+  for (const name in headers)
+    if (typeof headers[name] !== 'string')
+      return Object.fromEntries(Object.entries(headers).map(([one, value]) => [one, text(value)]))
+  return headers as Headers
 }
+
+const text = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value.join(', ') : value

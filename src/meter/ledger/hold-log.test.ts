@@ -164,7 +164,7 @@ test('of ends before and after an order, those that it posted are not posted aga
   const first = await open(rows, clock, 0.001)
   const end = async (): Promise<void> => {
     const held = await first.hold()
-    first.record(held)
+    void first.record(held)
     first.settle(held)
   }
   await end()
