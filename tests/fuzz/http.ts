@@ -17,7 +17,7 @@ export interface Fuzzed {
   /** Connections on which a handler saw a request, and on which one was refused. */
   readonly served: number
   readonly refused: number
-  /** Resident memory, from the first thousand cases to the end. */
+  /** Resident memory, from the first fifty thousand cases to the end. */
   readonly grownBytes: number
 }
 
@@ -38,7 +38,7 @@ const SPICES = [
   'Transfer-Encoding: chunked\r\n',
 ]
 const PROGRESS_CASES = 10_000
-const SETTLED_CASES = 1_000
+const SETTLED_CASES = 50_000
 
 export async function fuzzHttp({ cases, seed, onProgress }: FuzzOptions): Promise<Fuzzed> {
   const random = seededRandom(seed)

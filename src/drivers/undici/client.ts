@@ -8,7 +8,7 @@ import type { ClientHandler, ClientRequest, Exchange, Headers, HttpClient } from
  *  half as much per chunk. Pools one set of keep-alive connections per origin. */
 
 /** Connections per origin; more requests wait for a free one. */
-const CONNECTIONS_MAX = 1024
+const CONNECTIONS_MAX = 16_384
 const KEEP_ALIVE_MS = 30_000
 
 /** The gateway's own deadlines rule while an answer is wanted. This one reclaims a connection
