@@ -164,7 +164,7 @@ function makeCatalogue(
   const solo: LogicalModel = { ...model('solo', ['alpha'], []), cache }
   const spare = model('spare', ['gamma'], [])
   // Two at a time: others wait, and nobody so long that it is refused.
-  const admission = { queueMax: 64, queueMs: 120_000, inFlightMax: 2 }
+  const admission = { queueMax: 64, queueMs: 120_000, inFlightMax: 2, batchShare: 0.9 }
   const pair: LogicalModel = { ...model('pair', ['alpha', 'beta'], [spare]), admission }
   const chain = model('chain', ['gamma'], [solo, pair, spare])
   const catalogue = new Map([solo, spare, pair, chain].map((one) => [one.name, one]))

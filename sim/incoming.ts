@@ -187,7 +187,11 @@ export class Connection implements Reply {
 
   #request(): Request {
     const { method, target, headers } = this.#upload
-    return { method, target, headers, peer: 'network', body: (bytesMax) => this.#body(bytesMax) }
+    const body = (bytesMax: number): Promise<Uint8Array> => this.#body(bytesMax)
+    const pieces = async function* (bytesMax: number): AsyncGenerator<Uint8Array> {
+      yield await body(bytesMax)
+    }
+    return { method, target, headers, peer: 'network', body, pieces }
   }
 
   #body(bytesMax: number): Promise<Uint8Array> {

@@ -33,7 +33,7 @@ describe('collections in a browser', BROWSER, () => {
     const whole = stage.page.getByRole('meter', { name: 'Completeness' })
     assert.equal(await whole.getAttribute('aria-valuetext'), '3 of 3 passages answer')
     await becomes(() => part('Segments').textContent(), /25 % of what is indexed is removed/)
-    await becomes(() => part('Sources').textContent(), /trusted.*sitemap.*untrusted/)
+    await becomes(() => part('Sources').textContent(), /trusted.*after 2 failures.*sitemap.*untrusted.*when asked/)
   })
 
   test('what could not be read is listed with its reason, and read again', async () => {

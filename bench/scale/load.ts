@@ -9,7 +9,7 @@ export interface Load {
   readonly wallMs: number
 }
 
-type Question = () => Promise<unknown>
+export type Question = () => Promise<unknown>
 
 /** Questions arrive by chance, whether the former are answered or not (a Poisson process). */
 export async function openLoop(ask: Question, perSecond: number, seconds: number, random: Random): Promise<Load> {

@@ -10,6 +10,7 @@ import { machineLine } from '../harness.ts'
 import { type BuiltSegment, buildAll } from './build.ts'
 import { Corpus } from './corpus.ts'
 import { measure, type Row } from './measure.ts'
+import { plotsOf } from './plot.ts'
 
 /** Vector search at scale: `npm run bench:scale -- --vectors 10000000 --folder /large/disk`. A build
  *  goes on where it was stopped; an index that is built is measured. */
@@ -19,10 +20,10 @@ const { values } = parseArgs({
     dimension: { type: 'string', default: '384' },
     threads: { type: 'string', default: '2' },
     folder: { type: 'string', default: '.headworks/scale' },
-    /** What searches aim at; several, by commas, for a curve. */
-    recall: { type: 'string', default: '0.95' },
+    /** What searches aim at, and further aims for a curve. */
+    recall: { type: 'string', default: '0.95,0.9,0.98,0.99,0.995' },
     seconds: { type: 'string', default: '20' },
-    rates: { type: 'string', default: '100,300,500' },
+    rates: { type: 'string', default: '100,300,500,700,900,1100' },
     users: { type: 'string', default: '500' },
     /** Where the figures are kept; absent: they are only shown. */
     results: { type: 'string' },
@@ -47,21 +48,27 @@ const rows: Row[] = [
     diskMiB: Math.round((await bytesIn(join(folder, 'index'))) / 2 ** 20),
   },
 ]
-for (const recallAt10 of numbers(values.recall)) {
-  rows.push({ what: `aiming at a recall of ${recallAt10}` })
-  const options = { folder, corpus, built, recallAt10, print }
-  const load = { seconds: Number(values.seconds), rates: numbers(values.rates), users: Number(values.users) }
-  rows.push(...(await measure({ ...options, ...load })))
-}
+rows.push(
+  ...(await measure({
+    folder,
+    corpus,
+    built,
+    aims: numbers(values.recall),
+    seconds: Number(values.seconds),
+    rates: numbers(values.rates),
+    users: Number(values.users),
+    print,
+  })),
+)
 console.log(machineLine())
 for (const { what, ...figures } of rows) console.log(what.padEnd(44), shown(figures))
 if (values.results !== undefined) {
   await mkdir(values.results, { recursive: true })
   const result = { machine: machineLine(), command: process.argv.slice(2).join(' '), rows }
-  await writeFile(
-    join(values.results, `vectors-${vectors}x${dimension}.json`),
-    `${JSON.stringify(result, undefined, 2)}\n`,
-  )
+  const name = `vectors-${vectors}x${dimension}`
+  await writeFile(join(values.results, `${name}.json`), `${JSON.stringify(result, undefined, 2)}\n`)
+  for (const [what, svg] of Object.entries(plotsOf(rows)))
+    await writeFile(join(values.results, `${name}-${what}.svg`), svg)
 }
 
 async function build(): Promise<BuiltSegment[]> {

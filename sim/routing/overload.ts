@@ -57,7 +57,7 @@ export async function runOverload(seed: number, { times, interactiveShare, hasGa
     wallMs: () => kernel.nowMs,
     after: (delayMs, task) => kernel.after(delayMs, 'a timer', task),
   }
-  const gate = new Gate(clock, 'chat', { queueMax: 200, queueMs: QUEUE_MS, inFlightMax: 10_000 })
+  const gate = new Gate(clock, 'chat', { queueMax: 200, queueMs: QUEUE_MS, inFlightMax: 10_000, batchShare: 0.9 })
   const jobs = new Set<Job>()
   const count = { inTime: 0, interactive: 0, interactiveInTime: 0, refusedAfterMs: 0 }
   const byTenant = Array.from({ length: TENANTS }, () => 0)

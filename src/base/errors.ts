@@ -31,8 +31,13 @@ export const ERRORS = {
   body_too_deep: { kind: 'caller', status: 400, sentence: 'The body nests deeper than {limit} levels.', remedy: 'Flatten the JSON.' },
   body_timeout: { kind: 'caller', status: 408, sentence: 'The body did not arrive within {limitMs} ms.', remedy: 'Send the whole body without pausing.' },
   field_invalid: { kind: 'caller', status: 400, sentence: '`{field}` {problem}.', remedy: '{remedy}' },
+  file_too_large: { kind: 'caller', status: 413, sentence: 'A file for the purpose "{purpose}" has at most {limitBytes} bytes.', remedy: 'Split it.' },
+  files_full: { kind: 'caller', status: 409, sentence: 'There are {files} files with {bytes} bytes; at most {limitFiles} files and {limitBytes} bytes are kept for one owner.', remedy: 'Delete files that are not needed any more, or raise `files.ownerMiBMax`.' },
+  batches_full: { kind: 'caller', status: 429, sentence: 'There are {limit} batches that have not ended, which is the most for one owner.', remedy: 'Wait until one has ended, or cancel one.' },
+  batch_over: { kind: 'caller', status: 409, sentence: 'The batch {id} has ended: it is {state}.', remedy: 'Nothing is left to be done with it.' },
   request_refused: { kind: 'caller', status: 400, sentence: 'The request is ambiguous and was refused: {reason}.', remedy: 'Send plain HTTP/1.1 with one Host, one length and one credential.' },
   path_unknown: { kind: 'absent', status: 404, sentence: 'There is nothing at {method} {path}.', remedy: 'See /api/openapi.json for what there is.' },
+  role_absent: { kind: 'absent', status: 404, sentence: 'This process does not have the role "{role}".', remedy: 'Ask one that has it: `headworks up` without `--roles` has all.' },
   method_not_allowed: { kind: 'caller', status: 405, sentence: '{path} does not answer to {method}.', remedy: 'Use {allowed}.' },
   context_too_long: { kind: 'caller', status: 400, sentence: 'The input has {tokens} tokens; {model} reads at most {limit}.', remedy: 'Send less context.' },
   idempotency_key_reused: { kind: 'caller', status: 422, sentence: 'The Idempotency-Key stands for another request.', remedy: 'Send a new key with a new request, and the same one only with the same bytes.' },
@@ -99,6 +104,7 @@ export const ERRORS = {
 
   // Embeddings
   embedding_changed: { kind: 'caller', status: 409, sentence: 'The collection "{collection}" cannot go on with its vectors: {reason}.', remedy: 'Put the former model back, or embed the collection anew beside the present one: `npx headworks collections generations create {collection}`.' },
+  memory_target: { kind: 'caller', status: 409, sentence: 'The vectors of "{collection}" need about {needMiB} MiB of memory to be searched, and `targets.memoryBytesMax` allows {limitMiB} MiB.', remedy: 'Raise the target, take a model of fewer dimensions, or keep the vectors in a server of their own (`index:`).' },
   generation_not_ready: { kind: 'caller', status: 409, sentence: 'The generation {generation} of "{collection}" cannot be taken: {reason}.', remedy: 'Look at it with `npx headworks collections generations list {collection}`.' },
 
   // Reading documents

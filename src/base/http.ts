@@ -19,6 +19,9 @@ export interface Request {
   /** The whole body, refused past `bytesMax` without reading on. Rejects with a `Fault`
    *  (`body_too_large`, `body_timeout`, `request_refused`). */
   body(bytesMax: number): Promise<Uint8Array>
+  /** The same, as it arrives and no faster than it is taken. Either this or `body`, once. Whoever stops
+   *  early leaves the rest unread. */
+  pieces(bytesMax: number): AsyncIterable<Uint8Array>
 }
 
 export interface Reply {

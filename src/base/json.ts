@@ -19,7 +19,7 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits): Json | Refusal
   try {
     return JSON.parse(strictUtf8.decode(bytes)) as Json
   } catch (error) {
-    return refuse('body_malformed', { reason: reasonOf(error).slice(0, 200) })
+    return refuse('body_malformed', { reason: jsonReason(error) })
   }
 }
 
@@ -30,8 +30,15 @@ export function parseJsonText(text: string, limits: JsonLimits): Json | Refusal 
   try {
     return JSON.parse(text) as Json
   } catch (error) {
-    return refuse('body_malformed', { reason: reasonOf(error).slice(0, 200) })
+    return refuse('body_malformed', { reason: jsonReason(error) })
   }
+}
+
+/** Why `JSON.parse` threw, without the piece of the text that it quotes: reasons are logged and kept. */
+export function jsonReason(thrown: unknown): string {
+  const reason = reasonOf(thrown)
+  const quoted = reason.search(/,? ?(?:\.{3})?"/)
+  return (quoted === -1 ? reason.slice(0, 200) : reason.slice(0, quoted)) || 'it is none'
 }
 
 /** A JSON object; what `parseJson` refused is none. */

@@ -9,18 +9,17 @@ import { StreamWrapper } from './text.ts'
 
 type AskInput = Input<
   readonly [Argument & { name: 'model'; optional: true }, Argument & { name: 'question' }],
-  { stages: { type: 'switch'; summary: string } }
+  { stages: { type: 'switch'; summary: string }; priority: { type: 'text'; value: string; summary: string } }
 >
 
 export const run: Run<AskInput> = async ({ words, flags, json }, context) => {
   const api = await openApi(context)
   if (api instanceof Declined) return report(context, api, json)
   const model = words.model ?? 'docs'
+  const headers = flags.priority === undefined ? {} : { 'x-headworks-priority': flags.priority }
   if (json) {
-    const completion = await callApi(api, 'POST', '/v1/chat/completions', {
-      model,
-      messages: [{ role: 'user', content: words.question }],
-    })
+    const body = { model, messages: [{ role: 'user', content: words.question }] }
+    const completion = await callApi(api, 'POST', '/v1/chat/completions', body, headers)
     if (completion instanceof Declined) return report(context, completion, json)
     printJson(context, completion)
     return 0
@@ -34,7 +33,7 @@ export const run: Run<AskInput> = async ({ words, flags, json }, context) => {
   }
   let answer: Answer | Declined | undefined
   try {
-    answer = await ask(api, model, words.question, onText, context.stopped)
+    answer = await ask(api, model, words.question, { onText, signal: context.stopped, headers })
   } catch (thrown) {
     // Ctrl-C needs no explanation.
     answer = context.stopped.aborted ? undefined : declinedBy(toProblem(thrown))

@@ -392,6 +392,12 @@ test('models and collections are tables', async () => {
     /handbook {8}1,200 {4}34,000 {2}5\.1 MB {2}2026-01-02 03:04\n/,
   )
   assert.match((await type(['collections'], { api })).out, /There is no collection yet/)
+  const read = collections.map((one) => ({ ...one, nextReadAt: '2026-01-02T05:00:00Z' }))
+  const scheduled = new ToldApi({ 'GET /api/collections': { collections: [...read, { name: 'pushed' }] } })
+  assert.match(
+    (await type(['collections'], { api: scheduled })).out,
+    /READ AGAIN\nhandbook .* 2026-01-02 03:04 {2}2026-01-02 05:00\npushed .* -\n/,
+  )
 })
 
 test('traces list and show', async () => {

@@ -23,10 +23,16 @@ export const COMMANDS: readonly Command[] = [
         least: 1,
         most: GATEWAYS_MAX,
       },
+      roles: {
+        type: 'text',
+        value: 'ROLES',
+        summary: 'What this process does, of gateway, ingest and control, with commas between. Without it, all.',
+      },
     },
     examples: [
       { line: 'headworks up', does: 'Serve on 127.0.0.1:4750.' },
       { line: 'headworks up --gateways 2', does: 'Serve with two gateway processes on one port.' },
+      { line: 'headworks up --roles gateway', does: 'Answer models and workflows, and nothing else.' },
       { line: 'HEADWORKS_LISTEN=0.0.0.0:8080 headworks up', does: 'Serve on every interface.' },
     ],
     json: false,
@@ -66,7 +72,15 @@ export const COMMANDS: readonly Command[] = [
       { name: 'model', summary: 'Model or workflow; "docs" if left out.', optional: true },
       { name: 'question', summary: 'The question, in quotes.' },
     ],
-    flags: { stages: { type: 'switch', summary: 'Show how long each stage took.' } },
+    flags: {
+      stages: { type: 'switch', summary: 'Show how long each stage took.' },
+      priority: {
+        type: 'text',
+        value: 'CLASS',
+        summary: 'Wait behind others where the model is busy: batch. Without it, as the key says.',
+        choices: ['interactive', 'batch'],
+      },
+    },
     examples: [
       { line: 'headworks ask "How do I put a real model behind it?"', does: 'Ask the workflow docs.' },
       { line: 'headworks ask chat "Say hello."', does: 'Ask the model chat.' },
@@ -218,7 +232,7 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'collections generations',
-    summary: 'Embed a collection anew beside the one that answers, compare, switch, go back.',
+    summary: 'Cut and embed a collection anew beside the one that answers, compare, switch, go back.',
     details:
       'ACTION is list, create, compare, activate, rollback or drop. `create` takes what headworks.yaml now says of the collection. `compare` asks what was asked lately, or --question. `activate` and `rollback` switch at once and as a whole.',
     arguments: [
@@ -226,14 +240,47 @@ export const COMMANDS: readonly Command[] = [
       { name: 'collection', summary: 'Name of the collection.' },
       { name: 'generation', summary: 'Its id, such as g2: for compare, activate and drop.', optional: true },
     ],
-    flags: { question: { type: 'text', value: 'TEXT', summary: 'Compare by this question alone.' } },
+    flags: {
+      question: { type: 'text', value: 'TEXT', summary: 'Compare by this question alone.' },
+      activate: { type: 'switch', summary: 'Of create: it answers as soon as it is ready.' },
+    },
     examples: [
-      { line: 'headworks collections generations create handbook', does: 'Embeds it as headworks.yaml says now.' },
+      {
+        line: 'headworks collections generations create handbook',
+        does: 'Cuts and embeds it as headworks.yaml says now.',
+      },
       { line: 'headworks collections generations compare handbook g2', does: 'What would be found otherwise.' },
       { line: 'headworks collections generations activate handbook g2', does: 'Switches.' },
     ],
     json: true,
     load: () => import('./generations.ts'),
+  }),
+  command({
+    name: 'batches list',
+    summary: 'List the batches of all keys, newest first: how far each is, and what it cost.',
+    arguments: [],
+    flags: { count: { type: 'count', value: 'N', summary: 'Batches to show.', least: 1, most: 1000, default: 20 } },
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./batches.ts')).list }),
+  }),
+  command({
+    name: 'batches show',
+    summary: 'Show one batch: counts, tokens, cost, its files, and what is wrong with its lines.',
+    arguments: [{ name: 'id', summary: 'Its id, from "batches list".' }],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./batches.ts')).show }),
+  }),
+  command({
+    name: 'batches cancel',
+    summary: 'Cancel a batch, on record: what is in flight ends, nothing more is asked.',
+    arguments: [{ name: 'id', summary: 'Its id, from "batches list".' }],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./batches.ts')).cancel }),
   }),
   command({
     name: 'prompts list',

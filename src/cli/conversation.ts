@@ -1,4 +1,5 @@
 import type { ApiClient } from '../base/api.ts'
+import type { Headers } from '../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import { Declined, declinedWith } from './declined.ts'
 import { listOf, numberOf, textOf } from './fields.ts'
@@ -45,8 +46,11 @@ export async function ask(
   api: ApiClient,
   model: string,
   question: string,
-  onText: (text: string) => void,
-  signal?: AbortSignal,
+  {
+    onText,
+    signal,
+    headers = {},
+  }: { readonly onText: (text: string) => void; readonly signal?: AbortSignal; readonly headers?: Headers },
 ): Promise<Answer | Declined> {
   const body = {
     model,
@@ -57,7 +61,10 @@ export async function ask(
   let text = ''
   let own: JsonObject = {}
   let usage: Json | undefined
-  for await (const data of api.stream('/v1/chat/completions', body, signal)) {
+  for await (const data of api.stream('/v1/chat/completions', body, {
+    headers,
+    ...(signal === undefined ? {} : { signal }),
+  })) {
     const frame = parseFrame(data)
     if (frame === undefined)
       return new Declined('engine_garbled', 'What came back is no event of a chat completion.', 1)

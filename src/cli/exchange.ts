@@ -1,5 +1,6 @@
 import type { ApiClient, ApiMethod } from '../base/api.ts'
 import { Refusal } from '../base/errors.ts'
+import type { Headers } from '../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { ExitCode } from './command.ts'
 import type { CliContext } from './context.ts'
@@ -18,8 +19,9 @@ export async function callApi(
   method: ApiMethod,
   path: string,
   body?: Json,
+  headers?: Headers,
 ): Promise<JsonObject | Declined> {
-  const answer = body === undefined ? await api.request(method, path) : await api.request(method, path, body)
+  const answer = body === undefined ? await api.request(method, path) : await api.request(method, path, body, headers)
   const json = answer.json()
   if (answer.status < 400 && isObject(json)) return json
   return declinedWith(isObject(json) ? json['error'] : undefined, answer.status)

@@ -17,7 +17,10 @@ type Words = readonly [
   { name: 'collection'; summary: string },
   { name: 'generation'; summary: string; optional: true },
 ]
-type Flags = { question: { type: 'text'; value: string; summary: string } }
+type Flags = {
+  question: { type: 'text'; value: string; summary: string }
+  activate: { type: 'switch'; summary: string }
+}
 
 const EXAMPLES_SHOWN = 5
 
@@ -37,8 +40,10 @@ export const run: Run<Input<Words, Flags>> = async ({ words, flags, json }, cont
   }
   if (action === 'list') return await say(ask('GET', of), (answer) => showList(context, answer))
   if (action === 'create')
-    return await say(ask('POST', of), (answer) =>
-      context.stdout.write(`${textOf(answer['generation'])} is being built beside the one that answers.\n`),
+    return await say(ask('POST', of, { activate: flags.activate }), (answer) =>
+      context.stdout.write(
+        `${textOf(answer['generation'])} is being built beside the one that answers${flags.activate ? ', and takes its place when it is ready' : ''}.\n`,
+      ),
     )
   if (action === 'rollback')
     return await say(ask('POST', `${of}/rollback`), (answer) =>
@@ -66,13 +71,29 @@ function showList(context: CliContext, answer: JsonObject): void {
         : one['former'] === true
           ? `${textOf(one['state'])}, former`
           : textOf(one['state']),
-      formatCount(numberOf(one['documents'])),
+      progressOf(one),
       formatCount(numberOf(one['chunks'])),
-      oneLine(textOf(one['reason'])),
+      cutOf(one),
+      oneLine(textOf(one['reason']) || textOf(one['because'])),
     ]
   })
-  const head = ['GENERATION', 'EMBEDDING', 'STATE', 'DOCUMENTS', 'PASSAGES', '']
+  const head = ['GENERATION', 'EMBEDDING', 'STATE', 'DOCUMENTS', 'PASSAGES', 'CUT TO', '']
   context.stdout.write(`${table(head, rows, widthFor(context.stdout), [3, 4])}\n`)
+}
+
+function progressOf(one: JsonObject): string {
+  const [documents, inAll] = [numberOf(one['documents']), numberOf(one['documentsInAll'])]
+  return one['state'] === 'building' && documents < inAll
+    ? `${formatCount(documents)} of ${formatCount(inAll)}`
+    : formatCount(documents)
+}
+
+function cutOf(one: JsonObject): string {
+  const { tokensMax, overlapTokens } = isObject(one['cut']) ? one['cut'] : {}
+  const overlap = numberOf(overlapTokens) === 0 ? '' : `, overlap ${formatCount(numberOf(overlapTokens))}`
+  const before = numberOf(one['cutBefore'])
+  const left = before === 0 ? '' : `; ${formatCount(before)} to be read again`
+  return `${formatCount(numberOf(tokensMax))}${overlap}${left}`
 }
 
 function showComparison(context: CliContext, answer: JsonObject): void {

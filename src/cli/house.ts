@@ -12,7 +12,13 @@ export interface House {
   stop(): Promise<void>
 }
 
+/** What a process does: answers `/v1`; reads documents; answers `/api`, the vector stores and the console. */
+export const PROCESS_ROLES = ['gateway', 'ingest', 'control'] as const
+export type ProcessRole = (typeof PROCESS_ROLES)[number]
+
 export interface HouseOptions {
+  /** Absent: all. */
+  readonly roles?: readonly ProcessRole[]
   /** Processes that share the port, over what the configuration says. */
   readonly gateways?: number
   /** Called in the order things happen. */

@@ -203,3 +203,19 @@ test('on a terminal the ingest is a bar that makes way for the lines after it', 
   assert.match(stderr.text, /Reading handbook █+░+ {2}50% 5 of 10 files/)
   assert(stderr.text.endsWith('\r\x1b[K'))
 })
+
+test('roles are passed on, and those that do not exist are refused', async () => {
+  const asked: unknown[] = []
+  const startHouse: CliContext['startHouse'] = async ({ roles }) => {
+    asked.push(roles)
+    return refuse('port_in_use', { address: '127.0.0.1:4750' })
+  }
+  await type(['up', '--roles', 'control, gateway'], { startHouse })
+  assert.deepEqual(asked, [['gateway', 'control']])
+  for (const wrong of ['queue', '', 'gateway,', 'gateway serving']) {
+    const { exit, err } = await type(['up', `--roles=${wrong}`], { startHouse })
+    assert.equal(exit, 2, wrong)
+    assert.match(err, /gateway, ingest, control/)
+  }
+  assert.equal(asked.length, 1)
+})

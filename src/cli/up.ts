@@ -8,7 +8,8 @@ import { ask } from './conversation.ts'
 import { textOf } from './fields.ts'
 import { Declined, declinedBy, report } from './declined.ts'
 import { callApi } from './exchange.ts'
-import type { House, HouseEvent } from './house.ts'
+import { type House, type HouseEvent, PROCESS_ROLES, type ProcessRole } from './house.ts'
+import { wrongUse } from './keys-terms.ts'
 import { drawIngest, ingestText } from './ingest.ts'
 import { openProgress, type Progress } from './progress.ts'
 import { styleFor, widthFor, type Style } from './style.ts'
@@ -19,10 +20,13 @@ type UpInput = Input<
   {
     question: { type: 'text'; value: string; summary: string }
     gateways: { type: 'count'; value: string; summary: string; least: number; most: number }
+    roles: { type: 'text'; value: string; summary: string }
   }
 >
 
 export const run: Run<UpInput> = async ({ flags }, context) => {
+  const roles = flags.roles === undefined ? PROCESS_ROLES : readRoles(flags.roles)
+  if (roles instanceof Declined) return report(context, roles, false)
   const stage = new Stage(context)
   stage.say(
     `${stage.style.bold(`Headworks ${context.version}`)} on Node ${context.probes.nodeVersion}, ${context.probes.platform}`,
@@ -32,6 +36,7 @@ export const run: Run<UpInput> = async ({ flags }, context) => {
     house = await context.startHouse({
       onEvent: (event) => stage.show(event),
       ...(flags.gateways === undefined ? {} : { gateways: flags.gateways }),
+      ...(flags.roles === undefined ? {} : { roles }),
     })
   } catch (thrown) {
     stage.endProgress()
@@ -39,7 +44,7 @@ export const run: Run<UpInput> = async ({ flags }, context) => {
   }
   stage.endProgress()
   if (house instanceof Refusal) return report(context, declinedBy(house), false)
-  return serve(house, stage, flags.question, context)
+  return serve(house, stage, roles, flags.question, context)
 }
 
 /** The terminal while the house runs. */
@@ -130,14 +135,33 @@ ${style.bold('  Your admin key. It is shown this once; only its hash is kept.')}
     export HEADWORKS_KEY=${key}
 `
 
-async function serve(house: House, stage: Stage, question: string | undefined, context: CliContext): Promise<ExitCode> {
-  if (question !== undefined && !context.stopped.aborted) await tryOut(house, stage, question, context)
-  if (!context.stopped.aborted) stage.say(await invitation(house, stage, question))
+async function serve(
+  house: House,
+  stage: Stage,
+  roles: readonly ProcessRole[],
+  question: string | undefined,
+  context: CliContext,
+): Promise<ExitCode> {
+  if (question !== undefined && roles.includes('gateway') && !context.stopped.aborted)
+    await tryOut(house, stage, question, context)
+  if (!context.stopped.aborted)
+    stage.say(roles.includes('control') ? await invitation(house, stage, question) : only(roles))
   await stopAsked(context)
   stage.say('Stopping: answers in flight may end.')
   await house.stop()
   stage.say(`${stage.style.good('✓')} stopped`)
   return 0
+}
+
+const only = (roles: readonly ProcessRole[]): string => `This process has the roles ${roles.join(', ')}.`
+
+function readRoles(text: string): readonly ProcessRole[] | Declined {
+  const named = text.split(',').map((role) => role.trim())
+  const roles = PROCESS_ROLES.filter((role) => named.includes(role))
+  if (named.every((role) => PROCESS_ROLES.some((one) => one === role))) return roles
+  return wrongUse(
+    `--roles is ${PROCESS_ROLES.join(', ')}, or some of them with commas between, not "${text.slice(0, 80)}".`,
+  )
 }
 
 const stopAsked = ({ stopped }: CliContext): Promise<void> =>
@@ -153,7 +177,10 @@ async function tryOut(house: House, stage: Stage, question: string, context: Cli
   stage.say(`\n${stage.style.bold(`“${question}”`)}\n`)
   const writer = new StreamWrapper(stage.width, (text) => stdout.write(text))
   try {
-    const answer = await ask(house.network, 'docs', question, (text) => writer.push(text), context.stopped)
+    const answer = await ask(house.network, 'docs', question, {
+      onText: (text) => writer.push(text),
+      signal: context.stopped,
+    })
     writer.end()
     stdout.write('\n\n')
     if (answer instanceof Declined) return void report(context, answer, false)

@@ -36,10 +36,9 @@ const NOT_YET = new Set([
   'engines.*.metrics',
 ])
 
-const KINDS_NOT_YET = new Set(['kafka', 'bedrock', 'vertex', 'azure', 'vllm', 'sglang', 'llamacpp'])
+const KINDS_NOT_YET = new Set(['bedrock', 'vertex', 'azure', 'vllm', 'sglang', 'llamacpp'])
 
 const EXAMPLE: { readonly [kind: string]: string } = {
-  kafka: 'Documents can stream in through NATS JetStream (`kind: nats`) or over HTTP.',
   bedrock: 'Providers with an interface of their own come later; an OpenAI-compatible one has `kind: openai`.',
 }
 

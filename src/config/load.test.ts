@@ -47,6 +47,8 @@ test('a name given by the user replaces the default of that name', async () => {
     recallSample: 0.01,
     targets: { recallAt10: 0.95, searchP95Ms: 50, freshnessMs: 2000 },
     embedding: 'lsa',
+    refit: 'propose',
+    chunks: { tokensMax: 512, overlapTokens: 0 },
     context: 'none',
   })
 })

@@ -1,8 +1,10 @@
 import * as z from 'zod'
 import { ALERTS } from './alerts.ts'
+import { BATCHES } from './batches.ts'
 import { BUDGET, type OWN_BUDGETS, RATE_LIMIT } from './budgets.ts'
 import { COLLECTION } from './collections.ts'
 import { ENGINE } from './engines.ts'
+import { FILES } from './files.ts'
 import { GUARD } from './guards.ts'
 import { GATEWAYS_MAX, MODEL_NAME, PLAIN_NAME } from './forms.ts'
 import { INDEX } from './indexes.ts'
@@ -140,6 +142,8 @@ export const CONFIG = z
     ingest: INGEST.prefault({}).meta(
       meta('Reading documents: how much at once, and what may be reached.', { reload: 'restart' }),
     ),
+    files: FILES.prefault({}).meta(meta('Files that callers send for vector stores and batches.', { reload: 'live' })),
+    batches: BATCHES.prefault({}).meta(meta('Batches of requests.', { reload: 'live' })),
     limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
     log: LOG.prefault({}).meta(meta('The log: one JSON object a line on standard error.', { reload: 'live' })),
   })

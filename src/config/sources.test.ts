@@ -6,17 +6,18 @@ const sources = (text: string): string => `collections: { c: { sources: [${text}
 
 test('every kind of source is taken, with its defaults, its paths made whole, its secrets as references', async () => {
   const { config, secrets } = await loaded(
-    sources(`{ path: a }, { kind: glob, pattern: 'b/**' }, { kind: s3, bucket: bucket, accessKeyId: env:ID, secretAccessKey: env:KEY },
+    sources(`{ path: a, every: 15m }, { kind: glob, pattern: 'b/**' }, { kind: s3, bucket: bucket, accessKeyId: env:ID, secretAccessKey: env:KEY },
       { kind: urls, urls: ['https://example.com/a'] }, { kind: sitemap, url: 'https://example.com/sitemap.xml' },
       { kind: git, repository: ./book }, { kind: git, repository: 'ssh://git@example.com/book' },
       { kind: sqlite, path: wiki.db, query: SELECT }, { kind: postgres, url: env:KEY, query: SELECT },
-      { kind: nats, servers: ['h:4222'], stream: S, trust: trusted, metadata: { a: 1, b: true, c: x } }`),
+      { kind: nats, servers: ['h:4222'], stream: S, trust: trusted, metadata: { a: 1, b: true, c: x } },
+      { kind: kafka, brokers: ['h:9092'], topic: docs, user: me, password: env:KEY }`),
     { ID: 'id', KEY: 'hush' },
   )
   const found = config.collections['c']?.sources ?? []
   assert.deepEqual(
     found.map((source) => source.kind),
-    ['folder', 'glob', 's3', 'urls', 'sitemap', 'git', 'git', 'sqlite', 'postgres', 'nats'],
+    ['folder', 'glob', 's3', 'urls', 'sitemap', 'git', 'git', 'sqlite', 'postgres', 'nats', 'kafka'],
   )
   assert.deepEqual(
     found.flatMap((source) =>
@@ -38,7 +39,12 @@ test('every kind of source is taken, with its defaults, its paths made whole, it
 test('sources that make no sense are refused where they stand', async () => {
   for (const [text, ...problems] of [
     ['{ kind: s4 }', /sources\[0\]\.kind = "s4" is no kind of source \| Did you mean "s3"/],
-    ['{ kind: kafka }', /is not available in this version \| Documents can stream in through NATS/],
+    ['{ kind: kafka, brokers: [], topic: docs }', /sources\[0\]\.brokers/],
+    ["{ kind: kafka, brokers: ['h:9092'], topic: 'a b' }", /sources\[0\]\.topic/],
+    [
+      "{ kind: kafka, brokers: ['h:9092'], topic: docs, password: literal }",
+      /password = \[hidden\] is a literal secret/,
+    ],
     ['{ kind: s3, bucket: Not_A_Bucket }', /sources\[0\]\.bucket/],
     ['{ kind: s3, bucket: abc, secretAccessKey: AKIA-literal }', /secretAccessKey = \[hidden\] is a literal secret/],
     ['{ kind: s3, bucket: abc, secretAccessKey: env:ABSENT }', /refers to a variable that is not set/],

@@ -44,6 +44,20 @@ const of = {
     .optional(),
 }
 
+/** Of sources that are read as a whole. */
+const again = {
+  every: z
+    .string()
+    .regex(/^[1-9]\d{0,3}[mhd]$/)
+    .meta(
+      meta(
+        'How often it is read again by itself: `15m`, `6h`, `7d`. Without it, at every start and when somebody asks. One that fails is asked half as often each time, down to once a day.',
+        { shown: 'duration' },
+      ),
+    )
+    .optional(),
+}
+
 const httpUrl = text(4096).check((context) => {
   const url = URL.parse(context.value)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:'))
@@ -87,6 +101,7 @@ const FOLDER = z.strictObject({
   path: text(4096).meta(
     meta('A file or folder. A relative path starts at the folder of this file.', { shown: 'path' }),
   ),
+  ...again,
   ...of,
 })
 
@@ -97,6 +112,7 @@ const GLOB = z.strictObject({
       shown: 'path pattern',
     }),
   ),
+  ...again,
   ...of,
 })
 
@@ -122,6 +138,7 @@ const S3 = z.strictObject({
   sessionToken: secret
     .meta(meta('Of temporary credentials. Only as a reference.', { shown: 'secret reference', hidden: true }))
     .optional(),
+  ...again,
   ...of,
 })
 
@@ -133,6 +150,7 @@ const URLS = z.strictObject({
     ),
   name: named('urls'),
   urls: z.array(httpUrl).min(1).max(10_000).meta(meta('The pages.')),
+  ...again,
   ...of,
 })
 
@@ -140,6 +158,7 @@ const SITEMAP = z.strictObject({
   kind: z.literal('sitemap').meta(meta('The pages a sitemap lists, as far as the robots.txt of their host allows.')),
   url: httpUrl.meta(meta('The sitemap, or an index of sitemaps.', { shown: 'URL' })),
   pagesMax: integer(1, 1_000_000).default(10_000).meta(meta('Pages read, at most.')),
+  ...again,
   ...of,
 })
 
@@ -155,6 +174,7 @@ const GIT = z.strictObject({
     .meta(meta('A branch or tag. Without it, the one that is checked out.'))
     .optional(),
   folder: text(1024).meta(meta('Only files in this folder of it.')).optional(),
+  ...again,
   ...of,
 })
 
@@ -163,6 +183,7 @@ const SQLITE = z.strictObject({
   name: named('sqlite'),
   path: text(4096).meta(meta('The file. A relative path starts at the folder of this file.', { shown: 'path' })),
   query,
+  ...again,
   ...of,
 })
 
@@ -179,6 +200,7 @@ const POSTGRES = z.strictObject({
     ),
   ),
   query,
+  ...again,
   ...of,
 })
 
@@ -205,10 +227,61 @@ const NATS = z.strictObject({
   ...of,
 })
 
-export const SOURCE = z.discriminatedUnion('kind', [FOLDER, GLOB, S3, URLS, SITEMAP, GIT, SQLITE, POSTGRES, NATS])
+const KAFKA = z.strictObject({
+  kind: z
+    .literal('kafka')
+    .meta(
+      meta(
+        'A topic of Kafka: every message is a document, as for `POST .../documents`; one without a value removes the document its key names.',
+      ),
+    ),
+  brokers: z.array(text(1024)).min(1).max(64).meta(meta('Brokers to begin with, as host:port.')),
+  topic: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,249}$/)
+    .meta(meta('The topic.')),
+  group: text(255)
+    .default('headworks')
+    .meta(meta('The consumer group. Collections that read the same topic need one each.')),
+  tls: z.boolean().default(false).meta(meta('Whether the brokers are called over TLS.')),
+  mechanism: z
+    .enum(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'])
+    .default('SCRAM-SHA-512')
+    .meta(meta('How `user` and `password` are proved.')),
+  user: text(1024).meta(meta('Who logs in. Without it, nobody does.')).optional(),
+  password: secret
+    .meta(
+      meta('Only as a reference: `env:NAME` or `file:PATH`.', {
+        shown: 'secret reference',
+        hidden: true,
+      }),
+    )
+    .optional(),
+  ...of,
+})
+
+export const SOURCE = z.discriminatedUnion('kind', [
+  FOLDER,
+  GLOB,
+  S3,
+  URLS,
+  SITEMAP,
+  GIT,
+  SQLITE,
+  POSTGRES,
+  NATS,
+  KAFKA,
+])
 
 /** Fields of sources that refer to secrets, or may. */
-export const SOURCE_SECRETS: readonly string[] = ['accessKeyId', 'secretAccessKey', 'sessionToken', 'url', 'token']
+export const SOURCE_SECRETS: readonly string[] = [
+  'accessKeyId',
+  'secretAccessKey',
+  'sessionToken',
+  'url',
+  'token',
+  'password',
+]
 
 /** Of several sources the second one that would take the place of the first. */
 export function findTwin(sources: readonly z.output<typeof SOURCE>[]): number | undefined {

@@ -13,8 +13,10 @@ import {
 import { SPACES, spaceKey } from '../retrieval/embedding/port.ts'
 import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
 import { maySeeDocument } from '../retrieval/search/access.ts'
+import type { Schedules } from '../retrieval/ingest/schedules.ts'
 import { getAll, scanAll, type Rows } from '../store/rows.ts'
 import { accessOf, findCollection, maySee, type OwnerOf } from './access.ts'
+import { pageOf } from './openai-list.ts'
 import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
 
 export interface CollectionDependencies {
@@ -22,13 +24,15 @@ export interface CollectionDependencies {
   readonly ownerOf: OwnerOf
   /** How well a collection answers, by what was measured. */
   readonly quality: (collection: string) => Promise<JsonObject>
+  /** When its sources are read again by themselves. */
+  readonly schedules: Pick<Schedules, 'of'>
 }
 
 const PAGE_MAX = 500
 const PAGE_DEFAULT = 100
 
 export function collectionRoutes(dependencies: CollectionDependencies): Route[] {
-  const { rows, ownerOf, quality } = dependencies
+  const { rows, ownerOf, quality, schedules } = dependencies
   return [
     {
       method: 'GET',
@@ -40,7 +44,10 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
         for await (const { row } of scanAll(rows, COLLECTIONS)) {
           const name = collectionOf(row.name)
           if (maySee(principal, name, ownerOf) && (await storageOf(rows, name)) === row.name)
-            collections.push(await shownCollection(rows, name, row))
+            collections.push({
+              ...(await shownCollection(rows, name, row)),
+              nextReadAt: await nextReadAt(schedules, name),
+            })
         }
         return ok({ collections })
       },
@@ -55,7 +62,11 @@ export function collectionRoutes(dependencies: CollectionDependencies): Route[] 
         const stored = await findCollection(rows, principal, collection, ownerOf)
         return stored instanceof Refusal
           ? stored
-          : ok({ ...(await shownCollection(rows, collection, stored)), quality: await quality(collection) })
+          : ok({
+              ...(await shownCollection(rows, collection, stored)),
+              nextReadAt: await nextReadAt(schedules, collectionOf(stored.name)),
+              quality: await quality(collection),
+            })
       },
     },
     {
@@ -84,14 +95,12 @@ async function documents(
   const limit = limitOf(query, { default: PAGE_DEFAULT, most: PAGE_MAX, cursor: 'after' })
   if (limit instanceof Refusal) return limit
   const after = query.get('after')
-  const page = await rows.scan(DOCUMENTS, {
-    prefix: collectionKey(found.name),
-    limit,
-    ...(after === null ? {} : { after: documentKey(found.name, after) }),
-  })
-  const next = page.length === limit ? (page.at(-1)?.row.id ?? null) : null
-  const seen = page.filter(({ row }) => maySeeDocument(accessOf(principal), row))
-  return ok({ documents: seen.map(({ row }) => shownDocument(row)), next })
+  const access = accessOf(principal)
+  const cursor = { limit, descending: false, after: after ?? undefined, before: undefined }
+  const { chosen, more } = await pageOf(rows, DOCUMENTS, collectionKey(found.name), cursor, (row) =>
+    maySeeDocument(access, row),
+  )
+  return ok({ documents: chosen.map(shownDocument), next: more ? (chosen.at(-1)?.id ?? null) : null })
 }
 
 async function document(
@@ -110,6 +119,12 @@ async function document(
   let text = ''
   for (const chunk of chunks) if (chunk !== undefined) text = text.padEnd(chunk.row.start, '\n') + chunk.row.text
   return ok({ ...shownDocument(stored.row), text })
+}
+
+/** Null: it is read again when somebody asks, and at every start. */
+async function nextReadAt(schedules: CollectionDependencies['schedules'], name: string): Promise<string | null> {
+  const [first] = await schedules.of(name)
+  return first === undefined ? null : new Date(first.nextAtMs).toISOString()
 }
 
 /** A model's name, or `lsa` for directions fitted on its own texts; null: it is searched by words alone. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { NO_SCHEDULES } from '../../tests/kit/sources.ts'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
@@ -52,16 +53,19 @@ async function open() {
     ...traceRoutes(events, rows),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
     ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
-    ...collectionRoutes({ rows, ownerOf: () => undefined, quality: async () => ({}) }),
+    ...collectionRoutes({ rows, ownerOf: () => undefined, quality: async () => ({}), schedules: NO_SCHEDULES }),
     ...searchRoutes({
       clock,
       rows,
       ownerOf: () => undefined,
       search: { search: async () => ({ passages: [], terms: [] }) },
       rerank: async () => [],
+      embedFor: () => () => Promise.reject(new Error('no model is asked')),
     }),
     ...ingestRoutes({
+      ownerOf: () => undefined,
       again: async (collection) => (collection === 'b' ? ['ing_2', 'ing_3'] : []),
+      schedules: NO_SCHEDULES,
       sourcesOf: (collection) =>
         collection === 'b'
           ? [
@@ -525,8 +529,8 @@ test('an ingest is started and looked at', async () => {
   assert.deepEqual((await call('GET', '/api/ingests?collection=a', { key: admin })).json().runs[0].collection, 'a')
   assert.equal((await call('GET', '/api/ingests', { key: user })).status, 403)
   assert.deepEqual((await call('GET', '/api/collections/b/sources', { key: admin })).json().sources, [
-    { kind: 'folder', name: '/srv/docs', trust: 'trusted' },
-    { kind: 'sitemap', name: 'https://example.com/sitemap.xml', trust: 'untrusted' },
+    { kind: 'folder', name: '/srv/docs', trust: 'trusted', schedule: null },
+    { kind: 'sitemap', name: 'https://example.com/sitemap.xml', trust: 'untrusted', schedule: null },
   ])
   assert.equal((await call('DELETE', '/api/collections/a', { key: admin })).json().removed, true)
   assert.equal((await call('DELETE', '/api/collections/b', { key: admin })).status, 404)

@@ -4,13 +4,13 @@ import { type DeletionRow, type Deletions, PLACES } from '../retrieval/deletion/
 import { documentKey, DOCUMENTS } from '../retrieval/document.ts'
 import { maySeeDocument } from '../retrieval/search/access.ts'
 import type { Rows } from '../store/rows.ts'
-import { accessOf, findCollection, maySee, type OwnerOf } from './access.ts'
-import { limitOf, ok, type Route } from './router.ts'
+import { accessOf, findCollection, mayChangeDocument, maySee, type OwnerOf, refuseChange } from './access.ts'
+import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
 
 /** Deleting a document, and the receipt for it. */
 
 export interface DeletionRouteDependencies {
-  readonly deletions: Pick<Deletions, 'remove' | 'status' | 'list'>
+  readonly deletions: Pick<Deletions, 'remove' | 'status' | 'list' | 'erase'>
   readonly rows: Rows
   readonly ownerOf: OwnerOf
 }
@@ -33,6 +33,7 @@ export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDepend
         const stored = await rows.get(DOCUMENTS, documentKey(found.name, document))
         if (stored === undefined || !maySeeDocument(accessOf(principal), stored.row))
           return refuse('not_found', { what: 'document', id: document })
+        if (!mayChangeDocument(principal, collection, stored.row, ownerOf)) return refuseChange()
         const receipt = await deletions.remove(collection, document)
         return receipt instanceof Refusal
           ? receipt
@@ -49,12 +50,10 @@ export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDepend
         const limit = limitOf(query, { default: PAGE_DEFAULT, most: PAGE_MAX, cursor: 'after' })
         if (limit instanceof Refusal) return limit
         if (!maySee(principal, collection, ownerOf)) return refuse('collection_unknown', { collection })
-        const page = await deletions.list(collection, limit, query.get('after') ?? undefined)
-        const seen = page.filter(({ tenant }) =>
+        const { seen, more } = await seenOf(deletions, collection, limit, query.get('after'), ({ tenant }) =>
           maySeeDocument(accessOf(principal), tenant === undefined ? {} : { metadata: { tenant } }),
         )
-        const next = page.length === limit ? (page.at(-1)?.id ?? null) : null
-        return ok({ deletions: seen.map(receiptJson), next })
+        return ok({ deletions: seen.map(receiptJson), next: more ? (seen.at(-1)?.id ?? null) : null })
       },
     },
     {
@@ -62,29 +61,64 @@ export function deletionRoutes({ deletions, rows, ownerOf }: DeletionRouteDepend
       path: '/api/collections/{collection}/deletions/{id}',
       summary: 'A receipt: since when a deleted document is gone from where, and what could not be erased.',
       role: 'admin',
-      async answer({ params, principal }) {
-        const { collection = '', id = '' } = params
-        const receipt = await deletions.status(collection, id)
-        if (receipt instanceof Refusal) return receipt
-        // The collection itself may be gone by now.
-        const { tenant } = receipt
-        const isTheirs = maySeeDocument(accessOf(principal), tenant === undefined ? {} : { metadata: { tenant } })
-        return isTheirs && maySee(principal, collection, ownerOf)
-          ? ok(receiptJson(receipt))
-          : refuse('not_found', { what: 'deletion', id })
+      answer: async (context) => shownIfTheirs(await find(context)),
+    },
+    {
+      method: 'POST',
+      path: '/api/collections/{collection}/deletions/{id}/erase',
+      summary:
+        'Rewrites the files that still hold the deleted document, which may take minutes, and answers with the receipt.',
+      role: 'admin',
+      async answer(context) {
+        const found = await find(context)
+        return found instanceof Refusal ? found : shownIfTheirs(await deletions.erase(found.collection, found.id))
       },
     },
   ]
+
+  async function find({ params, principal }: Context): Promise<DeletionRow | Refusal> {
+    const { collection = '', id = '' } = params
+    const receipt = await deletions.status(collection, id)
+    if (receipt instanceof Refusal) return receipt
+    // The collection itself may be gone by now.
+    const { tenant } = receipt
+    const isTheirs = maySeeDocument(accessOf(principal), tenant === undefined ? {} : { metadata: { tenant } })
+    return isTheirs && maySee(principal, collection, ownerOf) ? receipt : refuse('not_found', { what: 'deletion', id })
+  }
 }
 
-/** What a receipt says of places that are out of reach, or do not exist. */
+const shownIfTheirs = (found: DeletionRow | Refusal): Answer | Refusal =>
+  found instanceof Refusal ? found : ok(receiptJson(found))
+
+/** As many as were asked for, whatever stands between them: neither the number of those that may not be
+ *  seen nor the id of one is told. */
+async function seenOf(
+  deletions: Pick<Deletions, 'list'>,
+  collection: string,
+  limit: number,
+  after: string | null,
+  maySeeIt: (row: DeletionRow) => boolean,
+): Promise<{ readonly seen: DeletionRow[]; readonly more: boolean }> {
+  const seen: DeletionRow[] = []
+  for (let last = after ?? undefined; ;) {
+    const page = await deletions.list(collection, PAGE_MAX, last)
+    for (const row of page) {
+      if (!maySeeIt(row)) continue
+      if (seen.length === limit) return { seen, more: true }
+      seen.push(row)
+    }
+    last = page.at(-1)?.id
+    if (page.length < PAGE_MAX) return { seen, more: false }
+  }
+}
+
+/** What a receipt says of places that are out of reach. */
 const BEYOND: readonly JsonObject[] = [
-  { where: 'answerCache', why: 'There is none: answers are not kept.' },
   {
-    where: 'embeddingCache',
-    why: 'Vectors and sentences made of its passages stay under a hash of the text until others take their place.',
+    where: 'modelCache',
+    why: 'Prompts of applications that held its text may be answered from the cache in memory of a model that has one, until that is purged or runs out.',
   },
-  { where: 'store', why: 'Pages of the database that held its text are free, and are overwritten by what comes.' },
+  { where: 'engines', why: 'What models that were shown it keep is up to who runs them.' },
   { where: 'backups', why: 'Copies of the data folder made before the deletion still hold it.' },
 ]
 
@@ -108,10 +142,13 @@ function receiptJson({ id, collection, document, uri, contentHash, ...row }: Del
         ? [
             {
               where: 'bytes',
-              why: `Its words and vectors stand in ${segments} until that is rewritten; they are not searched.`,
+              why: `Its words and vectors stand in ${segments} until that is rewritten, after a day at the latest; they are not searched. POST .../erase does it now.`,
             },
           ]
         : []),
+      ...(row.shared === undefined
+        ? []
+        : [{ where: 'embeddingCache', why: `Another document has ${row.shared} of its passages word for word.` }]),
       ...BEYOND,
     ],
   }

@@ -1,16 +1,21 @@
 import { refuse, Refusal, remedyOf, sentenceOf } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject, parseJson } from '../base/json.ts'
-import { DEAD_LETTERS, letterKey, shownLetter } from '../retrieval/ingest/dead-letters.ts'
+import { DEAD_LETTERS, shownLetter } from '../retrieval/ingest/dead-letters.ts'
 import type { Ingest } from '../retrieval/ingest/ingest.ts'
 import type { Kept } from '../retrieval/ingest/pushes.ts'
 import { readFields, readSent, type SentDocument } from '../retrieval/ingest/sent.ts'
+import { maySeeDocument } from '../retrieval/search/access.ts'
 import type { Rows } from '../store/rows.ts'
+import { accessOf, administers, maySee, type OwnerOf, toAdministrators } from './access.ts'
+import { pageOf } from './openai-list.ts'
+import { ownDocuments } from './sending.ts'
 import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
 
 /** Documents that applications send, and those that could not be read. */
 
 export interface DocumentDependencies {
   readonly rows: Rows
+  readonly ownerOf: OwnerOf
   readonly ingest: Pick<Ingest, 'push' | 'replay'>
 }
 
@@ -24,48 +29,54 @@ const DOCUMENTS_MAX = 10_000
 const PAGE_MAX = 500
 const PAGE_DEFAULT = 100
 
-export function documentRoutes({ rows, ingest }: DocumentDependencies): Route[] {
+export function documentRoutes(dependencies: DocumentDependencies): Route[] {
+  const { ingest, ownerOf } = dependencies
   return [
     {
       method: 'POST',
       path: '/api/collections/{collection}/documents',
+      ingests: true,
       summary:
         'Adds or replaces documents, durable and searchable once answered: {id, uri, title, mediaType, text | bytes, metadata, trust}; many as JSON lines (application/x-ndjson); or the bytes of one file, with the other fields in the query.',
       role: 'admin',
       rawBytesMax: BODY_BYTES_MAX,
-      answer: (context) => add(ingest, context),
+      answer: (context) => add(dependencies, context),
     },
     {
       method: 'GET',
       path: '/api/collections/{collection}/dead-letters',
       summary: 'Documents that could not be read, why, how often and when. `limit`, `after`.',
       role: 'user',
-      answer: (context) => letters(rows, context),
+      answer: (context) => letters(dependencies, context),
     },
     {
       method: 'POST',
       path: '/api/collections/{collection}/dead-letters/replay',
+      ingests: true,
       summary: 'Reads them again: all, or the one in {document}. Answers with the runs.',
       role: 'admin',
-      async answer({ params, body }) {
+      answer: toAdministrators(ownerOf, async (collection, { body }) => {
         const document = isObject(body) ? body['document'] : undefined
         if (document !== undefined && typeof document !== 'string')
           return refuse('field_invalid', { field: 'document', problem: 'is no text', remedy: 'Leave it out for all.' })
-        const runs = await ingest.replay(params['collection'] ?? '', document)
+        const runs = await ingest.replay(collection, document)
         return runs instanceof Refusal ? runs : { status: 202, value: { runs } }
-      },
+      }),
     },
   ]
 }
 
-async function add(ingest: DocumentDependencies['ingest'], context: Context): Promise<Answer | Refusal> {
-  const { params, request, bytes } = context
+async function add(dependencies: DocumentDependencies, context: Context): Promise<Answer | Refusal> {
+  const { params, request, bytes, principal } = context
   const type = (request.headers['content-type'] ?? 'application/json').split(';', 1)[0]?.trim().toLowerCase()
   const collection = params['collection'] ?? ''
-  if (type === 'application/x-ndjson' || type === 'application/jsonl') return await addMany(ingest, collection, bytes)
-  const document = type === 'application/json' && !context.query.has('id') ? fromJson(bytes) : fromFile(context, type)
+  if (type === 'application/x-ndjson' || type === 'application/jsonl') return await addMany(dependencies, context)
+  const read = type === 'application/json' && !context.query.has('id') ? fromJson(bytes) : fromFile(context, type)
+  const own = await ownDocuments(dependencies, principal, collection, [read])
+  if (own instanceof Refusal) return own
+  const [document = read] = own
   if (document instanceof Refusal) return document
-  const kept = await ingest.push(collection, [document])
+  const kept = await dependencies.ingest.push(collection, [document])
   if (kept instanceof Refusal) return kept
   const [one] = kept
   if (one?.status === 'refused') return new Refusal(one.problem.code, one.problem.details)
@@ -74,18 +85,19 @@ async function add(ingest: DocumentDependencies['ingest'], context: Context): Pr
 
 /** Each line stands for itself: what is wrong with one is told in its place, and the others are kept. */
 async function addMany(
-  ingest: DocumentDependencies['ingest'],
-  collection: string,
-  bytes: Uint8Array,
+  dependencies: DocumentDependencies,
+  { params, bytes, principal }: Context,
 ): Promise<Answer | Refusal> {
+  const collection = params['collection'] ?? ''
   const lines = linesOf(bytes)
   if (lines.length === 0 || lines.length > DOCUMENTS_MAX) {
     const problem = `has ${lines.length} lines, not 1 to ${DOCUMENTS_MAX}`
     return refuse('field_invalid', { field: 'body', problem, remedy: 'Send one document a line.' })
   }
-  const documents = lines.map(fromJson)
+  const documents = await ownDocuments(dependencies, principal, collection, lines.map(fromJson))
+  if (documents instanceof Refusal) return documents
   const sent = documents.filter((one): one is SentDocument => !(one instanceof Refusal))
-  const kept = sent.length === 0 ? [] : await ingest.push(collection, sent)
+  const kept = sent.length === 0 ? [] : await dependencies.ingest.push(collection, sent)
   if (kept instanceof Refusal) return kept
   const outcomes = [...kept]
   const results = documents.map((one) => shownOutcome(one instanceof Refusal ? one : outcomes.shift()))
@@ -145,16 +157,23 @@ function linesOf(bytes: Uint8Array): Uint8Array[] {
   return lines
 }
 
-async function letters(rows: Rows, { params, query }: Context): Promise<Answer | Refusal> {
+async function letters(
+  { rows, ownerOf }: DocumentDependencies,
+  { params, query, principal }: Context,
+): Promise<Answer | Refusal> {
   const limit = limitOf(query, { default: PAGE_DEFAULT, most: PAGE_MAX, cursor: 'after' })
   if (limit instanceof Refusal) return limit
   const collection = params['collection'] ?? ''
-  const after = query.get('after')
-  const page = await rows.scan(DEAD_LETTERS, {
-    prefix: [collection],
-    limit,
-    ...(after === null ? {} : { after: letterKey(collection, after) }),
-  })
-  const next = page.length === limit ? (page.at(-1)?.row.document ?? null) : null
-  return ok({ deadLetters: page.map(({ row }) => shownLetter(row)), next })
+  if (!maySee(principal, collection, ownerOf)) return refuse('collection_unknown', { collection })
+  const access = accessOf(principal)
+  const isTheirs = administers(principal, collection, ownerOf)
+  const cursor = { limit, descending: false, after: query.get('after') ?? undefined, before: undefined }
+  const { chosen, more } = await pageOf(
+    rows,
+    DEAD_LETTERS,
+    [collection],
+    cursor,
+    ({ tenant }) => isTheirs || maySeeDocument(access, tenant === undefined ? {} : { metadata: { tenant } }),
+  )
+  return ok({ deadLetters: chosen.map(shownLetter), next: more ? (chosen.at(-1)?.document ?? null) : null })
 }

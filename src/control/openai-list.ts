@@ -1,4 +1,5 @@
 import { refuse, Refusal } from '../base/errors.ts'
+import type { JsonObject } from '../base/json.ts'
 import type { Key, Rows, Table } from '../store/rows.ts'
 import { limitOf } from './router.ts'
 
@@ -14,8 +15,11 @@ export interface Cursor {
 const LIMIT_DEFAULT = 20
 const LIMIT_MAX = 100
 
-export function cursorOf(query: URLSearchParams): Cursor | Refusal {
-  const limit = limitOf(query, { default: LIMIT_DEFAULT, most: LIMIT_MAX, cursor: 'after' })
+export function cursorOf(
+  query: URLSearchParams,
+  page: { readonly default: number; readonly most: number } = { default: LIMIT_DEFAULT, most: LIMIT_MAX },
+): Cursor | Refusal {
+  const limit = limitOf(query, { ...page, cursor: 'after' })
   if (limit instanceof Refusal) return limit
   const order = query.get('order') ?? 'desc'
   if (order !== 'asc' && order !== 'desc')
@@ -78,3 +82,12 @@ export async function pageOf<Row>(
     if (page.length < SCANNED) return { chosen: backwards ? found.reverse() : found, more: false }
   }
 }
+
+/** A page as OpenAI's clients read it. */
+export const shownPage = (data: readonly JsonObject[], more: boolean): JsonObject => ({
+  object: 'list',
+  data,
+  first_id: data[0]?.['id'] ?? null,
+  last_id: data.at(-1)?.['id'] ?? null,
+  has_more: more,
+})

@@ -2,6 +2,7 @@ import { refuse, Refusal, toProblem } from '../base/errors.ts'
 import type { Handler, Headers, Reply, Request } from '../base/http.ts'
 import { type Json, type JsonObject, parseJson } from '../base/json.ts'
 import { sendJson, sendProblem } from '../gateway/respond.ts'
+import { dialectAt } from '../gateway/routes.ts'
 import type { Principal, Role } from '../guard/principal.ts'
 
 /** The control plane's router: a table of routes, which is also what `/api/openapi.json` is made
@@ -12,10 +13,14 @@ export interface Route {
   /** `/api/keys/{id}`: names in braces become `params`. */
   readonly path: string
   readonly summary: string
+  /** It gives work to the ingest. */
+  readonly ingests?: true
   /** A GET that uses something up: HEAD does not stand for it. */
   readonly redeems?: true
   /** The body comes as it is, in `bytes`, of at most this many. Absent: it is JSON. */
   readonly rawBytesMax?: number
+  /** The body is read by the route itself, from `request`, as it arrives. */
+  readonly ownBody?: true
   /** `anyone`: answers without a credential. `local`: only over the control socket. */
   readonly role: Role | 'anyone' | 'local'
   readonly answer: (context: Context) => Promise<Answer | Download | Refusal> | Answer | Download | Refusal
@@ -78,11 +83,12 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
     const requestId = newRequestId()
     answer(request, requestId, reply).catch((thrown: unknown) => {
       if (reply.headSent) reply.abort()
-      else sendProblem(reply, requestId, toProblem(thrown))
+      else sendProblem(reply, requestId, toProblem(thrown), dialectAt(request.target))
     })
   }
 
   async function answer(request: Request, requestId: string, reply: Reply): Promise<void> {
+    const dialect = dialectAt(request.target)
     const [path = '', search = ''] = request.target.split('?', 2)
     const matching = compiled.filter(({ pattern }) => pattern.test(path))
     // What GET would say, without its body (RFC 9110, 9.3.2), which the server leaves out.
@@ -100,11 +106,11 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
       )
     }
     const principal = admit(found.route, request)
-    if (principal instanceof Refusal) return sendProblem(reply, requestId, principal)
-    const { rawBytesMax } = found.route
+    if (principal instanceof Refusal) return sendProblem(reply, requestId, principal, dialect)
+    const { rawBytesMax, ownBody = false } = found.route
     const bytes = rawBytesMax === undefined ? NO_BYTES : await request.body(rawBytesMax)
-    const body = rawBytesMax === undefined ? await bodyOf(request) : null
-    if (body instanceof Refusal) return sendProblem(reply, requestId, body)
+    const body = rawBytesMax === undefined && !ownBody ? await bodyOf(request) : null
+    if (body instanceof Refusal) return sendProblem(reply, requestId, body, dialect)
     const params = paramsOf(found.pattern, path)
     const query = new URLSearchParams(search)
     if (params === undefined || [...Object.values(params), ...query.values()].some((text) => text.includes('\0')))
@@ -118,7 +124,7 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
       requestId,
       principal,
     })
-    if (result instanceof Refusal) return sendProblem(reply, requestId, result)
+    if (result instanceof Refusal) return sendProblem(reply, requestId, result, dialect)
     if ('pieces' in result) return sendPieces(reply, requestId, result)
     sendJson(reply, requestId, result.status ?? 200, result.value, { 'cache-control': 'no-store', ...result.headers })
   }

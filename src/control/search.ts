@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import { Fault, fault, Refusal, refuse } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import type { EmbedWith } from '../engine/port.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { stagesJson } from '../gateway/settle.ts'
 import type { Passage } from '../retrieval/passage.ts'
@@ -19,7 +20,11 @@ export interface SearchRouteDependencies {
   readonly search: Search
   readonly ownerOf: OwnerOf
   readonly rerank: Gateway['rerank']
+  readonly embedFor: EmbedFor
 }
+
+/** Embeds on the account of who asks. */
+export type EmbedFor = (asker: Parameters<Gateway['accountOf']>[0]) => EmbedWith | Refusal
 
 const K_MAX = 100
 const K_DEFAULT = 10
@@ -49,6 +54,8 @@ async function search(dependencies: SearchRouteDependencies, context: Context): 
   if (collection instanceof Refusal) return collection
   const asked = readAsked(body)
   if (asked instanceof Refusal) return asked
+  const payer = payerOf(dependencies, context)
+  if (payer instanceof Refusal) return payer
   const trace = new Trace(clock)
   const span = trace.open('search')
   const { question, rerank, ...options } = asked
@@ -57,6 +64,7 @@ async function search(dependencies: SearchRouteDependencies, context: Context): 
     ...options,
     ...reranked,
     access: accessOf(principal),
+    payer,
     span,
   })
   span.end({ found: passages.length })
@@ -65,6 +73,17 @@ async function search(dependencies: SearchRouteDependencies, context: Context): 
     fusion: fusion ?? 'none',
     stages: stagesJson(trace.spans()),
   })
+}
+
+/** Whoever searches pays for the vector of the question. */
+export function payerOf(
+  { embedFor }: { readonly embedFor: EmbedFor },
+  { principal, request: { headers } }: Context,
+): NonNullable<SearchOptions['payer']> | Refusal {
+  // The terminal of the house itself has no key.
+  if (principal === undefined) return {}
+  const embedWith = embedFor({ principal, headers })
+  return embedWith instanceof Refusal ? embedWith : { embedWith }
 }
 
 /** What refuses the model refuses the search. */

@@ -1,6 +1,9 @@
 import { refuse, Refusal } from '../base/errors.ts'
-import type { Json, JsonObject } from '../base/json.ts'
+import type { JsonObject } from '../base/json.ts'
 import type { Audit } from '../guard/audit.ts'
+import type { Files } from '../files/files.ts'
+import type { Attachments } from '../retrieval/attach/attachments.ts'
+import { attachmentKey, type AttachmentRow, ATTACHMENTS } from '../retrieval/attach/rows.ts'
 import type { Deletions } from '../retrieval/deletion/receipts.ts'
 import {
   CHUNKS,
@@ -13,10 +16,11 @@ import {
 } from '../retrieval/document.ts'
 import { collectionOf } from '../retrieval/generation/row.ts'
 import { maySeeDocument } from '../retrieval/search/access.ts'
-import { getAll, type Rows } from '../store/rows.ts'
-import { accessOf, findCollection, type OwnerOf } from './access.ts'
-import { cursorOf, pageOf } from './openai-list.ts'
+import { getAll, remove as removeRow, type Rows } from '../store/rows.ts'
+import { accessOf, findCollection, mayChangeDocument, type OwnerOf, refuseChange } from './access.ts'
+import { cursorOf, pageAmong, pageOf, shownPage } from './openai-list.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
+import { POLL_HEADERS, readAttached, shownAttachment, shownDocument } from './vector-store-attach.ts'
 
 /** The files of a vector store: the documents of a collection. */
 
@@ -25,6 +29,8 @@ export interface VectorStoreFileDependencies {
   readonly ownerOf: OwnerOf
   readonly audit: Audit
   readonly deletions: Pick<Deletions, 'remove'>
+  readonly files: Pick<Files, 'find'>
+  readonly attachments: Pick<Attachments, 'attach'>
 }
 
 export function vectorStoreFileRoutes(dependencies: VectorStoreFileDependencies): Route[] {
@@ -32,9 +38,17 @@ export function vectorStoreFileRoutes(dependencies: VectorStoreFileDependencies)
     {
       method: 'GET',
       path: '/v1/vector_stores/{id}/files',
-      summary: 'Its files: the documents that answer. `limit`, `order`, `after`, `before`, `filter`.',
+      summary:
+        'Its files: documents that answer, files on their way and those that failed. `limit`, `order`, `after`, `before`, `filter`.',
       role: 'user',
       answer: (context) => list(dependencies, context),
+    },
+    {
+      method: 'POST',
+      path: '/v1/vector_stores/{id}/files',
+      summary: "Puts one of the caller's files in: {file_id, attributes}. It is read in the background.",
+      role: 'admin',
+      answer: (context) => attach(dependencies, context),
     },
     {
       method: 'GET',
@@ -42,8 +56,10 @@ export function vectorStoreFileRoutes(dependencies: VectorStoreFileDependencies)
       summary: 'One of its files.',
       role: 'user',
       async answer(context) {
+        const attachment = await findAttachment(dependencies, context)
+        if (attachment !== undefined) return shownOne(attachment)
         const found = await findFile(dependencies, context)
-        return found instanceof Refusal ? found : ok(shown(collectionOf(found.collection.name), found.document))
+        return found instanceof Refusal ? found : ok(shownDocument(found.collection.name, found.document))
       },
     },
     {
@@ -65,6 +81,13 @@ export function vectorStoreFileRoutes(dependencies: VectorStoreFileDependencies)
 
 const STATES = ['in_progress', 'completed', 'failed', 'cancelled']
 
+/** What is wrong with a `filter`. */
+export function isFileState(state: string | undefined): Refusal | undefined {
+  if (state === undefined || STATES.includes(state)) return undefined
+  const problem = `must be one of ${STATES.join(', ')}`
+  return refuse('field_invalid', { field: 'filter', problem, remedy: 'Leave it out for all of them.' })
+}
+
 async function list(
   { rows, ownerOf }: VectorStoreFileDependencies,
   { params, query, principal }: Context,
@@ -73,29 +96,48 @@ async function list(
   if (collection instanceof Refusal) return collection
   const cursor = cursorOf(query)
   if (cursor instanceof Refusal) return cursor
-  const state = query.get('filter') ?? 'completed'
-  if (!STATES.includes(state))
-    return refuse('field_invalid', {
-      field: 'filter',
-      problem: `must be one of ${STATES.join(', ')}`,
-      remedy: 'Leave it out for all of them.',
-    })
+  const state = query.get('filter') ?? undefined
+  const refused = isFileState(state)
+  if (refused !== undefined) return refused
   const access = accessOf(principal)
-  // What is not completed has no document yet: the ingest runs tell of it.
-  const isSeen = (row: DocumentRow): boolean => maySeeDocument(access, row)
-  const { chosen, more } =
+  const none = { chosen: [], more: false }
+  const name = collectionOf(collection.name)
+  const [documents, attachments] = await Promise.all([
+    state === undefined || state === 'completed'
+      ? pageOf(rows, DOCUMENTS, collectionKey(collection.name), cursor, (row) => maySeeDocument(access, row))
+      : none,
     state === 'completed'
-      ? await pageOf(rows, DOCUMENTS, collectionKey(collection.name), cursor, isSeen)
-      : { chosen: [], more: false }
-  const data: Json[] = chosen.map((row) => shown(collectionOf(collection.name), row))
-  return ok({
-    object: 'list',
-    data,
-    first_id: chosen[0]?.id ?? null,
-    last_id: chosen.at(-1)?.id ?? null,
-    has_more: more,
-  })
+      ? none
+      : pageOf(
+          rows,
+          ATTACHMENTS,
+          [name],
+          cursor,
+          (row) => maySeeDocument(access, { metadata: row.attributes }) && (state ?? row.state) === row.state,
+        ),
+  ])
+  // Of a file that is read anew its own row tells.
+  const found = new Map<string, JsonObject>()
+  for (const row of documents.chosen) found.set(row.id, shownDocument(name, row))
+  for (const row of attachments.chosen) found.set(row.file, shownAttachment(row))
+  const { chosen, more } = pageAmong([...found.keys()].toSorted(), cursor)
+  const data = chosen.map((id): JsonObject => found.get(id) ?? {})
+  return ok(shownPage(data, more || documents.more || attachments.more))
 }
+
+async function attach(
+  { rows, ownerOf, files, attachments }: VectorStoreFileDependencies,
+  { params, principal, body }: Context,
+): Promise<Answer | Refusal> {
+  const collection = await findCollection(rows, principal, params['id'] ?? '', ownerOf)
+  if (collection instanceof Refusal) return collection
+  const attached = await readAttached(files, principal, body)
+  if (attached instanceof Refusal) return attached
+  const [row] = await attachments.attach(collectionOf(collection.name), [attached])
+  return row === undefined ? refuse('internal', { reason: 'nothing was attached' }) : shownOne(row)
+}
+
+const shownOne = (row: AttachmentRow): Answer => ({ value: shownAttachment(row), headers: POLL_HEADERS })
 
 async function content(dependencies: VectorStoreFileDependencies, context: Context): Promise<Answer | Refusal> {
   const found = await findFile(dependencies, context)
@@ -108,15 +150,35 @@ async function content(dependencies: VectorStoreFileDependencies, context: Conte
 }
 
 async function remove(dependencies: VectorStoreFileDependencies, context: Context): Promise<Answer | Refusal> {
+  const attachment = await findAttachment(dependencies, context)
+  if (attachment !== undefined) {
+    await dependencies.rows.commit([removeRow(ATTACHMENTS, attachmentKey(attachment.collection, attachment.file))])
+    const isDocument = !((await findFile(dependencies, context)) instanceof Refusal)
+    if (!isDocument) return ok({ id: attachment.file, object: 'vector_store.file.deleted', deleted: true })
+  }
   const found = await findFile(dependencies, context)
   if (found instanceof Refusal) return found
   const { collection, document } = found
+  if (!mayChangeDocument(context.principal, collectionOf(collection.name), document, dependencies.ownerOf))
+    return refuseChange()
   const act = { action: 'document.remove', object: document.id, details: { collection: collectionOf(collection.name) } }
   const removed = await dependencies.audit.record(context.principal, act, () =>
     dependencies.deletions.remove(collectionOf(collection.name), document.id),
   )
   if (removed instanceof Refusal) return removed
   return ok({ id: document.id, object: 'vector_store.file.deleted', deleted: true, headworks: { receipt: removed.id } })
+}
+
+/** On its way, or one that did not arrive. */
+async function findAttachment(
+  { rows, ownerOf }: VectorStoreFileDependencies,
+  { params, principal }: Context,
+): Promise<AttachmentRow | undefined> {
+  const collection = await findCollection(rows, principal, params['id'] ?? '', ownerOf)
+  if (collection instanceof Refusal) return undefined
+  const stored = await rows.get(ATTACHMENTS, attachmentKey(collectionOf(collection.name), params['file'] ?? ''))
+  if (stored === undefined) return undefined
+  return maySeeDocument(accessOf(principal), { metadata: stored.row.attributes }) ? stored.row : undefined
 }
 
 async function findFile(
@@ -131,15 +193,3 @@ async function findFile(
     return refuse('not_found', { what: 'file', id })
   return { collection, document: stored.row }
 }
-
-const shown = (collection: string, { id, bytes, ingestedAtMs, metadata }: DocumentRow): JsonObject => ({
-  id,
-  object: 'vector_store.file',
-  created_at: Math.floor(ingestedAtMs / 1000),
-  vector_store_id: collection,
-  status: 'completed',
-  usage_bytes: bytes,
-  last_error: null,
-  attributes: { ...metadata },
-  chunking_strategy: { type: 'other' },
-})

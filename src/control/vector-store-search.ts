@@ -10,6 +10,7 @@ import type { Rows } from '../store/rows.ts'
 import { accessOf, findCollection, type OwnerOf } from './access.ts'
 import { readFilter } from './filters.ts'
 import { type Answer, type Context, ok } from './router.ts'
+import { type EmbedFor, payerOf } from './search.ts'
 
 /** `POST /v1/vector_stores/{id}/search`, as OpenAI defines it. */
 
@@ -17,6 +18,7 @@ export interface VectorStoreSearchDependencies {
   readonly rows: Rows
   readonly search: Search
   readonly ownerOf: OwnerOf
+  readonly embedFor: EmbedFor
 }
 
 const RESULTS_MAX = 50
@@ -33,15 +35,20 @@ interface Found {
 }
 
 export async function searchVectorStore(
-  { rows, search, ownerOf }: VectorStoreSearchDependencies,
-  { params, body, principal }: Context,
+  dependencies: VectorStoreSearchDependencies,
+  context: Context,
 ): Promise<Answer | Refusal> {
+  const { rows, search, ownerOf } = dependencies
+  const { params, body, principal } = context
   const collection = await findCollection(rows, principal, params['id'] ?? '', ownerOf)
   if (collection instanceof Refusal) return collection
   const asked = readAsked(body)
   if (asked instanceof Refusal) return asked
   const { queries, count, filter, threshold, rewrite } = asked
+  const payer = payerOf(dependencies, context)
+  if (payer instanceof Refusal) return payer
   const options = {
+    payer,
     k: queries.length === 1 ? count : Math.max(count, POOL),
     access: accessOf(principal),
     ...(filter === undefined ? {} : { filter }),

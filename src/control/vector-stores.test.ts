@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { NO_SCHEDULES } from '../../tests/kit/sources.ts'
 import { describe, test } from 'node:test'
+import { nothingDerived } from '../../tests/kit/erasing.ts'
 import { ManualClock, settled } from '../../tests/kit/clock.ts'
 import { RecordedReply, request } from '../../tests/kit/exchange.ts'
 import { openLibrary, type Written } from '../../tests/kit/library.ts'
@@ -7,17 +9,24 @@ import { Refusal, refuse } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
 import { seededRandom } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
+import { silentLog } from '../base/log.ts'
+import { MemoryBlobs } from '../drivers/memory/blobs.ts'
 import { MemoryEvents } from '../drivers/memory/events.ts'
+import { MemoryQueue } from '../drivers/memory/queue.ts'
+import { Files } from '../files/files.ts'
+import { ownerOf } from '../files/owner.ts'
 import { Audit } from '../guard/audit.ts'
 import { readBindings } from '../guard/bindings.ts'
 import type { Principal, Role } from '../guard/principal.ts'
+import { Attachments } from '../retrieval/attach/attachments.ts'
 import { Deletions } from '../retrieval/deletion/receipts.ts'
-import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import { collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../retrieval/document.ts'
 import { put } from '../store/rows.ts'
 import { collectionRoutes } from './collections.ts'
 import { deletionRoutes } from './deletions.ts'
 import { controlPlane } from './router.ts'
 import { searchRoutes } from './search.ts'
+import { fileBatchRoutes } from './vector-store-file-batches.ts'
 import { vectorStoreFileRoutes } from './vector-store-files.ts'
 import { vectorStoreRoutes } from './vector-stores.ts'
 
@@ -28,6 +37,8 @@ const principalOf = (role: Role, terms: JsonObject = {}): Principal => {
 }
 const USER = principalOf('user')
 const ADMIN = principalOf('admin')
+
+const UNREADABLE = refuse('document_unreadable', { reason: 'it is torn' })
 
 const LIBRARY: Written[] = [
   { id: 'd1', texts: ['The lighthouse is white.'], metadata: { year: 2020, kind: 'building', lit: true } },
@@ -45,14 +56,56 @@ async function open({ owner }: { owner?: string } = {}) {
   const ingest = {
     dropCollection: async (name: string) => void dropped.push(name),
   }
+  const analyzer = new Analyzer()
   const deletions = new Deletions({
     ...library,
+    ...nothingDerived({ ...library, analyzer, clock }),
     clock,
     random: seededRandom(3),
-    analyzer: new Analyzer(),
+    analyzer,
     removeDocument: async (_, id) => void dropped.push(id),
   })
+  const files = await Files.open({
+    clock,
+    random: seededRandom(4),
+    rows,
+    blobs: new MemoryBlobs(),
+    ownerBytesMax: () => 2 ** 30,
+  })
+  const attachments = new Attachments({
+    clock,
+    rows,
+    queue: new MemoryQueue(clock),
+    log: silentLog,
+    files,
+    ingest: {
+      push: async (_, [sent]) => {
+        const id = sent?.id ?? ''
+        if (
+          !Buffer.from(sent?.bytes ?? [])
+            .toString()
+            .startsWith('ok')
+        )
+          return [{ id, status: 'refused', problem: UNREADABLE }]
+        const [like] = await rows.scan(DOCUMENTS, { limit: 1 })
+        if (like !== undefined)
+          await rows.commit([put(DOCUMENTS, documentKey('c', id), { ...like.row, id, metadata: sent?.metadata ?? {} })])
+        return [{ id, status: 'kept' }]
+      },
+      removeDocument: async (_, id) => void dropped.push(id),
+    },
+  })
+  const upload = async (text: string, owner = 'key_1'): Promise<string> => {
+    const pieces = async function* (): AsyncGenerator<Uint8Array> {
+      yield Buffer.from(text)
+    }
+    const file = { owner, name: 'note.md', mediaType: 'text/markdown' }
+    const made = await files.write(file, pieces(), async () => ({ purpose: 'assistants' }))
+    return made instanceof Refusal ? assert.fail(made.code) : made.id
+  }
   const shared = {
+    files,
+    attachments,
     deletions,
     clock,
     random: seededRandom(2),
@@ -64,14 +117,17 @@ async function open({ owner }: { owner?: string } = {}) {
   }
   const reranked: string[] = []
   let principal: Principal = USER
+  const embedFor = () => () => Promise.reject(new Error('no model is asked'))
   const handle = controlPlane({
     routes: [
-      ...vectorStoreRoutes(shared),
+      ...vectorStoreRoutes({ ...shared, embedFor }),
       ...vectorStoreFileRoutes(shared),
+      ...fileBatchRoutes(shared),
       ...deletionRoutes(shared),
-      ...collectionRoutes({ ...shared, quality: async () => ({}) }),
+      ...collectionRoutes({ ...shared, quality: async () => ({}), schedules: NO_SCHEDULES }),
       ...searchRoutes({
         ...shared,
+        embedFor,
         rerank: async (_, model, __, documents) => {
           reranked.push(model)
           return model === 'spent'
@@ -90,7 +146,7 @@ async function open({ owner }: { owner?: string } = {}) {
     for (let turn = 0; turn < 100 && !reply.ended; turn++) await settled()
     return { status: reply.status, json: reply.json() }
   }
-  return { call, rows, dropped, reranked }
+  return { call, rows, dropped, reranked, upload, files, stop: () => attachments.stop() }
 }
 
 const SEARCH = '/v1/vector_stores/c/search'
@@ -299,7 +355,7 @@ describe('vector stores', () => {
     { metadata: { a: 1 } },
     { metadata: Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`k${at}`, 'v'])) },
     { expires_after: { anchor: 'last_active_at', days: 1 } },
-    { file_ids: ['file_1'] },
+    { file_ids: 'file_1' },
     { chunking_strategy: { type: 'static', static: { max_chunk_size_tokens: 100, chunk_overlap_tokens: 0 } } },
   ])
     test(`are not made of ${JSON.stringify(body).slice(0, 80)}`, async () => {
@@ -417,9 +473,9 @@ describe('deleting a document', () => {
     const listed = await call('GET', '/api/collections/c/deletions?limit=1', '', ADMIN)
     assert.deepEqual(
       [listed.json.deletions.map(({ id }: { id: string }) => id), listed.json.next],
-      [[gone.json.receipt.id], gone.json.receipt.id],
+      [[gone.json.receipt.id], null],
     )
-    const next = await call('GET', `/api/collections/c/deletions?after=${listed.json.next}`, '', ADMIN)
+    const next = await call('GET', `/api/collections/c/deletions?after=${gone.json.receipt.id}`, '', ADMIN)
     assert.deepEqual(next.json, { deletions: [], next: null })
     assert.equal((await call('GET', '/api/collections/c/deletions?limit=0', '', ADMIN)).status, 400)
     assert.equal((await call('DELETE', '/api/collections/c/documents/no', '', ADMIN)).status, 404)
@@ -438,3 +494,104 @@ describe('deleting a document', () => {
     assert.equal((await call('GET', receipt, '', principalOf('admin', { tenant: 'globex' }))).status, 200)
   })
 })
+
+describe('files that are put in', () => {
+  const until = async (look: () => Promise<{ json: JsonObject }>, states: readonly unknown[]): Promise<JsonObject> => {
+    for (let turn = 0; turn < 200; turn++) {
+      const { json } = await look()
+      if (states.includes(json['status'])) return json
+    }
+    return assert.fail('it stays as it is')
+  }
+  const FILES = '/v1/vector_stores/c/files'
+
+  test('one arrives with its attributes, one that cannot be read says why', async (t) => {
+    const { call, upload, stop } = await open()
+    t.after(stop)
+    const [good, bad] = [await upload('ok, this is a text'), await upload('torn')]
+    const begun = await call('POST', FILES, { file_id: good, attributes: { year: 2026 } }, ADMIN)
+    assert.equal(begun.status, 200)
+    assert.deepEqual([begun.json.id, begun.json.object, begun.json.status], [good, 'vector_store.file', 'in_progress'])
+    const there = await until(() => call('GET', `${FILES}/${good}`, '', ADMIN), ['completed', 'failed'])
+    assert.deepEqual([there['status'], there['attributes'], there['last_error']], ['completed', { year: 2026 }, null])
+    await call('POST', FILES, { file_id: bad }, ADMIN)
+    const failed = await until(() => call('GET', `${FILES}/${bad}`, '', ADMIN), ['completed', 'failed'])
+    assert.equal(failed['status'], 'failed')
+    assert.match(JSON.stringify(failed['last_error']), /invalid_file.*it is torn/)
+    const listed = async (filter: string): Promise<string[]> =>
+      (await call('GET', `${FILES}?order=asc${filter}`, '', ADMIN)).json.data.map(({ id }: { id: string }) => id)
+    assert.deepEqual(await listed(''), ['d1', 'd2', 'd3', 'd4', good, bad])
+    assert.deepEqual(await listed('&filter=failed'), [bad])
+    assert.deepEqual(await listed('&filter=completed'), ['d1', 'd2', 'd3', 'd4', good])
+    assert.deepEqual(await listed('&after=d3&limit=2'), ['d4', good])
+    const store = (await call('GET', '/v1/vector_stores/c')).json
+    assert.equal(store.file_counts.failed, 1)
+    assert.equal((await call('DELETE', `${FILES}/${bad}`, '', ADMIN)).json.deleted, true)
+    assert.equal((await call('GET', `${FILES}/${bad}`, '', ADMIN)).status, 404)
+  })
+
+  test('a batch tells how many have arrived; what is wrong with one puts none in', async (t) => {
+    const { call, upload, stop } = await open()
+    t.after(stop)
+    const BATCHES = '/v1/vector_stores/c/file_batches'
+    const all = [await upload('ok one'), await upload('ok two'), await upload('torn')]
+    const refused = await call('POST', BATCHES, { file_ids: [...all, 'file_none'] }, ADMIN)
+    assert.equal(refused.status, 404)
+    assert.equal((await call('GET', `${FILES}?filter=in_progress`)).json.data.length, 0)
+    const begun = await call('POST', BATCHES, { file_ids: all, attributes: { kind: 'note' } }, ADMIN)
+    assert.deepEqual(begun.json.file_counts.total, 3)
+    const path = `${BATCHES}/${begun.json.id}`
+    const ended = await until(() => call('GET', path), ['completed', 'failed'])
+    assert.deepEqual(ended['file_counts'], { in_progress: 0, completed: 2, failed: 1, cancelled: 0, total: 3 })
+    assert.deepEqual(idsOf(await call('GET', `${path}/files?filter=completed&order=asc`)), all.slice(0, 2))
+    assert.equal((await call('GET', `${BATCHES}/vsfb_none`)).status, 404)
+    const each = all.map((id, at) => ({ file_id: id, attributes: { at } }))
+    assert.equal((await call('POST', BATCHES, { files: each }, ADMIN)).status, 200)
+    const made = await call('POST', '/v1/vector_stores', { name: 'with-files', file_ids: all }, ADMIN)
+    assert.equal(made.json.file_counts.total, 3)
+  })
+
+  test('cancelled ones do not arrive', async (t) => {
+    const { call, upload, stop } = await open()
+    t.after(stop)
+    const path = '/v1/vector_stores/c/file_batches'
+    const begun = call('POST', path, { file_ids: [await upload('ok one')] }, ADMIN)
+    const { json } = await begun
+    const cancelled = await call('POST', `${path}/${json.id}/cancel`, '', ADMIN)
+    assert.ok(['cancelled', 'completed'].includes(cancelled.json.status))
+  })
+
+  test("another's file, a user key, wrong attributes and another chunking are refused", async (t) => {
+    const { call, upload, stop } = await open()
+    t.after(stop)
+    const own = await upload('ok')
+    const foreign = await upload('ok', 'key_2')
+    assert.equal((await call('POST', FILES, { file_id: foreign }, ADMIN)).status, 404)
+    assert.equal((await call('POST', FILES, { file_id: own }, USER)).status, 403)
+    const bad: readonly [string, JsonObject][] = [
+      ['file_id', {}],
+      ['file_id', { file_id: 7 }],
+      ['surprise', { file_id: own, surprise: 1 }],
+      ['metadata.year', { file_id: own, attributes: { year: [] } }],
+      ['metadata', { file_id: own, attributes: [] }],
+      [
+        'chunking_strategy',
+        { file_id: own, chunking_strategy: { type: 'static', static: { max_chunk_size_tokens: 800 } } },
+      ],
+    ]
+    for (const [param, body] of bad) {
+      const { status, json } = await call('POST', FILES, body, ADMIN)
+      assert.deepEqual([status, json.error.param], [400, param])
+    }
+    for (const body of [{}, { file_ids: [] }, { file_ids: [own], files: [] }, { file_ids: Array(501).fill(own) }])
+      assert.equal((await call('POST', '/v1/vector_stores/c/file_batches', body, ADMIN)).status, 400)
+    const acme = principalOf('admin', { tenant: 'acme' })
+    const theirs = await upload('ok', ownerOf(acme))
+    const other = await call('POST', FILES, { file_id: theirs, attributes: { tenant: 'globex' } }, acme)
+    assert.deepEqual([other.status, other.json.error.param], [400, 'attributes.tenant'])
+    const { json } = await call('POST', FILES, { file_id: theirs }, acme)
+    assert.deepEqual(json.attributes, { tenant: 'acme' })
+  })
+})
+
+const idsOf = ({ json }: { json: { data: { id: string }[] } }): string[] => json.data.map(({ id }) => id)

@@ -4,15 +4,20 @@ import { newId } from '../base/ids.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import { PLAIN_NAME } from '../config/forms.ts'
+import type { Files } from '../files/files.ts'
 import type { Audit } from '../guard/audit.ts'
+import type { Attachments } from '../retrieval/attach/attachments.ts'
+import { ATTACHMENTS, FILE_BATCHES } from '../retrieval/attach/rows.ts'
 import { collectionKey, COLLECTIONS, type CollectionRow } from '../retrieval/document.ts'
 import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
 import type { Search } from '../retrieval/search.ts'
-import { put, remove, scanAll, type Rows, table } from '../store/rows.ts'
-import { findCollection, maySee, type OwnerOf } from './access.ts'
+import { type Change, put, remove, scanAll, type Rows, table } from '../store/rows.ts'
+import { findCollection, maySee, type OwnerOf, refuseUnlessAdministered } from './access.ts'
 import type { IngestRuns } from './ingests.ts'
 import { cursorOf, pageAmong } from './openai-list.ts'
 import { type Answer, type Context, ok, type Route } from './router.ts'
+import type { EmbedFor } from './search.ts'
+import { readManyAttached, refuseStrategy } from './vector-store-attach.ts'
 import { searchVectorStore } from './vector-store-search.ts'
 
 /** OpenAI's vector stores. One is a collection, by its name. */
@@ -25,6 +30,9 @@ export interface VectorStoreDependencies {
   readonly ownerOf: OwnerOf
   readonly audit: Audit
   readonly ingest: Pick<IngestRuns, 'dropCollection'>
+  readonly embedFor: EmbedFor
+  readonly files: Pick<Files, 'find'>
+  readonly attachments: Pick<Attachments, 'attach'>
 }
 
 /** What a collection does not know of itself. */
@@ -36,8 +44,9 @@ interface VectorStoreRow {
 
 const VECTOR_STORES = table<VectorStoreRow>('vector_stores')
 
-/** What of `/v1` belongs to collections, and is answered here and not by a gateway. */
-export const isOfCollections = (target: string): boolean => /^\/v1\/(?:vector_stores|files)(?:[/?]|$)/.test(target)
+/** What of `/v1` is kept, and is answered here and not by a gateway. */
+export const isKeptHere = (target: string): boolean =>
+  /^\/v1\/(?:vector_stores|files|batches|messages\/batches)(?:[/?]|$)/.test(target)
 
 const NAME_UNITS_MAX = 256
 const METADATA_MAX = 16
@@ -57,7 +66,7 @@ export function vectorStoreRoutes(dependencies: VectorStoreDependencies): Route[
       method: 'POST',
       path: '/v1/vector_stores',
       summary:
-        'Makes an empty one: {name, metadata}. Its id is the name, where that is free and may name a collection.',
+        'Makes one: {name, metadata, file_ids}. Its id is the name, where that is free and may name a collection.',
       role: 'admin',
       answer: (context) => create(dependencies, context),
     },
@@ -119,16 +128,19 @@ async function list(
 }
 
 async function create(
-  { clock, random, rows, audit }: VectorStoreDependencies,
+  { clock, random, rows, audit, files, attachments }: VectorStoreDependencies,
   { body, principal }: Context,
 ): Promise<Answer | Refusal> {
+  // It would be nobody's, for everybody to see.
+  const refused = refuseUnlessAdministered(principal, '', () => undefined)
+  if (refused !== undefined) return refused
   if (!isObject(body)) return invalid('body', 'must be an object', 'Send {"name": ...}.')
-  const unsupported = ['expires_after', 'file_ids'].find((field) => !isNone(body[field]))
-  if (unsupported !== undefined)
-    return invalid(unsupported, 'is not supported here', 'Leave it out; add files to the vector store once it is made.')
-  const strategy = body['chunking_strategy']
-  if (!isNone(strategy) && !(isObject(strategy) && strategy['type'] === 'auto'))
-    return invalid('chunking_strategy', 'can only be {"type": "auto"}', 'Leave it out: chunks follow the document.')
+  if (!isNone(body['expires_after'])) return invalid('expires_after', 'is not supported here', 'Leave it out.')
+  const { file_ids: ids } = body
+  const attached = isNone(ids) ? [] : await readManyAttached(files, principal, { file_ids: ids ?? [] })
+  if (attached instanceof Refusal) return attached
+  const strategy = refuseStrategy(body['chunking_strategy'])
+  if (strategy !== undefined) return strategy
   const described = readDescription(body, { name: '', metadata: {} })
   if (described instanceof Refusal) return described
   const { name, metadata } = described
@@ -143,9 +155,9 @@ async function create(
       put(VECTOR_STORES, [id], { name, metadata, createdAtMs: nowMs }),
     ]),
   )
-  return made
-    ? ok(await shown(rows, collection))
-    : refuse('overloaded', { what: 'changes of one collection', limit: 1 })
+  if (!made) return refuse('overloaded', { what: 'changes of one collection', limit: 1 })
+  if (attached.length > 0) await attachments.attach(id, attached)
+  return ok(await shown(rows, collection))
 }
 
 async function update(
@@ -154,6 +166,8 @@ async function update(
 ): Promise<Answer | Refusal> {
   const found = await findCollection(rows, principal, params['id'] ?? '', ownerOf)
   if (found instanceof Refusal) return found
+  const refused = refuseUnlessAdministered(principal, params['id'] ?? '', ownerOf)
+  if (refused !== undefined) return refused
   if (!isObject(body)) return invalid('body', 'must be an object', 'Send {"name": ...}.')
   if (!isNone(body['expires_after'])) return invalid('expires_after', 'is not supported here', 'Leave it out.')
   const former = await rows.get(VECTOR_STORES, [collectionOf(found.name)])
@@ -170,11 +184,16 @@ async function drop(
 ): Promise<Answer | Refusal> {
   const found = await findCollection(rows, principal, params['id'] ?? '', ownerOf)
   if (found instanceof Refusal) return found
+  const refused = refuseUnlessAdministered(principal, params['id'] ?? '', ownerOf)
+  if (refused !== undefined) return refused
   const id = collectionOf(found.name)
   const act = { action: 'collection.drop', object: id, details: {} }
   const refusal = await audit.record(principal, act, () => ingest.dropCollection(id))
   if (refusal !== undefined) return refusal
-  await rows.commit([remove(VECTOR_STORES, [id])])
+  const changes: Change[] = [remove(VECTOR_STORES, [id])]
+  for await (const { key } of scanAll(rows, ATTACHMENTS, [id])) changes.push(remove(ATTACHMENTS, key))
+  for await (const { key } of scanAll(rows, FILE_BATCHES, [id])) changes.push(remove(FILE_BATCHES, key))
+  await rows.commit(changes)
   return ok({ id, object: 'vector_store.deleted', deleted: true })
 }
 
@@ -203,6 +222,11 @@ async function shown(rows: Rows, row: CollectionRow): Promise<JsonObject> {
   const id = collectionOf(row.name)
   const own = (await rows.get(VECTOR_STORES, [id]))?.row
   const updatedAt = Math.floor(row.updatedAtMs / 1000)
+  const counts = { in_progress: 0, completed: row.documents, failed: 0, cancelled: 0, total: row.documents }
+  for await (const { row: attachment } of scanAll(rows, ATTACHMENTS, [id])) {
+    counts[attachment.state]++
+    counts.total++
+  }
   return {
     id,
     object: 'vector_store',
@@ -210,9 +234,9 @@ async function shown(rows: Rows, row: CollectionRow): Promise<JsonObject> {
     last_active_at: updatedAt,
     name: own?.name ?? id,
     metadata: own?.metadata ?? {},
-    status: 'completed',
+    status: counts.in_progress > 0 ? 'in_progress' : 'completed',
     usage_bytes: row.bytes,
-    file_counts: { in_progress: 0, completed: row.documents, failed: 0, cancelled: 0, total: row.documents },
+    file_counts: counts,
     expires_after: null,
     expires_at: null,
   }

@@ -157,16 +157,20 @@ export interface InnerEmbed {
   readonly inputs: readonly string[]
   readonly describe?: boolean
   readonly span?: OpenSpan
-  /** Who pays; without it the house itself. */
+  /** Who pays. */
   readonly spending?: Spending
+  /** Else its owner does, or the house where it has none. */
+  readonly collection?: string
 }
 
-/** Has a logical model answer from within, as a whole: its text. Rejects with a `Fault`. The house pays. */
+/** Has a logical model answer from within, as a whole: its text. Rejects with a `Fault`. */
 export type AskWith = (
   model: string,
   call: {
     readonly messages: readonly JsonObject[]
     readonly outputTokensMax: number
+    /** Whose owner pays. */
+    readonly collection: string
     readonly signal: AbortSignal
   },
 ) => Promise<string>

@@ -53,7 +53,7 @@ export function buildCatalogue(
       routing: model.routing,
       retries: health.retriesOf(name),
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
-      ...(model.admission === undefined ? {} : { admission: model.admission }),
+      ...(model.admission === undefined ? {} : { admission: { ...model.admission, batchShare: config.batches.share } }),
       ...(guardrails === undefined ? {} : { guardrails }),
       ...(model.cache === undefined ? {} : { cache: { ...model.cache, version: versionOf(model) } }),
     }

@@ -25,6 +25,7 @@ import { runPassthrough, servingPath } from './passthrough.ts'
 import { CacheUse, readCacheControl } from './replay/cached-call.ts'
 import { ExactCache } from './replay/exact-cache.ts'
 import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
+import { type Account, OwnRequest } from './own.ts'
 import { namesPrompt, prompted } from './prompted.ts'
 import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
@@ -141,20 +142,53 @@ export class Gateway {
     }
   }
 
-  readonly handle: Handler = (request, reply) => {
+  /** A call of the house itself, or of a caller who searches. */
+  own(
+    call: { readonly id: string; readonly operation: Operation; readonly model: string },
+    account: Account,
+  ): OwnRequest {
+    return new OwnRequest({ ...this.#dependencies, journal: this.#journal }, call, account)
+  }
+
+  /** On whose account a caller of the control plane has models called. */
+  accountOf({ principal, headers }: Pick<Arrived, 'principal' | 'headers'>): Account | Refusal {
+    const scopes = identify(principal, {}, headers)
+    const { budgets } = principal.bindings
+    return scopes instanceof Refusal ? scopes : { scopes, ...(budgets === undefined ? {} : { budgets }) }
+  }
+
+  /** Forgets the answers that are kept under these Idempotency-Keys of one caller. */
+  forgetAnswers(scope: string, keys: readonly string[]): Promise<void> {
+    return this.#once.forget(scope, keys)
+  }
+
+  readonly handle: Handler = (request, reply) => this.#begin(request, reply, this.#dependencies.authenticate)
+
+  /** As `handle`, for one who is known already. */
+  handleFor(principal: Principal): Handler {
+    return (request, reply) => this.#begin(request, reply, () => principal)
+  }
+
+  #begin(request: Request, reply: Reply, authenticate: GatewayDependencies['authenticate']): void {
     const { clock, random } = this.#dependencies
     const requestId = newId('req', clock, random)
     const trace = new Trace(clock)
-    this.#answer(request, reply, requestId, trace).catch((thrown: unknown) => {
+    this.#answer(request, reply, requestId, trace, authenticate).catch((thrown: unknown) => {
       if (reply.headSent) reply.abort()
       else sendProblem(reply, requestId, toProblem(thrown), dialectAt(request.target))
     })
   }
 
-  async #answer(request: Request, reply: Reply, requestId: string, trace: Trace): Promise<void> {
+  async #answer(
+    request: Request,
+    reply: Reply,
+    requestId: string,
+    trace: Trace,
+    authenticate: GatewayDependencies['authenticate'],
+  ): Promise<void> {
     const admission = trace.open('admit')
     const dialect = dialectAt(request.target)
-    const principal = this.#dependencies.authenticate(request)
+    const principal = authenticate(request)
     if (principal instanceof Refusal) return sendProblem(reply, requestId, principal, dialect)
     const [path = ''] = request.target.split('?', 1)
     if (path === '/v1/models' || path.startsWith('/v1/models/'))

@@ -1,5 +1,5 @@
 import { Fault, fault, type Problem, Refusal, toFault } from '../base/errors.ts'
-import type { AskWith, CallModel, EmbedWith, RerankWith } from '../engine/port.ts'
+import type { AskWith, CallModel, EmbedWith, Operation, RerankWith } from '../engine/port.ts'
 import { newId } from '../base/ids.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Spending } from '../meter/spending.ts'
@@ -8,6 +8,7 @@ import type { CallDependencies } from './call.ts'
 import { guardedCall } from './guarded-call.ts'
 import { guardedTexts } from './guarded-texts.ts'
 import { askInTurn, pairTexts } from './direct.ts'
+import type { OwnRequest } from './own.ts'
 
 /** What a workflow may call by name, inside the request that called the workflow. */
 
@@ -58,20 +59,20 @@ export function innerRerank(dependencies: CallDependencies): RerankWith {
   }
 }
 
-/** `account` makes what an embedding outside of any request is charged to. */
-export function innerEmbed(
-  dependencies: CallDependencies,
-  account: (requestId: string, model: string) => Spending,
-): EmbedWith {
-  return async (name, { inputs, describe = false, span, spending: payer, signal }) => {
+/** What a call outside of any request is: on whose account, and on record. */
+export type MakeOwn = (
+  call: { readonly id: string; readonly operation: Operation; readonly model: string },
+  collection: string | undefined,
+) => OwnRequest
+
+/** @param makeOwn For an embedding outside of any request. */
+export function innerEmbed(dependencies: CallDependencies, makeOwn: MakeOwn): EmbedWith {
+  return async (name, { inputs, describe = false, span, spending: payer, signal, collection }) => {
     const model = dependencies.catalogue().get(name)
     if (model === undefined) throw fault('model_unknown', { model: name })
     const { clock, random } = dependencies
     const requestId = newId('req', clock, random)
-    const spending = payer ?? account(requestId, name)
-    const refused = payer === undefined ? await spending.enter() : undefined
-    if (refused !== undefined) throw asFault(refused)
-    try {
+    const embed = async (spending: Spending): ReturnType<EmbedWith> => {
       const call = { requestId, spending, signal, span: span ?? new Trace(clock).open('embed') }
       const texts = await guardedTexts(model, inputs, call.span)
       if (texts instanceof Refusal) throw asFault(texts)
@@ -86,53 +87,62 @@ export function innerEmbed(
       if (asked instanceof Refusal) throw asFault(asked)
       const { vectors, facts } = asked.answered
       return facts === undefined ? { vectors } : { vectors, facts }
-    } finally {
-      if (payer === undefined) spending.leave()
     }
+    if (payer !== undefined) return await embed(payer)
+    return await alone(makeOwn({ id: requestId, operation: 'embed', model: name }, collection), embed)
+  }
+}
+
+async function alone<Value>(own: OwnRequest, run: (spending: Spending) => Promise<Value>): Promise<Value> {
+  const refused = await own.enter()
+  if (refused !== undefined) throw asFault(refused)
+  try {
+    const value = await run(own.spending)
+    await own.end()
+    return value
+  } catch (thrown) {
+    await own.end(toFault(thrown))
+    throw thrown
   }
 }
 
 /** As `innerEmbed`, for a chat. */
-export function innerAsk(
-  dependencies: CallDependencies,
-  account: (requestId: string, model: string) => Spending,
-): AskWith {
-  return async (name, { messages, outputTokensMax, signal }) => {
+export function innerAsk(dependencies: CallDependencies, makeOwn: MakeOwn): AskWith {
+  return async (name, { messages, outputTokensMax, signal, collection }) => {
     const { clock, random } = dependencies
     const requestId = newId('req', clock, random)
-    const spending = account(requestId, name)
-    const refused = await spending.enter()
-    if (refused !== undefined) throw asFault(refused)
-    const answered = Promise.withResolvers<string>()
-    let text = ''
-    const attempt = innerCalls(dependencies)(
-      name,
-      {
-        requestId,
-        spending,
-        span: new Trace(clock).open('ask'),
-        body: { messages },
-        stream: false,
-        outputTokensMax,
-      },
-      {
-        frame: (frame) => (text += contentOf(frame)),
-        end: () => answered.resolve(text),
-        fail: (cause) => answered.reject(cause),
-      },
-    )
-    const stop = (): void => {
-      attempt.cancel()
-      answered.reject(toFault(signal.reason))
-    }
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-    try {
-      return await answered.promise
-    } finally {
-      signal.removeEventListener('abort', stop)
-      spending.leave()
-    }
+    const call = { id: requestId, operation: 'chat', model: name } as const
+    return await alone(makeOwn(call, collection), async (spending) => {
+      const answered = Promise.withResolvers<string>()
+      let text = ''
+      const attempt = innerCalls(dependencies)(
+        name,
+        {
+          requestId,
+          spending,
+          span: new Trace(clock).open('ask'),
+          body: { messages },
+          stream: false,
+          outputTokensMax,
+        },
+        {
+          frame: (frame) => (text += contentOf(frame)),
+          end: () => answered.resolve(text),
+          fail: (cause) => answered.reject(cause),
+        },
+      )
+      const stop = (): void => {
+        attempt.cancel()
+        answered.reject(toFault(signal.reason))
+      }
+      if (signal.aborted) stop()
+      signal.addEventListener('abort', stop, { once: true })
+      try {
+        return await answered.promise
+      } finally {
+        signal.removeEventListener('abort', stop)
+      }
+    })
   }
 }
 

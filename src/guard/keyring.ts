@@ -109,8 +109,13 @@ export class Keyring {
 
   /** Whoever opened a session, as their key stands now; undefined when it has ended. */
   current(principal: Principal): Principal | undefined {
-    if (principal.id === LOCAL.id || principal.id === LENT_ID) return principal
-    const row = this.#byId.get(principal.id)
+    return principal.id === LENT_ID ? principal : this.named(principal.id)
+  }
+
+  /** By a key's id, as it stands now; undefined when it has ended. */
+  named(id: string): Principal | undefined {
+    if (id === LOCAL.id) return LOCAL
+    const row = this.#byId.get(id)
     const opening = row === undefined ? undefined : this.#byMac.get(row.mac)
     return opening !== undefined && opening.untilMs > this.#dependencies.clock.wallMs() ? opening.principal : undefined
   }

@@ -7,7 +7,7 @@ import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { type PackedConfig, unpackConfig } from '../config/transfer.ts'
-import { isOfCollections } from '../control/vector-stores.ts'
+import { isKeptHere } from '../control/vector-stores.ts'
 import { openListener } from '../drivers/http/listener.ts'
 import type { Channel } from '../drivers/process/channel.ts'
 import { serve } from '../drivers/process/child.ts'
@@ -19,6 +19,8 @@ import { Keyring } from '../guard/keyring.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Pepper } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
+import { EmbeddingCache } from '../retrieval/embedding/cache.ts'
+import { QuestionVectors } from '../retrieval/embedding/question.ts'
 import { collectionOf } from '../retrieval/generation/row.ts'
 import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch } from '../retrieval/search.ts'
@@ -65,7 +67,7 @@ export function serveGateway(): void {
       opened = await RunningGateway.open(beginning, handle, channel)
     },
     configure: async (config: PackedConfig) => running().configure(config),
-    fold: async () => running().fold(),
+    foldJournal: async () => running().foldJournal(),
     purgeCache: async (model: string | undefined): Promise<number> => running().purgeCache(model),
     figures: async (): Promise<GatewayFigures> => running().figures,
     drain: async (graceMs: number) => running().drain(graceMs),
@@ -78,6 +80,7 @@ class RunningGateway {
   readonly #inForce: { loaded: LoadedConfig }
   readonly #unfollow: () => void
   readonly #journal: JournaledEvents
+  readonly #questions: QuestionVectors
 
   private constructor(
     gateway: HouseGateway,
@@ -85,7 +88,9 @@ class RunningGateway {
     inForce: { loaded: LoadedConfig },
     unfollow: () => void,
     journal: JournaledEvents,
+    questions: QuestionVectors,
   ) {
+    this.#questions = questions
     this.#gateway = gateway
     this.#server = server
     this.#inForce = inForce
@@ -106,7 +111,15 @@ class RunningGateway {
     const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper: new Pepper(pepper) })
     const known = new Known(keyring)
     const analyzer = new Analyzer()
-    const gateway = await HouseGateway.open({
+    const questions: QuestionVectors = new QuestionVectors({
+      rows: store.rows,
+      cache: new EmbeddingCache(store.rows),
+      embedWith: (...call) => gateway.ownCalls.embedWith(...call),
+      clock,
+      log,
+      fold: (storage, space, question) => channel.call('fold', { storage, space, question }),
+    })
+    const gateway: HouseGateway = await HouseGateway.open({
       node,
       log,
       analyzer,
@@ -116,7 +129,7 @@ class RunningGateway {
           index: { search: (collection, query) => channel.call('match', { collection, query }) },
           rows: store.rows,
           analyzer,
-          questionVector: (collection, question) => channel.call('questionVector', { collection, question }),
+          questionVector: (...asked) => questions.of(...asked),
           ownerOf: (storage) => inForce.loaded.config.collections[collectionOf(storage)]?.tenant,
         }),
         store.rows,
@@ -142,7 +155,7 @@ class RunningGateway {
       elsewhere: { isTheirs: (request) => !known.recognises(request), socketPath: innerSocket },
     })
     const listening = await listener.listenOn(handle, gateway.handle)
-    return new RunningGateway(gateway, listening, inForce, unfollow, store.events)
+    return new RunningGateway(gateway, listening, inForce, unfollow, store.events, questions)
   }
 
   get figures(): GatewayFigures {
@@ -150,7 +163,7 @@ class RunningGateway {
     return { inFlight, deployments }
   }
 
-  fold(): Promise<void> {
+  foldJournal(): Promise<void> {
     return this.#journal.fold()
   }
 
@@ -162,6 +175,7 @@ class RunningGateway {
     const loaded = unpackConfig(config)
     await this.#gateway.load(loaded)
     this.#inForce.loaded = loaded
+    this.#questions.forget()
   }
 
   /** Accepts nothing more, lets answers in flight end for `graceMs`, and records them all. */
@@ -190,7 +204,7 @@ class Known {
   }
 
   recognises(request: Request): boolean {
-    if (!request.target.startsWith('/v1/') || isOfCollections(request.target)) return false
+    if (!request.target.startsWith('/v1/') || isKeptHere(request.target)) return false
     const principal = authenticate(request, this.#keyring, this.#sessions)
     if (principal instanceof Refusal) return false
     this.#principals.set(request, principal)

@@ -1,5 +1,5 @@
 import { systemClock as clock } from '../base/clock.ts'
-import { reasonOf, type Refusal } from '../base/errors.ts'
+import { reasonOf, Refusal } from '../base/errors.ts'
 import type { Handler, Request } from '../base/http.ts'
 import type { Log } from '../base/log.ts'
 import { systemRandom as random } from '../base/random.ts'
@@ -9,9 +9,10 @@ import type { DistantStore } from '../drivers/sqlite/distant.ts'
 import type { DeploymentStatus } from '../engine/health.ts'
 import type { AskWith, EmbedWith } from '../engine/port.ts'
 import { Gateway } from '../gateway/gateway.ts'
+import type { MakeOwn } from '../gateway/inner.ts'
+import type { Account } from '../gateway/own.ts'
 import type { Principal } from '../guard/principal.ts'
 import { Accounting, type BudgetWarning } from '../meter/accounting.ts'
-import type { Spending } from '../meter/spending.ts'
 import { type AlertInput, Alerts } from '../meter/alerts/alerts.ts'
 import { Prompts } from '../prompt/prompts.ts'
 import type { Search } from '../retrieval/search.ts'
@@ -103,10 +104,23 @@ export class HouseGateway {
     return this.#gateway.handle
   }
 
-  /** Calls of the models in force on the account of the house, outside of any request. */
+  /** Calls of the models in force outside of any request: on the account of who owns the collection that
+   *  they are for. */
   get ownCalls(): OwnCalls {
-    const account = (requestId: string, model: string): Spending => this.#accounting.spending(requestId, { model })
-    return { embedWith: this.#models.embedWith(account), askWith: this.#models.askWith(account) }
+    const makeOwn: MakeOwn = (call, collection) => this.#gateway.own(call, this.#ownerOf(collection))
+    return { embedWith: this.#models.embedWith(makeOwn), askWith: this.#models.askWith(makeOwn) }
+  }
+
+  #ownerOf(collection: string | undefined): Account {
+    if (collection === undefined) return { scopes: {} }
+    const tenant = this.#loaded.config.collections[collection]?.tenant
+    return { scopes: { ...(tenant === undefined ? {} : { tenant }), tags: [`collection:${collection}`] } }
+  }
+
+  /** Embeds for a search of the control plane, on the account of who searches. */
+  embedFor(asker: Parameters<Gateway['accountOf']>[0]): EmbedWith | Refusal {
+    const account = this.#gateway.accountOf(asker)
+    return account instanceof Refusal ? account : this.#models.embedWith((call) => this.#gateway.own(call, account))
   }
 
   get inFlight(): number {
@@ -132,6 +146,16 @@ export class HouseGateway {
 
   /** As `Gateway.rerank`. */
   rerank: Gateway['rerank'] = (...asked) => this.#gateway.rerank(...asked)
+
+  /** As `Gateway.handleFor`. */
+  handleFor(principal: Principal): Handler {
+    return this.#gateway.handleFor(principal)
+  }
+
+  /** As `Gateway.forgetAnswers`. */
+  forgetAnswers(scope: string, keys: readonly string[]): Promise<void> {
+    return this.#gateway.forgetAnswers(scope, keys)
+  }
 
   /** As `Gateway.recover`. */
   recover(node?: string): Promise<number> {

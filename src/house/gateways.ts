@@ -172,7 +172,7 @@ class Supervised {
 
   /** What one leaves that dies meanwhile is taken in when it is recovered. */
   async fold(): Promise<void> {
-    if (this.#isUp) await this.#child.call('fold', undefined, { timeoutMs: FOLD_MS_MAX }).catch(() => {})
+    if (this.#isUp) await this.#child.call('foldJournal', undefined, { timeoutMs: FOLD_MS_MAX }).catch(() => {})
   }
 
   async status(): Promise<GatewayStatus> {

@@ -1,8 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Batches } from '../batch/batches.ts'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
-import { type Problem, reasonOf, Refusal, sentenceOf, toProblem } from '../base/errors.ts'
+import { type Problem, reasonOf, Refusal, refuse, sentenceOf, toProblem } from '../base/errors.ts'
 import { reachable, type Handler, type HttpServer } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
@@ -11,7 +12,7 @@ import { Prompts } from '../prompt/prompts.ts'
 import { readPromptFolder } from './prompts.ts'
 import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
-import type { House, HouseEvent } from '../cli/house.ts'
+import { type House, type HouseEvent, PROCESS_ROLES, type ProcessRole } from '../cli/house.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
@@ -25,7 +26,7 @@ import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
 import { traceRoutes } from '../control/traces.ts'
-import { isOfCollections } from '../control/vector-stores.ts'
+import { isKeptHere } from '../control/vector-stores.ts'
 import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
@@ -33,16 +34,20 @@ import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
 import { type Listener, openListener } from '../drivers/http/listener.ts'
+import { sendProblem } from '../gateway/respond.ts'
 import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
+import { keptRoutes, openBatches, openFiles, tendFiles } from './files.ts'
 import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus } from './gateways.ts'
+import { KeptAnswers } from '../gateway/replay/kept-answers.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
+import { absentRole, type Roles, withinRoles } from './process-roles.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
 import { type HouseStore, journalPath, openStore } from './store.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
@@ -63,6 +68,8 @@ export interface HouseParts {
   readonly reload: () => Promise<LoadedConfig | Refusal>
   readonly loadPrices: LoadPrices
   readonly loadTokenizers: LoadTokenizers
+  /** Absent: all. */
+  readonly roles?: readonly ProcessRole[]
   /** False: only the control socket, and nothing is read by itself. */
   readonly listen: boolean
   readonly onEvent: (event: HouseEvent) => void
@@ -102,6 +109,7 @@ class RunningHouse implements House {
   #store: HouseStore | undefined
   #library: Library | undefined
   #gateway: HouseGateway | undefined
+  #batches: Batches | undefined
   /** Where there are several. */
   #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
@@ -115,12 +123,14 @@ class RunningHouse implements House {
   #reloading: Promise<void> = Promise.resolve()
   #stopping: Promise<void> | undefined
   #lentKey = new Secret('')
+  readonly #roles: Roles
   readonly #startedAtMs = clock.wallMs()
   readonly #openedMs = clock.monotonicMs()
 
   constructor(parts: HouseParts) {
     this.#parts = parts
     this.#loaded = parts.loaded
+    this.#roles = new Set(parts.roles ?? PROCESS_ROLES)
     // The level is read at every line, so that a reload changes it.
     this.#log = jsonLog(clock, () => this.#loaded.config.log.level, parts.writeLog)
   }
@@ -149,19 +159,25 @@ class RunningHouse implements House {
 
     const analyzer = new Analyzer()
     const { entry } = this.#parts
+    const blobs = await openBlobs({ folder: join(config.data, 'blobs'), sweep: true })
+    const files = await openFiles({ store, blobs, loaded: () => this.#loaded })
     const library = (this.#library = await Library.open({
       data: config.data,
+      reads: this.#roles.has('ingest'),
       vectors: vectorsFor(config.index, this.#loaded.secrets, config.data),
+      isEmbedded: () => config.index.kind === 'embedded',
       entry,
       store,
       reading: config.ingest,
       secrets: () => this.#loaded.secrets,
-      blobs: await openBlobs({ folder: join(config.data, 'blobs'), sweep: true }),
+      blobs,
+      files,
       collections: () => this.#loaded.config.collections,
       analyzer,
       clock,
       random,
       log,
+      forgetAnswers: (document) => new KeptAnswers(store.rows, clock).forgetNaming(document),
       onEvent,
     }))
     const sessions = new Sessions(clock, random)
@@ -186,11 +202,14 @@ class RunningHouse implements House {
     if (interrupted > 0)
       log.write('warn', 'requests interrupted by the last stop were closed', { requests: interrupted })
 
+    const loaded = (): LoadedConfig => this.#loaded
+    this.#batches = openBatches({ store, loaded, log, files, keyring, gateway })
     await this.#takePrompts(store)
-    const handler = this.#handler(keyring, sessions, gateway, library, store)
+    const handler = this.#handler(keyring, sessions, gateway, library, store, this.#batches)
     const listener = openListener(config.server, config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
-    if (listen && config.gateways > 1) await this.#openGateways(handler, store, library, pepper)
+    if (listen && config.gateways > 1 && this.#roles.has('gateway'))
+      await this.#openGateways(handler, store, library, pepper)
     else if (listen) {
       const server = await this.#publicListener().listen(config.listen, handler, 'network')
       this.#servers.push(server)
@@ -198,6 +217,7 @@ class RunningHouse implements House {
     }
     this.#ready = true
     if (!listen) return
+    await this.#batches.resume()
     this.#unfollow = keyring.follow((cause) =>
       log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
     )
@@ -215,7 +235,7 @@ class RunningHouse implements House {
       onChange: () => void (this.#reloading = this.#reloading.then(() => this.#reload())),
       onError: (reason) => log.write('warn', 'the configuration file cannot be watched', { reason }),
     })
-    await Promise.race([library.begin(config.collections), aborted(this.#parts.stopped)])
+    if (this.#roles.has('ingest')) await Promise.race([library.begin(config.collections), aborted(this.#parts.stopped)])
   }
 
   stop(): Promise<void> {
@@ -233,6 +253,7 @@ class RunningHouse implements House {
     await this.#reloading
     await Promise.all([
       this.#end('ingest', () => this.#library?.stop()),
+      this.#end('batches', () => this.#batches?.stop(drainMs)),
       ...this.#servers.map((server) => this.#end('server', () => server.drain(drainMs))),
       this.#end('gateways', () => this.#gateways?.stop(drainMs)),
     ])
@@ -292,8 +313,8 @@ class RunningHouse implements House {
         store: store.answer,
         match: ({ collection, query }: { readonly collection: string; readonly query: IndexQuery }) =>
           library.match(collection, query),
-        questionVector: ({ collection, question }: { readonly collection: string; readonly question: string }) =>
-          library.questionVector(collection, question),
+        fold: ({ storage, space, question }: { readonly [name in 'storage' | 'space' | 'question']: string }) =>
+          library.fold(storage, space, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
       },
       journal: (node) => journalPath(config.data, node),
@@ -324,7 +345,14 @@ class RunningHouse implements House {
       : `${this.#loaded.config.tls === undefined ? 'http' : 'https'}://${reachable(this.address)}`
   }
 
-  #handler(keyring: Keyring, sessions: Sessions, gateway: HouseGateway, library: Library, store: HouseStore): Handler {
+  #handler(
+    keyring: Keyring,
+    sessions: Sessions,
+    gateway: HouseGateway,
+    library: Library,
+    store: HouseStore,
+    batches: Batches,
+  ): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
       clock,
@@ -334,6 +362,8 @@ class RunningHouse implements House {
       book: usage.book,
       declared: () => gateway.accounting.declared,
       settleDeletions: () => library.deletions.settleAll(),
+      lookForDrift: () => library.lookForDrift(),
+      sweepFiles: () => tendFiles(library, batches),
     })
     const audit = new Audit({ events: store.events, clock, random })
     const routes: Route[] = [
@@ -353,6 +383,7 @@ class RunningHouse implements House {
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...traceRoutes(store.events, store.rows),
       ...usage.routes,
+      ...keptRoutes(store, library, batches, audit),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
     const status = statusRoutes({
@@ -367,13 +398,16 @@ class RunningHouse implements House {
       routes,
     })
     const control = controlPlane({
-      routes: [...status, ...routes],
+      routes: [...status, ...routes].map((route) => withinRoles(this.#roles, route)),
       authenticate: (request) => authenticate(request, keyring, sessions),
       newRequestId: () => newId('req', clock, random),
     })
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
-      if (request.target.startsWith('/v1/') && !isOfCollections(request.target)) return gateway.handle(request, reply)
+      const absent = absentRole(this.#roles, request)
+      if (absent !== undefined)
+        return sendProblem(reply, newId('req', clock, random), refuse('role_absent', { role: absent }))
+      if (request.target.startsWith('/v1/') && !isKeptHere(request.target)) return gateway.handle(request, reply)
       if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
         return control(request, reply)
       const asset = assets(request.target, request.headers)
@@ -408,7 +442,7 @@ class RunningHouse implements House {
       await this.#gateways?.configure()
       if (this.#store !== undefined) await this.#takePrompts(this.#store)
       onEvent({ step: 'reloaded', ...plan })
-      if (plan.applied.some((path) => path.startsWith('collections')))
+      if (this.#roles.has('ingest') && plan.applied.some((path) => path.startsWith('collections')))
         void this.#library?.begin(loaded.config.collections)
     } catch (thrown) {
       refused(toProblem(thrown))

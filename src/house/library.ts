@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.ts'
 import { fault, reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
+import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
@@ -14,12 +15,15 @@ import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
 import type { HouseStore } from './store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
+import { Attachments } from '../retrieval/attach/attachments.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
 import { collectionKey, COLLECTIONS } from '../retrieval/document.ts'
+import { Derived } from '../retrieval/deletion/derived.ts'
 import { Deletions } from '../retrieval/deletion/receipts.ts'
 import { QualityBook, type QualityTargets } from '../retrieval/recall/book.ts'
 import { timed } from '../retrieval/recall/timed.ts'
 import { FreshnessWatch } from '../retrieval/recall/progress.ts'
+import { DriftWatch } from '../retrieval/recall/drift.ts'
 import { RecallSampler } from '../retrieval/recall/sampler.ts'
 import { Contexts } from '../retrieval/embedding/context.ts'
 import { type CacheFigures, EmbeddingCache } from '../retrieval/embedding/cache.ts'
@@ -27,7 +31,10 @@ import { Embeddings } from '../retrieval/embedding/embeddings.ts'
 import { type EmbeddingChoice, LSA } from '../retrieval/embedding/port.ts'
 import { Vectors } from '../retrieval/embedding/vectors.ts'
 import { listen } from '../retrieval/ingest/listen.ts'
+import { Schedules } from '../retrieval/ingest/schedules.ts'
 import type { IngestWorker } from '../retrieval/ingest/port.ts'
+import { CHUNKING } from '../parse/chunk.ts'
+import type { Files } from '../files/files.ts'
 import { FILE_BYTES_MAX } from '../parse/limits.ts'
 import { sourceText } from '../retrieval/sources.ts'
 import { isStream, type Streams } from '../retrieval/streams.ts'
@@ -40,7 +47,6 @@ import { createSearch, type Search } from '../retrieval/search.ts'
 import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
-import type { OpenSpan } from '../trace/trace.ts'
 import type { OwnCalls } from './gateway.ts'
 import { VECTORS_VARIABLE } from './vectors.ts'
 
@@ -49,20 +55,28 @@ import { VECTORS_VARIABLE } from './vectors.ts'
 
 export interface LibraryParts {
   readonly data: string
+  /** Whether documents are read here. */
+  readonly reads: boolean
   /** As `vectorsFor` tells it. */
   readonly vectors: string
+  /** The vectors lie in the memory of this machine. */
+  readonly isEmbedded: () => boolean
   readonly entry: string
   readonly store: HouseStore
   /** In force at the start. */
   readonly reading: Config['ingest']
   readonly secrets: () => Secrets
   readonly blobs: Blobs
+  /** What callers sent. */
+  readonly files: Files
   /** Of the configuration in force. */
   readonly collections: () => Config['collections']
   readonly analyzer: Analyzer
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Answers kept for whoever asks again are forgotten where they name the document. */
+  readonly forgetAnswers: (document: string) => Promise<unknown>
   readonly onEvent: (event: HouseEvent) => void
 }
 
@@ -78,6 +92,9 @@ export class Library {
   readonly search: Search
   readonly ingest: Ingest
   readonly deletions: Deletions
+  readonly schedules: Schedules
+  readonly files: Files
+  readonly attachments: Attachments
   readonly #embeddings: Embeddings
   readonly #cache: EmbeddingCache
   readonly #questions = new Questions()
@@ -86,6 +103,7 @@ export class Library {
   readonly #index: Index
   readonly #book: QualityBook
   readonly #sampler: RecallSampler
+  readonly #drift: DriftWatch
   /** Makes parts of many segments, so that neither a search nor the reading of a file waits for it. */
   readonly #builder: Index
   readonly #rows: Rows
@@ -119,12 +137,20 @@ export class Library {
       idleMs: INGEST_IDLE_MS,
     })
     this.#builder = builder
-    this.#index = openProcessIndex({ ...child, role: 'search', heapMb: SEARCH_HEAP_MB })
+    this.#index = openProcessIndex({
+      ...child,
+      role: 'search',
+      heapMb: SEARCH_HEAP_MB,
+      onDamage: ({ segment, reason }) => {
+        log.write('warn', 'segment is built again', { segment, reason })
+        this.ingest.restore(segment)
+      },
+    })
     const worker = (name: string): IngestWorker =>
       openProcessIngest({ ...child, role: 'ingest', name, heapMb: reading.heapMb, idleMs: INGEST_IDLE_MS })
     const first = worker('ingest')
     this.#clock = clock
-    this.#streams = openStreams(secrets)
+    this.#streams = openStreams(clock, secrets)
     this.#sources = openSources({
       data,
       clock,
@@ -168,18 +194,21 @@ export class Library {
       random,
       log,
       choice: (collection) => choiceOf(collections()[collection]),
+      memoryBytesMax: (collection) =>
+        parts.isEmbedded() ? collections()[collection]?.targets.memoryBytesMax : undefined,
+    })
+    const contexts = new Contexts({
+      rows: store.rows,
+      clock,
+      askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
     })
     this.ingest = createIngest({
       embeddings: this.#embeddings,
-      contexts: new Contexts({
-        rows: store.rows,
-        clock,
-        askWith: async (model, call) => await (await this.#models.promise).askWith(model, call),
-        model: (collection) => {
-          const { context = 'none' } = collections()[collection] ?? {}
-          return context === 'none' ? undefined : context
-        },
-      }),
+      contexts,
+      recipe: (collection) => {
+        const { chunks = CHUNKING, context = 'none' } = collections()[collection] ?? {}
+        return { chunking: chunks, context }
+      },
       rows: store.rows,
       queue: store.queue,
       index: this.#index,
@@ -205,15 +234,60 @@ export class Library {
       index: this.#index,
       analyzer,
       removeDocument: (collection, document) => this.ingest.removeDocument(collection, document),
+      derived: new Derived({
+        rows: store.rows,
+        index: this.#index,
+        analyzer,
+        embeddings: this.#cache,
+        contexts,
+        prefixesOf: (collection) => this.#embeddings.passagePrefixes(collection),
+      }),
+      forgetAnswers: parts.forgetAnswers,
+      erase: (collection) => this.ingest.erase(collection),
+      forgetWords: (...asked) => this.#embeddings.forgetWords(...asked),
+      scrub: () => store.scrub(),
+    })
+    this.#drift = new DriftWatch({
+      rows: store.rows,
+      embeddings: this.#embeddings,
+      alerts: new Alerts({ clock, random, rows: store.rows }),
+      refitOf: (collection) => collections()[collection]?.refit ?? 'propose',
+      replace: (collection, because) => this.generations.replace(collection, because),
+    })
+    this.schedules = new Schedules({
+      rows: store.rows,
+      leases: store.leases,
+      holder: newId('sched', clock, random),
+      ingest: this.ingest,
+      clock,
+      random,
+      log,
+    })
+    this.files = parts.files
+    this.attachments = new Attachments({
+      clock,
+      rows: store.rows,
+      queue: store.queue,
+      log,
+      files: parts.files,
+      ingest: this.ingest,
     })
     this.ingest.onProgress(new FreshnessWatch(clock, this.#book).told)
+  }
+
+  async lookForDrift(): Promise<void> {
+    const names = new Set<string>()
+    for await (const { row } of scanAll(this.#rows, COLLECTIONS)) names.add(collectionOf(row.name))
+    for (const name of names) if (!this.#isStopped) await this.#drift.look(name)
   }
 
   /** Mounts the collections and takes up what the last stop interrupted. */
   static async open(parts: LibraryParts): Promise<Library> {
     const library = new Library(parts)
     try {
-      await library.ingest.resume()
+      if (parts.reads) await library.ingest.resume()
+      else await library.ingest.mount()
+      if (parts.reads) await library.attachments.resume()
       await library.#forget()
       return library
     } catch (cause) {
@@ -236,6 +310,7 @@ export class Library {
   begin(collections: Config['collections']): Promise<void> {
     const turn = ++this.#turn
     this.#listen(collections)
+    if (!this.#isStopped) this.schedules.follow(collections)
     this.#reading = this.#reading.then(() => this.#read(collections, turn))
     return this.#reading
   }
@@ -257,13 +332,18 @@ export class Library {
       ),
     ])
     const { documents = 0, chunks = 0 } = stored?.row ?? {}
-    return { ...figures, completeness: { documents, chunks, searchableChunks: searchable } }
+    const row = stored?.row
+    const memory = row === undefined ? {} : { memory: { vectorBytes: await this.#embeddings.memoryBytes(row) } }
+    const drift = this.#drift.last(collectionOf(storage))
+    const drifted = drift === undefined ? {} : { drift: { ...drift, texts: { ...drift.texts } } }
+    return { ...figures, ...drifted, completeness: { documents, chunks, searchableChunks: searchable }, ...memory }
   }
 
   /** As `Embeddings.question`. */
-  questionVector(collection: string, question: string, span?: OpenSpan): Promise<Float32Array | undefined> {
-    return this.#embeddings.question(collection, question, span === undefined ? {} : { span })
-  }
+  questionVector: Embeddings['question'] = (...asked) => this.#embeddings.question(...asked)
+
+  /** As `Embeddings.fold`: for processes without the directions. */
+  fold: Embeddings['fold'] = (...asked) => this.#embeddings.fold(...asked)
 
   get generations(): Generations {
     const { generations } = this.ingest
@@ -324,7 +404,8 @@ export class Library {
     this.#stopped.resolve()
     this.#deaf.abort()
     // What it was building is built by the next start; waiting for it could take minutes.
-    return Promise.all([this.ingest.stop(), this.#builder.close()]).then(() => {})
+    const ending = [this.schedules.stop(), this.ingest.stop(), this.attachments.stop(), this.#builder.close()]
+    return Promise.all(ending).then(() => {})
   }
 
   async close(): Promise<void> {

@@ -20,10 +20,9 @@ import { TeiEngine } from '../drivers/tei/engine.ts'
 import type { Way } from '../drivers/undici/client.ts'
 import { type DeploymentStatus, Health } from '../engine/health.ts'
 import type { AskWith, EmbedWith, Engine } from '../engine/port.ts'
-import type { Spending } from '../meter/spending.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
-import { innerAsk, innerCalls, innerEmbed, innerRerank } from '../gateway/inner.ts'
+import { innerAsk, innerCalls, innerEmbed, innerRerank, type MakeOwn } from '../gateway/inner.ts'
 import { BYTES } from '../meter/tokenizer/tokenizer.ts'
 import { openGuards } from './guards.ts'
 import { instructionsOf } from './prompts.ts'
@@ -73,16 +72,16 @@ export class Models {
     return this.#health.status()
   }
 
-  /** Embeds with a model in force, on the account that `account` makes. */
-  embedWith(account: (requestId: string, model: string) => Spending): EmbedWith {
+  /** Embeds with a model in force, outside of any request as `makeOwn` says. */
+  embedWith(makeOwn: MakeOwn): EmbedWith {
     const { clock, random } = this.#dependencies
-    return innerEmbed({ clock, random, catalogue: () => this.#catalogue }, account)
+    return innerEmbed({ clock, random, catalogue: () => this.#catalogue }, makeOwn)
   }
 
   /** Has a model in force answer, likewise. */
-  askWith(account: (requestId: string, model: string) => Spending): AskWith {
+  askWith(makeOwn: MakeOwn): AskWith {
     const { clock, random } = this.#dependencies
-    return innerAsk({ clock, random, catalogue: () => this.#catalogue }, account)
+    return innerAsk({ clock, random, catalogue: () => this.#catalogue }, makeOwn)
   }
 
   /** One at a time. When it rejects, what was in force stays. */

@@ -5,8 +5,10 @@ import type { Index } from '../store/index.ts'
 export async function serveRole(role: string, [indexFolder = '', recallAt10 = '']: readonly string[]): Promise<void> {
   if (role === 'gateway') return (await import('./gateway-child.ts')).serveGateway()
   if (role !== 'search' && role !== 'ingest') throw new Error(`There is no role "${role}".`)
-  const index = await openIndex(indexFolder, recallAt10 === '' ? undefined : Number(recallAt10))
-  if (role === 'search') return (await import('../drivers/process/index.ts')).serveIndex(index)
+  let tell: ((damage: { segment: string; reason: string }) => void) | undefined
+  const onDamage = (segment: string, reason: string): void => tell?.({ segment, reason })
+  const index = await openIndex(indexFolder, recallAt10 === '' ? undefined : Number(recallAt10), onDamage)
+  if (role === 'search') return void (tell = (await import('../drivers/process/index.ts')).serveIndex(index))
   const { files } = await import('../drivers/filesystem/folder.ts')
   const { serveIngest } = await import('../drivers/process/ingest.ts')
   const { LocalWorker } = await import('../retrieval/ingest/worker.ts')
@@ -14,14 +16,18 @@ export async function serveRole(role: string, [indexFolder = '', recallAt10 = ''
 }
 
 /** Words and few vectors in files of our own; many vectors where the configuration says. */
-async function openIndex(folder: string, recallAt10: number | undefined): Promise<Index> {
+async function openIndex(
+  folder: string,
+  recallAt10: number | undefined,
+  onDamage: (segment: string, reason: string) => void,
+): Promise<Index> {
   const { Analyzer } = await import('../base/words.ts')
   const { openFilesystemIndex } = await import('../drivers/filesystem/index.ts')
   const { openVectors, VECTORS_VARIABLE } = await import('./vectors.ts')
   const told = process.env[VECTORS_VARIABLE] ?? JSON.stringify({ kind: 'embedded' })
   // What it holds is for us alone.
   delete process.env[VECTORS_VARIABLE]
-  const apart = await openVectors(told, folder)
+  const apart = await openVectors(told, folder, onDamage)
   return openFilesystemIndex(folder, new Analyzer(), {
     ...(apart === undefined ? {} : { apart }),
     ...(recallAt10 === undefined ? {} : { target: { recallAt10 } }),

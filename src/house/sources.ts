@@ -62,6 +62,7 @@ export function openSources({
           return await openQuery(spec, await openPostgres(spec.name, revealed(spec.url, secrets())))
         }
         case 'nats':
+        case 'kafka':
         case 'folder':
         case 'glob':
           return refuse('source_unreadable', { source: spec.kind, reason: 'it is not read as a whole' })
@@ -73,7 +74,12 @@ export function openSources({
   }
 }
 
-export const openStreams = (secrets: () => Secrets): Streams => ({
-  open: async (spec) =>
-    (await import('../drivers/nats/streams.ts')).openNats(spec, { reveal: (text) => revealed(text, secrets()) }),
-})
+export function openStreams(clock: Clock, secrets: () => Secrets): Streams {
+  const reveal = (text: string): string => revealed(text, secrets())
+  return {
+    async open(spec) {
+      if (spec.kind === 'nats') return (await import('../drivers/nats/streams.ts')).openNats(spec, { reveal })
+      return (await import('../drivers/kafka/streams.ts')).openKafka(spec, { clock, reveal })
+    },
+  }
+}

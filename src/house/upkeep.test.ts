@@ -27,6 +27,7 @@ test('accounts long over go, and warnings about periods that ended are closed', 
   const declared = () => ({ budgets: [], rateLimits: [], spentStatus: 429 }) as const
   let looked = 0
   const stop = keepUp({
+    sweepFiles: async () => {},
     clock,
     log: silentLog,
     rows,
@@ -34,6 +35,7 @@ test('accounts long over go, and warnings about periods that ended are closed', 
     book,
     declared,
     settleDeletions: async () => void looked++,
+    lookForDrift: async () => {},
   })
   for (let at = 0; at < 10; at++) {
     clock.advance(60_000)

@@ -26,6 +26,10 @@ export interface UpkeepDependencies {
   readonly declared: () => Declared
   /** Looks what has become of deleted documents. */
   readonly settleDeletions: () => Promise<void>
+  /** Looks whether what collections hold has become another thing. */
+  readonly lookForDrift: () => Promise<void>
+  /** Removes files that have expired, and takes up what is to be done with others. */
+  readonly sweepFiles: () => Promise<void>
 }
 
 /** Until the function returned is called; it resolves when nothing of it runs. */
@@ -37,6 +41,8 @@ export function keepUp({
   book,
   declared,
   settleDeletions,
+  lookForDrift,
+  sweepFiles,
 }: UpkeepDependencies): () => Promise<void> {
   const stop = new AbortController()
   const { signal } = stop
@@ -68,7 +74,8 @@ export function keepUp({
       await sleep(clock, EVERY_MS, signal)
       if (signal.aborted) return
       const looked = closeWarnings().then(() => lookAhead({ clock, rows, book, alerts, declared }))
-      await Promise.all([clearAway(), looked, settleDeletions()]).catch((cause: unknown) =>
+      const swept = [settleDeletions(), lookForDrift(), sweepFiles()]
+      await Promise.all([clearAway(), looked, ...swept]).catch((cause: unknown) =>
         log.write('warn', 'what is over could not be cleared away', { reason: reasonOf(cause) }),
       )
     }

@@ -30,7 +30,11 @@ export function vectorsFor(vectors: IndexConfig, secrets: Secrets, data: string)
 
 /** Undefined where they lie nowhere, so that all are compared: embedded, on a machine for which
  *  there is no zvec. */
-export async function openVectors(told: string, folder: string): Promise<Vectors | undefined> {
+export async function openVectors(
+  told: string,
+  folder: string,
+  onDamage: (segment: string, reason: string) => void = () => {},
+): Promise<Vectors | undefined> {
   const vectors = JSON.parse(told) as IndexConfig
   switch (vectors.kind) {
     case 'embedded': {
@@ -38,7 +42,7 @@ export async function openVectors(told: string, folder: string): Promise<Vectors
       const { openZvecVectors } = await import('../drivers/zvec/vectors.ts')
       const threads = availableParallelism()
       const zvec = loadZvec(threads)
-      return typeof zvec === 'string' ? undefined : openZvecVectors({ clock, folder, zvec, threads })
+      return typeof zvec === 'string' ? undefined : openZvecVectors({ clock, folder, zvec, threads, onDamage })
     }
     case 'postgres':
       return new LateVectors(async () => (await import('../drivers/postgres/vectors.ts')).openPostgresVectors(vectors))

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { chunk, CHUNK_TOKENS_MAX, estimateTokens } from './chunk.ts'
+import { chunk, CHUNK_TOKENS_MAX, type Chunking, estimateTokens } from './chunk.ts'
 import { parseMarkdown } from './markdown.ts'
 import { parseText } from './text.ts'
 import type { Block, Chunk } from './document.ts'
@@ -177,4 +177,66 @@ test('one endless word is cut to size', () => {
 test('nothing makes no chunk', () => {
   assert.deepEqual(chunk('', []), [])
   assert.deepEqual(ofMarkdown('\n \n\t\n'), [])
+})
+
+const prose = (sentences: number): string =>
+  Array.from({ length: sentences }, (_, at) => `Sentence ${at} says ${words(8, `w${at}x`)}.`).join(' ')
+
+test('smaller chunks are more, and hold the same', () => {
+  const text = prose(200)
+  const blocks = parseText(text)
+  for (const tokensMax of [64, 128, 1_024]) {
+    const chunks = chunk(text, blocks, { tokensMax, overlapTokens: 0 })
+    for (const one of chunks) assert.ok(estimateTokens(one.text) <= tokensMax)
+    assert.equal(chunks.map((one) => one.text).join(' '), text)
+  }
+})
+
+test('chunks overlap by whole sentences, and by no more than they may', () => {
+  const text = prose(200)
+  const chunks = chunk(text, parseText(text), { tokensMax: 256, overlapTokens: 60 })
+  assert.ok(chunks.length > 5)
+  for (const [at, one] of chunks.entries()) {
+    assert.equal(one.text, text.slice(one.start, one.end))
+    const before = chunks[at - 1]
+    if (before === undefined) continue
+    assert.ok(one.start < before.end, 'it overlaps')
+    assert.ok(estimateTokens(text, one.start, before.end) <= 60)
+    assert.match(one.text, /^Sentence /)
+  }
+})
+
+test('what stands under a heading of its own does not begin with what stands above it', () => {
+  const text = `# A\n\n${prose(20)}\n\n# B\n\n${prose(20)}`
+  const chunks = chunk(text, parseMarkdown(text).blocks, { tokensMax: 512, overlapTokens: 100 })
+  assert.ok(chunks.some((one) => one.text.startsWith('# B')))
+})
+
+test('whatever the size and overlap, nothing of any document is lost and nothing is too long', () => {
+  const chunking = fc.record({
+    tokensMax: fc.integer({ min: 64, max: 700 }),
+    share: fc.double({ min: 0, max: 0.5, noNaN: true }),
+  })
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 30 }), chunking, (lines, { tokensMax, share }) => {
+      const text = lines.join('\n')
+      const { blocks } = parseMarkdown(text)
+      const how: Chunking = { tokensMax, overlapTokens: Math.floor(tokensMax * share) }
+      const chunks = chunk(text, blocks, how)
+      const covered = new Uint8Array(text.length)
+      let end = 0
+      for (const one of chunks) {
+        assert.equal(one.text, text.slice(one.start, one.end))
+        assert.ok(estimateTokens(one.text) <= tokensMax + 1e-6)
+        assert.ok(
+          one.end > end && estimateTokens(text, one.start, Math.max(one.start, end)) <= how.overlapTokens + 1e-6,
+        )
+        covered.fill(1, one.start, one.end)
+        end = one.end
+      }
+      for (const block of blocks)
+        for (let at = block.start; at < block.end; at++)
+          assert.ok(covered[at] === 1 || text.charCodeAt(at) <= 0x20, `character ${at} is in no chunk`)
+    }),
+  )
 })

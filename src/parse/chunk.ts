@@ -7,13 +7,22 @@ import { headingText } from './extract.ts'
  *  four letters of a word beyond twelve, one to every ideograph, and a little for white space.
  *  The estimate of a whole is at most the sum over its parts, which is what keeps the bound. */
 
-/** No chunk has more, by the estimate. */
+/** How documents are cut. */
+export interface Chunking {
+  /** No chunk has more, by the estimate. */
+  readonly tokensMax: number
+  /** Of the text before a chunk, as much stands in it too, at most; not across a heading. */
+  readonly overlapTokens: number
+}
+
+/** No chunk has more, unless told otherwise. */
 export const CHUNK_TOKENS_MAX = 512
-/** A heading begins a new chunk once the present one has this many, and a last chunk of fewer takes
- *  from the one before. */
-const CHUNK_TOKENS_LEAST = 256
-/** A chunk of fewer joins the one before where both fit. */
-const REMAINDER_TOKENS = 64
+export const CHUNKING: Chunking = { tokensMax: CHUNK_TOKENS_MAX, overlapTokens: 0 }
+/** Of the most: a heading begins a new chunk once the present one has this share, and a last chunk of
+ *  less takes from the one before. */
+const LEAST_SHARE = 1 / 2
+/** Of the most: a chunk of less joins the one before where both fit. */
+const REMAINDER_SHARE = 1 / 8
 
 const HEADING_DEPTH_MAX = 6
 
@@ -67,11 +76,12 @@ interface Atom {
   readonly leads: boolean
 }
 
-/** Chunks in reading order. They do not overlap, hold every character of every block but white
- *  space, and each is at most `CHUNK_TOKENS_MAX` long. What begins inside of a table has the table's
- *  header row as its last heading. */
-export function chunk(text: string, blocks: readonly Block[]): Chunk[] {
-  const packer = new Packer(text)
+/** Chunks in reading order. They hold every character of every block but white space, overlap by no
+ *  more than they may, and each is at most `tokensMax` long. What begins inside of a table has the
+ *  table's header row as its last heading. */
+export function chunk(text: string, blocks: readonly Block[], chunking: Chunking = CHUNKING): Chunk[] {
+  const tokensMax = chunking.tokensMax - chunking.overlapTokens
+  const packer = new Packer(text, tokensMax)
   const path: { readonly level: number; readonly text: string }[] = []
   let headings: readonly string[] = []
   for (const block of blocks) {
@@ -85,13 +95,50 @@ export function chunk(text: string, blocks: readonly Block[]): Chunk[] {
     }
     const { headerEnd = block.start } = block
     const below = headerEnd > block.start ? [...headings, columnsOf(text, block.start, headerEnd)] : headings
-    for (const [start, end, tokens] of pieces(text, block)) {
+    for (const [start, end, tokens] of pieces(text, block, tokensMax)) {
       const leads = start < headerEnd && end <= headerEnd
       packer.add({ start, end, tokens, headings: start > block.start ? below : headings, isHeading, leads })
     }
   }
-  return packer.finish()
+  return overlapping(text, packer.finish(), chunking.overlapTokens)
 }
+
+interface Cut extends Omit<Chunk, 'text'> {
+  readonly beginsSection: boolean
+}
+
+/** Each chunk with the end of the one before it. */
+function overlapping(text: string, cuts: readonly Cut[], overlapTokens: number): Chunk[] {
+  return cuts.map(({ start: own, end, headings, beginsSection }, at) => {
+    const before = cuts[at - 1]
+    const start =
+      overlapTokens === 0 || before === undefined || beginsSection
+        ? own
+        : overlapStart(text, before, own, overlapTokens)
+    return { start, end, text: text.slice(start, end), headings }
+  })
+}
+
+/** Where the overlap begins: at a sentence of the chunk before, or at a word where no sentence begins
+ *  late enough. */
+function overlapStart(text: string, before: Cut, own: number, overlapTokens: number): number {
+  let [word, sentence] = [own, own]
+  let tokens = 0
+  for (let at = own - 1; at > before.start; at--) {
+    const isWide = '\u3002\uff01\uff1f'.includes(text.charAt(at - 1))
+    const isBegin = isWide || (text.charCodeAt(at - 1) <= 0x20 && text.charCodeAt(at) > 0x20)
+    if (!isBegin) continue
+    tokens += estimateTokens(text, at, word)
+    if (tokens > overlapTokens) break
+    word = at
+    if (isWide || /[.!?\u2026\n]["')\]]*\s*$/.test(text.slice(Math.max(before.start, at - MARK_UNITS), at)))
+      sentence = at
+  }
+  return sentence < own ? sentence : word
+}
+
+/** The marks and spaces between two sentences. */
+const MARK_UNITS = 8
 
 /** The first line of a table's header, without the bars around it. */
 const columnsOf = (text: string, start: number, end: number): string =>
@@ -107,20 +154,26 @@ class Packer {
   readonly #chunks: Packed[] = []
   #atoms: Atom[] = []
   #tokens = 0
+  readonly #tokensMax: number
+  readonly #tokensLeast: number
+  readonly #remainderTokens: number
 
-  constructor(text: string) {
+  constructor(text: string, tokensMax: number) {
     this.#text = text
+    this.#tokensMax = tokensMax
+    this.#tokensLeast = tokensMax * LEAST_SHARE
+    this.#remainderTokens = tokensMax * REMAINDER_SHARE
   }
 
   /** A heading follows: a good place to end, if there is enough. */
   heading(): void {
-    if (this.#tokens >= CHUNK_TOKENS_LEAST) this.#end(this.#atoms.length)
+    if (this.#tokens >= this.#tokensLeast) this.#end(this.#atoms.length)
   }
 
   add(atom: Atom): void {
     const last = this.#atoms.at(-1)
     const gap = last === undefined ? 0 : estimateTokens(this.#text, last.end, atom.start)
-    if (this.#tokens + gap + atom.tokens > CHUNK_TOKENS_MAX && last !== undefined) {
+    if (this.#tokens + gap + atom.tokens > this.#tokensMax && last !== undefined) {
       // Headings at the end, also those of tables, belong to what follows.
       let keep = this.#atoms.length
       while (keep > 0 && (this.#atoms[keep - 1]?.isHeading || this.#atoms[keep - 1]?.leads)) keep--
@@ -131,10 +184,15 @@ class Packer {
     this.#tokens += gap + atom.tokens
   }
 
-  finish(): Chunk[] {
+  finish(): Cut[] {
     this.#end(this.#atoms.length)
     this.#balance()
-    return this.#chunks.map(({ start, end, text, headings }) => ({ start, end, text, headings }))
+    return this.#chunks.map(({ start, end, headings, atoms }) => ({
+      start,
+      end,
+      headings,
+      beginsSection: atoms[0]?.isHeading === true,
+    }))
   }
 
   /** Makes a chunk of the first `count` atoms and keeps the others. */
@@ -144,7 +202,8 @@ class Packer {
     this.#atoms = this.#atoms.slice(count)
     const packed = this.#pack(done)
     const before = this.#chunks.at(-1)
-    const joined = before === undefined || packed.tokens >= REMAINDER_TOKENS ? undefined : this.#join(before, packed)
+    const joined =
+      before === undefined || packed.tokens >= this.#remainderTokens ? undefined : this.#join(before, packed)
     if (joined !== undefined) this.#chunks.pop()
     this.#chunks.push(joined ?? packed)
     const [first] = this.#atoms
@@ -162,9 +221,9 @@ class Packer {
 
   /** Both as one, where that is not too long. */
   #join(before: Packed, after: Packed): Packed | undefined {
-    if (before.tokens + after.tokens > CHUNK_TOKENS_MAX) return undefined
+    if (before.tokens + after.tokens > this.#tokensMax) return undefined
     const joined = this.#pack([...before.atoms, ...after.atoms])
-    return joined.tokens <= CHUNK_TOKENS_MAX ? joined : undefined
+    return joined.tokens <= this.#tokensMax ? joined : undefined
   }
 
   /** A short end of a document joins the chunk before, or takes of the same section's text until
@@ -172,7 +231,7 @@ class Packer {
   #balance(): void {
     const last = this.#chunks.at(-1)
     const before = this.#chunks.at(-2)
-    if (last === undefined || before === undefined || last.tokens >= CHUNK_TOKENS_LEAST) return
+    if (last === undefined || before === undefined || last.tokens >= this.#tokensLeast) return
     const joined = this.#join(before, last)
     if (joined !== undefined) {
       this.#chunks.splice(-2, 2, joined)
@@ -183,10 +242,10 @@ class Packer {
     for (let cut = before.atoms.length - 1; cut > 0; cut--) {
       if (atoms[cut - 1]?.isHeading === true || atoms[cut - 1]?.leads === true) continue
       const [left, right] = [this.#pack(atoms.slice(0, cut)), this.#pack(atoms.slice(cut))]
-      if (right.tokens > CHUNK_TOKENS_MAX || left.tokens <= (this.#chunks.at(-1)?.tokens ?? 0)) return
+      if (right.tokens > this.#tokensMax || left.tokens <= (this.#chunks.at(-1)?.tokens ?? 0)) return
       // What was too short has more than before, and the other is no shorter than that.
       this.#chunks.splice(-2, 2, left, right)
-      if (right.tokens >= CHUNK_TOKENS_LEAST) return
+      if (right.tokens >= this.#tokensLeast) return
     }
   }
 }
@@ -195,10 +254,10 @@ type Piece = readonly [start: number, end: number, tokens: number]
 
 /** The block itself where it fits, else its lines (code, tables, lists) or sentences, and where
  *  one of those does not fit, as many words as do. */
-function pieces(text: string, { kind, start, end }: Block): Piece[] {
+function pieces(text: string, { kind, start, end }: Block, tokensMax: number): Piece[] {
   if (start >= end) return []
   const tokens = estimateTokens(text, start, end)
-  if (tokens <= CHUNK_TOKENS_MAX) return [[start, end, tokens]]
+  if (tokens <= tokensMax) return [[start, end, tokens]]
   const byLine = kind === 'code' || kind === 'table' || kind === 'list'
   const found: Piece[] = []
   let at = start
@@ -207,8 +266,8 @@ function pieces(text: string, { kind, start, end }: Block): Piece[] {
     const trimmed = trimEnd(text, at, stop)
     if (trimmed > at) {
       const size = estimateTokens(text, at, trimmed)
-      if (size <= CHUNK_TOKENS_MAX) found.push([at, trimmed, size])
-      else splitWords(text, at, trimmed, found)
+      if (size <= tokensMax) found.push([at, trimmed, size])
+      else splitWords(text, at, trimmed, tokensMax, found)
     }
     at = byLine ? stop : skipSpace(text, stop, end)
   }
@@ -233,7 +292,7 @@ function sentenceEnd(text: string, at: number, end: number): number {
   return end
 }
 
-function splitWords(text: string, start: number, end: number, into: Piece[]): void {
+function splitWords(text: string, start: number, end: number, tokensMax: number, into: Piece[]): void {
   let from = start
   while (from < end) {
     let tokens = 0
@@ -243,7 +302,7 @@ function splitWords(text: string, start: number, end: number, into: Piece[]): vo
     for (; at < end; at++) {
       const code = text.charCodeAt(at)
       tokens += tokensOf(code, run)
-      if (tokens > CHUNK_TOKENS_MAX) break
+      if (tokens > tokensMax) break
       run = runAfter(code, run)
       if (code <= 0x20 && at > from) lastSpace = at
     }

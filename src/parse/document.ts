@@ -33,4 +33,18 @@ export interface Chunk {
   /** The headings above it, outermost first; last the header row of the table that it begins inside
    *  of. */
   readonly headings: readonly string[]
+  /** Absent: it was not kept. */
+  readonly outline?: Outline
 }
+
+/** What the text of a chunk does not tell of its document, so that the document can be cut anew. */
+export interface Outline {
+  /** That begin in it; of an overlap, in the first chunk that holds them. */
+  readonly blocks: readonly OutlinedBlock[]
+  /** The white space after it, where that is not line ends alone. */
+  readonly gap?: string
+}
+
+/** `start` counts from that of the chunk. `mark`: the level of a heading, else the units of a table's
+ *  header; 0: none. */
+export type OutlinedBlock = readonly [kind: Block['kind'], start: number, units: number, mark?: number, text?: string]

@@ -1,5 +1,5 @@
-import { reasonOf, Refusal } from '../base/errors.ts'
-import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import { Refusal } from '../base/errors.ts'
+import { isObject, type Json, jsonReason, type JsonObject } from '../base/json.ts'
 import { Extract, type Extracted } from './extract.ts'
 import { type Deadline, HEADING_UNITS_MAX, NESTING_MAX, tooDeep, tooLong, tooSlow, unreadable } from './limits.ts'
 
@@ -48,7 +48,7 @@ function readJson(source: string, what = 'it'): Json | Refusal {
     } catch {
       // The first complaint is the one to tell.
     }
-    return unreadable(`${what} is not JSON (${reasonOf(error).slice(0, 150)})`)
+    return unreadable(`${what} is not JSON (${jsonReason(error)})`)
   }
 }
 

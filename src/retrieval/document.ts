@@ -1,6 +1,7 @@
 import { table, type Key } from '../store/rows.ts'
 import type { Chunk } from '../parse/document.ts'
 import type { TRUST } from '../config/sources.ts'
+import type { Recipe } from './recipe.ts'
 import type { Held, MountedSegment, SegmentName } from '../store/index.ts'
 
 /** What retrieval keeps as truth. The index is derived from it.
@@ -21,6 +22,10 @@ export interface CollectionRow {
   readonly updatedAtMs: number
   /** The space of its vectors. Absent: it has none. */
   readonly space?: string
+  /** How passages were made of its documents. Absent: before there was a choice. */
+  readonly recipe?: Recipe
+  /** Of its documents, those that are `cutBefore`. */
+  readonly cutBefore?: number
 }
 
 export type Trust = (typeof TRUST)[number]
@@ -76,6 +81,8 @@ export interface DocumentRow extends Partial<Omit<About, 'title'>> {
   readonly ingestedAtMs: number
   /** What of it was left out. */
   readonly note?: string
+  /** Its chunks are cut as another generation has them: what it takes to cut them anew was not kept. */
+  readonly cutBefore?: true
 }
 
 export interface ChunkRow extends Chunk {

@@ -7,6 +7,7 @@ import { HITS_MAX } from '../store/index-input.ts'
 import { getAll, type Rows } from '../store/rows.ts'
 import type { OpenSpan } from '../trace/trace.ts'
 import { chunkKey, chunkKeys, CHUNKS, type ChunkRow, documentKey, DOCUMENTS, type DocumentRow } from './document.ts'
+import type { EmbedOptions } from './embedding/port.ts'
 import type { Passage } from './passage.ts'
 import { type Access, bothOf, isWanted, mandatoryFilter, maySeeCollection, NOBODY } from './search/access.ts'
 import { Calibration } from './search/calibration.ts'
@@ -41,6 +42,8 @@ export interface SearchOptions {
   readonly expandTokensMax?: number
   /** Positions of `texts`, best first: four times `k` are found and then put in this order. */
   readonly rerank?: (question: string, texts: readonly string[]) => Promise<readonly number[]>
+  /** Who pays for the vector of the question, where a model makes it. */
+  readonly payer?: Pick<EmbedOptions, 'spending' | 'embedWith'>
   /** Where the stages are recorded: `match`, `feedback`, `match`, `embed`, `nearest`, `read`. */
   readonly span?: OpenSpan
 }
@@ -60,7 +63,11 @@ export interface SearchDependencies {
   readonly rows: Rows
   readonly analyzer: Analyzer
   /** Undefined: the collection has no vectors. */
-  readonly questionVector?: (collection: string, question: string, span?: OpenSpan) => Promise<Float32Array | undefined>
+  readonly questionVector?: (
+    collection: string,
+    question: string,
+    options: Pick<EmbedOptions, 'span' | 'spending' | 'embedWith'>,
+  ) => Promise<Float32Array | undefined>
   /** The tenant a collection belongs to, by the configuration in force. */
   readonly ownerOf?: (collection: string) => string | undefined
 }
@@ -181,7 +188,8 @@ class Searching {
     const { questionVector } = this.#dependencies
     if (questionVector === undefined || question.trim() === '') return undefined
     const span = this.#options.span?.child('embed')
-    const vector = await questionVector(this.#collection, question, span)
+    const options = { ...this.#options.payer, ...(span === undefined ? {} : { span }) }
+    const vector = await questionVector(this.#collection, question, options)
     span?.end({ dimension: vector?.length ?? 0 })
     return vector
   }

@@ -149,6 +149,8 @@ export function sourceText(source: SourceConfig): string {
       return source.repository
     case 'nats':
       return `nats:${source.stream}`
+    case 'kafka':
+      return `kafka:${source.topic}`
     default:
       return `${source.kind}:${source.name}`
   }

@@ -1,9 +1,10 @@
 import type { Refusal } from '../base/errors.ts'
 import type { SourceConfig } from '../config/schema.ts'
 
-export type StreamConfig = Extract<SourceConfig, { readonly kind: 'nats' }>
+export type StreamConfig = Extract<SourceConfig, { readonly kind: 'nats' | 'kafka' }>
 
-export const isStream = (source: SourceConfig): source is StreamConfig => source.kind === 'nats'
+export const isStream = (source: SourceConfig): source is StreamConfig =>
+  source.kind === 'nats' || source.kind === 'kafka'
 
 /** Sources that bring documents as they come into being: at least once, in order unless one had to be
  *  brought again. */

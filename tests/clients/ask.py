@@ -5,6 +5,7 @@ The address and the key come from the environment, as in any program that uses t
 
 import json
 import sys
+import time
 
 from openai import APIStatusError, OpenAI
 
@@ -50,6 +51,31 @@ def main(question):
             text += one.delta.content or ""
             finish = one.finish_reason or finish
     tell("streamed", text=text, finish=finish, answered=answered, totalTokens=total_tokens)
+
+    store = client.vector_stores.create(name="cranes")
+    note = ("cranes.md", b"# Cranes\n\nThe crane of pier nine lifts forty tonnes.")
+    put = client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=note)
+    found = client.vector_stores.search(store.id, query="crane of pier nine")
+    tell("files", status=put.status, found=[one.filename for one in found.data])
+
+    line = {"custom_id": "one", "method": "POST", "url": "/v1/chat/completions"}
+    line["body"] = {"model": "docs", "messages": messages}
+    file = client.files.create(file=("in.jsonl", json.dumps(line).encode()), purpose="batch")
+    batch = client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+    )
+    for _ in range(600):
+        batch = client.batches.retrieve(batch.id)
+        if batch.status in ("completed", "failed", "expired", "cancelled"):
+            break
+        time.sleep(0.05)
+    output = json.loads(client.files.content(batch.output_file_id).text)
+    tell(
+        "batch",
+        status=batch.status,
+        completed=batch.request_counts.completed,
+        text=output["response"]["body"]["choices"][0]["message"]["content"],
+    )
 
     tell_error("wrong key", OpenAI(api_key="hw_wrong", max_retries=0).models.list)
     tell_error("unknown model", lambda: client.chat.completions.create(model="nowhere", messages=messages))

@@ -60,6 +60,15 @@ suite('OpenAI for Python', { skip }, () => {
     assert.ok(Number(totalTokens) > 0)
   })
 
+  test('uploads into a vector store and finds what it uploaded', () => {
+    assert.deepEqual(tellingOf('files'), { check: 'files', status: 'completed', found: ['cranes.md'] })
+  })
+
+  test('runs a batch', () => {
+    const { status, completed, text } = tellingOf('batch')
+    assert.deepEqual([status, completed, text], ['completed', 1, tellingOf('whole')['text']])
+  })
+
   test('raises its own error for a wrong key and an unknown model', () => {
     assert.deepEqual(tellingOf('wrong key'), {
       check: 'wrong key',

@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { NO_SCHEDULES } from '../kit/sources.ts'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -31,6 +32,7 @@ import { collectionKey, COLLECTIONS } from '../../src/retrieval/document.ts'
 import { searchLive } from '../../src/retrieval/generation/search.ts'
 import { QualityBook } from '../../src/retrieval/recall/book.ts'
 import { createSearch } from '../../src/retrieval/search.ts'
+import { nothingDerived } from '../kit/erasing.ts'
 import { CountingModel, openEmbedded } from '../kit/embedding.ts'
 
 /** The real control plane of collections behind the console, over stores in memory: documents are
@@ -50,6 +52,8 @@ const HANDBOOK: { readonly [name: string]: string } = {
   'operations.md':
     '# Operations\n\nDraining takes no new work and finishes what runs. The doctor looks at engines, the disk and keys, and changes nothing.\n',
 }
+
+const DAY_MS = 86_400_000
 
 export interface LibraryHouse {
   readonly url: string
@@ -91,12 +95,12 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
       index,
       rows,
       analyzer,
-      questionVector: (collection, question, span) =>
-        embeddings.question(collection, question, span === undefined ? {} : { span }),
+      questionVector: (...asked) => embeddings.question(...asked),
     }),
     rows,
   )
   const deletions = new Deletions({
+    ...nothingDerived({ rows, index, analyzer, clock }),
     clock,
     random,
     rows,
@@ -118,11 +122,17 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
       ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => undefined }),
       ...alertRoutes(alerts, { status: async () => [] }),
-      ...collectionRoutes({ ...shared, quality }),
+      ...collectionRoutes({ ...shared, quality, schedules: NO_SCHEDULES }),
       ...segmentRoutes(shared),
-      ...searchRoutes({ ...shared, search, rerank: async () => [] }),
+      ...searchRoutes({ ...shared, search, rerank: async () => [], embedFor: () => new CountingModel().embedWith }),
       ...ingestRoutes({
+        ...shared,
         ingest,
+        schedules: {
+          of: async (collection) => [
+            { collection, source: folder, everyMs: DAY_MS, nextAtMs: clock.wallMs() + DAY_MS, failures: 2 },
+          ],
+        },
         again: async (collection) => {
           const run = await ingest.start(collection, folder)
           return run instanceof Refusal ? run : [run]
@@ -135,9 +145,14 @@ export async function serveLibrary(dist: string): Promise<LibraryHouse> {
               ]
             : [],
       }),
-      ...documentRoutes({ rows, ingest }),
+      ...documentRoutes({ ...shared, ingest }),
       ...deletionRoutes({ ...shared, deletions }),
-      ...generationRoutes({ generations, search, recentQuestions: () => ['How do I rotate a key?', 'budget spent'] }),
+      ...generationRoutes({
+        ...shared,
+        generations,
+        search,
+        recentQuestions: () => ['How do I rotate a key?', 'budget spent'],
+      }),
     ],
     authenticate: (asked) => authenticate(asked, keyring, sessions),
     newRequestId: () => 'req_1',

@@ -14,7 +14,7 @@ import { Embeddings } from '../../src/retrieval/embedding/embeddings.ts'
 import { GOLDEN_TEXT } from '../../src/retrieval/embedding/golden.ts'
 import type { EmbeddingChoice } from '../../src/retrieval/embedding/port.ts'
 import { Vectors } from '../../src/retrieval/embedding/vectors.ts'
-import { createIngest } from '../../src/retrieval/ingest/ingest.ts'
+import { createIngest, type IngestOptions } from '../../src/retrieval/ingest/ingest.ts'
 import { NO_SOURCES } from './sources.ts'
 import type { IngestWorker } from '../../src/retrieval/ingest/port.ts'
 import { LocalWorker } from '../../src/retrieval/ingest/worker.ts'
@@ -39,6 +39,8 @@ function vectorOf(text: string, seed: string): Float32Array {
 export class CountingModel {
   embedded: string[] = []
   seed = 'a'
+  /** What its vectors may take of memory. */
+  memoryBytesMax = Infinity
   change: (vector: Float32Array) => Float32Array = (vector) => vector
   readonly embedWith: EmbedWith = async (_, { inputs }) => {
     this.embedded.push(...inputs)
@@ -62,6 +64,7 @@ export function openEmbedded(
   model: CountingModel,
   choice: () => EmbeddingChoice,
   { rows, blobs }: Kept = { rows: new MemoryRows(), blobs: new MemoryBlobs() },
+  more: Pick<IngestOptions, 'recipe' | 'contexts' | 'movedChunksMax' | 'batchDocumentsMax'> = {},
 ) {
   const analyzer = new Analyzer()
   const index = new MemoryIndex(analyzer)
@@ -81,6 +84,7 @@ export function openEmbedded(
     embedWith,
     analyzer,
     choice,
+    memoryBytesMax: () => model.memoryBytesMax,
   })
   const pushWorker: IngestWorker = Object.assign(new LocalWorker({ files, index, clock }), { close: async () => {} })
   const ingest = createIngest({
@@ -92,6 +96,7 @@ export function openEmbedded(
     folders,
     sources: NO_SOURCES,
     embeddings,
+    ...more,
   })
   return { rows, blobs, index, analyzer, embeddings, ingest, cache, vectors }
 }

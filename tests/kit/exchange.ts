@@ -1,5 +1,7 @@
 import type { Headers, Reply, Request } from '../../src/base/http.ts'
 
+const PIECE_BYTES = 1000
+
 /** A request as a handler gets it, and a reply that remembers. */
 export function request(
   method: string,
@@ -9,7 +11,11 @@ export function request(
   peer: Request['peer'] = 'network',
 ): Request {
   const bytes = body instanceof Uint8Array ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
-  return { method, target, headers, peer, body: () => Promise.resolve(bytes) }
+  const pieces = async function* (): AsyncGenerator<Uint8Array> {
+    // In small ones, as a network would cut them.
+    for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES)
+  }
+  return { method, target, headers, peer, body: () => Promise.resolve(bytes), pieces }
 }
 
 export class RecordedReply implements Reply {

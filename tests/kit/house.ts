@@ -39,6 +39,8 @@ export interface HouseOptions {
   readonly folder?: string
   /** False: ready as soon as it takes requests, whatever it still reads. */
   readonly untilRead?: boolean
+  /** Of `up`. */
+  readonly words?: readonly string[]
 }
 
 export async function startHouse({
@@ -46,6 +48,7 @@ export async function startHouse({
   config = {},
   folder: earlier,
   untilRead = true,
+  words = [],
 }: HouseOptions = {}): Promise<RunningHouse> {
   const folder = earlier ?? mkdtempSync(join(tmpdir(), 'headworks-house-'))
   if (documents !== undefined) {
@@ -64,7 +67,7 @@ export async function startHouse({
   const kept = Object.entries(process.env).filter(
     ([name]) => !name.startsWith('HEADWORKS_') && name !== 'NODE_TEST_CONTEXT',
   )
-  const child = spawn(process.execPath, [join(root, 'src', 'main.ts'), 'up'], {
+  const child = spawn(process.execPath, [join(root, 'src', 'main.ts'), 'up', ...words], {
     cwd: folder,
     env: {
       ...Object.fromEntries(kept),

@@ -11,6 +11,8 @@ import { put } from '../../src/store/rows.ts'
 
 export interface Written {
   readonly id: string
+  /** Its id where left out. */
+  readonly title?: string
   /** One text a chunk. */
   readonly texts: readonly string[]
   readonly metadata?: Attributes
@@ -52,7 +54,7 @@ export async function openLibrary(
   await index.build('s', chunks)
   await index.mount('c', [{ segment: 's', removed: [] }])
   let next = 0
-  for (const { id, texts, metadata, headings = [] } of documents) {
+  for (const { id, texts, title = id, metadata, headings = [] } of documents) {
     const firstChunk = next
     let start = 0
     for (const [at, text] of texts.entries()) {
@@ -70,7 +72,7 @@ export async function openLibrary(
     const document = {
       id,
       uri: `file/${id}.md`,
-      title: id,
+      title,
       mediaType: 'text/markdown',
       contentHash: '',
       bytes: 1,

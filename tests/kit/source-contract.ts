@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import { systemClock as clock } from '../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { Refusal } from '../../src/base/errors.ts'
 import type { JsonObject } from '../../src/base/json.ts'
-import { silentLog as log } from '../../src/base/log.ts'
+import { type Log, silentLog } from '../../src/base/log.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { Analyzer } from '../../src/base/words.ts'
 import type { SourceConfig } from '../../src/config/schema.ts'
@@ -11,6 +11,7 @@ import { files, folders } from '../../src/drivers/filesystem/folder.ts'
 import { MemoryIndex } from '../../src/drivers/memory/index.ts'
 import { MemoryQueue } from '../../src/drivers/memory/queue.ts'
 import { MemoryRows } from '../../src/drivers/memory/rows.ts'
+import type { Rows } from '../../src/store/rows.ts'
 import { DOCUMENTS, type DocumentRow } from '../../src/retrieval/document.ts'
 import { DEAD_LETTERS } from '../../src/retrieval/ingest/dead-letters.ts'
 import { createIngest, type Ingest } from '../../src/retrieval/ingest/ingest.ts'
@@ -163,13 +164,23 @@ interface Shown extends JsonObject {
 const WAIT_MS = 3
 
 /** A collection in memory, fed by the real ingest. */
-export function openCollection(
+export function openCollection<Kept extends Rows = MemoryRows>(
   from: Sources,
-  former?: { readonly rows: MemoryRows; readonly queue: MemoryQueue; readonly index: MemoryIndex },
-  { stopAfter = Infinity } = {},
+  former?: { readonly rows: Kept; readonly queue?: MemoryQueue; readonly index?: MemoryIndex },
+  {
+    stopAfter = Infinity,
+    log = silentLog,
+    clock = systemClock,
+    push = { documentsMax: 100, bytesMax: 100_000, waitMs: 1 },
+  }: {
+    readonly stopAfter?: number
+    readonly log?: Log
+    readonly clock?: Clock
+    readonly push?: NonNullable<Parameters<typeof createIngest>[0]['push']>
+  } = {},
 ) {
   const {
-    rows = new MemoryRows(),
+    rows = new MemoryRows() as unknown as Kept,
     queue = new MemoryQueue(clock),
     index = new MemoryIndex(new Analyzer()),
   } = former ?? {}
@@ -224,7 +235,7 @@ export function openCollection(
     log,
     batchDocumentsMax: 32,
     leaseMs: 200,
-    push: { documentsMax: 100, bytesMax: 100_000, waitMs: 1 },
+    push,
   })
   const all = <Row>(table: { readonly name: string }): Promise<Row[]> =>
     rows.scan<Row>(table, { prefix: ['shelf'], limit: 1_000 }).then((found) => found.map(({ row }) => row))

@@ -5,3 +5,6 @@ import type { Sources } from '../../src/retrieval/sources.ts'
 export const NO_SOURCES: Sources = {
   open: async ({ kind }) => refuse('source_unreadable', { source: kind, reason: 'there is none' }),
 }
+
+/** Where nothing is read again by itself. */
+export const NO_SCHEDULES = { of: async () => [] }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ApiAnswer, ApiClient } from '../../src/base/api.ts'
 import { fault, type Refusal } from '../../src/base/errors.ts'
+import type { Headers } from '../../src/base/http.ts'
 import type { Json } from '../../src/base/json.ts'
 import { runCli } from '../../src/cli/cli.ts'
 import type { Probes } from '../../src/cli/checks.ts'
@@ -49,6 +50,7 @@ export interface Asked {
   readonly method: string
   readonly path: string
   readonly body: Json | undefined
+  readonly headers?: Headers
 }
 
 type Told = { readonly status: number; readonly body: Json } | Error
@@ -65,8 +67,13 @@ export class ToldApi implements ApiClient {
     this.#answers = answers
   }
 
-  async request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: Json): Promise<ApiAnswer> {
-    this.asked.push({ method, path, body })
+  async request(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    body?: Json,
+    headers: Headers = {},
+  ): Promise<ApiAnswer> {
+    this.asked.push(asking(method, path, body, headers))
     const told = this.#answers[`${method} ${path}`]
     const one = Array.isArray(told) ? ((told.length > 1 ? (told as unknown[]).shift() : told[0]) as Json | Told) : told
     const answer = typeof one === 'function' ? one({ method, path, body }) : one
@@ -86,8 +93,8 @@ export class ToldApi implements ApiClient {
     })()
   }
 
-  async *stream(path: string, body: Json): AsyncGenerator<string> {
-    this.asked.push({ method: 'STREAM', path, body })
+  async *stream(path: string, body: Json, { headers = {} }: { headers?: Headers } = {}): AsyncGenerator<string> {
+    this.asked.push(asking('STREAM', path, body, headers))
     const told = this.#answers[`STREAM ${path}`]
     if (told instanceof Error) throw told
     for (const event of told as readonly (Json | Error)[]) {
@@ -96,6 +103,13 @@ export class ToldApi implements ApiClient {
     }
   }
 }
+
+const asking = (method: string, path: string, body: Json | undefined, headers: Headers): Asked => ({
+  method,
+  path,
+  body,
+  ...(Object.keys(headers).length === 0 ? {} : { headers }),
+})
 
 const isTold = (answer: unknown): answer is { readonly status: number; readonly body: Json } =>
   typeof answer === 'object' && answer !== null && 'status' in answer && 'body' in answer

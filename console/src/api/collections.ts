@@ -70,6 +70,8 @@ export interface Source {
   readonly kind: string
   readonly name: string
   readonly trust: string
+  /** Null: it is read at every start, and when somebody asks. */
+  readonly schedule: { readonly nextAt: string; readonly failures: number; readonly running: boolean } | null
 }
 
 export interface DeadLetter {
@@ -297,7 +299,13 @@ function readSegments(body: unknown): Segments | undefined {
 function readSource(value: unknown): Source | undefined {
   const kind = isRecord(value) ? textOf(value['kind']) : undefined
   if (!isRecord(value) || kind === undefined) return undefined
-  return { kind, name: textOf(value['name']) ?? '', trust: textOf(value['trust']) ?? '' }
+  const told = value['schedule']
+  const nextAt = isRecord(told) ? textOf(told['nextAt']) : undefined
+  const schedule =
+    !isRecord(told) || nextAt === undefined
+      ? null
+      : { nextAt, failures: numberOf(told['failures']) ?? 0, running: told['running'] === true }
+  return { kind, name: textOf(value['name']) ?? '', trust: textOf(value['trust']) ?? '', schedule }
 }
 
 function readLetter(value: unknown): DeadLetter | undefined {

@@ -3,9 +3,10 @@ import { Name } from '../design/name.tsx'
 import { Progress } from '../design/progress.tsx'
 import { Table, type Column } from '../design/table.tsx'
 import { Tier } from '../design/tier.tsx'
-import { formatCount } from '../design/units.ts'
+import { formatCount, formatTime } from '../design/units.ts'
 import { Failed } from '../shell/failed.tsx'
 import { useLoad } from '../shell/load.ts'
+import { useNow } from '../shell/now.ts'
 import { toneOfTrust } from './words.ts'
 
 const COLUMNS: readonly Column<Source>[] = [
@@ -15,7 +16,24 @@ const COLUMNS: readonly Column<Source>[] = [
     name: 'Trust',
     cell: ({ trust }) => <Tier tone={toneOfTrust(trust)}>{trust}</Tier>,
   },
+  {
+    name: 'Read again',
+    cell: ({ schedule }) => (schedule === null ? 'when asked' : <Due {...schedule} />),
+  },
 ]
+
+function Due({ nextAt, failures, running }: NonNullable<Source['schedule']>) {
+  const nowMs = useNow()
+  if (running) return <>now</>
+  return (
+    <>
+      <time className="figure" dateTime={nextAt}>
+        {formatTime(Date.parse(nextAt), nowMs)}
+      </time>
+      {failures > 0 && ` after ${formatCount(failures)} ${failures === 1 ? 'failure' : 'failures'}`}
+    </>
+  )
+}
 
 /** Where its documents come from, as the configuration says, and how far they may be believed. */
 export function Sources({ api, name }: { api: CollectionsApi; name: string }) {

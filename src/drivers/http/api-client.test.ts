@@ -120,7 +120,7 @@ test('an abort ends the stream and closes the connection', async (t) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
   })
   const abort = new AbortController()
-  const stream = new HttpApiClient({ address }).stream('/x', {}, abort.signal)
+  const stream = new HttpApiClient({ address }).stream('/x', {}, { signal: abort.signal })
   assert.equal((await stream.next()).value, '1')
   abort.abort()
   await assert.rejects(stream.next(), isFault('stream_broken'))

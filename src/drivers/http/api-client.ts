@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import type { ApiAnswer, ApiClient, ApiMethod } from '../../base/api.ts'
 import { fault, reasonOf } from '../../base/errors.ts'
+import type { Headers } from '../../base/http.ts'
 import type { Json } from '../../base/json.ts'
 
 /** Where Headworks is and, over the network, who is asking. */
@@ -25,8 +26,8 @@ export class HttpApiClient implements ApiClient {
     this.#target = target
   }
 
-  async request(method: ApiMethod, path: string, body?: Json): Promise<ApiAnswer> {
-    return this.#answerOf(path, await this.#send(method, path, body))
+  async request(method: ApiMethod, path: string, body?: Json, headers: Headers = {}): Promise<ApiAnswer> {
+    return this.#answerOf(path, await this.#send(method, path, body, { headers }))
   }
 
   async download(path: string): Promise<ApiAnswer | AsyncIterable<Uint8Array>> {
@@ -60,8 +61,8 @@ export class HttpApiClient implements ApiClient {
     }
   }
 
-  async *stream(path: string, body: Json, signal?: AbortSignal): AsyncGenerator<string> {
-    const message = await this.#send('POST', path, body, signal)
+  async *stream(path: string, body: Json, more: Parameters<ApiClient['stream']>[2] = {}): AsyncGenerator<string> {
+    const message = await this.#send('POST', path, body, more)
     if (!(message.headers['content-type'] ?? '').startsWith('text/event-stream')) {
       yield await this.#textOf(message)
       return
@@ -79,7 +80,12 @@ export class HttpApiClient implements ApiClient {
     throw this.#broken('it ended without its end mark')
   }
 
-  #send(method: ApiMethod, path: string, body: Json | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
+  #send(
+    method: ApiMethod,
+    path: string,
+    body: Json | undefined,
+    { signal, headers = {} }: { readonly signal?: AbortSignal; readonly headers?: Headers } = {},
+  ): Promise<IncomingMessage> {
     const { address, key } = this.#target
     const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body))
     const options: RequestOptions = {
@@ -89,6 +95,7 @@ export class HttpApiClient implements ApiClient {
       agent: false,
       timeout: SILENCE_MS_MAX,
       headers: {
+        ...headers,
         accept: 'application/json, text/event-stream',
         ...(key === undefined ? {} : { authorization: `Bearer ${key.reveal()}` }),
         ...(bytes === undefined ? {} : { 'content-type': 'application/json', 'content-length': bytes.length }),

@@ -88,6 +88,50 @@ export class Incoming implements Request {
     })
   }
 
+  async *pieces(bytesMax: number): AsyncGenerator<Uint8Array> {
+    const tooLarge = (): Fault => fault('body_too_large', { limitBytes: bytesMax })
+    if (Number(this.headers['content-length'] ?? 0) > bytesMax) throw tooLarge()
+    const { onFlow } = this.#options
+    const waiting: Buffer[] = []
+    let waitingBytes = 0
+    let ended = false
+    let failed: Fault | undefined
+    let wake = (): void => {}
+    this.#into({
+      data: (piece) => {
+        waiting.push(piece)
+        waitingBytes += piece.length
+        if (waitingBytes > AHEAD_BYTES_MAX) onFlow(false)
+        wake()
+      },
+      end: () => {
+        ended = true
+        wake()
+      },
+      fail: (cause) => {
+        failed = cause
+        wake()
+      },
+    })
+    try {
+      for (let bytes = 0; ;) {
+        const piece = waiting.shift()
+        if (piece !== undefined) {
+          bytes += piece.length
+          waitingBytes -= piece.length
+          if (bytes > bytesMax) throw tooLarge()
+          if (waiting.length === 0) onFlow(true)
+          yield piece
+        } else if (failed !== undefined) throw failed
+        else if (ended) return
+        else await new Promise<void>((resolve) => (wake = resolve))
+      }
+    } finally {
+      this.#sink = FORGET // The rest is read and forgotten, so that a refusal can be read.
+      onFlow(true)
+    }
+  }
+
   /** The body as it comes, at the pace of `stream`, which is ended with it. */
   pipe(stream: Writable): void {
     stream.on('drain', () => this.#options.onFlow(true))

@@ -125,6 +125,36 @@ function suite(Listener: typeof NodeHttpListener | typeof LlhttpListener): void 
     )
   })
 
+  test('a body is taken piece by piece, no faster than it is wanted, and refused past its limit', async (t) => {
+    const { address } = await listen(t, (request, reply) => {
+      const take = async (): Promise<number> => {
+        let bytes = 0
+        for await (const piece of request.pieces(1_000_000)) bytes += piece.length
+        return bytes
+      }
+      take().then(
+        (bytes) => {
+          reply.head(200, {})
+          reply.end(`${bytes} bytes`)
+        },
+        (thrown: unknown) => {
+          reply.head(413, {})
+          reply.end(thrown instanceof Fault ? thrown.code : String(thrown))
+        },
+      )
+    })
+    const half = 'a'.repeat(300_000)
+    const long = `POST / HTTP/1.1\r\n${HOST}Content-Length: 600000\r\n\r\n`
+    assert.match(await raw(address, long, half, half), /600000 bytes/)
+    const chunk = `493e0\r\n${half}\r\n`
+    const chunked = `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`
+    assert.match(await raw(address, chunked, chunk, '0\r\n\r\n'), /300000 bytes/)
+    assert.match(await raw(address, chunked, chunk, chunk, chunk, chunk, '0\r\n\r\n'), /body_too_large/)
+    const announced = `POST / HTTP/1.1\r\n${HOST}Content-Length: 1000001\r\n\r\n`
+    assert.match(await raw(address, announced), /body_too_large/)
+    assert.match(await raw(address, chunked, '1\r\na\r\n0\r\nAuthorization: Bearer a\r\n\r\n'), /request_refused/)
+  })
+
   test('a connection is kept after a request without a body, and every answer has an id', async (t) => {
     const { address } = await listen(t, (_, reply) => {
       reply.head(200, {})

@@ -2,7 +2,7 @@ import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type ServerOptions, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
-import { type Fault, fault, refuse, type Refusal, statusOf } from '../../base/errors.ts'
+import { Fault, fault, refuse, type Refusal, statusOf } from '../../base/errors.ts'
 import type { Handler, Headers, HttpServer, Reply, Request } from '../../base/http.ts'
 import type { Log } from '../../base/log.ts'
 import { addressText, listenFault, parseAddress, type Target } from './address.ts'
@@ -242,13 +242,41 @@ class NodeRequest implements Request {
         chunks.push(chunk)
       })
       message.on('end', () => {
-        const smuggled = credentialIn((name) => message.trailers[name] !== undefined)
-        if (smuggled !== undefined) return reject(fault('request_refused', { reason: `a trailer carries ${smuggled}` }))
+        const smuggled = smuggledIn(message)
+        if (smuggled !== undefined) return reject(smuggled)
         resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks))
       })
       message.on('error', () => reject(fault('body_timeout', { limitMs: this.#bodyTimeoutMs })))
     })
   }
+
+  async *pieces(bytesMax: number): AsyncGenerator<Uint8Array> {
+    const message = this.#message
+    const tooLarge = (): Fault => fault('body_too_large', { limitBytes: bytesMax })
+    if (Number(message.headers['content-length'] ?? 0) > bytesMax) throw tooLarge()
+    this.#invite?.()
+    let bytes = 0
+    try {
+      // The connection outlives whoever stops reading: it has an answer to carry.
+      for await (const piece of message.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+        bytes += piece.length
+        if (bytes > bytesMax) throw tooLarge()
+        yield piece
+      }
+    } catch (thrown) {
+      throw thrown instanceof Fault ? thrown : fault('body_timeout', { limitMs: this.#bodyTimeoutMs }, thrown)
+    } finally {
+      message.resume() // The rest is read and forgotten, so that a refusal can be read.
+    }
+    const smuggled = smuggledIn(message)
+    if (smuggled !== undefined) throw smuggled
+  }
+}
+
+/** A credential that came behind the body. */
+function smuggledIn({ trailers }: IncomingMessage): Fault | undefined {
+  const smuggled = credentialIn((name) => trailers[name] !== undefined)
+  return smuggled === undefined ? undefined : fault('request_refused', { reason: `a trailer carries ${smuggled}` })
 }
 
 /** A request without a body is reported before the parser has marked it complete. */

@@ -12,5 +12,13 @@ export function unwritable(thrown: unknown): Fault {
 
 export const unavailable = (reason: string, cause?: unknown): Fault => fault('index_unavailable', { reason }, cause)
 
-/** Its errors name their causes once more, with lines of its source. */
-export const lanceReason = (thrown: unknown): string => `LanceDB: ${reasonOf(thrown).split(/, \/|\s+Caused by/)[0]}`
+/** Its errors name their causes once more, with lines of its source; those of an object store hold the
+ *  whole answer, of which the code is what tells. */
+export function lanceReason(thrown: unknown): string {
+  const whole = reasonOf(thrown)
+  const status = /status: (\d{3})/.exec(whole)?.[1]
+  const code = /<Code>(\w+)<\/Code>/.exec(whole)?.[1]
+  if (status !== undefined || code !== undefined)
+    return `LanceDB: the object store answers ${[status, code].filter((one) => one !== undefined).join(' ')}`
+  return `LanceDB: ${whole.split(/, \/|\s+Caused by/)[0]}`
+}

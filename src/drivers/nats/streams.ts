@@ -11,6 +11,8 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { fault, reasonOf, type Refusal, refuse } from '../../base/errors.ts'
 import type { Message, Stream, StreamConfig } from '../../retrieval/streams.ts'
 
+type NatsConfig = Extract<StreamConfig, { readonly kind: 'nats' }>
+
 export interface NatsOptions {
   /** What the configuration's reference stands for. */
   readonly reveal: (reference: string) => string
@@ -23,7 +25,7 @@ const ACK_WAIT_MS = 60_000
 const PENDING_MAX = 5_000
 
 /** A stream of NATS JetStream, through a durable pull consumer: acknowledged one by one. */
-export async function openNats(spec: StreamConfig, { reveal }: NatsOptions): Promise<Stream | Refusal> {
+export async function openNats(spec: NatsConfig, { reveal }: NatsOptions): Promise<Stream | Refusal> {
   const source = `nats:${spec.stream}`
   let connection: NatsConnection | undefined
   try {
@@ -46,7 +48,7 @@ export async function openNats(spec: StreamConfig, { reveal }: NatsOptions): Pro
 }
 
 /** Makes the consumer where there is none; one that is there stays as it is. */
-async function prepare(manager: JetStreamManager, spec: StreamConfig): Promise<void> {
+async function prepare(manager: JetStreamManager, spec: NatsConfig): Promise<void> {
   const { stream, consumer, subject } = spec
   try {
     await manager.consumers.info(stream, consumer)

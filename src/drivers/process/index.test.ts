@@ -8,14 +8,25 @@ import { silentLog } from '../../base/log.ts'
 import { Analyzer } from '../../base/words.ts'
 import { type DurableIndexFixture, durableIndexContract, indexContract } from '../../store/contract/index.ts'
 import { openFilesystemIndex } from '../filesystem/index.ts'
-import { openProcessIndex, serveIndex } from './index.ts'
+import { type Damage, openProcessIndex, serveIndex } from './index.ts'
 
 /** This file is its own child: started with a role it serves an index over the folder given last. */
-if (process.argv.includes('--role')) serveIndex(openFilesystemIndex(process.argv.at(-1) ?? '', new Analyzer()))
+if (process.argv.includes('--role')) serve()
 else tests()
 
-function open(folder: string): ReturnType<typeof openProcessIndex> {
+/** The segment `told` is damaged as soon as it is dropped. */
+function serve(): void {
+  const index = openFilesystemIndex(process.argv.at(-1) ?? '', new Analyzer())
+  const tell = serveIndex({
+    ...index,
+    drop: async (segment) =>
+      segment === 'told' ? tell({ segment, reason: 'a block was changed' }) : index.drop(segment),
+  })
+}
+
+function open(folder: string, onDamage?: (damage: Damage) => void): ReturnType<typeof openProcessIndex> {
   return openProcessIndex({
+    ...(onDamage === undefined ? {} : { onDamage }),
     entry: import.meta.filename,
     role: 'search',
     arguments: [folder],
@@ -50,6 +61,19 @@ function tests(): void {
         for (const segment of await index.segments()) await index.drop(segment)
       },
     }))
+  })
+
+  test('damage that the child finds is told to whoever opened the index', async (t) => {
+    const folder = await folderOf()
+    const { promise, resolve } = Promise.withResolvers<Damage>()
+    const index = open(folder, resolve)
+    t.after(async () => {
+      await index.close()
+      await rm(folder, { recursive: true })
+    })
+    await index.drop('told')
+    assert.deepEqual(await promise, { segment: 'told', reason: 'a block was changed' })
+    assert.deepEqual(await index.segments(), [])
   })
 
   test('of many searches at once the first are answered while others still wait', async (t) => {

@@ -27,10 +27,20 @@ interface Arguments {
   drop: { readonly segment: string }
 }
 
+export interface ProcessIndexOptions extends Omit<ChildOptions, 'prepare' | 'methods'> {
+  /** A mounted segment was found damaged. */
+  readonly onDamage?: (damage: Damage) => void
+}
+
+export interface Damage {
+  readonly segment: string
+  readonly reason: string
+}
+
 /** An index that asks the child playing `options.role`, which serves it with `serveIndex`. A child
  *  that was restarted is told what is mounted before it is asked anything; a search that its
  *  end interrupted is asked again, once. */
-export function openProcessIndex(options: Omit<ChildOptions, 'prepare'>): Index & { readonly pid: number | undefined } {
+export function openProcessIndex(options: ProcessIndexOptions): Index & { readonly pid: number | undefined } {
   return new ProcessIndex(options)
 }
 
@@ -42,9 +52,10 @@ class ProcessIndex implements Index {
   readonly #broken = new Map<string, Fault>()
   #builds = 0
 
-  constructor(options: Omit<ChildOptions, 'prepare'>) {
+  constructor({ onDamage, ...options }: ProcessIndexOptions) {
     this.#log = options.log
-    this.#child = new Child({ ...options, prepare: (call) => this.#restore(call) })
+    const methods = { damaged: async (damage: Damage) => onDamage?.(damage) }
+    this.#child = new Child({ ...options, methods, prepare: (call) => this.#restore(call) })
   }
 
   get pid(): number | undefined {
@@ -139,14 +150,14 @@ class Rounds {
   }
 }
 
-/** The child's side: answers for `index` until the parent is gone. */
-export function serveIndex(index: Index): void {
+/** The child's side: answers for `index` until the parent is gone. Returns what tells the parent of damage. */
+export function serveIndex(index: Index): (damage: Damage) => void {
   const turns = new Rounds()
   const builds = new Map<
     number,
     { readonly inflow: Inflow<readonly IndexChunk[]>; readonly built: Promise<SegmentSummary> }
   >()
-  serve({
+  const channel = serve({
     begin: async ({ build, segment }: Arguments['begin']) => {
       const inflow = new Inflow<readonly IndexChunk[]>()
       const built = index.build(segment, inflow)
@@ -170,6 +181,7 @@ export function serveIndex(index: Index): void {
     segments: () => index.segments(),
     drop: ({ segment }: Arguments['drop']) => index.drop(segment),
   })
+  return (damage) => void channel.call('damaged', damage).catch(() => {}) // Without a parent it is over anyway.
 }
 
 /** A child that was started anew knows nothing of a build that its predecessor began. */

@@ -19,6 +19,7 @@ interface Arguments {
   fit: Parameters<IngestWorker['fit']>[0]
   fold: { readonly name: string; readonly bytes: Uint8Array | undefined; readonly texts: readonly string[] }
   build: { readonly segment: string; readonly chunks: Parameters<IngestWorker['build']>[1] }
+  cut: { readonly documents: Parameters<IngestWorker['cut']>[0]; readonly chunking: Parameters<IngestWorker['cut']>[1] }
 }
 
 /** The parent's side. */
@@ -44,6 +45,7 @@ export function openProcessIngest(
     fold: (name, bytes, texts) => call('fold', { name, bytes, texts }, BUILD_TIMEOUT_MS),
     discard: () => call('discard', undefined, HASH_TIMEOUT_MS),
     build: (segment, chunks) => call('build', { segment, chunks }, BUILD_TIMEOUT_MS),
+    cut: (documents, chunking) => call('cut', { documents, chunking }, BUILD_TIMEOUT_MS),
     // What it was doing is done again by whoever leases the run next: nothing to wait for.
     close: () => child.stop(0),
   }
@@ -67,6 +69,7 @@ export function serveIngest(worker: InProcess, residentBytesMax: number = RESIDE
     fold: ({ name, bytes, texts }: Arguments['fold']) => worker.fold(name, bytes, texts),
     discard: () => worker.discard(),
     build: ({ segment, chunks }: Arguments['build']) => worker.build(segment, chunks),
+    cut: ({ documents, chunking }: Arguments['cut']) => worker.cut(documents, chunking),
   })
 }
 

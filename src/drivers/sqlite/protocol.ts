@@ -8,6 +8,8 @@ export type Cell = string | number | null
 export interface Calls {
   /** Resolves when the database is open. */
   'store.open'(): true
+  /** False while somebody reads what the log holds. */
+  'store.scrub'(): boolean
 
   /** Texts of keys; answers `version, json` for each, version 0 where there is none. */
   'rows.get'(keys: readonly string[]): Cell[]
@@ -63,6 +65,7 @@ export interface StoreCaller {
  *  waits for no disk. */
 export const READS: ReadonlySet<CallName> = new Set<CallName>([
   'store.open',
+  'store.scrub',
   'rows.get',
   'rows.scan',
   'queue.list',

@@ -65,6 +65,7 @@ export function openDatabase({ path, bytesMax }: ThreadOptions): DatabaseSync {
       PRAGMA cache_size = -${CACHE_KIBIBYTES};
       PRAGMA temp_store = MEMORY;
       PRAGMA cell_size_check = ON;
+      PRAGMA secure_delete = ON;
     `)
     checkWhole(db, path)
     if (bytesMax !== undefined) db.exec(`PRAGMA max_page_count = ${Math.floor(bytesMax / PAGE_BYTES)}`)
@@ -73,6 +74,16 @@ export function openDatabase({ path, bytesMax }: ThreadOptions): DatabaseSync {
   } catch (thrown) {
     db?.close()
     throw openingFault(thrown, path)
+  }
+}
+
+/** Empties the log, which holds pages as they were. Waits for nobody: the whole store would. */
+export function scrub(db: DatabaseSync): boolean {
+  db.exec('PRAGMA busy_timeout = 0')
+  try {
+    return db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0
+  } finally {
+    db.exec(`PRAGMA busy_timeout = ${BUSY_MS_MAX}`)
   }
 }
 

@@ -24,6 +24,9 @@ export interface SqliteStore extends DistantStore {
   readonly events: SqliteEvents
   /** Answers a call of another process, as `openDistant` makes them there. */
   readonly answer: (call: DistantCall) => Promise<unknown>
+  /** Takes what was removed out of the files: what is free is overwritten as it becomes free, and the
+   *  log emptied. False while somebody still reads what it holds: try again later. */
+  scrub(): Promise<boolean>
   /** Answers what was asked, then closes the file. */
   close(): Promise<void>
 }
@@ -38,6 +41,7 @@ export async function openSqlite({ path, clock, log, bytesMax }: SqliteOptions):
     leases: new SqliteLeases(thread, clock),
     events: new SqliteEvents(thread),
     answer: answerDistant(thread),
+    scrub: () => thread.call('store.scrub'),
     close: () => thread.close(),
   }
 }

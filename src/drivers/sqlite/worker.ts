@@ -7,7 +7,7 @@ import { leasesCalls } from './leases.ts'
 import type { CallName, FromThread, ThreadOptions, ToThread } from './protocol.ts'
 import { queueCalls } from './queue.ts'
 import { rowsCalls } from './rows.ts'
-import { openDatabase } from './schema.ts'
+import { openDatabase, scrub } from './schema.ts'
 
 /** The store's thread: it alone touches the database. What arrives while it waits for the disk
  *  makes the next turn, so groups grow with the load and nothing waits on an idle disk. */
@@ -16,6 +16,7 @@ function serve(port: MessagePort, options: ThreadOptions): void {
   const counter = new Counter(db)
   const calls = {
     'store.open': () => true as const,
+    'store.scrub': () => scrub(db),
     ...rowsCalls(db, counter),
     ...queueCalls(db, counter),
     ...leasesCalls(db),

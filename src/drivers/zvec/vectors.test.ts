@@ -14,7 +14,7 @@ import { chooseEffort } from '../../store/vector-probe.ts'
 import type { RecallAt } from '../../store/vectors.ts'
 import { openFilesystemIndex } from '../filesystem/index.ts'
 import { MemoryIndex } from '../memory/index.ts'
-import { loadZvec } from './binding.ts'
+import { loadZvec, type Zvec } from './binding.ts'
 import { openZvecVectors } from './vectors.ts'
 
 const zvec = loadZvec(1)
@@ -131,6 +131,27 @@ async function recallOf({ index, naive }: Pair, filter: Filter | undefined, exac
   return found / wanted
 }
 
+/** Collections that take a thousand rows and no more, and cannot be closed then. */
+function refusing(real: Zvec, message: string): Zvec['createAndOpen'] {
+  return (path, schema, options) => {
+    const collection = real.createAndOpen(path, schema, options)
+    let inserted = 0
+    return {
+      stats: collection.stats,
+      query: (query) => collection.query(query),
+      optimize: (how) => collection.optimize(how),
+      insertSync: (docs) => {
+        inserted += docs.length
+        return inserted > 1_024 ? docs.map(() => ({ ok: false, message })) : collection.insertSync(docs)
+      },
+      closeSync: () => {
+        collection.closeSync()
+        throw new Error(message)
+      },
+    }
+  }
+}
+
 function graphs(): void {
   test('a graph finds nearly all of the nearest, and all of them when asked to be exact', async (t) => {
     const both = await pair(t)
@@ -233,6 +254,33 @@ function graphs(): void {
     }
     await mount()
     await fresh.close()
+  })
+
+  test('a disk that fills up is called by its name, what was half built goes, and with room it is built', async (t) => {
+    assert.ok(typeof zvec !== 'string')
+    const folder = await mkdtemp(join(tmpdir(), 'headworks-zvec-'))
+    t.after(() => rm(folder, { recursive: true }))
+    let freeBytes = 4096
+    const options = { clock, folder, threads: 1, graphVectorsMin: 500, freeBytes: async () => freeBytes }
+    const rows = Float32Array.from(chunksOf(1).flatMap(({ vector = [] }) => [...vector]))
+    const attributes = Array.from({ length: COUNT }, () => ({}))
+    // As zvec says it on a full disk.
+    const full = openZvecVectors({ ...options, zvec: { ...zvec, createAndOpen: refusing(zvec, 'WAL append failed') } })
+    const stopped = await full.write('a', DIMENSION)
+    await assert.rejects(stopped.add(rows, attributes), { code: 'disk_full' })
+    await stopped.abandon()
+    assert.deepEqual(await full.segments(), [])
+    freeBytes = 2 ** 30
+    const broken = await full.write('a', DIMENSION)
+    await assert.rejects(broken.add(rows, attributes), { code: 'store_unavailable', message: /WAL append failed/ })
+    await broken.abandon()
+    const vectors = openZvecVectors({ ...options, zvec })
+    const writer = await vectors.write('a', DIMENSION)
+    await writer.add(rows, attributes)
+    await writer.finish()
+    const reader = await vectors.open('a', { recallAt10: 0.9 })
+    assert.equal((await reader.search(new Float32Array(DIMENSION).fill(0.2), { k: 5 })).length, 5)
+    reader.close()
   })
 
   test('vectors that a crash left unfinished are listed and dropped, and a second build succeeds', async (t) => {

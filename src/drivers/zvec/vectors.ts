@@ -1,4 +1,4 @@
-import { access, mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { access, mkdir, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { type Clock, sleep } from '../../base/clock.ts'
 import { Fault, fault, reasonOf } from '../../base/errors.ts'
@@ -15,7 +15,8 @@ import type {
 } from '../../store/vectors.ts'
 import { FULL, isCode, syncFolder, writeDurably } from '../../base/durable.ts'
 import { type Collection, INDEX, METRIC, QUANTIZE, TYPE, type Zvec } from './binding.ts'
-import { describe, readDescription, type Kind, sumFiles, syncFiles } from './seal.ts'
+import { Scrubber } from './scrub.ts'
+import { describe, readDescription, type Kind, SUMMED_BYTES_MAX, sumFiles, syncFiles } from './seal.ts'
 import { ALL, expressionOf, NONE, tokensOf } from './tokens.ts'
 
 /** Vectors of large segments, one zvec collection each: rows are only ever appended, optimised once,
@@ -34,6 +35,8 @@ const LINKS = 16
 const BUILD_CANDIDATES = 100
 const INSERTED_AT_ONCE = 1_024
 const READ_ONLY = { readOnly: true, enableMMAP: true }
+/** A write that failed with less left than this failed for want of room. */
+const FREE_BYTES_MIN = 2 ** 20
 const REOPEN_MS = 1_100
 
 export interface ZvecOptions {
@@ -44,10 +47,17 @@ export interface ZvecOptions {
   readonly threads: number
   /** Vectors of a segment that are worth a graph. */
   readonly graphVectorsMin?: number
+  /** Larger files are read in the background rather than when they are opened. */
+  readonly summedBytesMax?: number
+  /** What the disk under a folder has left; default: what the system says. */
+  readonly freeBytes?: (folder: string) => Promise<number>
+  /** A segment that is open was found damaged: it answers until it is closed, and is not opened again. */
+  readonly onDamage?: (segment: string, reason: string) => void
 }
 
 export function openZvecVectors(options: ZvecOptions): Vectors {
   const pathOf = (segment: string): string => join(options.folder, ...`${segment}${SUFFIX}`.split('/'))
+  const scrubber = new Scrubber({ clock: options.clock, onDamage: options.onDamage ?? (() => {}) })
   return {
     async write(segment, dimension) {
       if (!isBlobName(segment)) throw fault('internal', { reason: `${segment} is no segment name` })
@@ -57,7 +67,7 @@ export function openZvecVectors(options: ZvecOptions): Vectors {
       await mkdir(dirname(path), { recursive: true })
       return new Writer(options, segment, path, dimension)
     },
-    open: (segment, target) => openReader(options.zvec, segment, pathOf(segment), target),
+    open: (segment, target) => openReader(options, scrubber, segment, pathOf(segment), target),
     segments: () => listSegments(options.folder),
     async drop(segment) {
       if (!isBlobName(segment)) return
@@ -90,7 +100,11 @@ class Writer implements VectorWriter {
     this.#samples.add(rows, attributes)
     for (const [at, one] of attributes.entries())
       this.#held.push({ vector: rows.slice(at * this.#dimension, (at + 1) * this.#dimension), tokens: tokensOf(one) })
-    if (this.#isGraph) this.#insert(INSERTED_AT_ONCE)
+    try {
+      if (this.#isGraph) this.#insert(INSERTED_AT_ONCE)
+    } catch (thrown) {
+      throw await this.#faultOf(thrown)
+    }
   }
 
   async finish(): Promise<VectorProbe> {
@@ -108,8 +122,17 @@ class Writer implements VectorWriter {
       await this.#publish(kind, measured)
       return measured
     } catch (thrown) {
-      throw asFault(thrown, this.#path)
+      throw await this.#faultOf(thrown)
     }
+  }
+
+  /** zvec does not say that a disk is full, only what it could not write. */
+  async #faultOf(thrown: unknown): Promise<Fault> {
+    if (thrown instanceof Fault) return thrown
+    const { freeBytes = freeBytesOf, folder } = this.#options
+    const isFull = isCode(thrown, ...FULL) || (await freeBytes(folder)) < FREE_BYTES_MIN
+    if (isFull) return fault('disk_full', { path: folder }, thrown)
+    return fault('store_unavailable', { reason: reasonOf(thrown) }, thrown)
   }
 
   get #isGraph(): boolean {
@@ -117,7 +140,11 @@ class Writer implements VectorWriter {
   }
 
   async abandon(): Promise<void> {
-    this.#collection?.closeSync()
+    try {
+      this.#collection?.closeSync()
+    } catch {
+      // On a full disk it cannot write what it still had: that is to go anyway.
+    }
     this.#collection = undefined
     this.#held = []
     await rm(this.#path + UNFINISHED, { recursive: true, force: true }).catch(() => {})
@@ -185,8 +212,14 @@ class Writer implements VectorWriter {
   }
 }
 
-async function openReader(zvec: Zvec, segment: string, path: string, target: SearchTarget): Promise<VectorReader> {
-  const description = await readDescription(path)
+async function openReader(
+  { zvec, summedBytesMax = SUMMED_BYTES_MAX }: ZvecOptions,
+  scrubber: Scrubber,
+  segment: string,
+  path: string,
+  target: SearchTarget,
+): Promise<VectorReader> {
+  const description = await readDescription(path, summedBytesMax)
   if (typeof description === 'string')
     throw fault('index_unavailable', { reason: `the vectors of the segment ${segment} are damaged: ${description}` })
   let collection: Collection
@@ -197,6 +230,11 @@ async function openReader(zvec: Zvec, segment: string, path: string, target: Sea
     throw fault('index_unavailable', { reason }, thrown)
   }
   const { probe } = description
+  const leave = scrubber.add(
+    segment,
+    path,
+    description.files.filter(({ bytes }) => bytes > summedBytesMax),
+  )
   const ask = askerOf(collection, description.kind)
   return {
     probe,
@@ -210,7 +248,10 @@ async function openReader(zvec: Zvec, segment: string, path: string, target: Sea
       }
       return await ask(vector, { ...query, effort: 'all' })
     },
-    close: () => collection.closeSync(),
+    close() {
+      leave()
+      collection.closeSync()
+    },
   }
 }
 
@@ -257,8 +298,7 @@ const exists = (path: string): Promise<boolean> =>
     () => false,
   )
 
-function asFault(thrown: unknown, path: string): Fault {
-  if (thrown instanceof Fault) return thrown
-  if (isCode(thrown, ...FULL)) return fault('disk_full', { path }, thrown)
-  return fault('store_unavailable', { reason: reasonOf(thrown) }, thrown)
+async function freeBytesOf(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize
 }

@@ -9,7 +9,7 @@ import { AdaptiveLimit } from './limit.ts'
 
 function open(inFlightMax = 2, queueMax = 3) {
   const clock = new ManualClock()
-  const gate = new Gate(clock, 'chat', { queueMax, queueMs: 1_000, inFlightMax })
+  const gate = new Gate(clock, 'chat', { queueMax, queueMs: 1_000, inFlightMax, batchShare: 0.9 })
   const order: string[] = []
   const passes = new Map<string, Pass>()
   const leaves = new Map<string, () => void>()
@@ -120,7 +120,7 @@ test('a limit that is never reached does not grow', () => {
 
 test('a model with admission holds requests back, refuses them fast, and lets go of who leaves', async () => {
   const { first, ask, events, gateway, clock } = openGateway({
-    admission: { queueMax: 1, queueMs: 500, inFlightMax: 1 },
+    admission: { queueMax: 1, queueMs: 500, inFlightMax: 1, batchShare: 0.9 },
   })
   await ask(ASK)
   const waiting = await ask(ASK)
@@ -149,7 +149,7 @@ test('a model with admission holds requests back, refuses them fast, and lets go
 test('a key for batch cannot step forward', async () => {
   const { ask, first } = openGateway({
     key: { priority: 'batch' },
-    admission: { queueMax: 9, queueMs: 500, inFlightMax: 2 },
+    admission: { queueMax: 9, queueMs: 500, inFlightMax: 2, batchShare: 0.9 },
   })
   const headers = { 'x-headworks-priority': 'interactive' }
   await ask(ASK, '/v1/chat/completions', 'POST', headers)

@@ -18,12 +18,12 @@ export interface GateSettings {
   /** How long one waits, at most. */
   readonly queueMs: number
   readonly inFlightMax: number
+  /** Of the limit, what batch requests may take, so that an interactive one finds room at once. */
+  readonly batchShare: number
 }
 
 const IN_FLIGHT_MIN = 1
 const IN_FLIGHT_FIRST = 20
-/** Of the limit, what batch requests may take: an interactive one finds room at once. */
-const BATCH_SHARE = 0.9
 const RETRY_MS_MIN = 500
 const RETRY_MS_MAX = 30_000
 
@@ -96,7 +96,7 @@ export class Gate {
 
   #hasRoom(priority: Priority): boolean {
     if (this.#total >= this.limit) return false
-    return priority === 'interactive' || this.#batch < Math.max(1, Math.floor(BATCH_SHARE * this.limit))
+    return priority === 'interactive' || this.#batch < Math.max(1, Math.floor(this.settings.batchShare * this.limit))
   }
 
   #pass({ priority, tenant }: Entrant): Pass {

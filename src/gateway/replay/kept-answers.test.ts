@@ -52,3 +52,17 @@ test('a claim is renewed for as long as it is held', async () => {
   await other.release()
   assert.equal(clock.pending, 0)
 })
+
+test('answers that name a document are forgotten, and no others', async () => {
+  const rows = new MemoryRows()
+  const kept = new KeptAnswers(rows, new ManualClock())
+  const naming = JSON.stringify({ sources: [{ document: 'a "note"' }] })
+  await kept.keep(id('text'), 'f', whole(naming))
+  await kept.keep(id('bytes'), 'f', whole(Buffer.concat([Buffer.of(0xff), Buffer.from(naming)])))
+  await kept.keep(id('other'), 'f', whole(JSON.stringify({ sources: [{ document: 'a "note" of another' }] })))
+  assert.equal(await kept.forgetNaming('a "note"'), 2)
+  assert.equal(await kept.read(id('text')), undefined)
+  assert.equal(await kept.read(id('bytes')), undefined)
+  assert.ok((await kept.read(id('other'))) !== undefined)
+  assert.equal((await rows.scan({ name: 'idempotent_expiries' }, { limit: 10 })).length, 1)
+})

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
 import type { Headers } from '../../base/http.ts'
-import { type Change, put, remove, type Rows, SCAN_MAX, type Stored, table } from '../../store/rows.ts'
+import { type Change, put, remove, type Rows, SCAN_MAX, scanAll, type Stored, table } from '../../store/rows.ts'
 import type { WholeAnswer } from './shared-answer.ts'
 
 /** Answers that are kept for whoever asks again with the same Idempotency-Key: rows, so that they
@@ -73,6 +73,34 @@ export class KeptAnswers {
       put(EXPIRIES, expiryKey(expiresAtMs, scope, digest), { bytes: body.length }),
     ])
     this.#bytesSince += body.length
+  }
+
+  /** Forgets every answer that names it, as a JSON text; returns how many there were. */
+  async forgetNaming(name: string): Promise<number> {
+    const needle = JSON.stringify(name)
+    let count = 0
+    for await (const { key, row } of scanAll(this.#rows, ANSWERS)) {
+      const body = row.encoding === 'utf8' ? row.body : Buffer.from(row.body, 'base64').toString()
+      if (!body.includes(needle)) continue
+      const [scope = '', digest = ''] = key
+      const expiry = expiryKey(row.expiresAtMs, scope, digest)
+      await this.#rows.commit([remove(ANSWERS, key), remove(EXPIRIES, expiry)])
+      count++
+    }
+    return count
+  }
+
+  async forget(ids: readonly AnswerId[]): Promise<void> {
+    const stored = await this.#rows.getMany(
+      ANSWERS,
+      ids.map(({ scope, digest }) => [scope, digest]),
+    )
+    const changes = stored.flatMap((one, at): Change[] => {
+      const { scope = '', digest = '' } = ids[at] ?? {}
+      if (one === undefined) return []
+      return [remove(ANSWERS, [scope, digest]), remove(EXPIRIES, expiryKey(one.row.expiresAtMs, scope, digest))]
+    })
+    if (changes.length > 0) await this.#rows.commit(changes)
   }
 
   /** Clears away what is over and what is too much, where it is time to. */

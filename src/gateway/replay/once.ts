@@ -91,6 +91,11 @@ export class Once {
     }
   }
 
+  /** Nobody will ask for these again. */
+  forget(scope: string, keys: readonly string[]): Promise<void> {
+    return this.#kept.forget(keys.map((key) => ({ scope, digest: digestOf(key) })))
+  }
+
   async #begin(
     name: string,
     id: AnswerId,

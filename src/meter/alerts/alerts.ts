@@ -10,9 +10,15 @@ import { type Change, type Key, put, remove, type Rows, SCAN_MAX, type Stored, t
  *  only when it takes another step, closed when it is over. Every change leaves a message in the
  *  same commit, for whoever passes messages on. */
 
-export type AlertKind = 'usage_anomaly' | 'budget_warning' | 'budget_forecast' | 'recall_low'
+export type AlertKind = 'usage_anomaly' | 'budget_warning' | 'budget_forecast' | 'recall_low' | 'drift'
 
-export const ALERT_KINDS: readonly AlertKind[] = ['usage_anomaly', 'budget_warning', 'budget_forecast', 'recall_low']
+export const ALERT_KINDS: readonly AlertKind[] = [
+  'usage_anomaly',
+  'budget_warning',
+  'budget_forecast',
+  'recall_low',
+  'drift',
+]
 
 export interface AlertInput {
   readonly kind: AlertKind

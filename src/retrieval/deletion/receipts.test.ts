@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ManualClock } from '../../../tests/kit/clock.ts'
+import { nothingDerived } from '../../../tests/kit/erasing.ts'
 import { openLibrary } from '../../../tests/kit/library.ts'
 import { Refusal, refuse } from '../../base/errors.ts'
 import { silentLog } from '../../base/log.ts'
@@ -26,12 +27,14 @@ async function open(more: Partial<DeletionDependencies> = {}) {
   )
   const { rows, index } = library
   const collections = new Collections({ rows, index, clock, log: silentLog })
+  const analyzer = new Analyzer()
   const deletions = new Deletions({
+    ...nothingDerived({ rows, index, analyzer, clock }),
     clock,
     random: seededRandom(1),
     rows,
     index,
-    analyzer: new Analyzer(),
+    analyzer,
     removeDocument: async (collection, id) =>
       (await removeDocuments(rows, collections, collection, [id]))
         ? undefined
@@ -67,6 +70,8 @@ test('a deleted document answers no more, and its receipt says where it is gone 
     chunkRows: nowMs,
     fullText: nowMs,
     vectors: nowMs,
+    embeddingCache: nowMs,
+    answerCache: nowMs,
   })
   assert.equal(receipt.finalAtMs, undefined, 'its segment still holds it')
   assert.ok(!JSON.stringify(receipt).includes('swordfish'), 'a receipt does not keep what was deleted')
@@ -95,7 +100,9 @@ test('an index that still finds it is not called clean', async () => {
   const { deletions, index } = await open()
   const stale = await index.search('c', { terms: [{ word: 'swordfish', weight: 1 }], k: 5 })
   assert.equal(stale.length, 1)
-  const { deletions: doubting } = await open({ index: { search: async () => stale, segments: async () => ['s'] } })
+  const { deletions: doubting } = await open({
+    index: { search: async () => stale, segments: async () => ['s'], statistics: index.statistics.bind(index) },
+  })
   const receipt = isReceipt(await doubting.remove('c', 'gone'))
   assert.deepEqual([receipt.goneAtMs.fullText, receipt.goneAtMs.vectors], [undefined, undefined])
   assert.ok(isReceipt(await deletions.remove('c', 'gone')).goneAtMs.fullText !== undefined)

@@ -20,6 +20,8 @@ interface TotalRow {
 const TOTAL_KEY: Key = ['all']
 /** Read or forgotten at once. */
 const PAGE = 500
+/** After any part of a key that is used. */
+const BEYOND = '\uffff'
 /** Beside the value itself: keys and what the store adds. */
 const ROW_BYTES = 250
 
@@ -57,6 +59,25 @@ export class BoundedCache {
       found.push(...page.map((stored) => stored?.row.value))
     }
     return found
+  }
+
+  async forget(keys: readonly Key[]): Promise<void> {
+    // What is on its way in would come back.
+    await this.#writing
+    for (let at = 0; at < keys.length; at += PAGE)
+      await this.#rows.commit(keys.slice(at, at + PAGE).map((key) => remove(this.#values, key)))
+  }
+
+  /** The first parts of all keys, each once. */
+  async prefixes(parts: number): Promise<Key[]> {
+    const found: Key[] = []
+    for (let after: Key | undefined; ;) {
+      const [next] = await this.#rows.scan(this.#values, { limit: 1, ...(after === undefined ? {} : { after }) })
+      if (next === undefined) return found
+      const prefix = next.key.slice(0, parts)
+      found.push(prefix)
+      after = [...prefix, BEYOND]
+    }
   }
 
   keep(fresh: readonly Fresh[]): Promise<void> {

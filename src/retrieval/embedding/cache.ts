@@ -35,6 +35,18 @@ export class EmbeddingCache {
     }
   }
 
+  /** What vectors of these passages are kept under, whatever model made them. */
+  async keysOf(prefixes: readonly string[], passages: readonly string[]): Promise<Key[]> {
+    const models = await this.#kept.prefixes(2)
+    return passages.flatMap((text) =>
+      prefixes.flatMap((prefix) => models.map((model): Key => [...model, 'passage', hashOf(prefix, text)])),
+    )
+  }
+
+  forget(keys: readonly Key[]): Promise<void> {
+    return this.#kept.forget(keys)
+  }
+
   async #embed(
     embedder: Embedder,
     texts: readonly string[],
@@ -78,8 +90,10 @@ export class EmbeddingCache {
 /** Prefixes are part of what is embedded. */
 function cacheKey(space: EmbeddingSpace, purpose: Purpose, text: string): Key {
   const prefix = purpose === 'passage' ? space.passagePrefix : space.questionPrefix
-  const hash = createHash('sha256').update(prefix).update('\0').update(text).digest('base64url')
-  return [space.model, space.revision === '' ? '-' : space.revision, purpose, hash]
+  return [space.model, space.revision === '' ? '-' : space.revision, purpose, hashOf(prefix, text)]
 }
+
+const hashOf = (prefix: string, text: string): string =>
+  createHash('sha256').update(prefix).update('\0').update(text).digest('base64url')
 
 const id = (key: Key): string => key.join('\n')

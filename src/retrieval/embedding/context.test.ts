@@ -22,7 +22,6 @@ function open(answer: (prompt: string) => string = () => 'About swallows.') {
   const contexts = new Contexts({
     rows: new MemoryRows(),
     clock,
-    model: (collection) => (collection === 'books' ? 'small' : undefined),
     askWith: async (_, { messages }) => {
       const prompt = String(messages.at(-1)?.['content'])
       asked.push(prompt)
@@ -34,7 +33,12 @@ function open(answer: (prompt: string) => string = () => 'About swallows.') {
 
 test('every chunk gets a sentence from its title and its neighbours, searched with it', async () => {
   const { asked, contexts } = open()
-  const [, second] = await contexts.describe('books', titles, [chunk('one'), chunk('two'), chunk('x', 'doc_2')], signal)
+  const [, second] = await contexts.describe(
+    { model: 'small', collection: 'books' },
+    titles,
+    [chunk('one'), chunk('two'), chunk('x', 'doc_2')],
+    signal,
+  )
   assert.equal(second?.context, 'About swallows.')
   assert.equal(second?.text, 'two')
   assert.match(asked[1] ?? '', /<title>Birds<.*<before>one<.*<passage>two<.*<after></s)
@@ -43,25 +47,40 @@ test('every chunk gets a sentence from its title and its neighbours, searched wi
 
 test('what stands as it stood is not asked again', async () => {
   const { asked, contexts } = open()
-  await contexts.describe('books', titles, [chunk('one'), chunk('two'), chunk('three'), chunk('four')], signal)
+  await contexts.describe(
+    { model: 'small', collection: 'books' },
+    titles,
+    [chunk('one'), chunk('two'), chunk('three'), chunk('four')],
+    signal,
+  )
   asked.length = 0
-  await contexts.describe('books', titles, [chunk('one'), chunk('two'), chunk('three'), chunk('changed')], signal)
+  await contexts.describe(
+    { model: 'small', collection: 'books' },
+    titles,
+    [chunk('one'), chunk('two'), chunk('three'), chunk('changed')],
+    signal,
+  )
   assert.equal(asked.length, 2)
 })
 
 test('a collection without a model is left as it is', async () => {
   const { asked, contexts } = open()
   const chunks = [chunk('one')]
-  assert.equal(await contexts.describe('notes', titles, chunks, signal), chunks)
+  assert.equal(await contexts.describe({ model: 'none', collection: 'books' }, titles, chunks, signal), chunks)
   assert.deepEqual(asked, [])
 })
 
 test('a rambling answer becomes one bounded line, an empty one nothing', async () => {
   const long = open(() => ` A\n\nline\u0000 of\u202e text ${'x'.repeat(1000)}`)
-  const [first] = await long.contexts.describe('books', titles, [chunk('one')], signal)
+  const [first] = await long.contexts.describe({ model: 'small', collection: 'books' }, titles, [chunk('one')], signal)
   assert.match(first?.context ?? '', /^A line of text x+$/)
   assert.equal(first?.context?.length, 400)
-  const [none] = await open(() => ' \n').contexts.describe('books', titles, [chunk('one')], signal)
+  const [none] = await open(() => ' \n').contexts.describe(
+    { model: 'small', collection: 'books' },
+    titles,
+    [chunk('one')],
+    signal,
+  )
   assert.equal(none?.context, undefined)
 })
 
@@ -73,12 +92,12 @@ test('a model that refuses ends the batch, and what it had said is kept', async 
   })
   const chunks = [chunk('one'), chunk('two')]
   await assert.rejects(
-    contexts.describe('books', titles, chunks, signal),
+    contexts.describe({ model: 'small', collection: 'books' }, titles, chunks, signal),
     (thrown) => thrown instanceof Fault && thrown.code === 'context_too_long',
   )
   broken = false
   asked.length = 0
-  const described = await contexts.describe('books', titles, chunks, signal)
+  const described = await contexts.describe({ model: 'small', collection: 'books' }, titles, chunks, signal)
   assert.deepEqual(
     described.map(({ context }) => context),
     ['Said.', 'Said.'],

@@ -29,8 +29,6 @@ export interface ContextsOptions {
   readonly rows: Rows
   readonly clock: Clock
   readonly askWith: AskWith
-  /** The model that writes them for a collection; undefined: nobody does. */
-  readonly model: (collection: string) => string | undefined
 }
 
 export class Contexts {
@@ -42,18 +40,17 @@ export class Contexts {
     this.#kept = new BoundedCache(options.rows, 'contexts', CACHE_BYTES_MAX)
   }
 
-  /** The chunks with their sentences. A chunk that stands as it did in the same surroundings has the
-   *  sentence it had. Rejects with a `Fault` of the model. */
+  /** The chunks with their sentences, by that model; `none` leaves them as they are. A chunk that stands
+   *  as it did in the same surroundings has the sentence it had. Rejects with a `Fault` of the model. */
   async describe(
-    collection: string,
+    { model, collection }: { readonly model: string; readonly collection: string },
     titles: ReadonlyMap<string, string>,
     chunks: readonly ChunkRow[],
     signal: AbortSignal,
   ): Promise<readonly ChunkRow[]> {
-    const model = this.#options.model(collection)
-    if (model === undefined) return chunks
+    if (model === 'none') return chunks
     const prompts = chunks.map((chunk, at) => promptOf(titles.get(chunk.document) ?? '', chunks, at))
-    const keys = prompts.map((prompt): Key => [model, createHash('sha256').update(prompt).digest('base64url')])
+    const keys = prompts.map((prompt): Key => [model, hashOf(prompt)])
     const known = await this.#kept.get(keys)
     const stop = new AbortController()
     const inside = AbortSignal.any([signal, stop.signal])
@@ -62,7 +59,7 @@ export class Contexts {
       for (let at = next++; at < chunks.length; at = next++) {
         const key = keys[at]
         if (known[at] !== undefined || key === undefined) continue
-        const value = sentenceOf(await this.#ask(model, prompts[at] ?? '', inside))
+        const value = sentenceOf(await this.#ask(model, collection, prompts[at] ?? '', inside))
         known[at] = value
         await this.#kept.keep([{ key, value }])
       }
@@ -78,7 +75,20 @@ export class Contexts {
     })
   }
 
-  async #ask(model: string, prompt: string, signal: AbortSignal): Promise<string> {
+  /** What sentences about all chunks of a document are kept under, whatever model wrote them. */
+  async keysOf(title: string, chunks: readonly ChunkRow[]): Promise<Key[]> {
+    const models = await this.#kept.prefixes(1)
+    return chunks.flatMap((_, at) => {
+      const hash = hashOf(promptOf(title, chunks, at))
+      return models.map((model): Key => [...model, hash])
+    })
+  }
+
+  forget(keys: readonly Key[]): Promise<void> {
+    return this.#kept.forget(keys)
+  }
+
+  async #ask(model: string, collection: string, prompt: string, signal: AbortSignal): Promise<string> {
     for (let tried = 1; ; tried++) {
       try {
         return await this.#options.askWith(model, {
@@ -88,6 +98,7 @@ export class Contexts {
           ],
           outputTokensMax: SENTENCE_TOKENS_MAX,
           signal,
+          collection,
         })
       } catch (thrown) {
         const cause = toFault(thrown)
@@ -97,6 +108,8 @@ export class Contexts {
     }
   }
 }
+
+const hashOf = (prompt: string): string => createHash('sha256').update(prompt).digest('base64url')
 
 function promptOf(title: string, chunks: readonly ChunkRow[], at: number): string {
   const chunk = chunks[at]

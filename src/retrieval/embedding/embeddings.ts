@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../base/clock.ts'
-import { fault, isRetryable, reasonOf, type Refusal, refuse, toFault } from '../../base/errors.ts'
+import { fault, reasonOf, type Refusal, refuse } from '../../base/errors.ts'
 import { newId } from '../../base/ids.ts'
 import type { Log } from '../../base/log.ts'
 import type { Random } from '../../base/random.ts'
@@ -8,13 +8,15 @@ import type { Analyzer } from '../../base/words.ts'
 import type { EmbedWith } from '../../engine/port.ts'
 import type { Blobs } from '../../store/blobs.ts'
 import { put, type Rows, scanAll } from '../../store/rows.ts'
-import { collectionKey, COLLECTIONS, type CollectionRow, type DocumentRow } from '../document.ts'
-import { collectionOf, GENERATIONS, generationsKey, storageOf } from '../generation/row.ts'
+import type { CollectionRow, DocumentRow } from '../document.ts'
+import { collectionOf, GENERATIONS, generationsKey } from '../generation/row.ts'
 import type { EmbeddingCache } from './cache.ts'
 import { EngineEmbedder } from './engine.ts'
-import { GOLDEN_TEXT, GoldenChecks, goldenOf } from './golden.ts'
+import { GOLDEN_TEXT, goldenOf } from './golden.ts'
 import { Lsa } from './lsa.ts'
-import { type Embedder, type EmbeddingChoice, type EmbedOptions, LSA, SPACES, spaceKey, type SpaceRow } from './port.ts'
+import { vectorMemoryBytes } from './memory.ts'
+import { type EmbeddingChoice, LSA, SPACES, spaceKey, type SpaceRow } from './port.ts'
+import { QuestionVectors } from './question.ts'
 import type { Vectors } from './vectors.ts'
 
 /** What collections are embedded with: their spaces, and vectors of passages and questions in them. */
@@ -40,19 +42,23 @@ export interface EmbeddingsOptions {
   readonly log: Log
   /** Read anew each time, so that a reload changes it. */
   readonly choice: (collection: string) => EmbeddingChoice
+  /** What its vectors may take of memory, in bytes. */
+  readonly memoryBytesMax?: (collection: string) => number | undefined
 }
 
 /** Fitted directions held in memory to place questions: at most 21 MB each. */
 const FITTED_MAX = 8
+/** Words whose commonness is asked for at once. */
+const WORDS_AT_ONCE = 1_000
 
 export class Embeddings {
   readonly #options: EmbeddingsOptions
-  readonly #checks: GoldenChecks
+  readonly #questions: QuestionVectors
   readonly #fitted = new Map<string, Promise<Lsa>>()
 
   constructor(options: EmbeddingsOptions) {
     this.#options = options
-    this.#checks = new GoldenChecks(options.clock)
+    this.#questions = new QuestionVectors({ ...options, fold: (...asked) => this.fold(...asked) })
   }
 
   get vectors(): Vectors {
@@ -72,6 +78,18 @@ export class Embeddings {
     return made?.embedding ?? this.configured(collection)
   }
 
+  /** What may stand before a passage of the collection, in any of its generations. */
+  async passagePrefixes(collection: string): Promise<string[]> {
+    const all = (await this.#options.rows.get(GENERATIONS, generationsKey(collection)))?.row.all ?? []
+    const choices = [this.configured(collection), ...all.map(({ embedding }) => embedding)]
+    return [...new Set(['', ...choices.map(({ passagePrefix }) => passagePrefix)])]
+  }
+
+  /** What its vectors take of memory while they are searched, about, in bytes. */
+  async memoryBytes({ name, space, chunks }: CollectionRow): Promise<number> {
+    return space === undefined ? 0 : vectorMemoryBytes(chunks, (await this.space(name, space)).space.dimension)
+  }
+
   /** What a collection is embedded with, whatever the configuration says by now. */
   async held({ name, space }: CollectionRow): Promise<EmbeddingChoice> {
     if (space === undefined) {
@@ -84,21 +102,23 @@ export class Embeddings {
 
   /** After a reload: every space is checked again before it is used. */
   forget(): void {
-    this.#checks.forget()
+    this.#questions.forget()
   }
 
-  async space(collection: string, id: string): Promise<SpaceRow> {
-    const stored = await this.#options.rows.get(SPACES, spaceKey(collection, id))
-    if (stored === undefined)
-      throw fault('index_unavailable', { reason: `the space ${id} of ${collection} is missing` })
-    return stored.row
+  space(collection: string, id: string): Promise<SpaceRow> {
+    return this.#questions.space(collection, id)
   }
 
-  /** Whether what is configured can go on with what the collection holds. Fitted directions are its
+  /** Whether what is configured can go on with what the collection holds, and the memory allowed for it. Fitted directions are its
    *  own and give way; a model's vectors do not mix with another's. */
-  async admit({ name, space }: CollectionRow): Promise<Refusal | undefined> {
+  async admit(row: CollectionRow): Promise<Refusal | undefined> {
+    const { name, space, chunks } = row
     if (space === undefined) return undefined
     const { space: held } = await this.space(name, space)
+    const limit = this.#options.memoryBytesMax?.(collectionOf(name)) ?? Infinity
+    const need = vectorMemoryBytes(chunks, held.dimension)
+    if (need > limit)
+      return refuse('memory_target', { collection: collectionOf(name), needMiB: inMiB(need), limitMiB: inMiB(limit) })
     if (held.model === LSA) return undefined
     const { model, passagePrefix, questionPrefix } = await this.choice(name)
     if (model === held.model && passagePrefix === held.passagePrefix && questionPrefix === held.questionPrefix)
@@ -112,12 +132,20 @@ export class Embeddings {
   async begin(collection: string, signal: AbortSignal): Promise<SpaceRow> {
     const { embedWith, clock, random } = this.#options
     const { model, passagePrefix, questionPrefix } = await this.choice(collection)
-    const asked = await embedWith(model, { inputs: [passagePrefix + GOLDEN_TEXT], signal, describe: true })
+    const asked = await embedWith(model, {
+      inputs: [passagePrefix + GOLDEN_TEXT],
+      signal,
+      describe: true,
+      collection: collectionOf(collection),
+    })
     const dimension = asked.vectors[0]?.length ?? 0
     const { revision = '', pooling = '' } = asked.facts ?? {}
     const space = { model, dimension, pooling, passagePrefix, questionPrefix, normalised: true }
     const embedder = new EngineEmbedder({ ...space, revision }, embedWith, clock)
-    const [golden = new Float32Array()] = await embedder.embed([GOLDEN_TEXT], 'passage', { signal })
+    const [golden = new Float32Array()] = await embedder.embed([GOLDEN_TEXT], 'passage', {
+      signal,
+      collection: collectionOf(collection),
+    })
     return await this.#keep(collection, {
       id: newId('spc', clock, random),
       space: { ...space, revision: revision === '' ? fingerprint(golden) : revision },
@@ -151,24 +179,24 @@ export class Embeddings {
   ): Promise<readonly Float32Array[]> {
     const row = await this.space(collection, id)
     if (row.space.model === LSA) return await this.#fold(collection, id, texts)
-    return await (await this.#embedder(collection, row, { signal })).embed(texts, 'passage', { signal })
+    const options = { signal, collection: collectionOf(collection) }
+    return await (await this.#questions.embedder(collection, row, options)).embed(texts, 'passage', options)
   }
 
-  /** Where a question is, among the vectors of the collection. Undefined where it has none, and where
-   *  its fitted directions know no word of the question. */
-  async question(
-    collection: string,
-    question: string,
-    { signal = new AbortController().signal, ...rest }: Partial<EmbedOptions> = {},
-  ): Promise<Float32Array | undefined> {
-    const storage = await storageOf(this.#options.rows, collection)
-    const id = (await this.#options.rows.get(COLLECTIONS, collectionKey(storage)))?.row.space
-    if (id === undefined) return undefined
-    const row = await this.space(storage, id)
-    if (row.space.model === LSA) return (await this.#directions(storage, id)).fold(question)
-    const options = { ...rest, signal }
-    const [vector] = await (await this.#embedder(storage, row, options)).embed([question], 'question', options)
-    return vector
+  /** As `QuestionVectors.of`. */
+  question(...asked: Parameters<QuestionVectors['of']>): Promise<Float32Array | undefined> {
+    return this.#questions.of(...asked)
+  }
+
+  /** Where fitted directions place a question; undefined where they know no word of it. */
+  async fold(storage: string, id: string, question: string): Promise<Float32Array | undefined> {
+    return (await this.#directions(storage, id)).fold(question)
+  }
+
+  /** As `Lsa.explained`, of each text. */
+  async explained(storage: string, id: string, texts: readonly string[]): Promise<number[]> {
+    const lsa = await this.#directions(storage, id)
+    return texts.map((text) => lsa.explained(text))
   }
 
   /** The vectors of whole documents, in order, as they are kept; what is lost or damaged is embedded
@@ -199,6 +227,26 @@ export class Embeddings {
       if (!used.has(row.id)) await this.drop(collection, row.id)
   }
 
+  /** Takes words out of fitted directions that no text of the collection has any more. */
+  async forgetWords(
+    storage: string,
+    commonness: (terms: readonly string[]) => Promise<readonly number[]>,
+  ): Promise<void> {
+    const { rows, blobs, analyzer } = this.#options
+    for await (const { row } of scanAll(rows, SPACES, [storage])) {
+      if (row.space.model !== LSA) continue
+      const lsa = Lsa.read(await this.#bytes(storage, row.id), analyzer)
+      const gone = new Set<string>()
+      for (let at = 0; at < lsa.terms.length; at += WORDS_AT_ONCE) {
+        const terms = lsa.terms.slice(at, at + WORDS_AT_ONCE).filter((term) => term !== '')
+        for (const [i, count] of (await commonness(terms)).entries()) if (count === 0) gone.add(terms[i] ?? '')
+      }
+      if (gone.size === 0) continue
+      await blobs.put(fittedName(storage, row.id), lsa.without(gone).bytes())
+      this.#fitted.delete(row.id)
+    }
+  }
+
   /** Forgets a space that nothing is in any more. */
   async drop(collection: string, id: string): Promise<void> {
     const { rows, blobs } = this.#options
@@ -210,20 +258,6 @@ export class Embeddings {
   async #keep(collection: string, row: SpaceRow): Promise<SpaceRow> {
     await this.#options.rows.commit([put(SPACES, spaceKey(collection, row.id), row)])
     return row
-  }
-
-  /** Of a space that was just seen to be the one it was. The check never asks the cache. */
-  async #embedder(collection: string, row: SpaceRow, options: EmbedOptions): Promise<Embedder> {
-    const { embedWith, clock, cache, log } = this.#options
-    const engine = new EngineEmbedder(row.space, embedWith, clock)
-    try {
-      await this.#checks.check(collection, row, engine, options)
-    } catch (thrown) {
-      const cause = toFault(thrown)
-      if (!isRetryable(cause)) log.write('error', 'a collection is not embedded', { collection, reason: cause.message })
-      throw cause
-    }
-    return cache.over(engine)
   }
 
   async #fold(collection: string, id: string, texts: readonly string[]): Promise<readonly Float32Array[]> {
@@ -252,6 +286,8 @@ export class Embeddings {
     return bytes
   }
 }
+
+const inMiB = (bytes: number): number => Math.ceil(bytes / 2 ** 20)
 
 const fittedName = (collection: string, id: string): string => `fitted/${collection}/${id}`
 

@@ -44,21 +44,26 @@ export class EngineEmbedder implements Embedder {
     return answers.flat()
   }
 
-  async #call(inputs: readonly string[], { signal, span, spending }: EmbedOptions): Promise<Float32Array[]> {
+  async #call(
+    inputs: readonly string[],
+    { signal, span, spending, embedWith, collection }: EmbedOptions,
+  ): Promise<Float32Array[]> {
     const call = {
       inputs,
       signal,
       ...(span === undefined ? {} : { span }),
       ...(spending === undefined ? {} : { spending }),
+      ...(collection === undefined ? {} : { collection }),
     }
     for (let tried = 1; ; tried++) {
       try {
-        const { vectors } = await this.#embedWith(this.space.model, call)
+        const { vectors } = await (embedWith ?? this.#embedWith)(this.space.model, call)
         return vectors.map((vector) => this.#checked(vector))
       } catch (thrown) {
         const cause = toFault(thrown)
         // A question waits for nobody.
-        const again = spending === undefined && tried < TRIES_MAX && isRetryable(cause) && !signal.aborted
+        const isAsked = spending !== undefined || embedWith !== undefined
+        const again = !isAsked && tried < TRIES_MAX && isRetryable(cause) && !signal.aborted
         if (!again) throw cause
         await sleep(this.#clock, RETRY_MS * 2 ** (tried - 1), signal)
       }

@@ -103,6 +103,16 @@ export class Lsa {
     return bytes
   }
 
+  get terms(): readonly string[] {
+    return this.#parts.terms
+  }
+
+  /** The same without knowing these terms any more; vectors of other texts stay what they are. */
+  without(terms: ReadonlySet<string>): Lsa {
+    const parts = { ...this.#parts, terms: this.#parts.terms.map((term) => (terms.has(term) ? '' : term)) }
+    return new Lsa(parts, this.#analyzer)
+  }
+
   /** Of unit length; undefined where no term of the text is known. */
   fold(text: string): Float32Array | undefined {
     const { rank, weights, directions } = this.#parts
@@ -113,6 +123,29 @@ export class Lsa {
     }
     const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0))
     return length === 0 ? undefined : vector.map((value) => value / length)
+  }
+
+  /** How much of the text lies along the directions, 0 to 1: by length, what is not known weighing as much
+   *  as the rarest term that is. */
+  explained(text: string): number {
+    const { rank, weights, directions } = this.#parts
+    const counts = termCounts(this.#analyzer, text)
+    const known = weighed(counts, this.#numbers, weights)
+    const rarest = weights.reduce((most, weight) => Math.max(most, weight), 0)
+    let [knownSquares, squares] = [0, 0]
+    for (const [term, count] of counts) {
+      const number = this.#numbers.get(term)
+      const weight = (1 + Math.log(count)) * (number === undefined ? rarest : (weights[number] ?? 0))
+      squares += weight * weight
+      if (number !== undefined) knownSquares += weight * weight
+    }
+    if (knownSquares === 0) return 0
+    let along = 0
+    for (let i = 0; i < rank; i++) {
+      const part = known.reduce((sum, [number, weight]) => sum + weight * (directions[number * rank + i] ?? 0), 0)
+      along += part * part
+    }
+    return Math.min(1, Math.sqrt((along * knownSquares) / squares))
   }
 
   /** As `fold`, with a vector for every text. */

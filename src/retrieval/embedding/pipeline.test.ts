@@ -257,3 +257,13 @@ test('a space that is missing is a fault with a sentence', async () => {
   await house.rows.commit([put(COLLECTIONS, collectionKey('books'), { ...row, space: 'spc_gone' })])
   await assert.rejects(house.embeddings.question('books', 'x'), /spc_gone/)
 })
+
+test('a collection whose vectors need more memory than they may take is read no further, and says what it needs', async () => {
+  await write('a.txt', 'Swallows migrate.')
+  assert.equal(await run(), 'done')
+  model.memoryBytesMax = 100
+  await write('b.txt', 'Steel is an alloy.')
+  assert.equal(await run(), 'memory_target')
+  model.memoryBytesMax = 1_000_000
+  assert.equal(await run(), 'done')
+})

@@ -1,3 +1,4 @@
+import type { EmbedWith } from '../../engine/port.ts'
 import type { Spending } from '../../meter/spending.ts'
 import { type Key, table } from '../../store/rows.ts'
 import type { OpenSpan } from '../../trace/trace.ts'
@@ -25,8 +26,12 @@ export interface EmbedOptions {
   readonly signal: AbortSignal
   /** Where the calls are recorded. */
   readonly span?: OpenSpan
-  /** Who pays; else the house itself. */
+  /** Who pays. */
   readonly spending?: Spending
+  /** In place of the house's calls: on an account of its own. */
+  readonly embedWith?: EmbedWith
+  /** Else its owner pays. */
+  readonly collection?: string
 }
 
 export interface Embedder {

@@ -43,20 +43,23 @@ export async function compare(
   other: string,
   questions: readonly string[],
 ): Promise<Comparison> {
-  const compared: Comparison['examples'][number][] = []
+  const compared: (Comparison['examples'][number] & { readonly isChanged: boolean })[] = []
   const sides = [new Side(search, live), new Side(search, other)] as const
   for (const question of questions) {
-    const [a, b] = [await sides[0].find(question), await sides[1].find(question)]
-    compared.push({ question, overlap: rankBiasedOverlap(a.map(keyOf), b.map(keyOf)), live: a, other: b })
+    const [live, other] = [await sides[0].find(question), await sides[1].find(question)]
+    compared.push({ question, ...compareLists(live, other), live, other })
   }
-  const changed = compared.filter(({ live: a, other: b }) => a.map(keyOf).join('\n') !== b.map(keyOf).join('\n'))
+  const changed = compared.filter(({ isChanged }) => isChanged)
   const sum = compared.reduce((total, { overlap }) => total + overlap, 0)
   return {
     questions: compared.length,
     changed: changed.length,
     overlap: compared.length === 0 ? 1 : sum / compared.length,
     byWordsAlone: { live: sides[0].byWordsAlone, other: sides[1].byWordsAlone },
-    examples: changed.toSorted((a, b) => a.overlap - b.overlap).slice(0, EXAMPLES_MAX),
+    examples: changed
+      .toSorted((a, b) => a.overlap - b.overlap)
+      .slice(0, EXAMPLES_MAX)
+      .map(({ question, overlap, live: a, other: b }) => ({ question, overlap, live: a, other: b })),
   }
 }
 
@@ -92,6 +95,28 @@ class Side {
     const { passages } = await this.#search.search(this.#collection, question, { k: DEPTH, mode })
     return passages.map(({ document, title, start, end, score }: Passage) => ({ document, title, start, end, score }))
   }
+}
+
+/** Documents that are cut otherwise give other passages, which are the same when they overlap by half of
+ *  the shorter one: each passage of `other` counts as the one of `live` that it is the same as. */
+function compareLists(
+  live: readonly Found[],
+  other: readonly Found[],
+): { readonly overlap: number; readonly isChanged: boolean } {
+  const keys = live.map(keyOf)
+  const aligned = new Set(other.map((passage) => keyOf(live.find((one) => isSame(one, passage)) ?? passage)))
+  return {
+    overlap: rankBiasedOverlap(keys, [...aligned]),
+    isChanged: keys.join('\n') !== [...aligned].join('\n'),
+  }
+}
+
+const SAME_SHARE = 0.5
+
+function isSame(a: Found, b: Found): boolean {
+  if (a.document !== b.document) return false
+  const shared = Math.min(a.end, b.end) - Math.max(a.start, b.start)
+  return shared >= SAME_SHARE * Math.min(a.end - a.start, b.end - b.start)
 }
 
 const keyOf = ({ document, start, end }: Found): string => `${document} ${start} ${end}`

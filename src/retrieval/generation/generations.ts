@@ -1,10 +1,20 @@
 import type { Clock } from '../../base/clock.ts'
-import { fault, reasonOf, type Refusal, refuse } from '../../base/errors.ts'
+import { fault, reasonOf, Refusal, refuse, sentenceOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { put, remove, scanAll } from '../../store/rows.ts'
-import { collectionKey, COLLECTIONS } from '../document.ts'
-import { copy, type CopyOptions, difference, removeGone } from './copy.ts'
-import { FIRST, type Generation, GENERATIONS, generationsKey, type GenerationsRow, storageName } from './row.ts'
+import { collectionKey, COLLECTIONS, type CollectionRow, DOCUMENTS } from '../document.ts'
+import { MOVED_CHUNKS_MAX, wantsVectors } from '../ingest/revector.ts'
+import { copy, type CopyOptions, removeGone } from './copy.ts'
+import { countMissing } from './difference.ts'
+import {
+  FIRST,
+  type Generation,
+  GENERATIONS,
+  generationsKey,
+  type GenerationsRow,
+  storageName,
+  storageOf,
+} from './row.ts'
 
 /** Makes generations, keeps them level with the one that answers, and says which one that is. */
 
@@ -26,6 +36,18 @@ export interface ShownGeneration extends Omit<Generation, 'storage'> {
   readonly former: boolean
   readonly documents: number
   readonly chunks: number
+  /** Documents of the one that answers: so many are to be taken over. */
+  readonly documentsInAll: number
+  /** Documents that have to be read again from their source to be cut as this generation has it. */
+  readonly cutBefore: number
+}
+
+/** How a generation is made. */
+export interface Making {
+  /** It answers as soon as it is ready. */
+  readonly switchWhenReady?: boolean
+  /** Why, where nobody asked for it. */
+  readonly because?: string
 }
 
 export class Generations {
@@ -42,15 +64,21 @@ export class Generations {
   async list(collection: string): Promise<ShownGeneration[] | undefined> {
     const row = await this.#row(collection)
     if (row === undefined) return undefined
+    const held = new Map<string, CollectionRow | undefined>()
+    for (const { id, storage } of row.all)
+      held.set(id, (await this.#options.rows.get(COLLECTIONS, collectionKey(storage)))?.row)
     const shown: ShownGeneration[] = []
     for (const { storage, ...generation } of row.all) {
-      const held = (await this.#options.rows.get(COLLECTIONS, collectionKey(storage)))?.row
+      const { documents = 0, chunks = 0, cutBefore = 0 } = held.get(generation.id) ?? {}
       shown.push({
         ...generation,
+        recipe: await this.#options.recipes.of(storage),
         live: generation.id === row.live,
         former: generation.id === row.former,
-        documents: held?.documents ?? 0,
-        chunks: held?.chunks ?? 0,
+        documents,
+        chunks,
+        documentsInAll: held.get(row.live)?.documents ?? 0,
+        cutBefore,
       })
     }
     return shown
@@ -58,20 +86,65 @@ export class Generations {
 
   /** A generation of what the configuration now says, durable when resolved; it is built in the
    *  background and goes on after a stop. */
-  async create(collection: string): Promise<Refusal | string> {
-    const { clock, embeddings } = this.#options
+  async create(collection: string, { switchWhenReady = false, because }: Making = {}): Promise<Refusal | string> {
+    const { clock, embeddings, recipes, rows } = this.#options
     const embedding = embeddings.configured(collection)
+    const recipe = recipes.configured(collection)
+    // From now on it is held to what it is and no more to the configuration.
+    const first = await recipes.of(await storageOf(rows, collection))
     const made = await this.#change(collection, (row) => {
       if (row.all.length > GENERATIONS_MAX)
         return refuse('overloaded', { what: 'the number of generations', limit: GENERATIONS_MAX })
       const id = `g${Math.max(...row.all.map((one) => Number(one.id.slice(1)))) + 1}`
       const storage = storageName(collection, id)
-      const next: Generation = { id, storage, embedding, state: 'building', createdAtMs: clock.wallMs() }
-      return { ...row, all: [...row.all, next] }
+      const next: Generation = {
+        id,
+        storage,
+        embedding,
+        recipe,
+        state: 'building',
+        createdAtMs: clock.wallMs(),
+        ...(because === undefined ? {} : { because }),
+        ...(switchWhenReady ? { switchWhenReady: true } : {}),
+      }
+      const all = row.all.map((one) => (one.id === row.live ? { ...one, recipe: one.recipe ?? first } : one))
+      return { ...row, all: [...all, next] }
     })
     if (!('all' in made)) return made
     this.follow(collection)
     return made.all.at(-1)?.id ?? ''
+  }
+
+  /** Sees to a collection that is to have other vectors and is too large to get them as a whole: beside
+   *  itself it gets them batch by batch, and then answers from there. */
+  async renew(collection: string): Promise<void> {
+    const { rows, embeddings } = this.#options
+    const held = (await rows.get(COLLECTIONS, collectionKey(await storageOf(rows, collection))))?.row
+    const { movedChunksMax = MOVED_CHUNKS_MAX } = this.#options
+    if (held === undefined || held.chunks <= movedChunksMax || !(await wantsVectors(embeddings, held))) return
+    await this.replace(collection, 'its passages lack the vectors that the configuration asks for')
+  }
+
+  /** Makes a generation that takes the place of the live one, unless one is being made. */
+  async replace(collection: string, because: string): Promise<void> {
+    const row = await this.#row(collection)
+    if (row === undefined || row.all.some((one) => one.switchWhenReady === true)) return
+    const made = await this.create(collection, { switchWhenReady: true, because })
+    const { log } = this.#options
+    if (made instanceof Refusal) log.write('warn', 'no generation made', { collection, reason: sentenceOf(made) })
+    else log.write('info', 'a generation is made', { collection, generation: made, because })
+  }
+
+  /** Documents of a generation that have to be read again from their source, in the order of their ids. */
+  async cutBefore(collection: string, id: string, limit: number, after?: string): Promise<string[] | undefined> {
+    const storage = (await this.#row(collection))?.all.find((one) => one.id === id)?.storage
+    if (storage === undefined) return undefined
+    const found: string[] = []
+    for await (const { row } of scanAll(this.#options.rows, DOCUMENTS, collectionKey(storage))) {
+      if (found.length === limit) break
+      if (row.cutBefore === true && (after === undefined || row.id > after)) found.push(row.id)
+    }
+    return found
   }
 
   /** Makes another generation answer, in one commit. Refused while it lacks documents. */
@@ -89,6 +162,15 @@ export class Generations {
   }
 
   async drop(collection: string, id: string): Promise<Refusal | undefined> {
+    const dropped = await this.#forgetOne(collection, id)
+    await this.#copying.get(collection)?.done
+    if (dropped instanceof Refusal) return dropped
+    await this.#options.dropStorage(dropped)
+    return undefined
+  }
+
+  /** Resolves to its storage. */
+  async #forgetOne(collection: string, id: string): Promise<Refusal | string> {
     const before = await this.#row(collection)
     const dropped = before?.all.find((one) => one.id === id)
     const changed = await this.#change(collection, (row) => {
@@ -98,10 +180,7 @@ export class Generations {
       const all = row.all.filter((one) => one.id !== id)
       return former === undefined || former === id ? { ...rest, all } : { ...rest, former, all }
     })
-    if (!('all' in changed)) return changed
-    await this.#copying.get(collection)?.done
-    if (dropped !== undefined) await this.#options.dropStorage(dropped.storage)
-    return undefined
+    return 'all' in changed ? (dropped?.storage ?? '') : changed
   }
 
   /** Something in the live generation has changed: the others follow. */
@@ -155,13 +234,13 @@ export class Generations {
     if (from === to) return undefined
     if (whole && this.#options.isReading(collection))
       return notReady(collection, id, 'the collection is being read right now')
-    const found = await difference(this.#options, from.storage, to.storage)
-    if (whole && found.missing.length > 0)
-      return notReady(collection, id, `it lacks ${found.missing.length} documents${to.reason ? `: ${to.reason}` : ''}`)
-    await removeGone(this.#options, to.storage, found)
+    const missing = whole ? await countMissing(this.#options.rows, from.storage, to.storage) : 0
+    if (missing > 0)
+      return notReady(collection, id, `it lacks ${missing} documents${to.reason ? `: ${to.reason}` : ''}`)
+    await removeGone(this.#options, from.storage, to.storage)
     const switched = await this.#change(collection, (now) =>
       now.live === row.live && now.all.some((one) => one.id === id)
-        ? { ...now, live: id, former: row.live }
+        ? { ...now, live: id, former: row.live, all: now.all.map((one) => (one.id === id ? settled(one) : one)) }
         : notReady(collection, id, 'the generations were changed by somebody else at the same moment'),
     )
     if (!('all' in switched)) return switched
@@ -175,18 +254,21 @@ export class Generations {
     while (state.again && !this.#stop.signal.aborted) {
       state.again = false
       const row = await this.#row(collection).catch(() => undefined)
-      const live = row?.all.find(({ id }) => id === row.live)
-      for (const generation of row?.all ?? [])
-        if (live !== undefined && generation !== live) await this.#copy(collection, live, generation)
+      for (const { id } of row?.all ?? []) {
+        // One of them may have taken the place of the live one, or be gone.
+        const now = await this.#row(collection).catch(() => undefined)
+        const [live, other] = [now?.live, id].map((wanted) => now?.all.find((one) => one.id === wanted))
+        if (live !== undefined && other !== undefined && live !== other) await this.#copy(collection, live, other)
+      }
     }
   }
 
-  async #copy(collection: string, live: Generation, { id, storage }: Generation): Promise<void> {
+  async #copy(collection: string, live: Generation, { id, storage, switchWhenReady }: Generation): Promise<void> {
     try {
       await copy(this.#options, live.storage, storage, this.#stop.signal)
-      const { missing } = await difference(this.#options, live.storage, storage)
-      if (missing.length === 0) await this.#mark(collection, id, 'ready')
-      else this.follow(collection)
+      if ((await countMissing(this.#options.rows, live.storage, storage)) > 0) return this.follow(collection)
+      await this.#mark(collection, id, 'ready')
+      if (switchWhenReady === true) await this.#take(collection, id)
     } catch (thrown) {
       if (this.#stop.signal.aborted) return
       const reason = reasonOf(thrown)
@@ -195,13 +277,26 @@ export class Generations {
     }
   }
 
+  /** What was made without being asked for and does not answer any more, nor did before this one, goes. */
+  async #take(collection: string, id: string): Promise<void> {
+    const refusal = await this.#switch(collection, id, true)
+    // It is tried again after what is being read, or came in between.
+    if (refusal !== undefined) return
+    const row = await this.#row(collection)
+    for (const one of row?.all ?? []) {
+      if (one.id === row?.live || one.id === row?.former || one.because === undefined) continue
+      const dropped = await this.#forgetOne(collection, one.id)
+      if (!(dropped instanceof Refusal)) await this.#options.dropStorage(dropped)
+    }
+  }
+
   async #mark(collection: string, id: string, state: Generation['state'], reason?: string): Promise<void> {
     await this.#change(collection, (row) => ({
       ...row,
       all: row.all.map((one) => {
         if (one.id !== id) return one
-        const { storage, embedding, createdAtMs } = one
-        return { id, storage, embedding, createdAtMs, state, ...(reason === undefined ? {} : { reason }) }
+        const { reason: _, ...rest } = one
+        return { ...rest, state, ...(reason === undefined ? {} : { reason }) }
       }),
     }))
   }
@@ -233,6 +328,12 @@ export class Generations {
     }
     throw fault('store_unavailable', { reason: `the generations of ${collection} are being changed without a pause` })
   }
+}
+
+/** Once it answers it does not take the place of another by itself. */
+function settled(generation: Generation): Generation {
+  const { switchWhenReady: _, ...rest } = generation
+  return rest
 }
 
 const notReady = (collection: string, generation: string, reason: string): Refusal =>

@@ -1,8 +1,9 @@
 import { type Key, type Rows, table } from '../../store/rows.ts'
 import type { EmbeddingChoice } from '../embedding/port.ts'
+import type { Recipe } from '../recipe.ts'
 
-/** Several ways to hold one collection, side by side: the same documents, embedded otherwise. One of
- *  them answers. */
+/** Several ways to hold one collection, side by side: the same documents, cut or embedded otherwise.
+ *  One of them answers. */
 
 export interface Generation {
   /** `g1` is the one a collection begins with. */
@@ -10,6 +11,12 @@ export interface Generation {
   /** The name its rows and segments stand under. */
   readonly storage: string
   readonly embedding: EmbeddingChoice
+  /** Absent in those that were made before there was a choice. */
+  readonly recipe?: Recipe
+  /** It was made for this reason, without being asked for. */
+  readonly because?: string
+  /** It answers as soon as it is ready. */
+  readonly switchWhenReady?: true
   /** `building`: it lacks documents of the live one. */
   readonly state: 'building' | 'ready' | 'failed'
   readonly createdAtMs: number

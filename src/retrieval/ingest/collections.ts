@@ -156,8 +156,11 @@ export function revised(
   })
   const sum = (documents: readonly DocumentRow[], of: (document: DocumentRow) => number): number =>
     documents.reduce((total, document) => total + of(document), 0)
+  const cutBefore = (documents: readonly DocumentRow[]): number => sum(documents, (one) => (one.cutBefore ? 1 : 0))
+  const before = (row.cutBefore ?? 0) + cutBefore(come) - cutBefore(gone)
   return {
     ...row,
+    ...(row.cutBefore === undefined && before === 0 ? {} : { cutBefore: before }),
     segments: segments.filter((one) => answering(one) > 0),
     documents: row.documents + come.length - gone.length,
     chunks: row.chunks + sum(come, ({ chunkCount }) => chunkCount) - sum(gone, ({ chunkCount }) => chunkCount),

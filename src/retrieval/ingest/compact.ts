@@ -38,6 +38,19 @@ export function segmentsToMerge(segments: readonly Segment[]): Segment[] {
   return chosen
 }
 
+/** Some of those that hold what was removed, as many as make one segment; empty where none does. */
+export function segmentsToErase({ segments }: CollectionRow): Segment[] {
+  const chosen: Segment[] = []
+  let chunks = 0
+  for (const segment of segments) {
+    if (segment.removed.length === 0) continue
+    chunks += answering(segment)
+    if (chunks > FULL_CHUNKS && chosen.length > 0) break
+    chosen.push(segment)
+  }
+  return chosen
+}
+
 export interface CompactOptions {
   readonly rows: Rows
   readonly collections: Collections

@@ -1,6 +1,7 @@
 import { type ErrorCode, type Problem, sentenceOf } from '../../base/errors.ts'
 import type { JsonObject } from '../../base/json.ts'
 import type { SourceConfig } from '../../config/schema.ts'
+import type { AttributeValue } from '../../store/filter.ts'
 import { put, remove, table, type Change, type Key, type Rows } from '../../store/rows.ts'
 import { QUARANTINE, quarantineKey } from './quarantine.ts'
 
@@ -9,6 +10,8 @@ import { QUARANTINE, quarantineKey } from './quarantine.ts'
 export interface DeadLetterRow {
   readonly document: string
   readonly uri: string
+  /** Whose it is; empty where that could not be read. Absent: nobody's. */
+  readonly tenant?: AttributeValue
   readonly code: ErrorCode
   readonly details: { readonly [name: string]: unknown }
   readonly attempts: number
@@ -35,6 +38,7 @@ const LETTERS_MAX = 10_000
 export interface Letter {
   readonly document: string
   readonly uri: string
+  readonly tenant?: AttributeValue
   readonly problem: Problem
   readonly from?: DeadLetterRow['from']
 }
@@ -59,13 +63,14 @@ export async function post(
     letters.length > 0 &&
     former.includes(undefined) &&
     (await rows.scan(DEAD_LETTERS, { prefix: [collection], limit: LETTERS_MAX })).length >= LETTERS_MAX
-  for (const [at, { document, uri, problem, from }] of letters.entries()) {
+  for (const [at, { document, uri, tenant, problem, from }] of letters.entries()) {
     const row = former[at]?.row
     if (row === undefined && isFull) continue
     changes.push(
       put(DEAD_LETTERS, letterKey(collection, document), {
         document,
         uri,
+        ...(tenant === undefined ? {} : { tenant }),
         code: problem.code,
         details: problem.details,
         attempts: (row?.attempts ?? 0) + 1,
@@ -77,6 +82,9 @@ export async function post(
   }
   if (changes.length > 0) await rows.commit(changes)
 }
+
+/** Of a document whose attributes are not known. */
+export const UNKNOWN_TENANT = ''
 
 /** As `GET /api/collections/{collection}/dead-letters` shows it. */
 export const shownLetter = (row: DeadLetterRow): JsonObject => ({

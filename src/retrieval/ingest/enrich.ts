@@ -3,6 +3,7 @@ import { type ChunkRow, collectionKey, COLLECTIONS } from '../document.ts'
 import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
 import { LSA } from '../embedding/port.ts'
+import type { Recipe } from '../recipe.ts'
 import { collectionOf } from '../generation/row.ts'
 import type { SealedDocument, Sealing } from './port.ts'
 import { searchedText } from './worker.ts'
@@ -17,11 +18,13 @@ export interface EnrichOptions {
 export class Enrich {
   readonly #options: EnrichOptions
   readonly #storage: string
+  readonly #recipe: Recipe
   readonly #signal: AbortSignal
   /** A space that no commit refers to yet. */
   #begun: string | undefined
 
-  constructor(options: EnrichOptions, storage: string, signal: AbortSignal) {
+  constructor(options: EnrichOptions, storage: string, recipe: Recipe, signal: AbortSignal) {
+    this.#recipe = recipe
     this.#options = options
     this.#storage = storage
     this.#signal = signal
@@ -36,8 +39,8 @@ export class Enrich {
   ): Promise<{ readonly chunks: readonly ChunkRow[]; readonly sealing: Sealing; readonly space: string | undefined }> {
     const { embeddings, contexts } = this.#options
     const titles = new Map(documents.map(({ id, title }) => [id, title]))
-    const collection = collectionOf(this.#storage)
-    const chunks = (await contexts?.describe(collection, titles, plain, this.#signal)) ?? plain
+    const of = { model: this.#recipe.context, collection: collectionOf(this.#storage) }
+    const chunks = (await contexts?.describe(of, titles, plain, this.#signal)) ?? plain
     const sealing: Sealing = { chunks: chunks.length, contexts: chunks.map(({ context = '' }) => context) }
     const space = chunks.length === 0 ? undefined : await this.#space()
     if (embeddings === undefined || space === undefined) return { chunks, sealing, space: undefined }

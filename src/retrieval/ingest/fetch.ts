@@ -1,4 +1,5 @@
 import { Refusal } from '../../base/errors.ts'
+import type { Chunking } from '../../parse/chunk.ts'
 import { hintedName } from '../media.ts'
 import { hintOf, isSameAbout, type Listed, refined } from './listing.ts'
 import type { Added, IngestFile } from './port.ts'
@@ -54,11 +55,15 @@ async function fetchOne(file: Listed, signal: AbortSignal): Promise<Added | unde
 }
 
 /** What the worker is told of a document. */
-export const sent = ({ path, bytes, name, document, uri, knownHash, about }: Listed): IngestFile => ({
+export const sent = (
+  { path, bytes, name, document, uri, knownHash, about }: Listed,
+  chunking: Chunking,
+): IngestFile => ({
   name,
   document,
   uri,
   about,
+  chunking,
   ...(path === undefined ? {} : { path }),
   ...(bytes === undefined ? {} : { bytes }),
   ...(knownHash === undefined ? {} : { knownHash }),

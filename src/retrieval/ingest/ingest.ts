@@ -14,10 +14,12 @@ import { collectionKey, COLLECTIONS, type CollectionRow } from '../document.ts'
 import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
 import { Generations } from '../generation/generations.ts'
+import type { Recipe } from '../recipe.ts'
+import { Recipes } from '../generation/recipes.ts'
 import { storageOf } from '../generation/row.ts'
 import { type Folders, type Sources, SOURCES, sourceText } from '../sources.ts'
 import { Collections, removeDocuments, type Segment, segmentPrefix } from './collections.ts'
-import { rewrite } from './compact.ts'
+import { rewrite, segmentsToErase } from './compact.ts'
 import { Merges } from './merge.ts'
 import { DEAD_LETTERS, letterKey } from './dead-letters.ts'
 import { BATCH_DOCUMENTS_MAX, BATCH_UNITS_MAX, type IngestWorker } from './port.ts'
@@ -51,6 +53,8 @@ export interface IngestOptions {
   readonly embeddings?: Embeddings
   /** Without it chunks are searched as they stand. */
   readonly contexts?: Contexts
+  /** What the configuration says of a collection. Default: `RECIPE`. */
+  readonly recipe?: (collection: string) => Recipe
   /** Of one file, in milliseconds. */
   readonly fileTimeoutMs?: number
   /** Text of one batch, in UTF-16 units. */
@@ -58,11 +62,16 @@ export interface IngestOptions {
   /** Documents of one batch. */
   readonly batchDocumentsMax?: number
   readonly leaseMs?: number
+  /** Chunks of a collection that gets other vectors as a whole. */
+  readonly movedChunksMax?: number
 }
 
 export interface Ingest {
   /** Absent where collections are searched by words alone. */
   readonly generations: Generations | undefined
+  /** A segment that is searched was found damaged: it is built again in the background, out of what the store
+   *  holds, and answers until then. */
+  restore(segment: string): void
   /** Begins a run over a path or a source, which is durable when this resolves to its id. */
   start(collection: string, what: string | SourceConfig): Promise<string | Refusal>
   /** As `Pushes.take`. */
@@ -73,6 +82,8 @@ export interface Ingest {
   status(run: string): Promise<JsonObject | undefined>
   /** Newest first, of one collection or of all. */
   list(collection?: string): Promise<JsonObject[]>
+  /** Mounts every collection as `resume` does, and nothing more: of a process that only searches. */
+  mount(): Promise<void>
   /** Once, before anything else: mounts every collection (building again what the index lost),
    *  sweeps what a crash left behind, and takes up runs that a stop interrupted. */
   resume(): Promise<void>
@@ -81,6 +92,8 @@ export interface Ingest {
   /** Told of every change of a run. Returns the way to stop being told. */
   onProgress(listener: (run: JsonObject) => void): () => void
   removeDocument(collection: string, document: string): Promise<Refusal | undefined>
+  /** Rewrites every file of the index that holds what was removed from the collection. */
+  erase(collection: string): Promise<void>
   /** With everything in it; its runs are cancelled. */
   dropCollection(collection: string): Promise<Refusal | undefined>
 }
@@ -137,12 +150,13 @@ class Runs implements Ingest {
     this.#run = {
       ...options,
       collections: this.#collections,
+      recipes: new Recipes(options.rows, options.recipe),
       newSegment: (collection) => segmentPrefix(collection) + newId('seg', options.clock, options.random),
       fileTimeoutMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
       batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
       batchDocumentsMax: options.batchDocumentsMax ?? BATCH_DOCUMENTS_MAX,
     }
-    this.#merges = new Merges({ ...this.#run, builder: options.builder ?? options.index })
+    this.#merges = new Merges({ ...this.#run, clock: options.clock, builder: options.builder ?? options.index })
     this.#collections.onChange((storage) => this.#merges.look(storage))
     this.#pushes = new Pushes({
       ...PUSH,
@@ -230,9 +244,13 @@ class Runs implements Ingest {
     return () => this.#listeners.delete(listener)
   }
 
+  async mount(): Promise<void> {
+    for await (const { row } of scanAll(this.#options.rows, COLLECTIONS)) await this.#mount(row.name)
+  }
+
   async resume(): Promise<void> {
     const { rows, queue } = this.#options
-    for await (const { row } of scanAll(rows, COLLECTIONS)) await this.#mount(row.name)
+    await this.mount()
     await sweep({ ...this.#run, index: this.#options.index })
     await this.generations?.resume()
     for (const { row } of await rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })) {
@@ -267,6 +285,17 @@ class Runs implements Ingest {
     return removed ? undefined : refuse('not_found', { what: 'document', id: document })
   }
 
+  async erase(collection: string): Promise<void> {
+    const { rows } = this.#options
+    for (const storage of (await this.generations?.storages(collection)) ?? [collection]) {
+      while (await rewrite(this.#run, storage, segmentsToErase, this.#stop.signal)) this.#stop.signal.throwIfAborted()
+      const row = (await rows.get(COLLECTIONS, collectionKey(storage)))?.row
+      const held = new Set(row?.segments.map(({ segment }) => segment))
+      for (const part of row?.parts ?? [])
+        if (part.holds.some(({ segment }) => !held.has(segment))) await this.#merges.rebuild(storage, part)
+    }
+  }
+
   async dropCollection(collection: string): Promise<Refusal | undefined> {
     const { rows } = this.#options
     await this.#cancel(collection)
@@ -283,6 +312,11 @@ class Runs implements Ingest {
     for await (const { key } of scanAll(rows, DEAD_LETTERS, [collection])) changes.push(remove(DEAD_LETTERS, key))
     await rows.commit(changes)
     return undefined
+  }
+
+  /** A part that is searched was found damaged. */
+  restore(segment: string): void {
+    this.#merges.restore(segment)
   }
 
   // Starting up
@@ -408,6 +442,8 @@ class Runs implements Ingest {
     } finally {
       lease.cancel()
       this.#live.delete(run)
+      // None takes the place of another while documents are read.
+      this.generations?.follow(row.collection)
     }
   }
 
@@ -418,10 +454,12 @@ class Runs implements Ingest {
       if (signal.aborted) throw fault('stopping', {})
       const { collection } = progress.row
       const storage = await storageOf(this.#options.rows, collection)
-      const refusal = await new Run({ ...this.#run, worker }, progress, storage, signal).go()
+      const target = { storage, recipe: await this.#run.recipes.toRead(storage) }
+      const refusal = await new Run({ ...this.#run, worker }, progress, target, signal).go()
       // Another generation answers by now, which knows nothing of what was read.
       if ((await storageOf(this.#options.rows, collection)) !== storage) return 'again'
       this.generations?.follow(collection)
+      await this.generations?.renew(collection)
       return refusal === undefined ? { end: 'done' } : { end: 'failed', problem: refusal }
     } catch (thrown) {
       if (this.#stopped) return 'again'

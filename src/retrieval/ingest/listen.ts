@@ -6,7 +6,8 @@ import type { Rows } from '../../store/rows.ts'
 import type { Provenance } from '../document.ts'
 import { FILE_BYTES_MAX } from '../../parse/limits.ts'
 import type { Message, Stream, StreamConfig, Streams } from '../streams.ts'
-import { post } from './dead-letters.ts'
+import { TENANT } from '../search/access.ts'
+import { post, UNKNOWN_TENANT } from './dead-letters.ts'
 import type { Ingest } from './ingest.ts'
 import { readSent, type SentDocument } from './sent.ts'
 
@@ -138,7 +139,8 @@ class Delivery {
   async #bury(message: Message, problem: Refusal): Promise<void> {
     const { rows, clock } = this.#options
     const document = `${this.#origin.source}#${message.position}`
-    await post(rows, this.#collection, [{ document, uri: document, problem }], [], clock.wallMs())
+    const tenant = this.#spec.metadata?.[TENANT] ?? UNKNOWN_TENANT
+    await post(rows, this.#collection, [{ document, uri: document, tenant, problem }], [], clock.wallMs())
     await message.done()
   }
 }

@@ -2,8 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openCollection } from '../../../tests/kit/source-contract.ts'
 import { NO_SOURCES } from '../../../tests/kit/sources.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
+import { fault } from '../../base/errors.ts'
 import { Analyzer } from '../../base/words.ts'
-import type { MemoryRows } from '../../drivers/memory/rows.ts'
+import { MemoryIndex } from '../../drivers/memory/index.ts'
+import { MemoryQueue } from '../../drivers/memory/queue.ts'
+import { MemoryRows } from '../../drivers/memory/rows.ts'
+import type { IndexChunks, SegmentSummary } from '../../store/index.ts'
 import { put } from '../../store/rows.ts'
 import { chunkKey, CHUNKS, collectionKey, COLLECTIONS, type CollectionRow } from '../document.ts'
 import { createSearch } from '../search.ts'
@@ -27,6 +32,16 @@ async function until(rows: MemoryRows, reached: (row: CollectionRow) => boolean)
     const row = await rowOf(rows)
     if (row !== undefined && reached(row)) return row
     await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+}
+
+/** Has room for segments, which come whole, and none for parts, which come in pieces. */
+class FullIndex extends MemoryIndex {
+  hasRoom = false
+
+  override build(segment: string, chunks: IndexChunks): Promise<SegmentSummary> {
+    if (this.hasRoom || Array.isArray(chunks)) return super.build(segment, chunks)
+    return Promise.reject(fault('disk_full', { path: '/data' }))
   }
 }
 
@@ -80,6 +95,56 @@ test('a part that was lost is built again at the next start, and orphans are swe
   assert.ok(rebuilt !== undefined && rebuilt.segment !== part.segment)
   assert.ok(!(await house.index.segments()).includes('shelf/orphan'))
   await again.ingest.stop()
+})
+
+test('a part that is found damaged while it answers is built again, and answers until then', async () => {
+  const house = await filled()
+  const [part] = house.row.parts ?? []
+  assert.ok(part !== undefined)
+  house.ingest.restore(part.segment)
+  const { parts = [] } = await until(house.rows, (row) => {
+    const now = row.parts ?? []
+    return now.length > 0 && now.every(({ segment }) => segment !== part.segment)
+  })
+  assert.deepEqual(
+    parts.map(({ holds }) => holds),
+    [part.holds],
+  )
+  assert.equal(await house.find('common'), NAMES.length)
+  for (let left = true; left;) {
+    left = (await house.index.segments()).includes(part.segment)
+    if (left) await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+  house.ingest.restore('shelf/never-there')
+  await house.ingest.push('shelf', [document('later')])
+  assert.equal(await house.find('common'), NAMES.length + 1)
+  await house.ingest.stop()
+})
+
+test('a part for which the disk has no room is tried again without a change, and searches go on', async () => {
+  const index = new FullIndex(new Analyzer())
+  const later: (() => void)[] = []
+  const clock: Clock = {
+    monotonicMs: () => systemClock.monotonicMs(),
+    wallMs: () => systemClock.wallMs(),
+    after(delayMs, task) {
+      if (delayMs < 60_000) return systemClock.after(delayMs, task)
+      later.push(task)
+      return { cancel: () => {} }
+    },
+  }
+  const rows = new MemoryRows()
+  const house = openCollection(NO_SOURCES, { rows, queue: new MemoryQueue(clock), index }, { clock })
+  for (const id of NAMES) await house.ingest.push('shelf', [document(id)])
+  while (later.length === 0) await new Promise((resolve) => setTimeout(resolve, 2))
+  assert.equal(await house.find('common'), NAMES.length)
+  assert.deepEqual((await rowOf(rows))?.parts ?? [], [])
+  index.hasRoom = true
+  for (const task of later.splice(0)) task()
+  const { parts = [] } = await until(rows, (row) => (row.parts ?? []).length > 0)
+  assert.ok((parts[0]?.chunks ?? 0) >= 9)
+  assert.equal(await house.find('common'), NAMES.length)
+  await house.ingest.stop()
 })
 
 test('with the last of its documents a part goes too', async () => {

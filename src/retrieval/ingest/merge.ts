@@ -1,7 +1,8 @@
+import type { Clock, Timer } from '../../base/clock.ts'
 import { Fault, reasonOf } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import type { Held, Index, IndexChunk } from '../../store/index.ts'
-import { getAll, type Rows } from '../../store/rows.ts'
+import { getAll, type Rows, scanAll } from '../../store/rows.ts'
 import {
   chunkKey,
   CHUNKS,
@@ -20,6 +21,7 @@ import { indexChunk } from './worker.ts'
 /** Builds parts in the background, so that collections of any size are searched in few of them. */
 
 export interface MergeOptions {
+  readonly clock: Clock
   readonly rows: Rows
   readonly collections: Collections
   /** Builds what may take minutes and gigabytes, away from searches and from hostile files. */
@@ -32,10 +34,14 @@ export interface MergeOptions {
 
 /** Chunks that are read and handed over at once. */
 const PAGE_CHUNKS = 1_024
+/** How often it is tried whether a full disk has room again. */
+const ROOM_EVERY_MS = 60_000
 
 export class Merges {
   readonly #options: MergeOptions
   readonly #wanted = new Set<string>()
+  readonly #damaged = new Set<string>()
+  readonly #retries = new Set<Timer>()
   readonly #stop = new AbortController()
   #working: Promise<void> | undefined
 
@@ -57,6 +63,7 @@ export class Merges {
 
   async stop(): Promise<void> {
     this.#stop.abort()
+    for (const timer of this.#retries) timer.cancel()
     await this.#working
   }
 
@@ -68,8 +75,32 @@ export class Merges {
     if (!(await this.#build(collection, held))) await this.#prune(collection)
   }
 
+  /** A part that is searched was found damaged: it is built again in the background, and answers until then. */
+  restore(segment: string): void {
+    if (this.#stop.signal.aborted) return
+    this.#damaged.add(segment)
+    this.#working ??= this.#work().finally(() => (this.#working = undefined))
+  }
+
+  async #restoreDamaged(): Promise<void> {
+    for (const segment of this.#damaged) {
+      this.#damaged.delete(segment)
+      try {
+        for await (const { row } of scanAll(this.#options.rows, COLLECTIONS, [])) {
+          const part = row.parts?.find((one) => one.segment === segment)
+          if (part !== undefined) await this.rebuild(row.name, part)
+        }
+      } catch (thrown) {
+        // It is not opened again: the next start finds it.
+        this.#options.log.write('warn', 'segment not built again', { segment, reason: reasonOf(thrown) })
+        this.#whenThereIsRoom(thrown, () => this.restore(segment))
+      }
+    }
+  }
+
   async #work(): Promise<void> {
     for (;;) {
+      await this.#restoreDamaged()
       const [collection] = this.#wanted
       if (collection === undefined || this.#stop.signal.aborted) return
       this.#wanted.delete(collection)
@@ -80,8 +111,19 @@ export class Merges {
         if (this.#stop.signal.aborted) return
         // Nothing is lost but speed; the next change of the collection has it tried again.
         this.#options.log.write('warn', 'segments not merged', { collection, reason: reasonOf(thrown) })
+        this.#whenThereIsRoom(thrown, () => this.look(collection))
       }
     }
+  }
+
+  /** What failed for want of room is tried again, since making room changes no collection. */
+  #whenThereIsRoom(thrown: unknown, again: () => void): void {
+    if (!(thrown instanceof Fault) || thrown.code !== 'disk_full' || this.#stop.signal.aborted) return
+    const timer = this.#options.clock.after(ROOM_EVERY_MS, () => {
+      this.#retries.delete(timer)
+      again()
+    })
+    this.#retries.add(timer)
   }
 
   /** False where there is nothing to build. */

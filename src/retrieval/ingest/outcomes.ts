@@ -2,7 +2,8 @@ import type { Clock } from '../../base/clock.ts'
 import type { Problem } from '../../base/errors.ts'
 import { put, scanAll, type Change, type Rows } from '../../store/rows.ts'
 import { documentKey, DOCUMENTS } from '../document.ts'
-import { DEAD_LETTERS, type DeadLetterRow, type Letter, post } from './dead-letters.ts'
+import { TENANT, tenantOf } from '../search/access.ts'
+import { DEAD_LETTERS, type DeadLetterRow, type Letter, post, UNKNOWN_TENANT } from './dead-letters.ts'
 import { hintOf, type Listed, type Listing } from './listing.ts'
 import type { Progress } from './state.ts'
 
@@ -30,9 +31,13 @@ export class Outcomes {
     return this.#left
   }
 
-  refuse({ document, uri }: Pick<Listed, 'document' | 'uri'>, problem: Problem): void {
+  /** @param about Absent where its attributes are not known. */
+  refuse(
+    { document, uri, about }: Pick<Listed, 'document' | 'uri'> & Partial<Pick<Listed, 'about'>>,
+    problem: Problem,
+  ): void {
     this.#progress.skip(uri, problem)
-    if (this.#progress.isKept) this.#letters.push({ document, uri, problem, from: this.#from() })
+    if (this.#progress.isKept) this.#letters.push({ document, uri, ...this.#whose(about), problem, from: this.#from() })
     else this.#left.set(document, problem)
   }
 
@@ -66,6 +71,12 @@ export class Outcomes {
     const from = JSON.stringify(this.#from())
     for await (const { row } of scanAll(this.#rows, DEAD_LETTERS, [collection]))
       if (JSON.stringify(row.from) === from && !isThere(row.document, row.uri)) this.#cleared.push(row.document)
+  }
+
+  #whose(about: Listed['about'] | undefined): Pick<Letter, 'tenant'> {
+    if (about !== undefined) return tenantOf(about)
+    const { source } = this.#progress.row
+    return source === undefined ? {} : { tenant: source.metadata?.[TENANT] ?? UNKNOWN_TENANT }
   }
 
   #from(): NonNullable<DeadLetterRow['from']> {

@@ -1,4 +1,6 @@
 import type { ErrorCode } from '../../base/errors.ts'
+import type { Chunking } from '../../parse/chunk.ts'
+import type { Chunk } from '../../parse/document.ts'
 import type { IndexChunk, SegmentName } from '../../store/index.ts'
 import type { About, ChunkRow, DocumentRow } from '../document.ts'
 import type { Folding } from '../embedding/embeddings.ts'
@@ -24,6 +26,8 @@ export interface IngestWorker extends Folding {
   discard(): Promise<void>
   /** Builds a segment from chunks that are kept already. */
   build(segment: SegmentName, chunks: readonly IndexChunk[]): Promise<void>
+  /** Cuts documents anew that are kept as these chunks; undefined for one whose outline was not kept. */
+  cut(documents: readonly (readonly Chunk[])[], chunking: Chunking): Promise<(readonly Chunk[] | undefined)[]>
   /** Ends the process, whatever it is doing. */
   close(): Promise<void>
 }
@@ -39,6 +43,8 @@ export interface IngestFile {
   /** The hash of what was read last time: the same again is not parsed. */
   readonly knownHash?: string
   readonly about?: About
+  /** Absent: as by default. */
+  readonly chunking?: Chunking
 }
 
 export type Added =

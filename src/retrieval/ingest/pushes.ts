@@ -3,6 +3,7 @@ import { Fault, fault, type Problem, reasonOf, Refusal, refuse } from '../../bas
 import type { Provenance } from '../document.ts'
 import { storageOf } from '../generation/row.ts'
 import { hintedName } from '../media.ts'
+import { tenantOf } from '../search/access.ts'
 import { LETTER_UNITS_MAX, post } from './dead-letters.ts'
 import type { Listed } from './listing.ts'
 import { Run, type RunOptions } from './run.ts'
@@ -150,7 +151,8 @@ export class Pushes {
     const { run: options } = this.#options
     const row = newRow({ run: 'push', collection, path: 'push' }, options.clock.wallMs())
     const storage = await storageOf(options.rows, collection)
-    return { storage, run: new Run(options, new Progress(row, () => {}, false), storage, this.#stop.signal) }
+    const target = { storage, recipe: await options.recipes.toRead(storage) }
+    return { storage, run: new Run(options, new Progress(row, () => {}, false), target, this.#stop.signal) }
   }
 
   #warn(collection: string, thrown: unknown): void {
@@ -210,6 +212,7 @@ export class Pushes {
         {
           document: document.id,
           uri: document.uri,
+          ...tenantOf(document),
           problem,
           ...(sent.length > LETTER_UNITS_MAX ? {} : { from: { sent } }),
         },

@@ -1,5 +1,5 @@
-import { fault, type Refusal, refuse } from '../../base/errors.ts'
-import { getAll, put, type Change } from '../../store/rows.ts'
+import { fault } from '../../base/errors.ts'
+import { getAll, put, type Change, type Rows, scanAll } from '../../store/rows.ts'
 import {
   chunkKey,
   chunkKeys,
@@ -25,14 +25,20 @@ import { indexChunk, searchedText } from './worker.ts'
  *  many times as many as then. A full sample is not fitted again. */
 const FIT_GROWTH = 4
 /** Chunks of a collection that is moved as a whole. Beyond it a generation is made, batch by batch. */
-const MOVED_CHUNKS_MAX = 100_000
+export const MOVED_CHUNKS_MAX = 100_000
 /** Chunks of one new segment. */
 const SEGMENT_CHUNKS = 4_096
 /** Chunk rows of one commit. */
 const ROWS_AT_ONCE = 2_000
 
+export interface RevectorOptions extends CompactOptions {
+  readonly embeddings: Embeddings
+  /** Default: `MOVED_CHUNKS_MAX`. */
+  readonly movedChunksMax?: number
+}
+
 /** Whether the collection's vectors are not what the configuration asks for. */
-async function wantsVectors(embeddings: Embeddings, row: CollectionRow): Promise<boolean> {
+export async function wantsVectors(embeddings: Embeddings, row: CollectionRow): Promise<boolean> {
   const { model } = await embeddings.choice(row.name)
   const held = row.space === undefined ? undefined : await embeddings.space(row.name, row.space)
   if (model === 'none') return false
@@ -42,25 +48,17 @@ async function wantsVectors(embeddings: Embeddings, row: CollectionRow): Promise
   return row.chunks >= LSA_TEXTS_MIN && fitted < LSA_TEXTS_MAX && row.chunks >= FIT_GROWTH * fitted
 }
 
-/** Brings the collection into the configured space. Resolves to a refusal where it is too large. */
-export async function revector(
-  options: CompactOptions & { readonly embeddings: Embeddings },
-  collection: string,
-  signal: AbortSignal,
-): Promise<Refusal | undefined> {
-  const { rows, collections, embeddings } = options
+/** Brings the collection into the configured space; one that is too large is left as it is. */
+export async function revector(options: RevectorOptions, collection: string, signal: AbortSignal): Promise<void> {
+  const { rows, collections, embeddings, movedChunksMax = MOVED_CHUNKS_MAX } = options
   const before = (await rows.get(COLLECTIONS, collectionKey(collection)))?.row
-  if (before === undefined || !(await wantsVectors(embeddings, before))) return undefined
-  if (before.chunks > MOVED_CHUNKS_MAX) {
-    const reason = `its ${before.chunks} passages are too many to be embedded at once`
-    return refuse('embedding_changed', { collection, reason })
-  }
+  if (before === undefined || before.chunks > movedChunksMax || !(await wantsVectors(embeddings, before))) return
   const documents = await collections.documents(collection, () => true)
   const space =
     (await embeddings.choice(collection)).model === LSA
-      ? await embeddings.fit(collection, await sample(options, documents, before.chunks))
+      ? await embeddings.fit(collection, await sampleTexts(rows, collection, before.chunks))
       : await embeddings.begin(collection, signal)
-  if (space === undefined) return undefined
+  if (space === undefined) return
   const made: Made[] = []
   try {
     for (const group of grouped(documents)) made.push(await build(options, collection, space, group, signal))
@@ -71,7 +69,6 @@ export async function revector(
     throw thrown
   }
   if (before.space !== undefined) await embeddings.drop(collection, before.space)
-  return undefined
 }
 
 interface Made {
@@ -79,16 +76,12 @@ interface Made {
   readonly documents: readonly { readonly before: DocumentRow; readonly after: DocumentRow }[]
 }
 
-/** Texts to fit on: all of them, or evenly spread ones. */
-async function sample(
-  { rows }: CompactOptions,
-  documents: readonly DocumentRow[],
-  chunks: number,
-): Promise<readonly string[]> {
+/** Texts to fit on: all of a collection with so many chunks, or evenly spread ones. */
+export async function sampleTexts(rows: Rows, collection: string, chunks: number): Promise<readonly string[]> {
   const share = Math.min(1, LSA_TEXTS_MAX / Math.max(1, chunks))
   const texts: string[] = []
   let owed = 0
-  for (const document of documents) {
+  for await (const { row: document } of scanAll(rows, DOCUMENTS, collectionKey(collection))) {
     const keys = chunkKeys(document).filter(() => {
       owed += share
       if (owed < 1 - 1e-9) return false

@@ -14,6 +14,8 @@ import {
 } from '../document.ts'
 import type { Contexts } from '../embedding/context.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
+import type { Recipe } from '../recipe.ts'
+import type { Recipes } from '../generation/recipes.ts'
 import { PARSE_MS_MAX } from '../../parse/limits.ts'
 import { documentId } from '../sources.ts'
 import { chunkRemovals, type Collections, removeDocuments, revised, type Segment } from './collections.ts'
@@ -44,6 +46,15 @@ export interface RunOptions extends ListingOptions {
   readonly embeddings?: Embeddings
   /** Without it chunks are searched as they stand. */
   readonly contexts?: Contexts
+  readonly recipes: Recipes
+  /** Default: `MOVED_CHUNKS_MAX`. */
+  readonly movedChunksMax?: number
+}
+
+/** The generation that is read into. */
+export interface Target {
+  readonly storage: string
+  readonly recipe: Recipe
 }
 
 export const FILE_TIMEOUT_MS = PARSE_MS_MAX + 15_000
@@ -60,6 +71,7 @@ export class Run {
   readonly #collection: string
   /** Where its live generation is held. */
   readonly #storage: string
+  readonly #recipe: Recipe
   readonly #progress: Progress
   readonly #signal: AbortSignal
   /** In the worker's batch and not committed. */
@@ -68,10 +80,11 @@ export class Run {
   readonly #outcomes: Outcomes
   readonly #enrich: Enrich
 
-  constructor(options: RunOptions, progress: Progress, storage: string, signal: AbortSignal) {
+  constructor(options: RunOptions, progress: Progress, { storage, recipe }: Target, signal: AbortSignal) {
     this.#options = options
     this.#storage = storage
-    this.#enrich = new Enrich(options, storage, signal)
+    this.#recipe = recipe
+    this.#enrich = new Enrich(options, storage, recipe, signal)
     this.#collection = progress.row.collection
     this.#progress = progress
     this.#signal = signal
@@ -98,7 +111,8 @@ export class Run {
     } finally {
       await listing.close()
     }
-    return await this.tidy()
+    await this.tidy()
+    return undefined
   }
 
   /** Reads what was sent, and makes it durable. Resolves to what was not kept, and why: by document,
@@ -118,10 +132,10 @@ export class Run {
   }
 
   /** As `compact`, and sees to vectors that the collection lacks, which may take long. */
-  async tidy(): Promise<Refusal | undefined> {
+  async tidy(): Promise<void> {
     await this.compact()
     const { embeddings } = this.#options
-    return embeddings && (await revector({ ...this.#options, embeddings }, this.#storage, this.#signal))
+    if (embeddings !== undefined) await revector({ ...this.#options, embeddings }, this.#storage, this.#signal)
   }
 
   /** Before anything is read: vectors of two models are not mixed. */
@@ -182,6 +196,8 @@ export class Run {
         return { ...file, isDead, quarantined, knownHash: quarantined.contentHash }
       if (former === undefined) return { ...file, isDead }
       const formerVersion = documents[at]?.version ?? 0
+      // What could not be cut as this generation has it is read again.
+      if (former.cutBefore === true) return { ...file, isDead, former, formerVersion }
       const isSame = (file.read === undefined ? isSameAbout : mayBeSameAbout)(former, file.about)
       const same = isSame ? { knownHash: former.contentHash } : {}
       return { ...file, isDead, former, formerVersion, ...same }
@@ -194,6 +210,7 @@ export class Run {
    *  each file to be tried alone: the one that kills it alone is put into quarantine. */
   async #next(queue: Listed[]): Promise<void> {
     const { worker, fileTimeoutMs } = this.#options
+    const { chunking } = this.#recipe
     const first = queue[0]
     if (first === undefined) return
     const wanted = first.care === 'group' ? queue.filter(({ care }) => care === 'group') : [first]
@@ -202,7 +219,7 @@ export class Run {
     if (leader === undefined) return
     try {
       if (leader.care === 'probe') {
-        const answer = await worker.probe(sent(leader), fileTimeoutMs)
+        const answer = await worker.probe(sent(leader, chunking), fileTimeoutMs)
         queue.shift()
         delete leader.bytes
         if (answer.status === 'added') queue.push({ ...leader, care: 'alone' })
@@ -210,7 +227,10 @@ export class Run {
         return
       }
       // A group gets the time of one: when that is too short they are tried one by one.
-      const answers = await worker.add(group.map(sent), fileTimeoutMs)
+      const answers = await worker.add(
+        group.map((file) => sent(file, chunking)),
+        fileTimeoutMs,
+      )
       for (const [at, answer] of answers.entries()) this.#settle(group[at] ?? leader, answer)
       const done = new Set(group.slice(0, answers.length))
       queue.splice(0, queue.length, ...queue.filter((file) => !done.has(file)))
@@ -335,6 +355,7 @@ export class Run {
         row: {
           ...revised(row, replaced, documents, { segment, chunks: chunkSum, removed: [] }),
           ...(space === undefined ? {} : { space }),
+          ...(row.documents === 0 ? { recipe: this.#recipe } : {}),
         },
         changes: [
           ...chunkRemovals(replaced),

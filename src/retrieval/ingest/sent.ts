@@ -89,10 +89,14 @@ function readMetadata(value: unknown): Metadata | undefined | Refusal {
     return invalid('metadata', `has more than ${ATTRIBUTES_MAX} entries`, 'Send fewer.')
   for (const [name, one] of entries) {
     const field = `metadata.${name.slice(0, ATTRIBUTE_NAME_UNITS_MAX)}`
-    if (name === '' || name.length > ATTRIBUTE_NAME_UNITS_MAX || name.includes('\0'))
+    if (name === '' || name.length > ATTRIBUTE_NAME_UNITS_MAX || !isStorable(name))
       return invalid(field, `has a name that is not 1 to ${ATTRIBUTE_NAME_UNITS_MAX} characters`, 'Rename it.')
     if (RESERVED_ATTRIBUTES.includes(name)) return invalid(field, 'has a name that is ours', 'Rename it.')
-    if (typeof one === 'string' ? one.length > ATTRIBUTE_UNITS_MAX : !['number', 'boolean'].includes(typeof one))
+    if (
+      typeof one === 'string'
+        ? one.length > ATTRIBUTE_UNITS_MAX || !one.isWellFormed()
+        : !['number', 'boolean'].includes(typeof one)
+    )
       return invalid(field, `is no text of at most ${ATTRIBUTE_UNITS_MAX} characters, number or boolean`, 'Change it.')
   }
   return value as Metadata
@@ -105,9 +109,12 @@ function textField(
 ): string | undefined | Refusal {
   const value = fields[name]
   if (value === undefined || value === null) return undefined
-  if (typeof value === 'string' && value !== '' && value.length <= unitsMax && !value.includes('\0')) return value
+  if (typeof value === 'string' && value !== '' && value.length <= unitsMax && isStorable(value)) return value
   return invalid(name, `is no text of 1 to ${unitsMax} characters`, 'Shorten it, or leave it out.')
 }
+
+/** Keys of no store hold U+0000, and UTF-8 has no halves of surrogate pairs. */
+const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0')
 
 const isTrust = (value: unknown): value is Trust => (TRUST as readonly unknown[]).includes(value)
 const invalid = (field: string, problem: string, remedy: string): Refusal =>

@@ -4,11 +4,12 @@ import { fault, Refusal } from '../../base/errors.ts'
 import { seededRandom } from '../../base/random.ts'
 import { Analyzer } from '../../base/words.ts'
 import type { Index, IndexChunk } from '../../store/index.ts'
-import { chunk } from '../../parse/chunk.ts'
+import { chunk, type Chunking } from '../../parse/chunk.ts'
 import type { ChunkRow, DocumentRow } from '../document.ts'
 import type { Chunk, ParsedDocument } from '../../parse/document.ts'
 import { Lsa } from '../embedding/lsa.ts'
 import { deadline, FILE_BYTES_MAX } from '../../parse/limits.ts'
+import { outlined, rebuilt } from '../../parse/outline.ts'
 import { parse } from '../../parse/parse.ts'
 import { attributesOf } from '../search/access.ts'
 import type { Files } from '../sources.ts'
@@ -111,6 +112,15 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
     await this.#options.index.build(segment, chunks)
   }
 
+  async cut(documents: readonly (readonly Chunk[])[], chunking: Chunking): Promise<(Chunk[] | undefined)[]> {
+    return documents.map((chunks) => {
+      const document = rebuilt(chunks)
+      if (document === undefined) return undefined
+      const { text, blocks } = document
+      return outlined(text, blocks, chunk(text, blocks, chunking))
+    })
+  }
+
   async #read(file: IngestFile): Promise<Added | Read> {
     const bytes = file.bytes ?? (await this.#options.files.read(file.path ?? '', FILE_BYTES_MAX))
     if (bytes instanceof Refusal) return refused(bytes)
@@ -118,7 +128,9 @@ export class LocalWorker implements Omit<IngestWorker, 'close'> {
     if (contentHash === file.knownHash) return { status: 'unchanged' }
     const document = await parse(pathOf(file), bytes, deadline(this.#options.clock))
     if (document instanceof Refusal) return refused(document)
-    return { document, contentHash, bytes: bytes.length, chunks: chunk(document.text, document.blocks) }
+    const { text, blocks } = document
+    const chunks = outlined(text, blocks, chunk(text, blocks, file.chunking))
+    return { document, contentHash, bytes: bytes.length, chunks }
   }
 
   #keep(file: IngestFile, { document, contentHash, bytes, chunks }: Read): Added {

@@ -46,6 +46,8 @@ const ALERT_QUERIES_MIN = 50
 export interface QualityTargets {
   /** 0 to 1. */
   readonly recallAt10: number
+  /** Of its vectors, while they are searched. */
+  readonly memoryBytesMax?: number | undefined
   readonly searchP95Ms: number
   readonly freshnessMs: number
 }

@@ -1,4 +1,4 @@
-import { type Attributes, type Filter, matches } from '../../store/filter.ts'
+import { type Attributes, type AttributeValue, type Filter, matches } from '../../store/filter.ts'
 import type { DocumentRow } from '../document.ts'
 
 /** Whose eyes a search has. What a tenant may not see is taken out by a condition that stands beside
@@ -14,6 +14,10 @@ export const NOBODY: Access = Object.freeze({ tenant: undefined })
 
 /** The attribute that says whose a document is. */
 export const TENANT = 'tenant'
+/** Of a document that is nobody's, nothing. */
+export const tenantOf = ({ metadata }: Pick<DocumentRow, 'metadata'>): { readonly tenant?: AttributeValue } =>
+  metadata !== undefined && Object.hasOwn(metadata, TENANT) ? { tenant: metadata[TENANT] ?? '' } : {}
+
 /** Whether it has one: a filter cannot ask for what is missing. */
 const TENANTED = 'tenanted'
 

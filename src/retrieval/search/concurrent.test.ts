@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { nothingDerived } from '../../../tests/kit/erasing.ts'
 import { ManualClock, settled } from '../../../tests/kit/clock.ts'
 import { meaningOf } from '../../../tests/kit/library.ts'
 import { Refusal, refuse } from '../../base/errors.ts'
@@ -55,6 +56,7 @@ class World {
     const { rows, index, clock, random } = this
     this.collections = new Collections({ rows, index, clock, log: silentLog })
     this.deletions = new Deletions({
+      ...nothingDerived({ rows, index, analyzer, clock }),
       clock,
       random,
       rows,

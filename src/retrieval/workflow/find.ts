@@ -53,7 +53,12 @@ export async function find(
   const span = call.span.child('search')
   const k = rerank === undefined ? topK : topK * RERANK_POOL
   const access = { tenant: call.spending.tenant }
-  const { passages } = await dependencies.search.search(collection, question, { k, access, span })
+  const { passages } = await dependencies.search.search(collection, question, {
+    k,
+    access,
+    span,
+    payer: { spending: call.spending },
+  })
   span.end({ collection, k, found: passages.length })
   signal.throwIfAborted()
   const isRanked = rerank !== undefined && passages.length > 0
