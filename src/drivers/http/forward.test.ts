@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import type { Handler } from '../../base/http.ts'
-import { openListener } from './listener.ts'
+import { openListener } from './servers.ts'
 import { bindAddress } from './bind.ts'
 
 /** Sends bytes as they are and reads until the other side closes. */

@@ -1,10 +1,6 @@
 import type { Handler, Headers, HttpListener, HttpServer, Request } from '../../base/http.ts'
 import type { Log } from '../../base/log.ts'
 import type { CertificateFiles } from './certificate.ts'
-import { LlhttpListener } from './llhttp-server.ts'
-import { NodeHttpListener } from './server.ts'
-
-/** A server by its name in the configuration. */
 
 export interface ListenerOptions {
   /** On every answer. */
@@ -25,11 +21,3 @@ export interface Listener extends HttpListener {
   /** Accepts on an address that another process has bound (`bindAddress`). */
   listenOn(handle: unknown, handler: Handler): Promise<HttpServer>
 }
-
-/** @param bodyTimeoutMs For headers and body to arrive; a slow sender holds a connection no longer. */
-export const openListener = (
-  server: 'llhttp' | 'node',
-  bodyTimeoutMs: number,
-  options: ListenerOptions = {},
-): Listener =>
-  server === 'node' ? new NodeHttpListener(bodyTimeoutMs, options) : new LlhttpListener(bodyTimeoutMs, options)

@@ -9,7 +9,7 @@ import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import type { Handler } from '../../base/http.ts'
 import { Certificate } from './certificate.ts'
-import { openListener } from './listener.ts'
+import { openListener } from './servers.ts'
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../../tests/fixtures/tls/${name}`, import.meta.url))
 
