@@ -160,9 +160,12 @@ type Frozen<Value> = Value extends bigint | string | number | boolean | undefine
 export type Config = Frozen<z.output<typeof CONFIG>>
 export type EngineConfig = Config['engines'][string]
 
+type EmbeddedKind = 'reader' | 'lexical' | 'onnx' | 'detectors'
+const EMBEDDED: ReadonlySet<string> = new Set<EmbeddedKind>(['reader', 'lexical', 'onnx', 'detectors'])
+
 /** Whether it runs behind a network, where tokens may cost money. */
-export const isRemote = (engine: EngineConfig): engine is Extract<EngineConfig, { readonly url: string }> =>
-  'url' in engine
+export const isRemote = (engine: EngineConfig): engine is RemoteEngine => !EMBEDDED.has(engine.kind)
+export type RemoteEngine = Exclude<EngineConfig, { readonly kind: EmbeddedKind }>
 export type SourceConfig = Config['collections'][string]['sources'][number]
 export type IndexConfig = Config['index']
 export type GuardConfig = Config['guards'][string]

@@ -29,6 +29,7 @@ import { type Account, OwnRequest } from './own.ts'
 import { namesPrompt, prompted } from './prompted.ts'
 import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
+import { sessionIn } from './route/session.ts'
 import { type Asked, dialectAt, routeAt } from './routes.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import type { CountRequest } from './surface/anthropic.ts'
@@ -358,7 +359,7 @@ export class Gateway {
       principal.bindings.budgets,
     )
     const version = prompt === undefined ? {} : { promptVersion: `${prompt.name}@${prompt.version}` }
-    return { requestId, trace, model, scopes, spending, ...version }
+    return { requestId, trace, model, scopes, spending, session: sessionIn(headers), ...version }
   }
 
   #model({ bindings }: Principal, name: string, operation: Operation): LogicalModel | Refusal {

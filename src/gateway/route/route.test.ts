@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ManualClock } from '../../tests/kit/clock.ts'
-import { HandEngine } from '../../tests/kit/engine.ts'
-import { fault } from '../base/errors.ts'
-import { seededRandom } from '../base/random.ts'
-import { Health } from '../engine/health.ts'
-import { always } from '../meter/prices.ts'
-import type { Deployment, LogicalModel, Routing } from './catalogue.ts'
+import { ManualClock } from '../../../tests/kit/clock.ts'
+import { HandEngine } from '../../../tests/kit/engine.ts'
+import { fault } from '../../base/errors.ts'
+import { seededRandom } from '../../base/random.ts'
+import { Health } from '../../engine/health.ts'
+import { always } from '../../meter/prices.ts'
+import type { Deployment, LogicalModel, Routing } from '../catalogue.ts'
 import { type Candidate, route } from './route.ts'
 
 const health = new Health({ clock: new ManualClock() })
@@ -39,13 +39,14 @@ const orderOf = (routing: Routing, deployments: Deployment[], seed = 1): string[
 /** Puts so many tokens in flight on a deployment. */
 function loaded(name: string, tokens: number, weight = 1): Deployment {
   const own = new Health({ clock: new ManualClock() }).of(name, '')
-  own.begin('chat', tokens)
+  own.begin('chat', { tokens: tokens })
   return deployment(name, weight, { health: own })
 }
 
 function broken(name: string): Deployment {
   const own = health.of(name, '')
-  for (let i = 0; i < 5; i++) own.begin('chat', 1)?.end(fault('engine_unreachable', { engine: name, reason: 'off' }))
+  for (let i = 0; i < 5; i++)
+    own.begin('chat', { tokens: 1 })?.end(fault('engine_unreachable', { engine: name, reason: 'off' }))
   return deployment(name, 1, { health: own })
 }
 
@@ -122,8 +123,52 @@ test('the cheapest for the size of the request is first, unknown prices last', (
   assert.deepEqual(order, ['dear input', 'dear output', 'unknown'])
 })
 
+/** Has begun to answer so often after so many milliseconds. */
+function paced(name: string, firstTokenMs: number, times = 40, inFlight = 0): Deployment {
+  const clock = new ManualClock()
+  const own = new Health({ clock }).of(name, '')
+  for (let n = 0; n < times; n++) {
+    const visit = own.begin('chat', { tokens: 1, stream: true })
+    clock.advance(firstTokenMs)
+    visit?.spoke()
+    visit?.end('answered')
+  }
+  for (let n = 0; n < inFlight; n++) own.begin('chat', { tokens: 1 })
+  return deployment(name, 1, { health: own })
+}
+
+test('the fastest begins soonest with what it has to do; who is unknown is found out', () => {
+  const all = [paced('slow', 500), paced('busy', 100, 40, 9), paced('fast', 100, 40, 1)]
+  assert.deepEqual(orderOf('fastest', all), ['fast', 'slow', 'busy'])
+  assert.equal(orderOf('fastest', [...all, deployment('new', 1)])[0], 'new')
+})
+
+test('whoever keeps the promised time comes before whoever does not', () => {
+  const all = [paced('late', 400), paced('busy', 200, 40, 9)]
+  assert.deepEqual(orderOf('fastest', all), ['late', 'busy'])
+  const promised = { ...model('chat', all, { routing: 'fastest' }), firstTokenMs: 300 }
+  assert.deepEqual(names(route(promised, REQUEST, seededRandom(1))), ['busy', 'late'])
+})
+
+test('who is ejected comes after his peers and before the spare, also for those who keep to him', () => {
+  const all = [
+    deployment('spare', 0),
+    ...['a', 'b', 'c'].map((name) => deployment(name, 1, { health: health.of(`e/${name}`, '') })),
+  ]
+  const asker = { user: 'ada' }
+  const affine = { ...model('chat', all), affinity: { by: 'user' } } as const
+  const order = (): string[] => names(route(affine, { ...REQUEST, asker }, seededRandom(1)))
+  const [home = ''] = order()
+  health.of(`e/${home}`, '').eject('failing', 30_000, 30_000)
+  const now = order()
+  assert.deepEqual(now.slice(2), [home, 'spare'])
+  let looks = 0
+  route({ ...affine, outliers: { look: () => void looks++ } }, REQUEST, seededRandom(1))
+  assert.equal(looks, 1)
+})
+
 test('the same seed and the same books make the same order', () => {
   const all = [loaded('a', 10), loaded('b', 10), loaded('c', 10), loaded('d', 10)]
-  for (const routing of ['weighted', 'least_outstanding', 'p2c'] as const)
+  for (const routing of ['weighted', 'least_outstanding', 'p2c', 'fastest'] as const)
     for (let seed = 1; seed < 20; seed++) assert.deepEqual(orderOf(routing, all, seed), orderOf(routing, all, seed))
 })

@@ -1,4 +1,4 @@
-import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import { isObject, type Json, type JsonObject } from '../../base/json.ts'
 
 /** What a request may come to in tokens, guessed in no time: what routing weighs. Budgets and bills
  *  count for themselves (`meter/bound.ts`). */
@@ -15,7 +15,7 @@ export const tokensOf = ({ inputTokens, outputTokens }: RequestSize): number => 
 const LOOKS_MAX = 256
 /** Parts of one message, likewise. */
 const PARTS_LOOKED_AT_MAX = 8
-const UNITS_PER_TOKEN = 4
+export const UNITS_PER_TOKEN = 4
 
 /** Of a chat completion body; the length of its texts makes no difference to the time it takes. */
 export const sizeOfChat = (body: JsonObject, outputTokens: number): RequestSize => ({

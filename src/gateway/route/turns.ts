@@ -1,12 +1,13 @@
-import type { Clock } from '../base/clock.ts'
-import { fault, type Problem } from '../base/errors.ts'
-import type { Random } from '../base/random.ts'
-import { retryAfterMsOf } from '../engine/breaker.ts'
-import type { Visit } from '../engine/health.ts'
-import type { Operation } from '../engine/port.ts'
-import { backoffMs } from '../engine/retries.ts'
-import type { LogicalModel } from './catalogue.ts'
-import { ATTEMPTS_MAX, type Candidate, route, type RouteRequest } from './route.ts'
+import type { Clock } from '../../base/clock.ts'
+import { fault, type Problem } from '../../base/errors.ts'
+import type { Random } from '../../base/random.ts'
+import { retryAfterMsOf } from '../../engine/breaker.ts'
+import type { Visit, Work } from '../../engine/health.ts'
+import type { Operation } from '../../engine/port.ts'
+import { backoffMs } from '../../engine/retries.ts'
+import type { LogicalModel } from '../catalogue.ts'
+import type { RouteRequest } from './request.ts'
+import { ATTEMPTS_MAX, type Candidate, route } from './route.ts'
 import { tokensOf } from './size.ts'
 
 /** Whose turn it is: which deployment a request tries next, after what pause, and when it gives up.
@@ -66,17 +67,44 @@ export class Turns {
   }
 
   /** Right before the call. Undefined: it may not be made; `next` says what instead. */
-  begin({ deployment }: Candidate): Begun | undefined {
+  begin(candidate: Candidate): Begun | undefined {
+    const begun = this.#begin(candidate)
+    if (begun === 'broke') this.#isBroke = true
+    return begun === 'broke' ? undefined : begun
+  }
+
+  /** Another deployment of the same model, to be asked beside the first. */
+  second(): Candidate | undefined {
+    const candidate = this.#order[this.#taken]
+    return this.#taken === 1 && candidate?.model === this.#model ? candidate : undefined
+  }
+
+  /** As `begin`, for `second`. Where it may not be made, nothing has changed. */
+  beginSecond(candidate: Candidate): Begun | undefined {
+    const begun = this.second() === candidate ? this.#begin(candidate, 'spendSpare') : undefined
+    if (begun === undefined || begun === 'broke') return undefined
+    this.#taken++
+    return begun
+  }
+
+  #begin({ model, deployment }: Candidate, pay: 'spend' | 'spendSpare' = 'spend'): Begun | 'broke' | undefined {
     const { retries } = this.#model
-    const visit = deployment.health?.begin(this.#request.operation, tokensOf(this.#request.size))
+    const visit = deployment.health?.begin(this.#request.operation, this.#work(model))
     if (visit === undefined && deployment.health !== undefined) return undefined
-    if (this.#begun++ === 0) retries?.earn()
-    else if (retries !== undefined && !retries.spend()) {
-      this.#isBroke = true
+    if (this.#begun === 0) retries?.earn()
+    else if (retries !== undefined && !retries[pay]()) {
       visit?.end('unknown')
-      return undefined
+      return 'broke'
     }
+    this.#begun++
     return { visit }
+  }
+
+  /** What is written in the books of the deployment that takes it. */
+  #work({ affinity }: LogicalModel): Work {
+    const { size, stream = false, prompt } = this.#request
+    const work = { tokens: tokensOf(size), stream }
+    return affinity?.by === 'prefix' && prompt !== undefined ? { ...work, prompt: prompt() } : work
   }
 
   /** A budget sends the request to another model. */
