@@ -215,7 +215,8 @@ export class Gateway {
       const bytes = await request.body(limits.bodyBytesMax)
       const within = { bytesMax: limits.bodyBytesMax, depthMax: limits.bodyDepthMax }
       const read = found.read({ bytes, contentType: request.headers['content-type'], limits: within })
-      admission.end({ key: principal.id })
+      const { traceparent } = request.headers
+      admission.end(traceparent === undefined ? { key: principal.id } : { key: principal.id, traceparent })
       if (read instanceof Refusal) return sendProblem(reply, requestId, read, dialect)
       const { asked, named } = read
       const arrived: Arrived = { principal, headers: request.headers, body: named, requestId, trace, dialect }

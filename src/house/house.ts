@@ -25,7 +25,7 @@ import { promptRoutes } from '../control/prompts.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
-import { traceRoutes } from '../control/traces.ts'
+import { isOfTelemetry } from '../control/otlp.ts'
 import { isKeptHere } from '../control/vector-stores.ts'
 import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
@@ -52,6 +52,7 @@ import { absentRole, type Roles, withinRoles } from './process-roles.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
 import { type HouseStore, journalPath, openStore } from './store.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
+import { type HouseTelemetry, openHouseTelemetry } from './telemetry.ts'
 import { keepUp } from './upkeep.ts'
 import { vectorsFor } from './vectors.ts'
 import { type UsageWatch, watchUsage } from './watch-usage.ts'
@@ -114,6 +115,7 @@ class RunningHouse implements House {
   /** Where there are several. */
   #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
+  #telemetry: HouseTelemetry | undefined
   #endUpkeep: (() => Promise<void>) | undefined
   #servers: HttpServer[] = []
   #inner: HttpServer | undefined
@@ -151,6 +153,7 @@ class RunningHouse implements House {
     const { onEvent, listen } = this.#parts
     this.#hold = holdFolder(config.data)
     const log = this.#log
+    const journal = join(config.data, 'headworks.db')
     const store = (this.#store = await openStore(config.data, MAIN_NODE, log, async () => this.#gateways?.fold()))
     const pepper = keepPepper(config.data, PEPPER_BYTES, random)
     const keyring = await this.#openKeyring(store, pepper)
@@ -206,7 +209,16 @@ class RunningHouse implements House {
     const loaded = (): LoadedConfig => this.#loaded
     this.#batches = openBatches({ store, loaded, log, files, keyring, gateway })
     await this.#takePrompts(store)
-    const handler = this.#handler(keyring, sessions, gateway, library, store, this.#batches)
+    const telemetry = (this.#telemetry = await openHouseTelemetry({
+      loaded: this.#loaded,
+      journal,
+      store,
+      log,
+      authenticate: (request) => authenticate(request, keyring, sessions),
+      newRequestId: () => newId('req', clock, random),
+    }))
+    if (listen) telemetry.begin()
+    const handler = this.#handler(keyring, sessions, gateway, library, store, { batches: this.#batches, telemetry })
     const listener = openListener(config.server, config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1 && this.#roles.has('gateway'))
@@ -262,6 +274,7 @@ class RunningHouse implements House {
     await this.#end('journal', () => this.#gateway?.flush())
     await this.#end('upkeep', () => this.#endUpkeep?.())
     await this.#end('usage', () => this.#usage?.stop())
+    await this.#end('telemetry', () => this.#telemetry?.close())
     await this.#end('engines', () => this.#gateway?.close())
     await this.#end('index', () => this.#library?.close())
     await this.#end('store', () => this.#store?.close())
@@ -352,7 +365,7 @@ class RunningHouse implements House {
     gateway: HouseGateway,
     library: Library,
     store: HouseStore,
-    batches: Batches,
+    { batches, telemetry }: { readonly batches: Batches; readonly telemetry: HouseTelemetry },
   ): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
@@ -382,7 +395,7 @@ class RunningHouse implements House {
         purge: async (model) => gateway.purgeCache(model) + ((await this.#gateways?.purgeCache(model)) ?? 0),
       }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
-      ...traceRoutes(store.events, store.rows),
+      ...telemetry.routes,
       ...usage.routes,
       ...keptRoutes(store, library, batches, audit),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
@@ -405,6 +418,7 @@ class RunningHouse implements House {
     })
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
+      if (isOfTelemetry(request.target)) return telemetry.intake(request, reply)
       const absent = absentRole(this.#roles, request)
       if (absent !== undefined)
         return sendProblem(reply, newId('req', clock, random), refuse('role_absent', { role: absent }))
@@ -458,7 +472,7 @@ const gatewayJson = ({ pid, deployments, ...rest }: GatewayStatus): JsonObject =
 })
 
 /** What the control plane answers; every other path is the console's. */
-const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz)(?:\?|$))/
+const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz|metrics)(?:\?|$))/
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -64,3 +64,56 @@ export function quantile(sketch: Sketch, q: number, gamma = GAMMA): number | und
   }
   return undefined
 }
+
+/** A sketch that is being filled: adding costs a logarithm and a look-up. */
+export class SketchSum {
+  #zeros = 0
+  readonly #buckets = new Map<number, number>()
+
+  /** `weight`: how many values it stands for, as those of a sample do. */
+  add(value: number, weight = 1): void {
+    if (!(value > 0)) {
+      this.#zeros += weight
+      return
+    }
+    const index = Math.ceil(Math.log(Math.max(value, LEAST)) / LOG_GAMMA)
+    this.#buckets.set(index, (this.#buckets.get(index) ?? 0) + weight)
+  }
+
+  merge({ zeros, buckets }: Sketch): void {
+    this.#zeros += zeros
+    for (const [index, count] of buckets) this.#buckets.set(index, (this.#buckets.get(index) ?? 0) + count)
+  }
+
+  sketch(): Sketch {
+    return { zeros: this.#zeros, buckets: [...this.#buckets].sort(([a], [b]) => a - b) }
+  }
+}
+
+const LOG_GAMMA = Math.log(GAMMA)
+
+/** A sketch as one line of JSON: zeros, then index and count in turn. */
+export const sketchText = ({ zeros, buckets }: Sketch): string => JSON.stringify([zeros, ...buckets.flat()])
+
+/** The inverse of `sketchText`. */
+export function sketchFrom(text: string): Sketch {
+  const [zeros = 0, ...flat] = JSON.parse(text) as number[]
+  const buckets: [number, number][] = []
+  for (let i = 0; i + 1 < flat.length; i += 2) buckets.push([flat[i] ?? 0, flat[i + 1] ?? 0])
+  return { zeros, buckets }
+}
+
+/** How many of the values are at most `bound`: what a histogram with fixed bounds asks. Off by the
+ *  values of the one bucket that the bound lies in. */
+export function countUpTo({ zeros, buckets }: Sketch, bound: number): number {
+  let sum = zeros
+  for (const [index, count] of buckets) {
+    if ((2 * GAMMA ** index) / (GAMMA + 1) > bound) return sum
+    sum += count
+  }
+  return sum
+}
+
+/** The sum of all values, each as the middle of its bucket: off by at most `ALPHA`. */
+export const sumOf = ({ buckets }: Sketch): number =>
+  buckets.reduce((sum, [index, count]) => sum + (count * 2 * GAMMA ** index) / (GAMMA + 1), 0)

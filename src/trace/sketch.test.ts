@@ -1,7 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { ALPHA, countOf, EMPTY_SKETCH, mergeSketches, quantile, type Sketch, sketchOf } from './sketch.ts'
+import {
+  ALPHA,
+  countOf,
+  countUpTo,
+  EMPTY_SKETCH,
+  mergeSketches,
+  quantile,
+  type Sketch,
+  sketchFrom,
+  sketchOf,
+  SketchSum,
+  sketchText,
+  sumOf,
+} from './sketch.ts'
 
 const of = (values: readonly number[]): Sketch =>
   values.map((value) => sketchOf(value)).reduce(mergeSketches, EMPTY_SKETCH)
@@ -36,4 +49,31 @@ test('merging is adding, in any order', () => {
 test('nothing has no quantile, and what is no number counts as none', () => {
   assert.equal(quantile(EMPTY_SKETCH, 0.5), undefined)
   assert.equal(quantile(of([Number.NaN, -5]), 0.99), 0)
+})
+
+test('a sum that is filled one by one is the sketch of all, and its text reads back', () => {
+  fc.assert(
+    fc.property(values, (list) => {
+      const sum = new SketchSum()
+      for (const one of list) sum.add(one)
+      assert.deepEqual(sum.sketch(), of(list))
+      assert.deepEqual(sketchFrom(sketchText(sum.sketch())), sum.sketch())
+      const twice = new SketchSum()
+      twice.merge(sum.sketch())
+      twice.merge(sum.sketch())
+      assert.deepEqual(twice.sketch(), mergeSketches(of(list), of(list)))
+    }),
+  )
+})
+
+test('a histogram of any bounds counts what the values say, but for the bucket at the bound', () => {
+  fc.assert(
+    fc.property(values, value, (list, bound) => {
+      const upTo = (limit: number): number => list.filter((one) => one <= limit).length
+      const told = countUpTo(of(list), bound)
+      assert.ok(told >= upTo(bound / 1.021) && told <= upTo(bound * 1.021), `${told}`)
+      const exactSum = list.reduce((total, one) => total + one, 0)
+      assert.ok(Math.abs(sumOf(of(list)) - exactSum) <= exactSum * ALPHA * 1.000001)
+    }),
+  )
 })
