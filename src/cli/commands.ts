@@ -156,6 +156,11 @@ export const COMMANDS: readonly Command[] = [
         summary:
           'What requests may name themselves: user, workflow, prompt, tags; =refuse refuses instead of ignoring.',
       },
+      content: {
+        type: 'text',
+        value: 'WHOSE',
+        summary: 'Whose inputs and outputs it may read: own, of its requests, or tenant. None unless given.',
+      },
       budget: {
         type: 'text',
         value: 'A,B',
@@ -415,6 +420,24 @@ export const COMMANDS: readonly Command[] = [
     examples: [],
     json: true,
     load: async () => ({ run: (await import('./traces.ts')).show }),
+  }),
+  command({
+    name: 'feedback',
+    summary: 'Say what an answer was worth.',
+    arguments: [{ name: 'id', summary: 'The request id, from the header x-request-id, or a trace id.' }],
+    flags: {
+      name: { type: 'text', value: 'NAME', summary: 'What it is about, such as thumbs or accuracy.' },
+      value: { type: 'text', value: 'VALUE', summary: 'A number, true, false, or a category.' },
+      span: { type: 'text', value: 'ID', summary: 'One span of the trace.' },
+      comment: { type: 'text', value: 'TEXT', summary: 'Why.' },
+      correction: { type: 'text', value: 'TEXT', summary: 'What it should have said; kept with inputs and outputs.' },
+    },
+    examples: [
+      { line: 'headworks feedback req_01k9c4 --name thumbs --value true', does: 'It was right.' },
+      { line: 'headworks feedback req_01k9c4 --name tone --value rude --comment "No greeting"', does: 'A category.' },
+    ],
+    json: true,
+    load: () => import('./feedback.ts'),
   }),
   command({
     name: 'top',

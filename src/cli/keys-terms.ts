@@ -12,6 +12,7 @@ export interface TermFlags {
   readonly workflows: string | undefined
   readonly collections: string | undefined
   readonly 'may-name': string | undefined
+  readonly content: string | undefined
   readonly expires: string | undefined
   readonly budget: string | undefined
 }
@@ -31,6 +32,7 @@ export function termsOf(flags: TermFlags, nowMs: number): JsonObject | Declined 
     workflows: listOf(flags.workflows),
     collections: listOf(flags.collections),
     mayName: flags['may-name'] === undefined ? undefined : namingOf(flags['may-name']),
+    content: flags.content,
     expiresAt,
     budgets,
   }

@@ -56,7 +56,8 @@ async function read(
     async () => {
       const entry = REQUEST_ID.test(id) ? (await events.read(id)).at(-1) : undefined
       const traceId = entry === undefined ? (TRACE_ID.test(id) ? id : traceIdOf(id)) : traceOfEntry(entry)
-      const kept = await content.read(traceId, REQUEST_ID.test(id) ? id : undefined)
+      const all = await content.read(traceId)
+      const kept = REQUEST_ID.test(id) ? all.filter((one) => isOf(one, id)) : all
       const seen = kept.filter((one) => maySee(principal, one))
       // To whom it does not belong, it is not there.
       return seen.length === 0
@@ -66,6 +67,10 @@ async function read(
     (answer) => ({ found: !(answer instanceof Refusal) }),
   )
 }
+
+/** Itself, or what was said of it. */
+const isOf = ({ requestId, value }: KeptContent, id: string): boolean =>
+  requestId === id || (isObject(value) && value['about'] === id)
 
 function maySee({ id, role, bindings }: Principal, { tenant, key }: KeptContent): boolean {
   if (role === 'admin') return bindings.tenant === undefined || bindings.tenant === tenant

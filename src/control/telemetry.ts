@@ -1,10 +1,7 @@
-import { hash } from 'node:crypto'
 import type { Clock } from '../base/clock.ts'
 import type { EncodeColumns, ColumnRow } from '../base/columns.ts'
 import { refuse, Refusal } from '../base/errors.ts'
-import { isObject, type Json, type JsonObject } from '../base/json.ts'
-import type { Events } from '../store/events.ts'
-import { traceOfEntry } from '../trace/journal.ts'
+import type { Json, JsonObject } from '../base/json.ts'
 import { otlpOf } from '../trace/otlp/export.ts'
 import {
   SERIES_DIMENSIONS,
@@ -14,17 +11,15 @@ import {
   type TimeRange,
 } from '../trace/port.ts'
 import { countOf, quantile, type Sketch } from '../trace/sketch.ts'
-import { ERROR_UNITS_MAX, keptText, NAME_UNITS_MAX, type ScoreRow, SPAN_COLUMNS, type SpanRow } from '../trace/span.ts'
+import { SPAN_COLUMNS, type SpanRow } from '../trace/span.ts'
 import { type Answer, type Context, type Download, ok, type Route } from './router.ts'
 import { isoOf, spanJson } from './spans.ts'
 import { rangeOf } from './traces.ts'
 
-/** Figures over spans, their export, and what people say of answers. */
+/** Figures over spans, and their export. */
 
 export interface TelemetryRoutesDependencies {
   readonly clock: Clock
-  /** The journal, for whom only knows the id of a request. */
-  readonly events: Pick<Events, 'read'>
   readonly telemetry: TelemetryStore
   readonly parquet: EncodeColumns
 }
@@ -38,7 +33,6 @@ const MEDIA_TYPES = {
   // One ExportTraceServiceRequest to a line.
   otlp: 'application/x-ndjson',
 } as const
-const ID = /^(?:[0-9a-f]{32}|req_[0-9a-z]{26})$/
 
 export function telemetryRoutes(dependencies: TelemetryRoutesDependencies): Route[] {
   const { telemetry } = dependencies
@@ -63,14 +57,6 @@ export function telemetryRoutes(dependencies: TelemetryRoutesDependencies): Rout
       summary: `All spans between \`from\` and \`to\` as a file, \`format\` (${FORMATS.join(', ')}).`,
       role: 'admin',
       answer: (context) => exported(dependencies, context),
-    },
-    {
-      method: 'POST',
-      path: '/api/feedback',
-      summary:
-        'Says something of a trace, or with `span` of one of its spans: `trace` (a request id or a trace id), `name`, `value` (a number), `label`, `comment`.',
-      role: 'user',
-      answer: (context) => feedback(dependencies, context),
     },
   ]
 }
@@ -159,49 +145,3 @@ async function* columnRows(pages: AsyncIterable<readonly SpanRow[]>): AsyncGener
       }),
     )
 }
-
-async function feedback(
-  { clock, telemetry, events }: TelemetryRoutesDependencies,
-  { body, principal }: Context,
-): Promise<Answer | Refusal> {
-  const given = isObject(body) ? body : {}
-  const { trace, span, name, value, label, comment } = given
-  if (typeof trace !== 'string' || !ID.test(trace))
-    return invalid('trace', 'is neither the id of a request nor that of a trace')
-  if (span !== undefined && (typeof span !== 'string' || !/^[0-9a-f]{16}$/.test(span)))
-    return invalid('span', 'is no span id')
-  if (value !== undefined && value !== null && (typeof value !== 'number' || !Number.isFinite(value)))
-    return invalid('value', 'is no number')
-  const told = { name: textOf(name) || 'feedback', label: textOf(label), comment: textOf(comment) }
-  if (value === undefined && told.label === '' && told.comment === '')
-    return invalid('value', 'is missing, and there is neither a label nor a comment')
-  const atUs = Math.round(clock.wallMs() * 1000)
-  const request = trace.startsWith('req_') ? (await events.read(trace)).at(-1) : undefined
-  const traceId = request === undefined ? trace : traceOfEntry(request)
-  const found = await telemetry.trace(traceId, { offset: 0, limit: 1 })
-  const tenant = principal?.bindings.tenant ?? ''
-  // To whom it does not belong, it is not there.
-  if (found === undefined || (tenant !== '' && found.summary.tenant !== tenant))
-    return refuse('not_found', { what: 'trace', id: trace })
-  const score: ScoreRow = {
-    id: hash('sha256', JSON.stringify([traceId, span ?? '', told, value ?? null, principal?.id ?? '', atUs])).slice(
-      0,
-      16,
-    ),
-    traceId,
-    spanId: span ?? '',
-    kind: 'feedback',
-    name: keptText(told.name, NAME_UNITS_MAX),
-    value: value ?? null,
-    label: keptText(told.label, NAME_UNITS_MAX),
-    comment: keptText(told.comment, ERROR_UNITS_MAX),
-    tenant,
-    atUs,
-  }
-  await telemetry.score(score)
-  return ok({ id: score.id })
-}
-
-const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '')
-const invalid = (field: string, problem: string): Refusal =>
-  refuse('field_invalid', { field, problem, remedy: 'See POST /api/feedback in /api/openapi.json.' })

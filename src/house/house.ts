@@ -221,6 +221,7 @@ class RunningHouse implements House {
       log,
       authenticate: (request) => authenticate(request, keyring, sessions),
       newRequestId: () => newId('req', clock, random),
+      content: { rules: () => this.#loaded.config.content, keep: (batch) => content.keep(batch) },
     }))
     if (listen) telemetry.begin()
     const handler = this.#handler(keyring, sessions, gateway, library, store, {

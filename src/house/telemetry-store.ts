@@ -11,6 +11,8 @@ import type { PartFile } from '../trace/archive.ts'
 import type { Delivery } from '../trace/intake.ts'
 import type { Rejected } from '../trace/otlp/answer.ts'
 import type {
+  ScoredTrace,
+  ScoreQuery,
   SeriesPoint,
   SeriesQuery,
   TelemetryStatus,
@@ -117,6 +119,11 @@ export class Telemetry implements TelemetryStore {
     const once = new Map([...cells.map(spanOf), ...recent].map((span) => [span.spanId, span]))
     const spans = [...once.values()].sort((a, b) => a.startUs - b.startUs || (a.spanId < b.spanId ? -1 : 1))
     return { summary, scores, spans: spans.slice(page.offset, page.offset + page.limit), total: spans.length }
+  }
+
+  async scores(query: ScoreQuery): Promise<ScoredTrace[]> {
+    await this.open()
+    return this.#ask(this.#index, 'scores', [query])
   }
 
   async series(query: SeriesQuery): Promise<SeriesPoint[]> {

@@ -7,8 +7,10 @@ import type { Handler, Request } from '../base/http.ts'
 import type { Log } from '../base/log.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { metricsRoutes } from '../control/metrics.ts'
+import { feedbackRoutes, type FeedbackRoutesDependencies } from '../control/feedback.ts'
 import { otlpHandler } from '../control/otlp.ts'
 import type { Route } from '../control/router.ts'
+import { scoreRoutes } from '../control/scores.ts'
 import { telemetryRoutes } from '../control/telemetry.ts'
 import { traceRoutes } from '../control/traces.ts'
 import type { Principal } from '../guard/principal.ts'
@@ -36,6 +38,8 @@ export interface HouseTelemetryParts {
   readonly log: Log
   readonly authenticate: (request: Request) => Principal | Refusal
   readonly newRequestId: () => string
+  /** Where corrections go. */
+  readonly content: FeedbackRoutesDependencies['content']
 }
 
 const parquet: EncodeColumns = async function* (columns, batches) {
@@ -44,7 +48,7 @@ const parquet: EncodeColumns = async function* (columns, batches) {
 }
 
 export async function openHouseTelemetry(parts: HouseTelemetryParts): Promise<HouseTelemetry> {
-  const { loaded, journal, store, log, authenticate, newRequestId } = parts
+  const { loaded, journal, store, log, authenticate, newRequestId, content } = parts
   const { data, telemetry: wanted } = loaded.config
   const path = inPackage('catalogue/prices.json')
   const { share, slowMs, usd } = wanted.sampling
@@ -65,7 +69,9 @@ export async function openHouseTelemetry(parts: HouseTelemetryParts): Promise<Ho
     intake: otlpHandler({ store: telemetry, authenticate, newRequestId }),
     routes: [
       ...traceRoutes({ ...store, telemetry }),
-      ...telemetryRoutes({ clock, events: store.events, telemetry, parquet }),
+      ...telemetryRoutes({ clock, telemetry, parquet }),
+      ...feedbackRoutes({ clock, events: store.events, telemetry, content }),
+      ...scoreRoutes({ clock, events: store.events, telemetry }),
       ...metricsRoutes(telemetry),
     ],
     close: () => telemetry.close(),

@@ -15,6 +15,8 @@ export interface TelemetryStore {
   traces(query: TraceQuery): Promise<TracePage>
   /** The spans of a trace by their start, from `offset` on; undefined where there is none of them. */
   trace(traceId: string, page: { readonly offset: number; readonly limit: number }): Promise<TraceSpans | undefined>
+  /** What was said in a range of time, the latest first. */
+  scores(query: ScoreQuery): Promise<ScoredTrace[]>
   /** Sums over time. Whole buckets: five minutes where the range is a day at most, else hours. */
   series(query: SeriesQuery): Promise<SeriesPoint[]>
   /** What was taken in since this process began, by tenant, service, kind and model. */
@@ -89,6 +91,22 @@ export interface TraceSpans {
   readonly scores: readonly ScoreRow[]
   /** Of all of them. */
   readonly total: number
+}
+
+export interface ScoreQuery {
+  readonly fromUs: number
+  readonly toUs: number
+  readonly name?: string | undefined
+  readonly tenant?: string | undefined
+  readonly limit: number
+}
+
+export interface ScoredTrace {
+  readonly score: ScoreRow
+  /** The request it was said of, else the first of ours in its trace; '' where there is none. */
+  readonly requestId: string
+  /** Of the trace; '' where none is known. */
+  readonly model: string
 }
 
 export const SERIES_DIMENSIONS = ['tenant', 'service', 'kind', 'name', 'model'] as const

@@ -167,6 +167,8 @@ export interface ScoreRow {
   readonly comment: string
   readonly tenant: string
   readonly atUs: number
+  /** The request of ours that it was said of, where one was named. */
+  readonly requestId?: string
 }
 
 /** A point of a metric. Histograms keep their count and sum. */

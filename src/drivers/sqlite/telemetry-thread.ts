@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { serveThread } from '../../base/threads.ts'
-import type { SeriesPoint, SeriesQuery, TimeRange, TraceQuery } from '../../trace/port.ts'
+import type { ScoreQuery, SeriesPoint, SeriesQuery, TimeRange, TraceQuery } from '../../trace/port.ts'
 import { recordFrom, type TelemetryRecord } from '../../trace/record.ts'
 import { type Rollups, Totals } from '../../trace/rollup.ts'
 import type { SamplingRules } from '../../trace/sampling.ts'
@@ -293,6 +293,7 @@ if (parentPort !== null) {
     open: () => opened().position(),
     traces: (query: TraceQuery) => opened().questions.traces(query),
     trace: (...asked: Parameters<Questions['trace']>) => opened().questions.trace(...asked),
+    scores: (query: ScoreQuery) => opened().questions.scores(query),
     series: (query: SeriesQuery) => opened().questions.series(query),
     totals: () => opened().totals(),
     recent: (...asked: Parameters<Questions['recent']>) => opened().questions.recent(...asked),

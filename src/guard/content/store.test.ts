@@ -82,8 +82,7 @@ test('what is kept is read back, and lies nowhere as it was said, nor under the 
     const [kept] = await one.read(TRACE)
     assert.deepEqual(kept?.value, { input: { messages: [{ role: 'user', content: CANARY }] }, output: [] })
   }
-  assert.deepEqual((await store.read(TRACE, 'req_1')).length, 1)
-  assert.deepEqual(await store.read(TRACE, 'req_2'), [])
+  assert.deepEqual(await store.read(TRACE.replace('0', '1')), [])
   const bytes = bytesIn(folder)
   assert.ok(bytes.length > 1000)
   for (const said of [CANARY, 'ada', Buffer.from(CANARY).toString('base64').slice(0, 12)])
@@ -112,7 +111,7 @@ test('an erased subject has no key, its texts do not open from a copy made befor
   // A copy of the rows that was put back: there is no key to open it with, in memory or on the disk.
   await sqlite.rows.commit([{ op: 'put', table: 'content', key: [TRACE, 'req_1'], row: before?.row }])
   for (const one of [store, await reopen()]) {
-    const back = (await one.read(TRACE, 'req_1'))[0]
+    const back = (await one.read(TRACE)).find(({ requestId }) => requestId === 'req_1')
     assert.deepEqual([back?.requestId, back?.value], ['req_1', undefined])
   }
 })

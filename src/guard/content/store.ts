@@ -122,10 +122,9 @@ export class ContentStore {
     })
   }
 
-  /** What is kept of a trace, or of one request of it, by its time. */
-  async read(traceId: string, requestId?: string): Promise<KeptContent[]> {
-    const prefix = requestId === undefined ? [traceId] : [traceId, requestId]
-    const stored = await this.#dependencies.rows.scan(CONTENT, { prefix, limit: READ_MAX })
+  /** What is kept of a trace, by its time; of more than a thousand requests the first by their ids. */
+  async read(traceId: string): Promise<KeptContent[]> {
+    const stored = await this.#dependencies.rows.scan(CONTENT, { prefix: [traceId], limit: READ_MAX })
     const nowMs = this.#dependencies.clock.wallMs()
     const kept: KeptContent[] = []
     for (const { key, row } of stored) {
@@ -279,7 +278,7 @@ export class ContentStore {
 }
 
 /** Requests of one trace that are read. */
-const READ_MAX = 200
+const READ_MAX = 1_000
 
 const keyName = (subject: string, owner: string): string => `${subject}.${owner}`
 const placeOf = (traceId: string, requestId: string): string => `${traceId}/${requestId}`

@@ -244,4 +244,23 @@ export function telemetryContract(name: string, open: OpenStore, { agentSpans, p
     assert.deepEqual((await store.trace(traceId, { offset: 0, limit: 1 }))?.scores.length, 1)
     await store.close()
   })
+
+  test(`${name}: scores are listed by time, with what is known of their request`, async () => {
+    const { store } = await open()
+    const traceId = agentSpans(1, 5, START_US)[0]?.traceId ?? ''
+    const told = { kind: 'score', value: 1, label: '', comment: '', spanId: '', traceId } as const
+    await store.score({ ...told, id: 'a', name: 'thumbs', tenant: 'acme', atUs: START_US })
+    await store.score({ ...told, id: 'b', name: 'tone', tenant: '', atUs: START_US + 1, requestId: 'req_1' })
+    await store.settle()
+    const asked = async (more: object, limit = 10) => {
+      const found = await store.scores({ fromUs: START_US, toUs: START_US + 2, limit, ...more })
+      return found.map(({ score, requestId }) => `${score.id} ${requestId}`)
+    }
+    assert.deepEqual(await asked({}), ['b req_1', 'a '])
+    assert.deepEqual(await asked({}, 1), ['b req_1'])
+    assert.deepEqual(await asked({ name: 'thumbs' }), ['a '])
+    assert.deepEqual(await asked({ tenant: 'acme' }), ['a '])
+    assert.deepEqual(await asked({ toUs: START_US + 1 }), ['a '])
+    await store.close()
+  })
 }

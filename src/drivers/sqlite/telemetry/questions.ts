@@ -1,6 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { PartFile } from '../../../trace/archive.ts'
-import type { SeriesPoint, SeriesQuery, TimeRange, TracePage, TraceQuery, TraceSummary } from '../../../trace/port.ts'
+import type {
+  ScoredTrace,
+  ScoreQuery,
+  SeriesPoint,
+  SeriesQuery,
+  TimeRange,
+  TracePage,
+  TraceQuery,
+  TraceSummary,
+} from '../../../trace/port.ts'
 import type { ScoreRow } from '../../../trace/span.ts'
 import { RollupTable } from './rollups.ts'
 import { TraceList } from './traces.ts'
@@ -63,6 +72,23 @@ export class Questions {
       .all(Buffer.from(traceId, 'hex'))
       .map((row) => JSON.parse(row['json'] as string) as ScoreRow)
     return { summary, cells, hot, scores, files }
+  }
+
+  scores({ fromUs, toUs, name, tenant, limit }: ScoreQuery): ScoredTrace[] {
+    return this.#db
+      .prepare(
+        `SELECT json, trace.request AS request, trace.model AS model
+         FROM score LEFT JOIN trace ON trace.trace_id = score.trace_id
+         WHERE at_us >= ? AND at_us < ?
+           AND (? IS NULL OR json ->> 'name' = ?) AND (? IS NULL OR json ->> 'tenant' = ?)
+         ORDER BY at_us DESC LIMIT ?`,
+      )
+      .all(fromUs, toUs, name ?? null, name ?? null, tenant ?? null, tenant ?? null, limit)
+      .map((row) => {
+        const score = JSON.parse(row['json'] as string) as ScoreRow
+        const request = score.requestId ?? (row['request'] as string | null) ?? ''
+        return { score, requestId: request, model: (row['model'] as string | null) ?? '' }
+      })
   }
 
   series(query: SeriesQuery): SeriesPoint[] {

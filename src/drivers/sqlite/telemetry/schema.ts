@@ -71,6 +71,7 @@ const STEPS = [
     PRIMARY KEY (trace_id, part)) WITHOUT ROWID;
   CREATE INDEX gone_at ON gone (at_us);
   `,
+  `CREATE INDEX score_at ON score (at_us);`,
 ] as const
 
 const APPLICATION_ID = 0x48445754 // HDWT
