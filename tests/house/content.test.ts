@@ -40,13 +40,20 @@ async function ask(model: string, key = ADMIN_KEY, more: object = {}): Promise<s
   return answer.headers.get('x-request-id') ?? ''
 }
 
-async function contentOf(id: string, key = ADMIN_KEY) {
+async function until<Value>(look: () => Promise<Value | undefined>): Promise<Value> {
   for (let polls = 0; polls < POLLS_MAX; polls++) {
-    const found = await call('GET', `/api/traces/${id}/content`, undefined, key)
-    if (found.status !== 404) return found
+    const found = await look()
+    if (found !== undefined) return found
     await sleep(POLL_MS)
   }
-  return assert.fail('its content did not come')
+  return assert.fail('it did not come')
+}
+
+async function contentOf(id: string, key = ADMIN_KEY) {
+  return await until(async () => {
+    const found = await call('GET', `/api/traces/${id}/content`, undefined, key)
+    return found.status === 404 ? undefined : found
+  })
 }
 
 const bytesOf = (folder: string): Buffer =>
@@ -131,6 +138,48 @@ describe('inputs and outputs', () => {
     ] as const)
       assert.equal((await call('POST', `/api/subjects/${at}/erase`, body)).status, 400, at)
     assert.equal((await call('GET', '/api/traces/nonsense/content')).status, 404)
+  })
+
+  test('what people and programs say of an answer is shown with its trace and added up; a correction goes with its content', async () => {
+    const id = await ask('full', ADMIN_KEY, { user: 'grace' })
+    const told = await call('POST', '/api/feedback', {
+      trace: id,
+      name: 'thumbs',
+      value: true,
+      correction: 'Say blue.',
+    })
+    assert.deepEqual([told.status, told.json.corrected], [200, true])
+    const { traceId } = await until(async () => (await call('GET', `/api/traces/${id}`)).json.trace)
+    const attributes = [
+      { key: 'gen_ai.evaluation.name', value: { stringValue: 'relevance' } },
+      { key: 'gen_ai.evaluation.score.value', value: { doubleValue: 0.75 } },
+      { key: 'gen_ai.evaluation.score.label', value: { stringValue: 'good' } },
+    ]
+    const event = { timeUnixNano: `${Date.now()}000000`, traceId, eventName: 'gen_ai.evaluation.result', attributes }
+    await call('POST', '/v1/logs', { resourceLogs: [{ scopeLogs: [{ logRecords: [event] }] }] })
+    const scores = await until(async () => {
+      const found = (await call('GET', `/api/traces/${id}`)).json.scores
+      return found.length === 2 ? found : undefined
+    })
+    assert.deepEqual(scores.map(({ name, kind }: { name: string; kind: string }) => `${kind} ${name}`).sort(), [
+      'feedback thumbs',
+      'score relevance',
+    ])
+    const sums = (await call('GET', '/api/scores?by=model')).json.scores
+    assert.deepEqual(
+      sums.map((one: { name: string; of: object; n: number; mean: number }) => [one.name, one.of, one.n, one.mean]),
+      [
+        ['relevance', { model: 'full' }, 1, 0.75],
+        ['thumbs', { model: 'full' }, 1, 1],
+      ],
+    )
+    const kept = (await contentOf(id)).json.content
+    assert.deepEqual(
+      kept.map(({ correction }: { correction?: string }) => correction),
+      [undefined, 'Say blue.'],
+    )
+    const receipt = await call('POST', '/api/subjects/user:grace/erase', {})
+    assert.equal(receipt.json.texts, 2)
   })
 
   test('no byte of an erased subject is left in the data folder, whatever key one has', async () => {
