@@ -207,6 +207,25 @@ test('an ingest tells of files that were left out by their names, and one file i
   assert.match(ingestText(progress, 100, 5), /^handbook: 1 file: 1 read [^\n]*\n {2}left out by name: 2 of a type/)
 })
 
+test('feedback says a number, a boolean or a category, as it is written', async () => {
+  const api = new ToldApi({ 'POST /api/feedback': { id: 'abc' } })
+  for (const value of ['0.5', 'false', 'rude'])
+    assert.equal(
+      (await type(['feedback', 'req_1', '--name', 'tone', '--value', value], { api })).out,
+      'Noted as abc.\n',
+    )
+  await type(['feedback', 'req_1', '--comment', 'No.', '--correction', 'Yes.', '--span', '1f'], { api })
+  assert.deepEqual(
+    api.asked.map(({ body }) => JSON.parse(JSON.stringify(body)) as unknown),
+    [
+      { trace: 'req_1', name: 'tone', value: 0.5 },
+      { trace: 'req_1', name: 'tone', value: false },
+      { trace: 'req_1', name: 'tone', value: 'rude' },
+      { trace: 'req_1', comment: 'No.', correction: 'Yes.', span: '1f' },
+    ],
+  )
+})
+
 test('search shows the best passages', async () => {
   const text = `Begin. ${'word '.repeat(200)}`
   const api = new ToldApi({

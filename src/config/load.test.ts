@@ -90,6 +90,13 @@ test('an admin key that could be guessed, or that no header carries, is refused 
   }
 })
 
+test('a master key that is not 32 bytes is refused and not shown', async () => {
+  const key = '0123456789abcdef'.repeat(4)
+  assert.equal((await loaded('', { HEADWORKS_CONTENT_KEY: key })).contentKey?.reveal(), key)
+  for (const wrong of ['a', key.slice(1), `${key}0`, 'g'.repeat(64)])
+    matches(await problemsOf('', { HEADWORKS_CONTENT_KEY: wrong }), /^- HEADWORKS_CONTENT_KEY is not 64 hexadecimal/)
+})
+
 test('HEADWORKS_CONFIG names the file, and relative paths start at its folder', async () => {
   const result = await loaded(
     undefined,

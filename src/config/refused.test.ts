@@ -73,6 +73,22 @@ collections: { c: { embedding: ${embedding} } }
   matches(await problemsOf(file('7')), /embedding = 7 is not a text/)
 })
 
+test('what is kept of inputs and outputs is one of four, by patterns that end in a star at most', async () => {
+  const rules = (rule: string): string => `content: { rules: [${rule}] }`
+  for (const [yaml, wrong] of [
+    ['content: { keep: all }', /content\.keep = "all"/],
+    [rules('{ models: [chat] }'), /content\.rules\[0\]\.keep/],
+    [rules('{ models: [], keep: full }'), /content\.rules\[0\]\.models/],
+    [rules('{ keys: ["*a"], keep: full }'), /content\.rules\[0\]\.keys\[0\]/],
+    [rules('{ keep: full, days: 0 }'), /content\.rules\[0\]\.days = 0/],
+    [rules('{ user: ada, keep: full }'), /content\.rules\[0\]\.user/],
+    ['content: { retention: { fullDays: 9999 } }', /content\.retention\.fullDays = 9999/],
+  ] as const) {
+    const lines = await problemsOf(yaml)
+    assert.deepEqual([lines.length, wrong.test(lines[0] ?? '')], [1, true], lines.join('\n'))
+  }
+})
+
 test('a number of gateways that makes no sense is refused', async () => {
   for (const count of ['0', '-1', '65', '1.5', 'two', '[]'])
     matches(await problemsOf(`gateways: ${count}`), /^1:11 gateways = .* \| Write a whole number from 1 to 64/)

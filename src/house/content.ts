@@ -98,7 +98,7 @@ export class HouseContent {
     const master =
       key === undefined ? keepContentKey(data, CONTENT_KEY_BYTES, random) : Buffer.from(key.reveal(), 'hex')
     const sqlite = await openSqlite({ path: join(this.#folder, 'content.db'), clock, log })
-    const redacting = new Thread({ entry: threadFile(DRIVERS, 'detectors/redact-thread'), name: 'redaction', data: {} })
+    const redacting = new Thread({ entry: threadFile(import.meta.url, 'redact-thread'), name: 'redaction', data: {} })
     try {
       const store = await ContentStore.open({
         rows: sqlite.rows,
@@ -117,6 +117,3 @@ export class HouseContent {
     }
   }
 }
-
-/** Beside this room lie the drivers. */
-const DRIVERS = new URL(`../drivers/drivers${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url).href

@@ -14,13 +14,13 @@ const POLLS_MAX = 200
 let house: RunningHouse
 let upstream: Upstream
 
-// oxlint-disable-next-line typescript/no-explicit-any -- A test reads whatever shape it expects.
-async function call(
-  method: string,
-  path: string,
-  body?: unknown,
-  key = ADMIN_KEY,
-): Promise<{ status: number; json: any }> {
+interface Answered {
+  readonly status: number
+  // oxlint-disable-next-line typescript/no-explicit-any -- A test reads whatever shape it expects.
+  readonly json: any
+}
+
+async function call(method: string, path: string, body?: unknown, key = ADMIN_KEY): Promise<Answered> {
   const reply = await fetch(`${house.url}${path}`, {
     method,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },

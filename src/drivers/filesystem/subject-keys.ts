@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Fault, fault, reasonOf } from '../../base/errors.ts'
-import type { SubjectKeys } from '../../guard/content/store.ts'
+import { type Fault, fault, reasonOf } from '../../base/errors.ts'
+import type { SubjectKeys } from '../../store/subject-keys.ts'
 
 /** Wrapped keys as files of their own, so that each can be destroyed by itself: overwritten in place and
  *  removed. A file system that copies on write, or a disk that spreads its writes, may keep the old block;
@@ -18,7 +18,8 @@ export class FileSubjectKeys implements SubjectKeys {
       try {
         return await readFile(path)
       } catch (thrown) {
-        return isAbsent(thrown) ? undefined : Promise.reject(thrown as Error)
+        if (isAbsent(thrown)) return undefined
+        throw thrown
       }
     })
   }

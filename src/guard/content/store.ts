@@ -3,6 +3,7 @@ import { fault } from '../../base/errors.ts'
 import { newId } from '../../base/ids.ts'
 import type { Json } from '../../base/json.ts'
 import type { Random } from '../../base/random.ts'
+import type { SubjectKeys } from '../../store/subject-keys.ts'
 import { type Change, put, remove, type Rows, SCAN_MAX, scanAll, table } from '../../store/rows.ts'
 import type { CapturedContent, Subject } from './capture.ts'
 import { CONTENT_KEY_BYTES, MasterKey, seal, unseal } from './seal.ts'
@@ -10,16 +11,6 @@ import { CONTENT_KEY_BYTES, MasterKey, seal, unseal } from './seal.ts'
 /** Inputs and outputs at rest: encrypted with a key of their subject, which is kept apart and wrapped by the
  *  master key. Without a subject's key its texts are noise, wherever copies of them lie: that is what erasing
  *  rests on (NIST SP 800-88, cryptographic erase). */
-
-/** Wrapped keys, one to a name. */
-export interface SubjectKeys {
-  read(name: string): Promise<Uint8Array | undefined>
-  /** Durable when resolved. */
-  write(name: string, wrapped: Uint8Array): Promise<void>
-  /** Overwritten and removed, durably, when resolved; true where there was one. */
-  destroy(name: string): Promise<boolean>
-  list(prefix: string): Promise<string[]>
-}
 
 export interface ContentStoreDependencies {
   readonly rows: Rows

@@ -1,8 +1,8 @@
 import { parentPort } from 'node:worker_threads'
-import { systemClock } from '../../base/clock.ts'
-import type { Json } from '../../base/json.ts'
-import { serveThread } from '../../base/threads.ts'
-import { redactor } from '../../guard/content/redact.ts'
+import { systemClock } from '../base/clock.ts'
+import type { Json } from '../base/json.ts'
+import { serveThread } from '../base/threads.ts'
+import { redactor } from '../guard/content/redact.ts'
 
 /** Looks through texts in a thread of its own: a long one takes a while, and no request is to wait for it. */
 
