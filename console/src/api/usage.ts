@@ -60,6 +60,7 @@ export interface UsageRow {
   readonly costPerRequest: Percentiles
   readonly tokensPerRequest: Percentiles
   readonly totalMs: Percentiles
+  readonly firstTokenMs: Percentiles
 }
 
 export interface Usage {
@@ -111,6 +112,7 @@ function readRow(value: unknown): UsageRow | undefined {
     costPerRequest: percentilesOf(value['costNanoUsdPerRequest']),
     tokensPerRequest: percentilesOf(value['tokensPerRequest']),
     totalMs: percentilesOf(value['totalMs']),
+    firstTokenMs: percentilesOf(value['firstTokenMs']),
   }
 }
 
