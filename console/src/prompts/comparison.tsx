@@ -135,6 +135,14 @@ function Changes({ api, prompt, from, to, view }: ChangesProps) {
           <caption className="unseen">
             What changed from version {from} to {to}
           </caption>
+          {view === 'split' && (
+            <colgroup>
+              <col className="patch-narrow" />
+              <col />
+              <col className="patch-narrow" />
+              <col />
+            </colgroup>
+          )}
           <tbody>{view === 'unified' ? lines.map(unifiedRow) : pairsOf(lines).map(splitRow)}</tbody>
         </table>
       </div>

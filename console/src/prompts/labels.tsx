@@ -18,14 +18,15 @@ const LABEL_PATTERN = '[a-z][a-z0-9._\\-]{0,31}'
 const REASON_UNITS_MAX = 1_000
 const LABEL_UNITS_MAX = 32
 
-/** `production 3`. */
-export function LabelChips({ labels }: { labels: Labels }) {
+/** `production 3`; where all of them are of one version, without it. */
+export function LabelChips({ labels, isOfOne = false }: { labels: Labels; isOfOne?: boolean }) {
   if (labels.length === 0) return <span className="minor">none</span>
   return (
     <span className="prompt-labels">
       {labels.map(([label, version]) => (
         <span key={label} className="prompt-label">
-          {label} <span className="figure">{version}</span>
+          {label}
+          {!isOfOne && <span className="figure"> {version}</span>}
         </span>
       ))}
     </span>

@@ -52,7 +52,7 @@ export function VersionTable({ versions, labels, used, shown }: Props) {
     },
     {
       name: 'Labels',
-      cell: ({ version }) => <LabelChips labels={labels.filter(([, one]) => one === version)} />,
+      cell: ({ version }) => <LabelChips labels={labels.filter(([, one]) => one === version)} isOfOne />,
     },
     { name: 'Requests', cell: ({ version }) => formatCount(used.get(version)?.requests ?? 0), figure: true },
     { name: 'Failed', cell: ({ version }) => formatCount(used.get(version)?.failed ?? 0), figure: true },
