@@ -24,6 +24,7 @@ const RETRY_MS = 3000
 
 /** Screens that are fetched when somebody goes there. */
 const LAZY: { readonly [path: string]: ReturnType<typeof lazy<() => ReactNode>> } = {
+  '/home': lazy(() => import('./home/page.tsx')),
   '/collections': lazy(() => import('./collections/page.tsx')),
   '/search': lazy(() => import('./playground/page.tsx')),
   '/ingests': lazy(() => import('./ingests/page.tsx')),

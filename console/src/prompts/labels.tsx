@@ -178,7 +178,9 @@ function RollBackForm({ api, prompt, label, onClose, onDone }: FormProps) {
           {turns.state === 'ready' && before === undefined
             ? `${label} never pointed at another version.`
             : `${label} points again at what it pointed at before${
-                now === undefined || before === undefined ? '' : `: version ${before.version} in place of ${now.version}`
+                now === undefined || before === undefined
+                  ? ''
+                  : `: version ${before.version} in place of ${now.version}`
               }.`}
         </p>
       }

@@ -97,7 +97,9 @@ function useUsed(prompt: string, days: number): ReadonlyMap<Version['version'], 
   const { send } = useAccess()
   const toDay = dayOf(useNow())
   const [from, to] = [dayOf(Date.parse(toDay) - (days - 1) * DAY_MS), toDay]
-  const [found] = useLoad(`${prompt} ${from} ${to}`, () => openUsage(send).report({ from, to, by: ['prompt'], where: [] }))
+  const [found] = useLoad(`${prompt} ${from} ${to}`, () =>
+    openUsage(send).report({ from, to, by: ['prompt'], where: [] }),
+  )
   return useMemo(() => {
     const rows = found.state === 'ready' ? found.value.rows : []
     return new Map(

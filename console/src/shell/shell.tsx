@@ -19,6 +19,7 @@ const SCREENS: readonly {
   readonly isAdmin?: true
 }[] = [
   { name: 'Ask', icon: 'ask', paths: ['/', '/ask'] },
+  { name: 'Home', icon: 'home', paths: ['/home'], isAdmin: true },
   { name: 'Collections', icon: 'collection', paths: ['/collections'], isAdmin: true },
   { name: 'Search', icon: 'search', paths: ['/search'], isAdmin: true },
   { name: 'Ingests', icon: 'ingest', paths: ['/ingests'], isAdmin: true },
