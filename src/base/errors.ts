@@ -109,6 +109,7 @@ export const ERRORS = {
   // Reading documents
   source_unreadable: { kind: 'caller', status: 422, sentence: 'The source {source} cannot be read: {reason}.', remedy: 'Correct it where it is declared, then ingest again.' },
   source_unavailable: { kind: 'busy', status: 503, sentence: 'The source {source} does not answer: {reason}.', remedy: 'Nothing was removed; it is tried again by itself, and at the next start.' },
+  telemetry_full: { kind: 'busy', status: 429, sentence: 'Telemetry arrives faster than it can be kept: {limitBytes} bytes wait already.', remedy: 'Send it again after the time in `retry-after`; nothing of it was kept.' },
   ingest_full: { kind: 'busy', status: 429, sentence: 'Documents arrive faster than they can be kept: {limit} wait already.', remedy: 'Send them again after the time in `retry-after-ms`, or raise `ingest.{field}`.' },
   document_absent: { kind: 'caller', status: 422, sentence: 'The document is not there any more: {reason}.', remedy: 'Take it out of the list that names it.' },
   document_unreadable: { kind: 'caller', status: 422, sentence: 'The document cannot be read: {reason}.', remedy: 'Check that it opens in its own program, then ingest again.' },

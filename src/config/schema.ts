@@ -13,6 +13,7 @@ import { LIMITS } from './limits.ts'
 import { MODEL } from './models.ts'
 import { PROMPTS } from './prompts.ts'
 import { integer, meta, named, text, wrong } from './scalars.ts'
+import { TELEMETRY } from './telemetry.ts'
 import { WORKFLOW } from './workflows.ts'
 
 /** The one schema of `headworks.yaml`: types, validation, the reference page and the editor's JSON
@@ -120,6 +121,9 @@ export const CONFIG = z
     files: FILES.prefault({}).meta(meta('Files that callers send for vector stores and batches.', { reload: 'live' })),
     batches: BATCHES.prefault({}).meta(meta('Batches of requests.', { reload: 'live' })),
     limits: LIMITS.prefault({}).meta(meta('Bounds on what one process takes on.', { reload: 'live' })),
+    telemetry: TELEMETRY.prefault({}).meta(
+      meta('Traces, ours and those that other programs send to `/v1/traces`.', { reload: 'restart' }),
+    ),
     log: LOG.prefault({}).meta(meta('The log: one JSON object a line on standard error.', { reload: 'live' })),
   })
   .meta({ title: 'Headworks configuration', description: 'headworks.yaml; everything is optional.' })
@@ -135,9 +139,12 @@ type Frozen<Value> = Value extends bigint | string | number | boolean | undefine
 export type Config = Frozen<z.output<typeof CONFIG>>
 export type EngineConfig = Config['engines'][string]
 
+type EmbeddedKind = 'reader' | 'lexical' | 'onnx' | 'detectors'
+const EMBEDDED: ReadonlySet<string> = new Set<EmbeddedKind>(['reader', 'lexical', 'onnx', 'detectors'])
+
 /** Whether it runs behind a network, where tokens may cost money. */
-export const isRemote = (engine: EngineConfig): engine is Extract<EngineConfig, { readonly url: string }> =>
-  'url' in engine
+export const isRemote = (engine: EngineConfig): engine is RemoteEngine => !EMBEDDED.has(engine.kind)
+export type RemoteEngine = Exclude<EngineConfig, { readonly kind: EmbeddedKind }>
 export type SourceConfig = Config['collections'][string]['sources'][number]
 export type IndexConfig = Config['index']
 export type GuardConfig = Config['guards'][string]

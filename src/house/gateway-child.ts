@@ -7,6 +7,7 @@ import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { type PackedConfig, unpackConfig } from '../config/transfer.ts'
+import { isOfTelemetry } from '../control/otlp.ts'
 import { isKeptHere } from '../control/vector-stores.ts'
 import { NodeHttpListener } from '../drivers/http/server.ts'
 import type { Channel } from '../drivers/process/channel.ts'
@@ -187,7 +188,8 @@ class Known {
   }
 
   recognises(request: Request): boolean {
-    if (!request.target.startsWith('/v1/') || isKeptHere(request.target)) return false
+    const { target } = request
+    if (!target.startsWith('/v1/') || isKeptHere(target) || isOfTelemetry(target)) return false
     const principal = authenticate(request, this.#keyring, this.#sessions)
     if (principal instanceof Refusal) return false
     this.#principals.set(request, principal)

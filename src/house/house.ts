@@ -25,7 +25,7 @@ import { promptRoutes } from '../control/prompts.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
-import { traceRoutes } from '../control/traces.ts'
+import { isOfTelemetry } from '../control/otlp.ts'
 import { isKeptHere } from '../control/vector-stores.ts'
 import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
@@ -51,6 +51,7 @@ import type { LoadPrices } from './prices.ts'
 import { absentRole, type Roles, withinRoles } from './process-roles.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
+import { type HouseTelemetry, openHouseTelemetry } from './telemetry.ts'
 import { keepUp } from './upkeep.ts'
 import { vectorsFor } from './vectors.ts'
 import { type UsageWatch, watchUsage } from './watch-usage.ts'
@@ -110,6 +111,7 @@ class RunningHouse implements House {
   /** Where there are several. */
   #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
+  #telemetry: HouseTelemetry | undefined
   #endUpkeep: (() => Promise<void>) | undefined
   #servers: HttpServer[] = []
   #inner: HttpServer | undefined
@@ -145,7 +147,8 @@ class RunningHouse implements House {
     const { onEvent, listen } = this.#parts
     this.#hold = holdFolder(config.data)
     const log = this.#log
-    const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
+    const journal = join(config.data, 'headworks.db')
+    const store = (this.#store = await openSqlite({ path: journal, clock, log }))
     const pepper = keepPepper(config.data, PEPPER_BYTES, random)
     const keyring = await this.#openKeyring(store, pepper)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
@@ -200,7 +203,16 @@ class RunningHouse implements House {
     const loaded = (): LoadedConfig => this.#loaded
     this.#batches = openBatches({ store, loaded, log, files, keyring, gateway })
     await this.#takePrompts(store)
-    const handler = this.#handler(keyring, sessions, gateway, library, store, this.#batches)
+    const telemetry = (this.#telemetry = await openHouseTelemetry({
+      loaded: this.#loaded,
+      journal,
+      store,
+      log,
+      authenticate: (request) => authenticate(request, keyring, sessions),
+      newRequestId: () => newId('req', clock, random),
+    }))
+    if (listen) telemetry.begin()
+    const handler = this.#handler(keyring, sessions, gateway, library, store, { batches: this.#batches, telemetry })
     const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1 && this.#roles.has('gateway'))
@@ -255,6 +267,7 @@ class RunningHouse implements House {
     await this.#end('journal', () => this.#gateway?.flush())
     await this.#end('upkeep', () => this.#endUpkeep?.())
     await this.#end('usage', () => this.#usage?.stop())
+    await this.#end('telemetry', () => this.#telemetry?.close())
     await this.#end('engines', () => this.#gateway?.close())
     await this.#end('index', () => this.#library?.close())
     await this.#end('store', () => this.#store?.close())
@@ -332,7 +345,7 @@ class RunningHouse implements House {
     gateway: HouseGateway,
     library: Library,
     store: SqliteStore,
-    batches: Batches,
+    { batches, telemetry }: { readonly batches: Batches; readonly telemetry: HouseTelemetry },
   ): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
@@ -362,7 +375,7 @@ class RunningHouse implements House {
         purge: async (model) => gateway.purgeCache(model) + ((await this.#gateways?.purgeCache(model)) ?? 0),
       }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
-      ...traceRoutes(store.events, store.rows),
+      ...telemetry.routes,
       ...usage.routes,
       ...keptRoutes(store, library, batches, audit),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
@@ -385,6 +398,7 @@ class RunningHouse implements House {
     })
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
+      if (isOfTelemetry(request.target)) return telemetry.intake(request, reply)
       const absent = absentRole(this.#roles, request)
       if (absent !== undefined)
         return sendProblem(reply, newId('req', clock, random), refuse('role_absent', { role: absent }))
@@ -438,7 +452,7 @@ const gatewayJson = ({ pid, deployments, ...rest }: GatewayStatus): JsonObject =
 })
 
 /** What the control plane answers; every other path is the console's. */
-const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz)(?:\?|$))/
+const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz|metrics)(?:\?|$))/
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

@@ -5,23 +5,28 @@ import type { Random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
 import { Fault, Refusal } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import { providerOf, urlOf } from '../config/providers.ts'
 import { revealed } from '../config/references.ts'
 import { type Config, type EngineConfig, isRemote } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
 import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
+import { BedrockEngine } from '../drivers/bedrock/engine.ts'
+import { GeminiEngine } from '../drivers/gemini/engine.ts'
 import { DetectorsEngine } from '../drivers/detectors/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
 import { OllamaEngine } from '../drivers/ollama/engine.ts'
 import { OnnxEngine } from '../drivers/onnx/engine.ts'
-import { OpenAiEngine } from '../drivers/openai/engine.ts'
+import { OpenAiEngine, type OpenAiOptions } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
 import { TeiEngine } from '../drivers/tei/engine.ts'
-import { type DeploymentStatus, Health } from '../engine/health.ts'
+import { type DeploymentStatus, Health, type HealthDependencies } from '../engine/health.ts'
+import { MetricsWatch } from '../engine/metrics/watch.ts'
 import type { AskWith, EmbedWith, Engine } from '../engine/port.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
 import { innerAsk, innerCalls, innerEmbed, innerRerank, type MakeOwn } from '../gateway/inner.ts'
 import { BYTES } from '../meter/tokenizer/tokenizer.ts'
+import { watchedEngines } from './metrics.ts'
 import { openGuards } from './guards.ts'
 import { instructionsOf } from './prompts.ts'
 import type { LoadPrices } from './prices.ts'
@@ -47,6 +52,10 @@ export interface ModelsDependencies {
   readonly loadTokenizers: LoadTokenizers
   /** The circuit of a deployment has opened, or closed again. */
   readonly onTurn: (status: DeploymentStatus) => void
+  /** A deployment is asked after its peers, or as they are again. */
+  readonly onEjection: NonNullable<HealthDependencies['onEjection']>
+  /** The metrics of an engine cannot be read, for this reason, or can be again. */
+  readonly onMetrics: (engine: string, reason: string | undefined) => void
 }
 
 export class Models {
@@ -55,6 +64,7 @@ export class Models {
   #client: HttpClient | undefined
   #catalogue: Catalogue = new Map()
   #health: Health
+  #watch: MetricsWatch | undefined
 
   constructor(dependencies: ModelsDependencies) {
     this.#dependencies = dependencies
@@ -119,9 +129,22 @@ export class Models {
     catalogue = buildCatalogue(config, engines, workflows, health, prices, tokenizers, guardrails)
     this.#catalogue = catalogue
     this.#health = health
+    await this.#follow(loaded, catalogue)
+  }
+
+  /** Reads the metrics of the engines that have them. */
+  async #follow({ config, secrets }: LoadedConfig, catalogue: Catalogue): Promise<void> {
+    this.#watch?.close()
+    this.#watch = undefined
+    const watched = watchedEngines(config, secrets, catalogue)
+    if (watched.length === 0) return
+    const { clock, onMetrics } = this.#dependencies
+    this.#watch = new MetricsWatch({ clock, client: await this.#network(), onTurn: onMetrics }, watched)
+    this.#watch.start()
   }
 
   async close(): Promise<void> {
+    this.#watch?.close()
     await this.#client?.close()
   }
 
@@ -179,26 +202,54 @@ export async function openEngine(
     const { folder, runtime = '', pooling, threads } = engine
     return new OnnxEngine({ name, folder, runtime, threads, clock, ...(pooling === undefined ? {} : { pooling }) })
   }
-  const { url, key, headers = {} } = engine
-  const secret = key === undefined ? undefined : secrets.get(key)
-  const connection = {
+  const { key, headers = {} } = engine
+  const secret = (reference: string | undefined) => (reference === undefined ? undefined : secrets.get(reference))
+  const own = {
     name,
-    url,
-    ...(secret === undefined ? {} : { key: secret }),
+    ...optional('key', secret(key)),
     headers: Object.fromEntries(Object.entries(headers).map(([header, value]) => [header, revealed(value, secrets)])),
     client: await client(),
+    clock,
   }
+  if (engine.kind === 'bedrock') {
+    const { region, url, accessKeyId, secretAccessKey, sessionToken } = engine
+    return new BedrockEngine({
+      ...own,
+      region,
+      ...optional('url', url),
+      ...optional('accessKeyId', secret(accessKeyId)),
+      ...optional('secretAccessKey', secret(secretAccessKey)),
+      ...optional('sessionToken', secret(sessionToken)),
+    })
+  }
+  if (engine.kind === 'openai') return openAi(engine, own)
+  const connection = { ...own, url: engine.url }
   if (engine.kind === 'tei') return new TeiEngine(connection)
   if (engine.kind === 'ollama') return new OllamaEngine(connection)
-  return engine.kind === 'anthropic'
-    ? new AnthropicEngine({ ...connection, clock })
-    : new OpenAiEngine({
-        ...connection,
-        capField: engine.outputCap,
-        serves: engine.serves ?? (new URL(url).host === 'api.openai.com' ? ['moderations', 'images', 'audio'] : []),
-        paths: engine.passthrough,
-      })
+  return engine.kind === 'gemini' ? new GeminiEngine(connection) : new AnthropicEngine(connection)
 }
+
+function openAi(
+  engine: Extract<EngineConfig, { readonly kind: 'openai' }>,
+  own: Omit<OpenAiOptions, 'url' | 'capField'>,
+): OpenAiEngine {
+  const provider = providerOf(engine)
+  const { keyHeader, without, serves = [], outputCap = 'max_tokens' } = provider
+  return new OpenAiEngine({
+    ...own,
+    url: urlOf(engine) ?? '',
+    ...optional('keyHeader', keyHeader),
+    ...optional('without', without),
+    capField: engine.outputCap ?? outputCap,
+    serves: engine.serves ?? serves,
+    paths: engine.passthrough,
+  })
+}
+
+const optional = <Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): { readonly [One in Name]?: Value } => (value === undefined ? {} : ({ [name]: value } as { [One in Name]: Value }))
 
 export async function openClient(): Promise<HttpClient> {
   const { UndiciClient } = await import('../drivers/undici/client.ts')

@@ -12,7 +12,7 @@ export class OpenAiChat extends ChatExchange {
   readonly #choices = new Set<number>()
   readonly #finished = new Set<number>()
 
-  protected event({ event, data }: SseEvent): void {
+  protected override event({ event, data }: SseEvent): void {
     if (data === '[DONE]') return this.#done()
     const frame = parseObject(Buffer.from(data))
     if (frame === undefined) return this.garbled('an event is no JSON object')
