@@ -30,6 +30,7 @@ const LAZY: { readonly [path: string]: ReturnType<typeof lazy<() => ReactNode>> 
   '/ingests': lazy(() => import('./ingests/page.tsx')),
   '/budgets': lazy(() => import('./budgets/page.tsx')),
   '/usage': lazy(() => import('./usage/page.tsx')),
+  '/traces': lazy(() => import('./traces/page.tsx')),
   '/prompts': lazy(() => import('./prompts/page.tsx')),
   '/keys': lazy(() => import('./keys/page.tsx')),
   '/record': lazy(() => import('./record/page.tsx')),

@@ -23,6 +23,7 @@ const PATHS = {
   usage: 'M2 2.5h4v11H2zM6 2.5h4v6H6zM6 8.5h4v5H6zM10 2.5h4v3.5h-4zM10 6h4v2.5h-4z',
   home: 'M2 7.5 8 2.5l6 5v6.5h-4.2v-4H6.2v4H2z',
   key: 'M10 2.5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7zM7.4 8.4 2 13.8h3v-2h2M10.8 5.2h.1',
+  trace: 'M2 3h12M2 3v10M4 6h5M6.5 9h5M9.5 12h4.5',
   prompt: 'M2 2.5h12v9H7l-3 2.5v-2.5H2zM5 5.5l2 1.5-2 1.5M8.5 8.8h2.5',
   record: 'M3.5 1.5h9v13h-9zM5.8 5h4.4M5.8 8h4.4M5.8 11h2.4',
   bell: 'M8 2a4 4 0 0 0-4 4v3l-1.5 2.5h11L12 9V6a4 4 0 0 0-4-4zM6.5 13.5h3',

@@ -25,6 +25,7 @@ const SCREENS: readonly {
   { name: 'Ingests', icon: 'ingest', paths: ['/ingests'], isAdmin: true },
   { name: 'Budgets', icon: 'budget', paths: ['/budgets'], isAdmin: true },
   { name: 'Usage', icon: 'usage', paths: ['/usage'], isAdmin: true },
+  { name: 'Traces', icon: 'trace', paths: ['/traces'], isAdmin: true },
   { name: 'Prompts', icon: 'prompt', paths: ['/prompts'], isAdmin: true },
   { name: 'Keys', icon: 'key', paths: ['/keys'], isAdmin: true },
   { name: 'Record', icon: 'record', paths: ['/record'], isAdmin: true },
