@@ -113,5 +113,3 @@ export async function serveTraced(largeCount: number): Promise<TracedHouse> {
   await house.stop()
   throw new Error('the traces did not come')
 }
-
-export const serveSomeTraced = (): Promise<TracedHouse> => serveTraced(100_000)

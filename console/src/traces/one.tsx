@@ -101,7 +101,7 @@ function Facts({ one }: { one: OneTrace }) {
           {trace !== undefined && formatTime(trace.atMs, nowMs)}
         </Cell>
         <Cell name="Model" span={2}>
-          <Name>{facts.model}</Name>
+          {facts.model !== '' && <Name>{facts.model}</Name>}
         </Cell>
         <Cell name="Prompt" span={2}>
           {facts.prompt !== '' && (

@@ -67,11 +67,15 @@ export function SpanList({ total, first, pageSpans, totalMs, load }: Props) {
         <h2 className="label">
           Spans <span className="figure">{formatCount(total)}</span>
         </h2>
-        <span className="minor figure" aria-hidden="true">
-          {tickLabels(ticks).join(' · ')}
-        </span>
       </header>
       {problem !== '' && <p role="alert">{problem} Scroll on to try again.</p>}
+      <div className="span-scale figure" aria-hidden="true">
+        {tickLabels(ticks).map((label, at) => (
+          <span key={label} style={{ '--at': (ticks[at] ?? 0) / scaleMs }}>
+            {label}
+          </span>
+        ))}
+      </div>
       <div
         ref={frame}
         className="span-frame"

@@ -38,7 +38,8 @@ export function TraceTable({
           { name: 'When', cell: ({ atMs }) => formatTime(atMs, nowMs), figure: true },
           {
             name: 'Status',
-            cell: ({ status }) => (status === 'error' ? <Tier tone="danger">error</Tier> : <Tier>ok</Tier>),
+            cell: ({ status }) =>
+              status === 'error' ? <Tier tone="danger">error</Tier> : <span className="minor">ok</span>,
           },
           { name: 'Total', cell: ({ durationMs }) => formatMs(durationMs), figure: true },
           {
