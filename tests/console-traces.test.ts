@@ -115,7 +115,7 @@ describe('traces and home in a browser', BROWSER, () => {
     const figures = stage.page.getByLabel('The last day in figures')
     await becomes(
       () => figures.textContent(),
-      /^Requests1Failed00 %Refused0Cost\$0.*Totalp50 [\d.]+ m?s ?p95 .*p99 .*n 1First tokenp50/,
+      /^Requests1Failed0of 1, 0 %Refused0Cost\$0.*Totalp50 [\d.]+ m?s ?p95 .*p99 .*n 1First tokenp50/,
     )
     await stage.page
       .getByRole('list', { name: 'Total time by hour' })

@@ -59,7 +59,7 @@ function Row({ api, collection }: { api: CollectionsApi; collection: Collection 
         {isLate && <Tier tone="danger">late</Tier>}
       </span>
       <span className="minor figure">
-        {formatCount(documents)} documents, the last change{' '}
+        {formatCount(documents)} {documents === 1 ? 'document' : 'documents'}, the last change{' '}
         {updatedMs === undefined ? 'unknown' : formatRelative(updatedMs, nowMs)}
       </span>
       <span className="figure">

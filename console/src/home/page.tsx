@@ -87,7 +87,11 @@ function Figures({ rows, nowMs }: RowsProps) {
       </Cell>
       <Cell name="Failed">
         <Link href="/traces?status=error">{formatCount(failed)}</Link>
-        {requests > 0 && <span className="minor">{formatShare(failed / requests)}</span>}
+        {requests > 0 && (
+          <span className="minor">
+            of {formatCount(requests)}, {formatShare(failed / requests)}
+          </span>
+        )}
       </Cell>
       <Cell name="Refused" title="For want of budget, or too fast: these are no requests">
         {formatCount(refused)}

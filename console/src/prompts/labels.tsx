@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import type { Labels, PromptsApi } from '../api/prompts.ts'
+import type { Labels, PromptsApi, Turn } from '../api/prompts.ts'
 import { Button } from '../design/button.tsx'
 import { Choice } from '../design/choice.tsx'
 import { Field } from '../design/field.tsx'
@@ -7,7 +7,7 @@ import { FormSheet } from '../design/form.tsx'
 import { Name } from '../design/name.tsx'
 import { Progress } from '../design/progress.tsx'
 import { Sheet } from '../design/sheet.tsx'
-import { Table } from '../design/table.tsx'
+import { Table, type Column } from '../design/table.tsx'
 import { formatTime } from '../design/units.ts'
 import { Failed } from '../shell/failed.tsx'
 import { useLoad } from '../shell/load.ts'
@@ -222,18 +222,15 @@ function History({ api, prompt, label, onClose }: Omit<FormProps, 'onDone'>) {
         <Failed title="The history could not be read" problem={turns.problem} onRetry={reload} />
       )}
       {turns.state === 'ready' && (
-        <Table
-          caption={`Turns of ${label}`}
-          rows={turns.value}
-          keyOf={(_, at) => at}
-          columns={[
-            { name: 'Version', cell: ({ version }) => version, figure: true },
-            { name: 'When', cell: ({ atMs }) => (atMs === undefined ? '–' : formatTime(atMs, nowMs)) },
-            { name: 'By', cell: ({ by }) => <Name nobody="a file">{by}</Name> },
-            { name: 'Reason', cell: ({ reason }) => reason || '–' },
-          ]}
-        />
+        <Table caption={`Turns of ${label}`} rows={turns.value} keyOf={(_, at) => at} columns={turnColumns(nowMs)} />
       )}
     </Sheet>
   )
 }
+
+const turnColumns = (nowMs: number): readonly Column<Turn>[] => [
+  { name: 'Version', cell: ({ version }) => version, figure: true },
+  { name: 'When', cell: ({ atMs }) => (atMs === undefined ? '–' : formatTime(atMs, nowMs)) },
+  { name: 'By', cell: ({ by }) => <Name nobody="a file">{by}</Name> },
+  { name: 'Reason', cell: ({ reason }) => reason || '–' },
+]

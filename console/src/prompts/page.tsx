@@ -5,7 +5,7 @@ import { Progress } from '../design/progress.tsx'
 import '../design/screen.css'
 import { Search } from '../design/search.tsx'
 import { Command, EmptyState } from '../design/state.tsx'
-import { Table } from '../design/table.tsx'
+import { Table, type Column } from '../design/table.tsx'
 import { formatCount } from '../design/units.ts'
 import { useAccess } from '../shell/access.ts'
 import { Failed } from '../shell/failed.tsx'
@@ -62,23 +62,7 @@ function AllPrompts({ api }: { api: PromptsApi }) {
 }
 
 const List = ({ prompts }: { prompts: readonly Prompt[] }) => (
-  <Table
-    caption="Prompts"
-    rows={prompts}
-    keyOf={({ name }) => name}
-    columns={[
-      {
-        name: 'Prompt',
-        cell: ({ name }) => (
-          <Link className="prompt-link" href={addressOf({ ...shownAt(new URLSearchParams()), prompt: name })}>
-            <Name>{name}</Name>
-          </Link>
-        ),
-      },
-      { name: 'Versions', cell: ({ versions }) => formatCount(versions), figure: true },
-      { name: 'Labels', cell: ({ labels }) => <LabelChips labels={labels} /> },
-    ]}
-  />
+  <Table caption="Prompts" rows={prompts} keyOf={({ name }) => name} columns={PROMPT_COLUMNS} />
 )
 
 const NoPrompts = () => (
@@ -91,3 +75,16 @@ const NoPrompts = () => (
     <Command>{"mkdir -p prompts && echo 'You help customers of {{company}}.' > prompts/support.md"}</Command>
   </EmptyState>
 )
+
+const PROMPT_COLUMNS: readonly Column<Prompt>[] = [
+  {
+    name: 'Prompt',
+    cell: ({ name }) => (
+      <Link className="prompt-link" href={addressOf({ ...shownAt(new URLSearchParams()), prompt: name })}>
+        <Name>{name}</Name>
+      </Link>
+    ),
+  },
+  { name: 'Versions', cell: ({ versions }) => formatCount(versions), figure: true },
+  { name: 'Labels', cell: ({ labels }) => <LabelChips labels={labels} /> },
+]

@@ -18,6 +18,29 @@ interface Props {
 /** Versions beside each other: what they say of themselves, and what they cost and take. */
 export function VersionTable({ versions, labels, used, shown }: Props) {
   const nowMs = useNow()
+  return (
+    <Table
+      caption="Versions"
+      rows={versions}
+      keyOf={({ version }) => version}
+      columns={columnsFor({ labels, used, shown }, nowMs)}
+    />
+  )
+}
+
+function Spread({ of: { n, p50, p95 }, format }: { of: Percentiles; format: (value: number) => string }) {
+  if (p50 === undefined || p95 === undefined) return '–'
+  return (
+    <span className="prompt-spread">
+      <span>
+        {format(p50)} / {format(p95)}
+      </span>
+      <span className="minor">n {formatCount(n)}</span>
+    </span>
+  )
+}
+
+function columnsFor({ labels, used, shown }: Omit<Props, 'versions'>, nowMs: number): readonly Column<Version>[] {
   const spread = (
     name: string,
     of: (row: UsageRow) => Percentiles,
@@ -30,7 +53,7 @@ export function VersionTable({ versions, labels, used, shown }: Props) {
     },
     figure: true,
   })
-  const columns: readonly Column<Version>[] = [
+  return [
     {
       name: 'Version',
       cell: ({ version }) => (
@@ -60,17 +83,4 @@ export function VersionTable({ versions, labels, used, shown }: Props) {
     spread('First token p50 / p95', (row) => row.firstTokenMs, formatMs),
     spread('Total p50 / p95', (row) => row.totalMs, formatMs),
   ]
-  return <Table caption="Versions" rows={versions} keyOf={({ version }) => version} columns={columns} />
-}
-
-function Spread({ of: { n, p50, p95 }, format }: { of: Percentiles; format: (value: number) => string }) {
-  if (p50 === undefined || p95 === undefined) return '–'
-  return (
-    <span className="prompt-spread">
-      <span>
-        {format(p50)} / {format(p95)}
-      </span>
-      <span className="minor">n {formatCount(n)}</span>
-    </span>
-  )
 }

@@ -1,6 +1,6 @@
 import type { Trace } from '../api/traces.ts'
 import { Name } from '../design/name.tsx'
-import { Table } from '../design/table.tsx'
+import { Table, type Column } from '../design/table.tsx'
 import { formatCount, formatShare } from '../design/units.ts'
 import { differencesOf, isSure, type Difference, type Share } from './differences.ts'
 
@@ -31,18 +31,7 @@ export function Differences({ inside, outside }: { inside: readonly Trace[]; out
             : `${formatCount(inside.length)} inside against ${formatCount(outside.length)} outside. Intervals are of 95 %, each by itself.`}
       </p>
       {shown.length > 0 && (
-        <Table
-          caption="What differs"
-          rows={shown}
-          keyOf={({ what, value }) => `${what} ${value}`}
-          columns={[
-            { name: 'What', cell: ({ what }) => what },
-            { name: 'Is', cell: ({ value }) => <Name nobody="none">{value}</Name> },
-            { name: 'Inside', cell: ({ inside: share }) => shareText(share), figure: true },
-            { name: 'Outside', cell: ({ outside: share }) => shareText(share), figure: true },
-            { name: 'Difference', cell: differenceText, figure: true },
-          ]}
-        />
+        <Table caption="What differs" rows={shown} keyOf={({ what, value }) => `${what} ${value}`} columns={COLUMNS} />
       )}
     </section>
   )
@@ -56,3 +45,11 @@ const differenceText = ({ mean, low, high }: Difference): string =>
 
 /** Percentage points, with their sign. */
 const points = (share: number): string => `${share < 0 ? '−' : '+'}${Math.abs(share * 100).toFixed(1)}`
+
+const COLUMNS: readonly Column<Difference>[] = [
+  { name: 'What', cell: ({ what }) => what },
+  { name: 'Is', cell: ({ value }) => <Name nobody="none">{value}</Name> },
+  { name: 'Inside', cell: ({ inside: share }) => shareText(share), figure: true },
+  { name: 'Outside', cell: ({ outside: share }) => shareText(share), figure: true },
+  { name: 'Difference, points', cell: differenceText, figure: true },
+]

@@ -40,7 +40,7 @@ export function Filters({ shown, onShow }: Props) {
         className="input trace-words"
         type="search"
         aria-label="Words"
-        placeholder="Words in names, errors, attributes"
+        placeholder="Find words"
         value={text}
         onChange={(event) => setText(event.target.value)}
       />

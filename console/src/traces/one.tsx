@@ -1,8 +1,8 @@
-import type { OneTrace, TracesApi } from '../api/traces.ts'
+import type { OneTrace, Passage, Score, TracesApi } from '../api/traces.ts'
 import { CopyText } from '../design/copy.tsx'
 import { Name } from '../design/name.tsx'
 import { Progress } from '../design/progress.tsx'
-import { Table } from '../design/table.tsx'
+import { Table, type Column } from '../design/table.tsx'
 import { Tier } from '../design/tier.tsx'
 import { Cell, TitleBlock } from '../design/titleblock.tsx'
 import { formatCount, formatMs, formatNanoUsd, formatTime } from '../design/units.ts'
@@ -63,17 +63,7 @@ function Loaded({ api, id, one }: { api: TracesApi; id: string; one: OneTrace })
       {scores.length > 0 && (
         <section className="screen-part" aria-label="What was said of it">
           <h2 className="label">What was said of it</h2>
-          <Table
-            caption="What was said of it"
-            rows={scores}
-            keyOf={(_, at) => at}
-            columns={[
-              { name: 'What', cell: ({ name }) => <Name>{name}</Name> },
-              { name: 'Value', cell: ({ value }) => value ?? '–', figure: true },
-              { name: 'Label', cell: ({ label }) => label || '–' },
-              { name: 'Comment', cell: ({ comment }) => comment || '–' },
-            ]}
-          />
+          <Table caption="What was said of it" rows={scores} keyOf={(_, at) => at} columns={SCORE_COLUMNS} />
         </section>
       )}
       {record['lineage'] !== undefined && <Lineage api={api} id={id} />}
@@ -149,16 +139,20 @@ function Lineage({ api, id }: { api: TracesApi; id: string }) {
       )}
       {found.state === 'ready' && found.value.length === 0 && <p className="minor">No passage was given.</p>}
       {found.state === 'ready' && found.value.length > 0 && (
-        <Table
-          caption="Passages that were given"
-          rows={found.value}
-          keyOf={(_, at) => at}
-          columns={[
-            { name: 'Document', cell: ({ uri }) => <Name>{uri}</Name> },
-            { name: 'Since then', cell: ({ now }) => <Tier tone={NOW_TONES[now]}>{now}</Tier> },
-          ]}
-        />
+        <Table caption="Passages that were given" rows={found.value} keyOf={(_, at) => at} columns={PASSAGE_COLUMNS} />
       )}
     </section>
   )
 }
+
+const SCORE_COLUMNS: readonly Column<Score>[] = [
+  { name: 'What', cell: ({ name }) => <Name>{name}</Name> },
+  { name: 'Value', cell: ({ value }) => value ?? '–', figure: true },
+  { name: 'Label', cell: ({ label }) => label || '–' },
+  { name: 'Comment', cell: ({ comment }) => comment || '–' },
+]
+
+const PASSAGE_COLUMNS: readonly Column<Passage>[] = [
+  { name: 'Document', cell: ({ uri }) => <Name>{uri}</Name> },
+  { name: 'Since then', cell: ({ now }) => <Tier tone={NOW_TONES[now]}>{now}</Tier> },
+]

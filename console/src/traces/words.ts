@@ -1,5 +1,5 @@
 import type { OneTrace, TraceSpan } from '../api/traces.ts'
-import { isRecord, textOf } from '../api/shape.ts'
+import { isRecord, listOf, textOf } from '../api/shape.ts'
 import type { Span } from '../design/timeline.ts'
 
 /** Spans as the stages of a waterfall, which counts from the first of them. */
@@ -24,20 +24,27 @@ export interface Facts {
   readonly outcome: string
   readonly model: string
   readonly prompt: string
-  /** What guards said; empty: none was asked, or none is known. */
+  /** What guards found and did; empty: none was asked, none found anything, or none is known. */
   readonly guards: string
 }
 
 export function factsOf({ trace, spans, record }: OneTrace): Facts {
-  const guards = spans.filter(({ kind, name }) => kind === 'guardrail' || name === 'guard')
-  const said = isRecord(record['guard']) ? Object.entries(record['guard']) : []
   return {
     outcome: textOf(record['outcome']) ?? 'unknown',
     model: textOf(record['model']) ?? trace?.names.model ?? '',
     prompt: textOf(record['prompt']) ?? spans.find(({ prompt }) => prompt !== '')?.prompt ?? '',
-    guards: [
-      ...guards.map(({ name, status }) => `${name}: ${status === 'error' ? 'stopped it' : 'let it pass'}`),
-      ...said.map(([name, value]) => `${name}: ${typeof value === 'string' ? value : JSON.stringify(value)}`),
-    ].join(', '),
+    guards: listOf(record['guards'], guardText).join('; '),
   }
+}
+
+/** `privacy, input: redact (email 1, phone 2)`. */
+function guardText(value: unknown): string | undefined {
+  const guard = isRecord(value) ? textOf(value['guard']) : undefined
+  if (!isRecord(value) || guard === undefined) return undefined
+  const found = Object.entries(isRecord(value['found']) ? value['found'] : {}).map(
+    ([what, count]) => `${what} ${String(count)}`,
+  )
+  const verdict = value['verdict'] === 'none' ? ', did not answer in time' : ''
+  const what = found.length === 0 ? '' : ` (${found.join(', ')})`
+  return `${guard}, ${textOf(value['point']) ?? ''}: ${textOf(value['action']) ?? ''}${what}${verdict}`
 }
