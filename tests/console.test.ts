@@ -264,7 +264,7 @@ describe('the console in a browser', BROWSER, () => {
       await stage.page.getByRole('dialog').locator('mark').first().waitFor()
       await stage.page.keyboard.press('Escape')
       await stage.page.getByRole('link', { name: 'Trace', exact: true }).click()
-      await stage.page.getByRole('heading', { name: /^Traces \// }).waitFor()
+      await stage.page.getByRole('heading', { name: /^Traces / }).waitFor()
       await stage.page.getByLabel('Facts about the trace').getByText('headworks').waitFor()
       await stage.page.getByRole('button', { name: 'Sign out' }).click()
       await stage.page.getByLabel('Key').waitFor()

@@ -77,7 +77,8 @@ interface RowsProps {
 
 function Figures({ rows, nowMs }: RowsProps) {
   const { send } = useAccess()
-  const minuteMs = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS
+  // Up, so that what ended just now counts.
+  const minuteMs = Math.ceil(nowMs / MINUTE_MS) * MINUTE_MS
   const [latency] = useLoad(`latency ${minuteMs}`, () => latencyOf(send, minuteMs - HOURS * HOUR_MS, minuteMs))
   const { requests, failed, refused, costNanoUsd, unpriced } = sumsOf(rows, nowMs)
   return (
