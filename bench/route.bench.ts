@@ -1,11 +1,12 @@
 import { systemRandom } from '../src/base/random.ts'
 import { systemClock as clock } from '../src/base/clock.ts'
-import { Health } from '../src/engine/health.ts'
+import { Health, type Prompt } from '../src/engine/health.ts'
 import { LexicalEngine } from '../src/drivers/lexical/engine.ts'
 import { Analyzer } from '../src/base/words.ts'
-import type { LogicalModel, Routing } from '../src/gateway/catalogue.ts'
-import { route } from '../src/gateway/route.ts'
-import { sizeOfChat, tokensOf } from '../src/gateway/size.ts'
+import type { Affinity, LogicalModel, Routing } from '../src/gateway/catalogue.ts'
+import { promptOf } from '../src/gateway/route/prompt.ts'
+import { route } from '../src/gateway/route/route.ts'
+import { sizeOfChat, tokensOf } from '../src/gateway/route/size.ts'
 import { always } from '../src/meter/prices.ts'
 import { type Bench, type BenchOptions, compare, percentilesOf, type Result } from './harness.ts'
 
@@ -19,7 +20,13 @@ const DEPLOYMENTS = 64
 const ROUNDS = 20
 const DECISIONS = 2_000
 const AIM = 'at most 100 us'
-const ROUTINGS: readonly Routing[] = ['weighted', 'priority', 'least_outstanding', 'p2c', 'cheapest']
+const ROUTINGS: readonly Routing[] = ['weighted', 'priority', 'least_outstanding', 'p2c', 'cheapest', 'fastest']
+/** As a model is routed: a strategy alone, or an affinity over the one that costs most beside it. */
+const WAYS: readonly { readonly name: string; readonly routing: Routing; readonly affinity?: Affinity }[] = [
+  ...ROUTINGS.map((routing) => ({ name: routing, routing })),
+  { name: 'sticky by user', routing: 'p2c', affinity: { by: 'user' } },
+  { name: 'prefix-cache aware', routing: 'p2c', affinity: { by: 'prefix', releaseTokens: 16_384 } },
+]
 
 const say = (content: string) => ({ role: 'user', content })
 const PROMPTS = {
@@ -28,7 +35,7 @@ const PROMPTS = {
   '10,000 messages': { messages: Array.from({ length: 10_000 }, (_, at) => say(`Message ${at}. `.repeat(30))) },
 } as const
 
-function modelOf(routing: Routing): LogicalModel {
+function modelOf({ routing, affinity }: (typeof WAYS)[number]): LogicalModel {
   const health = new Health({ clock })
   const analyzer = new Analyzer()
   return {
@@ -47,6 +54,7 @@ function modelOf(routing: Routing): LogicalModel {
       ),
     })),
     routing,
+    ...(affinity === undefined ? {} : { affinity }),
     fallback: [],
     outputTokensMax: 1_024,
     timeouts: { connectMs: 1, firstTokenMs: 1, betweenTokensMs: 1, totalMs: 1 },
@@ -59,8 +67,14 @@ function decide(model: LogicalModel, body: (typeof PROMPTS)[keyof typeof PROMPTS
   for (let n = 0; n < DECISIONS; n++) {
     const startedMs = performance.now()
     const size = sizeOfChat(body, model.outputTokensMax)
-    const [first] = route(model, { operation: 'chat', size, atMs: startedMs }, systemRandom)
-    const visit = first?.deployment.health?.begin('chat', tokensOf(size))
+    let known: Prompt | undefined
+    const prompt = (): Prompt => (known ??= promptOf(body, size.inputTokens))
+    const asker = { user: `user-${n % 100}` }
+    const request = { operation: 'chat', size, atMs: startedMs, stream: true, asker, prompt } as const
+    const [first] = route(model, request, systemRandom)
+    const own = model.affinity?.by === 'prefix' ? { prompt: prompt() } : {}
+    const visit = first?.deployment.health?.begin('chat', { tokens: tokensOf(size), stream: true, ...own })
+    visit?.spoke()
     visit?.end('answered')
     took.push(performance.now() - startedMs)
   }
@@ -70,11 +84,12 @@ function decide(model: LogicalModel, body: (typeof PROMPTS)[keyof typeof PROMPTS
 export async function run({ effort }: BenchOptions): Promise<readonly Result[]> {
   const rounds = Math.max(3, Math.round(ROUNDS * effort))
   const results: Result[] = []
-  for (const routing of ROUTINGS) {
-    const model = modelOf(routing)
+  for (const way of WAYS) {
+    const { name: strategy } = way
+    const model = modelOf(way)
     for (const prompt of ['4 MB in one message', '10,000 messages'] as const) {
       const compared = await compare({
-        name: `${routing} over ${DEPLOYMENTS} deployments: ${prompt} and one line`,
+        name: `${strategy} over ${DEPLOYMENTS} deployments: ${prompt} and one line`,
         subject: { name: prompt, run: () => decide(model, PROMPTS[prompt]) },
         reference: { name: 'one line', run: () => decide(model, PROMPTS['one line']) },
         rounds,
@@ -83,7 +98,7 @@ export async function run({ effort }: BenchOptions): Promise<readonly Result[]> 
       const { n, median, min, max } = compared.subject.cpuMs
       results.push(compared, {
         kind: 'figure',
-        name: `${routing}, ${prompt}: CPU of a decision`,
+        name: `${strategy}, ${prompt}: CPU of a decision`,
         unit: 'us',
         value: median * 1_000,
         n: n * DECISIONS,
@@ -95,7 +110,7 @@ export async function run({ effort }: BenchOptions): Promise<readonly Result[]> 
     const small = percentilesOf(decide({ ...model, deployments: model.deployments.slice(0, 4) }, PROMPTS['one line']))
     results.push({
       kind: 'figure',
-      name: `${routing} over 4 deployments, one line: p50`,
+      name: `${strategy} over 4 deployments, one line: p50`,
       unit: 'us',
       value: small.p50 * 1_000,
       n: small.n,

@@ -89,7 +89,8 @@ export class AnswerJudge {
     const rejected = this.#scene.engine.records.find(
       (attempt) => attempt.request === plan.name && attempt.plan.status === 400 && attempt.plan.ending === 'done',
     )
-    if (rejected !== undefined && asked > rejected.number + 1)
+    // A second one may have been asked before.
+    if (rejected !== undefined && asked > rejected.number + 1 + Number(HEDGED.has(plan.model)))
       this.#broken('no engine is asked too often', `${plan.name} was passed on although an engine had rejected it`)
     this.#answeredIfNothingHinders(caller)
   }
@@ -239,13 +240,25 @@ export class AnswerJudge {
     return callers.reduce((sum, { plan }) => sum + Math.max(0, engine.attemptsFor(plan.name) - 1), 0)
   }
 
+  /** Two were asked at once, and one of them does not answer to its end: whichever begins first is the
+   *  answer, and nobody stands in for it then. */
+  #isDoubled({ name, model }: RequestPlan): boolean {
+    const attempts = this.#scene.engine.records.filter(({ request }) => request === name)
+    return (
+      HEDGED.has(model) &&
+      attempts.length > 1 &&
+      attempts.some(({ plan }) => plan.status !== 200 || plan.ending !== 'done')
+    )
+  }
+
   /** A request that an engine can answer must succeed, or a house that refuses all would pass. */
   #answeredIfNothingHinders(caller: Caller): void {
     const { plan } = caller
     const { crashes, diskFull, stopsAtMs } = this.#scene.scenario
     // An open circuit, or a retry budget that is spent, hinders too: `sim/routing` judges those.
     const spared = this.#scene.circuitTurns > 0 || this.#furtherAttempts > RETRIES_SAVED
-    const calm = crashes.length === 0 && diskFull.length === 0 && stopsAtMs.length === 0 && !spared
+    const calm =
+      crashes.length === 0 && diskFull.length === 0 && stopsAtMs.length === 0 && !spared && !this.#isDoubled(plan)
     if (
       !calm ||
       isRefused(plan) ||
@@ -263,6 +276,9 @@ export class AnswerJudge {
     }
   }
 }
+
+/** Models of which two deployments may be asked at once: `pair`, and the workflow that calls it. */
+const HEDGED: ReadonlySet<string> = new Set(['pair', 'docs'])
 
 /** As `engine/retries.ts` has them at the start. */
 const RETRIES_SAVED = 10

@@ -165,7 +165,9 @@ function makeCatalogue(
   const spare = model('spare', ['gamma'], [])
   // Two at a time: others wait, and nobody so long that it is refused.
   const admission = { queueMax: 64, queueMs: 120_000, inFlightMax: 2, batchShare: 0.9 }
-  const pair: LogicalModel = { ...model('pair', ['alpha', 'beta'], [spare]), admission }
+  // Late in a third of the answers: the second is asked as well.
+  const hedge = { afterMs: 40 }
+  const pair: LogicalModel = { ...model('pair', ['alpha', 'beta'], [spare]), admission, hedge }
   const chain = model('chain', ['gamma'], [solo, pair, spare])
   const catalogue = new Map([solo, spare, pair, chain].map((one) => [one.name, one]))
   catalogue.set('docs', makeWorkflow(ports, dependencies))

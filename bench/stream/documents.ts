@@ -11,6 +11,11 @@ export class Documents {
   readonly #prose: Prose = prose(SEED)
   #made = 0
 
+  /** `count` were made before, by a run whose data are kept. */
+  goOn(count: number): void {
+    this.#made = Math.max(this.#made, count)
+  }
+
   get made(): number {
     return this.#made
   }

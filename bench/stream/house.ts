@@ -80,6 +80,13 @@ export class Streamed {
     return answer.firstMs
   }
 
+  /** Documents that were ever sent, of data that were kept: the numbers of those there, and some to spare
+   *  for those that were deleted. */
+  async made(): Promise<number> {
+    const { status } = await this.#caller.send(this.#house.address, 'GET', PATH, '')
+    return status === 404 ? 0 : Math.ceil((await this.counts()).documents * 1.1)
+  }
+
   async counts(): Promise<{ readonly documents: number; readonly chunks: number; readonly segments: number }> {
     const { status, text } = await this.#caller.send(this.#house.address, 'GET', PATH, '')
     if (status !== 200) throw new Error(`${status}: ${text}`)

@@ -10,11 +10,14 @@ const { values } = parseArgs({
   options: {
     documents: { type: 'string', default: '20000' },
     dimension: { type: 'string', default: '384' },
+    /** Of the stream; 0: without one. */
     seconds: { type: 'string', default: '30' },
     questions: { type: 'string', default: '300' },
     pushed: { type: 'string', default: '1000' },
     /** Loading ends then, with as many documents as there are. */
     loadMinutes: { type: 'string', default: '5' },
+    /** A folder whose data are kept, and gone on with. */
+    data: { type: 'string' },
     /** A folder for CPU profiles, one of every process. */
     profiles: { type: 'string' },
   },
@@ -32,19 +35,24 @@ const show = (what: string, line: string): void => console.log(what.padEnd(44), 
 const documents = new Documents()
 const house = await Streamed.start({
   dimension: Number(values.dimension),
+  ...(values.data === undefined ? {} : { data: values.data }),
   ...(values.profiles === undefined ? {} : { profiles: values.profiles }),
 })
 try {
   console.log(machineLine())
-  await measured('loading', load)
+  documents.goOn(await house.made())
+  if (documents.made < wanted) await measured('loading', load)
   const { documents: there, chunks, segments } = await house.counts()
   show('collection', `${there} documents, ${chunks} chunks, ${segments} segments`)
   await settled()
   const questions = Array.from({ length: QUESTIONS }, () => documents.question())
   await measured('first asking of every question', async () => {
     for (const one of questions) await house.search(one)
+    return { of: 'question', count: questions.length }
   })
-  await measured('question to first context', () => firstContext(questions))
+  await measured('search over HTTP, one after the other', () => inARow(questions, searchMs))
+  await measured('workflow, question to first frame', () => inARow(questions, (one) => house.firstFrame(one)))
+  if (seconds === 0) process.exit(await house.stop().then(() => 0))
   await measured(`while ${values.pushed} documents/s stream in`, () => underFlood(questions))
   const after = await house.counts()
   show('collection', `${after.documents} documents, ${after.chunks} chunks, ${after.segments} segments`)
@@ -52,9 +60,9 @@ try {
   await house.stop()
 }
 
-async function load(): Promise<void> {
+async function load(): Promise<Work> {
   const untilMs = performance.now() + Number(values.loadMinutes) * 60_000
-  const begun = performance.now()
+  const [begun, before] = [performance.now(), documents.made]
   const loading = async (): Promise<void> => {
     while (documents.made < wanted && performance.now() < untilMs) {
       const size = Math.min(BATCH, wanted - documents.made)
@@ -64,8 +72,9 @@ async function load(): Promise<void> {
     }
   }
   await Promise.all(Array.from({ length: LOADING_AT_ONCE }, loading))
-  const rate = documents.made / ((performance.now() - begun) / 1000)
+  const rate = (documents.made - before) / ((performance.now() - begun) / 1000)
   show('loaded by pushes', `${documents.made} documents, ${rate.toFixed(0)} a second`)
+  return { of: 'document', count: documents.made - before }
 }
 
 /** Until no process of the house works any more. */
@@ -81,21 +90,20 @@ async function settled(): Promise<void> {
   }
 }
 
-async function firstContext(questions: readonly string[]): Promise<void> {
-  const searchMs: number[] = []
-  const frameMs: number[] = []
-  for (let at = 0; at < IN_A_ROW; at++) {
-    const question = questions[at % questions.length] ?? ''
-    const begun = performance.now()
-    await house.search(question)
-    searchMs.push(performance.now() - begun)
-    frameMs.push(await house.firstFrame(question))
-  }
-  show('search over HTTP, one after the other', shown(percentilesOf(searchMs)))
-  show('workflow, question to first frame', shown(percentilesOf(frameMs)))
+async function inARow(questions: readonly string[], ask: (question: string) => Promise<number>): Promise<Work> {
+  const tookMs: number[] = []
+  for (let at = 0; at < IN_A_ROW; at++) tookMs.push(await ask(questions[at % questions.length] ?? ''))
+  show('  took', shown(percentilesOf(tookMs)))
+  return { of: 'question', count: IN_A_ROW }
 }
 
-async function underFlood(questions: readonly string[]): Promise<void> {
+async function searchMs(question: string): Promise<number> {
+  const begun = performance.now()
+  await house.search(question)
+  return performance.now() - begun
+}
+
+async function underFlood(questions: readonly string[]): Promise<Work> {
   const result = await flood(house, {
     seconds,
     questionsPerSecond: Number(values.questions),
@@ -116,19 +124,29 @@ async function underFlood(questions: readonly string[]): Promise<void> {
   show('acknowledgement to searchable', shownOrNone(result.searchableMs))
   show('deletion to acknowledgement', shownOrNone(result.deletionMs))
   show('acknowledged deletion to invisible', shownOrNone(result.invisibleMs))
+  return { of: 'question or document', count: result.questionMs.length + acknowledged }
+}
+
+/** What was done, and how often. */
+interface Work {
+  readonly of: string
+  readonly count: number
 }
 
 /** Prints what every process used of the CPU meanwhile. */
-async function measured(what: string, task: () => Promise<void>): Promise<void> {
+async function measured(what: string, task: () => Promise<Work>): Promise<void> {
   print(what)
   const before = house.cpu()
   const begun = performance.now()
-  await task()
+  const { of, count } = await task()
   const wallMs = performance.now() - begun
   show(`${what}: CPU`, `of ${(wallMs / 1000).toFixed(1)} s`)
   for (const [name, ms] of house.cpu()) {
     const used = ms - (before.get(name) ?? 0)
-    show(`  ${name}`, `${(used / 1000).toFixed(1)} s (${((100 * used) / wallMs).toFixed(0)} % of a core)`)
+    show(
+      `  ${name}`,
+      `${(used / 1000).toFixed(1)} s (${((100 * used) / wallMs).toFixed(0)} % of a core), ${(used / count).toFixed(2)} ms a ${of}`,
+    )
   }
 }
 

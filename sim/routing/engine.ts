@@ -25,6 +25,7 @@ export interface EngineCall {
 }
 
 const REFUSES_AFTER_MS = 3
+const SLOW_BY_MS = 1_500
 const ASKS_FOR_MS = [300, 1_500, 4_000] as const
 
 export class SimEngine implements Engine {
@@ -105,13 +106,14 @@ export class SimEngine implements Engine {
       void this.#kernel.after(ms, `${this.name} at work on ${requestId}`, () => over || run())
     this.inFlight++
     this.#watcher.began(call)
-    if (how === undefined || how === 'breaks') {
-      if (stream || how === undefined)
-        later(worksMs / 2, () => {
+    if (how === undefined || how === 'breaks' || how === 'slow') {
+      const tookMs = how === 'slow' ? worksMs + SLOW_BY_MS : worksMs
+      if (stream || how !== 'breaks')
+        later(tookMs / 2, () => {
           if (stream) this.#watcher.spoke(call)
           sink.first()
         })
-      later(worksMs, () => {
+      later(tookMs, () => {
         if (how === 'breaks') return end('failed', () => sink.fail(this.#faultOf('breaks', 0)))
         this.#watcher.spoke(call)
         end('answered', sink.all)

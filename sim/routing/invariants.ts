@@ -8,6 +8,9 @@ export const ROUTING_INVARIANTS = [
   'what one can answer is answered',
   'who is well again is asked again',
   'every request ends',
+  'an answer is of one engine, and comes once',
+  'who is not listened to is stopped',
+  'who keeps to one stays with it',
 ] as const
 
 export type RoutingInvariant = (typeof ROUTING_INVARIANTS)[number]

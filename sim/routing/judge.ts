@@ -41,6 +41,11 @@ export class RoutingJudge implements Watcher {
   readonly #circuits = new Map<string, Circuit>()
   readonly #beganAt = new Map<EngineCall, number>()
   readonly #attempts = new Map<string, number>()
+  /** Calls under way, and which of them its caller hears. */
+  readonly #underWay = new Map<string, Set<EngineCall>>()
+  readonly #heard = new Map<string, string>()
+  /** Where all were well when a user first came. */
+  readonly #homes = new Map<string, string>()
   /** Grows with everything that is noted: time stands still too often to tell what came first. */
   #events = 0
   #probes = 0
@@ -67,6 +72,9 @@ export class RoutingJudge implements Watcher {
     const attempts = (this.#attempts.get(requestId) ?? 0) + 1
     this.#attempts.set(requestId, attempts)
     this.calls++
+    const underWay = this.#underWay.get(requestId) ?? new Set()
+    this.#underWay.set(requestId, underWay.add(call))
+    if (attempts === 1) this.#keepsTo(call)
     this.#beganAt.set(call, ++this.#events)
     if (attempts > ATTEMPTS_MAX) this.#broken('no engine is asked too often', `${requestId} made ${attempts} attempts`)
     if (this.further > allowed(this.#attempts.size, nowMs) + ROUNDING)
@@ -93,6 +101,7 @@ export class RoutingJudge implements Watcher {
 
   ended(call: EngineCall, how: Ending, askedMs: number): void {
     const { nowMs } = this.#kernel
+    this.#underWay.get(call.requestId)?.delete(call)
     const circuit = this.#circuitOf(call)
     const beganAt = this.#beganAt.get(call) ?? 0
     const wasProbe = circuit.probes.delete(call)
@@ -106,8 +115,38 @@ export class RoutingJudge implements Watcher {
     else if (beganAt > circuit.resetAt) circuit.failures++
   }
 
+  /** The answer of a request begins. */
+  heard(requestId: string, engine: string): void {
+    const before = this.#heard.get(requestId)
+    if (before !== undefined)
+      this.#broken('an answer is of one engine, and comes once', `${requestId} by ${before}, then by ${engine}`)
+    this.#heard.set(requestId, engine)
+  }
+
+  /** Where a user keeps to one engine, it is his own unless that one is out. */
+  #keepsTo({ engine, requestId, operation }: EngineCall): void {
+    const user = this.#scenario.requests[Number(/^req_(\d+)@/.exec(requestId)?.[1])]?.user
+    if (this.#scenario.affinity !== 'user' || user === undefined || operation !== 'chat') return
+    const isIn = (one: string): boolean => this.isIn(one)
+    const home = this.#homes.get(user)
+    if (home === undefined && this.members().every(isIn)) this.#homes.set(user, engine.name)
+    if (home !== undefined && home !== engine.name && isIn(home))
+      this.#broken('who keeps to one stays with it', `${user} of ${home} comes to ${engine.name}`)
+  }
+
+  /** Whether requests may go to an engine, and which there are: known to the world. */
+  isIn: (engine: string) => boolean = () => true
+  members: () => readonly string[] = () => []
+
   /** After every step. */
   booksAgree(statuses: readonly DeploymentStatus[], engines: readonly SimEngine[]): void {
+    for (const [requestId, heard] of this.#heard) {
+      const others = [...(this.#underWay.get(requestId) ?? [])].filter(({ engine }) => engine.name !== heard)
+      if (others.length > 0)
+        this.#broken('who is not listened to is stopped', `${requestId} is answered by ${heard} and others work on it`)
+      if ((this.#underWay.get(requestId)?.size ?? 0) === 0 && this.outcomes.has(requestId))
+        this.#heard.delete(requestId)
+    }
     for (const engine of engines) {
       const status = statuses.find(({ deployment }) => deployment === `${engine.name}/m`)
       if (status === undefined) continue
@@ -128,7 +167,7 @@ export class RoutingJudge implements Watcher {
     if (outcome !== 'failed' || why === 'engine_rejected' || why === 'engine_timeout' || hasBegun) return
     const { deployments } = this.#scenario
     const atMs = Number(requestId.split('@')[1])
-    if (deployments.some(({ outages }) => outages.length === 0) && this.further < SAVED)
+    if (deployments.some(({ outages }) => outages.every(({ how }) => how === 'slow')) && this.further < SAVED)
       this.#broken('what one can answer is answered', `${requestId}: ${why}`)
     else if (this.#recovers && atMs >= recoveredAtMs(this.#scenario))
       this.#broken('who is well again is asked again', `${requestId}: ${why}`)

@@ -7,12 +7,28 @@ export interface Scenario {
   /** Decides what the plans leave open: the order of what is due at once, the draws of the router. */
   readonly seed: number
   readonly routing: Routing
+  readonly affinity?: 'user' | 'prefix'
+  /** How late a stream is when a second engine is asked. */
+  readonly hedgeAfterMs?: number
+  /** Engines that are worse than the others are asked after them. */
+  readonly ejects: boolean
+  /** What an engine says of itself then: any of it may be a lie. */
+  readonly reports: readonly ReportPlan[]
   readonly deployments: readonly DeploymentPlan[]
   /** The last deployment is not the model's own, but its fallback's. */
   readonly hasFallback: boolean
   readonly requests: readonly RequestPlan[]
   /** When the configuration is read again. */
   readonly reloadsAtMs: readonly number[]
+}
+
+export interface ReportPlan {
+  readonly atMs: number
+  /** Of the deployments. */
+  readonly deployment: number
+  readonly running: number
+  readonly waiting: number
+  readonly kvUse: number
 }
 
 export interface DeploymentPlan {
@@ -27,14 +43,15 @@ export interface Outage {
 }
 
 /** `refuses` connections; `errs` with a 500; `hangs`; is `busy`; `asks` for a pause; `breaks` off after
- *  the first words; `rejects` what it is sent, which is no ailment of its own. */
-export const AILMENTS = ['refuses', 'errs', 'hangs', 'busy', 'asks', 'breaks', 'rejects'] as const
+ *  the first words; is `slow`, which is no failure; `rejects` what it is sent, which is no ailment of its own. */
+export const AILMENTS = ['refuses', 'errs', 'hangs', 'busy', 'asks', 'breaks', 'slow', 'rejects'] as const
 export type Ailment = (typeof AILMENTS)[number]
 
 export interface RequestPlan {
   readonly atMs: number
   readonly operation: 'chat' | 'embed'
   readonly stream: boolean
+  readonly user: string
   readonly promptUnits: number
   /** How long an engine that is well takes for it. */
   readonly worksMs: number
@@ -42,7 +59,8 @@ export interface RequestPlan {
   readonly leavesAfterMs?: number
 }
 
-const ROUTINGS: readonly Routing[] = ['weighted', 'priority', 'least_outstanding', 'p2c', 'cheapest']
+const ROUTINGS: readonly Routing[] = ['weighted', 'priority', 'least_outstanding', 'p2c', 'cheapest', 'fastest']
+const USERS = ['ada', 'ben', 'cleo'] as const
 /** Beyond the longest pause of a circuit: whoever is well by then is tried again. */
 const RECOVERY_MS = 65_000
 const CALM_REQUESTS = 12
@@ -60,10 +78,32 @@ export function makeScenario(seed: number): Scenario {
   return {
     seed,
     routing: dice.pick(ROUTINGS),
+    ...makeHabits(dice.fork('habits'), count, spanMs),
     deployments,
     hasFallback: count > 1 && dice.chance(0.4),
     requests: [...requests, ...recovery(endOf(deployments, spanMs) + RECOVERY_MS)],
     reloadsAtMs: dice.chance(0.5) ? [dice.int(0, spanMs), dice.int(0, spanMs)] : [],
+  }
+}
+
+function makeHabits(
+  dice: Dice,
+  count: number,
+  spanMs: number,
+): Pick<Scenario, 'affinity' | 'hedgeAfterMs' | 'ejects' | 'reports'> {
+  const affinity = dice.pick(['none', 'none', 'user', 'prefix'] as const)
+  const report = (): ReportPlan => ({
+    atMs: dice.int(0, spanMs),
+    deployment: dice.int(0, count - 1),
+    running: dice.pick([0, 3, 1_000_000]),
+    waiting: dice.pick([0, 5, 1_000_000]),
+    kvUse: dice.pick([0, 0.5, 1]),
+  })
+  return {
+    ...(affinity === 'none' ? {} : { affinity }),
+    ...(dice.chance(0.4) ? { hedgeAfterMs: dice.pick([20, 150, 800]) } : {}),
+    ejects: dice.chance(0.4),
+    reports: dice.chance(0.5) ? Array.from({ length: dice.int(1, 20) }, report) : [],
   }
 }
 
@@ -81,6 +121,7 @@ export function makeBlackout(seed: number, requests: number, perSecond: number):
       atMs: (at * 1_000) / perSecond,
       operation: 'chat',
       stream: true,
+      user: 'ada',
       promptUnits: 400,
       worksMs: 100,
     })),
@@ -100,6 +141,7 @@ const makeRequest = (dice: Dice, atMs: number): RequestPlan => ({
   atMs,
   operation: dice.chance(0.2) ? 'embed' : 'chat',
   stream: dice.chance(0.6),
+  user: dice.pick(USERS),
   promptUnits: dice.int(0, 20_000),
   worksMs: dice.chance(0.2) ? dice.int(1_000, 4_000) : dice.int(5, 500),
   ...(dice.chance(0.15) ? { leavesAfterMs: dice.int(0, 3_000) } : {}),
@@ -107,7 +149,14 @@ const makeRequest = (dice: Dice, atMs: number): RequestPlan => ({
 
 /** When all are well: one after another, until every circuit has had its probe, then many at once. */
 function recovery(fromMs: number): RequestPlan[] {
-  const at = (atMs: number): RequestPlan => ({ atMs, operation: 'chat', stream: true, promptUnits: 100, worksMs: 50 })
+  const at = (atMs: number): RequestPlan => ({
+    atMs,
+    operation: 'chat',
+    stream: true,
+    user: 'ada',
+    promptUnits: 100,
+    worksMs: 50,
+  })
   const calm = Array.from({ length: CALM_REQUESTS }, (_, number) => at(fromMs + number * 500))
   return [...calm, ...Array.from({ length: BURST_REQUESTS }, () => at(fromMs + CALM_REQUESTS * 500))]
 }

@@ -3,7 +3,7 @@ import { fault, toProblem } from '../../src/base/errors.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { Health } from '../../src/engine/health.ts'
 import { type CallDependencies, callModel } from '../../src/gateway/call.ts'
-import type { Deployment, LogicalModel } from '../../src/gateway/catalogue.ts'
+import { deploymentName, type Deployment, type LogicalModel } from '../../src/gateway/catalogue.ts'
 import { askInTurn } from '../../src/gateway/in-turn.ts'
 import { always } from '../../src/meter/prices.ts'
 import { Spending } from '../../src/meter/spending.ts'
@@ -25,12 +25,14 @@ export interface Plant {
   /** A new configuration begins with nothing known. */
   readonly forgets?: boolean
   readonly clock?: (clock: Clock) => Clock
+  readonly call?: (call: typeof callModel) => typeof callModel
 }
 
 /** Far above what the busiest scenario takes. */
 const STEPS_MAX = 100_000
 const TIMEOUTS = { connectMs: 500, firstTokenMs: 3_000, betweenTokensMs: 5_000, totalMs: 12_000 } as const
 const OUTPUT_TOKENS_MAX = 200
+const REPORT_STALE_MS = 3_000
 
 export class World {
   readonly kernel: Kernel<RoutingInvariant>
@@ -63,6 +65,11 @@ export class World {
     this.#model = this.#build()
     const models = (): ReadonlyMap<string, LogicalModel> => new Map([['chat', this.#model]])
     this.#dependencies = { clock: this.#clock, random: seededRandom(scenario.seed), catalogue: models }
+    this.judge.members = () => this.#model.deployments.map(({ engine }) => engine.name)
+    this.judge.isIn = (name) => {
+      const own = this.#health.of(`${name}/m`, '')
+      return own.circuit('chat').admits && own.ejected === undefined
+    }
     kernel.afterEveryStep(() => this.judge.booksAgree(this.#health.status(), this.#engines))
   }
 
@@ -70,6 +77,10 @@ export class World {
     const { requests, reloadsAtMs } = this.scenario
     for (const [number, plan] of requests.entries())
       this.kernel.after(plan.atMs, `request ${number}`, () => this.#request(`req_${number}@${plan.atMs}`, plan))
+    for (const { atMs, deployment, ...said } of this.scenario.reports)
+      this.kernel.after(atMs, `engine-${deployment} says something`, () =>
+        this.#health.of(`engine-${deployment}/m`, '').report(said, REPORT_STALE_MS),
+      )
     for (const atMs of reloadsAtMs) this.kernel.after(atMs, 'a reload', () => this.#reload())
     const outcome = await this.kernel.run(STEPS_MAX)
     if (outcome.violation === undefined) this.judge.atRest()
@@ -86,11 +97,15 @@ export class World {
     let hasBegun = false
     if (plan.operation === 'chat') {
       const body = { messages: [{ role: 'user', content: text }] }
-      const attempt = callModel(
+      const call = this.#plant.call?.(callModel) ?? callModel
+      const attempt = call(
         this.#dependencies,
-        { ...inner, body, stream: plan.stream, outputTokensMax: OUTPUT_TOKENS_MAX },
+        { ...inner, body, stream: plan.stream, outputTokensMax: OUTPUT_TOKENS_MAX, asker: { user: plan.user } },
         {
-          commit: () => void (hasBegun = true),
+          commit: ({ engine }) => {
+            hasBegun = true
+            judge.heard(requestId, engine.name)
+          },
           frame() {},
           end: () => judge.over(requestId, 'answered'),
           fail: ({ code }) => judge.over(requestId, 'failed', code, hasBegun),
@@ -131,7 +146,7 @@ export class World {
   }
 
   #build(): LogicalModel {
-    const { hasFallback, routing } = this.scenario
+    const { hasFallback, routing, affinity, hedgeAfterMs, ejects } = this.scenario
     const deployments = this.#engines.map((engine, at): Deployment => {
       const health = this.#health.of(`${engine.name}/m`, '')
       const price = { inputNanoUsd: BigInt(at + 1), cachedInputNanoUsd: 1n, outputNanoUsd: 1_000n }
@@ -150,6 +165,11 @@ export class World {
       operations: ['chat', 'embed'],
       deployments: own,
       routing,
+      ...(affinity === undefined
+        ? {}
+        : { affinity: affinity === 'user' ? { by: affinity } : { by: affinity, releaseTokens: 4_000 } }),
+      ...(hedgeAfterMs === undefined ? {} : { hedge: { afterMs: hedgeAfterMs } }),
+      ...(ejects ? { outliers: this.#health.outliersOf(own.map(nameOf), 0.5) } : {}),
       retries: this.#plant.retries ?? this.#health.retriesOf(name),
       fallback,
       outputTokensMax: OUTPUT_TOKENS_MAX,
@@ -160,3 +180,5 @@ export class World {
     return this.#plant.model?.(chat) ?? chat
   }
 }
+
+const nameOf = (deployment: Deployment): string => deploymentName(deployment)

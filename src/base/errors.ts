@@ -98,6 +98,7 @@ export const ERRORS = {
   data_in_use: { kind: 'busy', status: 503, sentence: 'The data folder {path} is in use by process {pid}.', remedy: 'Stop that process, or set HEADWORKS_DATA to another folder.' },
   port_in_use: { kind: 'busy', status: 503, sentence: 'The address {address} is in use.', remedy: 'Stop what listens there, or set HEADWORKS_LISTEN to another address.' },
   address_invalid: { kind: 'caller', status: 400, sentence: 'The address {address} cannot be listened on: {reason}.', remedy: 'Use host:port, such as 127.0.0.1:4750.' },
+  certificate_unusable: { kind: 'caller', status: 400, sentence: 'The certificate {path} cannot be used: {reason}.', remedy: 'Name PEM files of a certificate chain and of its key, which this process may read.' },
   data_unusable: { kind: 'fault', status: 503, sentence: 'The data folder {path} cannot be used: {reason}.', remedy: 'Make it writable, put a backup back if it is damaged, or set HEADWORKS_DATA to another folder.' },
   server_absent: { kind: 'busy', status: 503, sentence: 'No Headworks answers at {address}.', remedy: 'Start it with `npm start`, or set HEADWORKS_LISTEN to where it runs.' },
 
@@ -109,6 +110,7 @@ export const ERRORS = {
   // Reading documents
   source_unreadable: { kind: 'caller', status: 422, sentence: 'The source {source} cannot be read: {reason}.', remedy: 'Correct it where it is declared, then ingest again.' },
   source_unavailable: { kind: 'busy', status: 503, sentence: 'The source {source} does not answer: {reason}.', remedy: 'Nothing was removed; it is tried again by itself, and at the next start.' },
+  telemetry_full: { kind: 'busy', status: 429, sentence: 'Telemetry arrives faster than it can be kept: {limitBytes} bytes wait already.', remedy: 'Send it again after the time in `retry-after`; nothing of it was kept.' },
   ingest_full: { kind: 'busy', status: 429, sentence: 'Documents arrive faster than they can be kept: {limit} wait already.', remedy: 'Send them again after the time in `retry-after-ms`, or raise `ingest.{field}`.' },
   document_absent: { kind: 'caller', status: 422, sentence: 'The document is not there any more: {reason}.', remedy: 'Take it out of the list that names it.' },
   document_unreadable: { kind: 'caller', status: 422, sentence: 'The document cannot be read: {reason}.', remedy: 'Check that it opens in its own program, then ingest again.' },

@@ -10,6 +10,20 @@ export function base32(bytes: Uint8Array): string {
   return text
 }
 
+/** An id of `newId` as 32 hexadecimal digits, 48 bits of time and 80 of chance: what a trace is called
+ *  elsewhere. Undefined for another id. */
+export function idDigits(id: string): string | undefined {
+  const text = id.slice(id.indexOf('_') + 1)
+  if (text.length !== 26) return undefined
+  let bits = 0n
+  for (const letter of text) {
+    const five = ALPHABET.indexOf(letter)
+    if (five < 0) return undefined
+    bits = bits * 32n + BigInt(five)
+  }
+  return bits < 2n ** 128n ? bits.toString(16).padStart(32, '0') : undefined
+}
+
 /** `prefix_` and 26 characters in the manner of a ULID: 48 bits of wall time, then 80 random
  *  bits, in Crockford's base 32. Ids made later sort later (to the millisecond), which keeps
  *  index pages warm. */

@@ -414,19 +414,94 @@ test('traces list and show', async () => {
     usage: { inputTokens: 10, cachedInputTokens: 5, outputTokens: 3, reasoningTokens: 1, estimated: false },
     stages: [{ name: 'admit', parent: -1, start_ms: 0, end_ms: 1234 }],
   }
+  const traceId = 'ab'.repeat(16)
+  const summary = {
+    id: traceId,
+    traceId,
+    at: '2026-01-02T03:04:05.000Z',
+    service: 'shop',
+    name: 'answer',
+    status: 'error',
+    durationMs: 1234,
+    inputTokens: 10,
+    outputTokens: 2,
+    costNanoUsd: '5000000',
+    user: 'ada',
+  }
+  const spans = [
+    { spanId: '1', parentId: '', name: 'answer', startUs: 1_000_000, durationMs: 1234, error: '' },
+    { spanId: '2', parentId: '1', name: 'search', startUs: 1_100_000, durationMs: 100, error: 'It timed out.' },
+  ]
   const trace = { id: 'req_1', kind: 'request', at: '2026-01-02T03:04:05.000Z', running: false, body }
   const api = new ToldApi({
-    'GET /api/traces?limit=20': { traces: [trace, { ...trace, id: 'req_0', running: true, body: {} }], next: null },
+    'GET /api/traces?limit=20&status=error&minMs=500': { traces: [summary], next: null },
     'GET /api/traces/req_1': trace,
+    [`GET /api/traces/${traceId}`]: { id: traceId, trace: summary, spans, scores: [], total: 2 },
   })
-  const list = await type(['traces', 'list'], { api })
-  assert.match(list.out, /2026-01-02 03:04:05 {2}req_1 {2}request {2}failed {3}1\.2 s {2}docs\n.*req_0 .*running/)
+  const list = await type(['traces', 'list', '--status', 'error', '--min-ms', '500'], { api })
+  assert.match(list.out, /2026-01-02 03:04:05 {2}(?:ab){16} {2}answer {2}error {3}1\.2 s {6}12 {2}\$0\.005 {2}ada\n/)
   const show = await type(['traces', 'show', 'req_1'], { api })
   assert.match(
     show.out,
     /^req_1 {2}2026.*\nchat · docs → local\/qwen · outcome: failed\n {2}engine_timeout: It did not answer\.\n15 tokens read, 4 written · cost unknown.*\n\nStages/,
   )
   assert.deepEqual(JSON.parse((await type(['traces', 'show', 'req_1', '--json'], { api })).out), trace)
+  const foreign = await type(['traces', 'show', traceId], { api })
+  assert.match(
+    foreign.out,
+    /shop · answer · status: error · 2 spans\n.*\n {2}search: It timed out\.\n\nStages {2}1\.2 s in all\n {2}answer .*\n {4}search /,
+  )
+})
+
+test('traces tail shows what is new, once, until it is stopped', async () => {
+  const stop = new AbortController()
+  const one = { traceId: 'a', id: 'a', at: '2026-01-02T03:04:05.000Z', name: 'old', status: 'ok', durationMs: 1 }
+  const two = { ...one, traceId: 'b', id: 'b', name: 'new' }
+  let polls = 0
+  const api = new ToldApi({
+    'GET /api/traces?limit=100&status=error': () => {
+      if (++polls === 4) stop.abort()
+      return { status: 200, body: { traces: polls === 1 ? [one] : [two, one], next: null } }
+    },
+  })
+  const { out, exit } = await type(['traces', 'tail', '--status', 'error'], { api, stopped: stop.signal })
+  assert.equal(exit, 0)
+  assert.equal(out, '2026-01-02 03:04:05  b  new  ok  1.0 ms  0\n')
+})
+
+test('traces export saves the file, or says why there is none', async () => {
+  const saved = new Map<string, string>()
+  const api = new ToldApi({
+    'DOWNLOAD /api/telemetry/export?format=otlp&from=2026-11-01T00%3A00%3A00Z': '{}\n{}\n',
+    'GET /api/telemetry/export?format=jsonl&from=x': {
+      status: 400,
+      body: { error: { code: 'field_invalid', message: '`from` is no instant.' } },
+    },
+  })
+  const words = ['traces', 'export', 'spans.otlp', '--format', 'otlp', '--from', '2026-11-01T00:00:00Z']
+  assert.match((await type(words, { api, saved })).out, /^Saved 6 B as spans\.otlp\.\n/)
+  assert.deepEqual([...saved], [['spans.otlp', '{}\n{}\n']])
+  const refused = await type(['traces', 'export', 'x', '--from', 'x'], { api, saved })
+  assert.deepEqual([refused.exit, saved.size], [3, 1])
+})
+
+test('top draws what goes on once where there is no terminal', async () => {
+  const point = {
+    at: '1970-01-01T00:00:00.000Z',
+    model: 'chat',
+    spans: 50,
+    errors: 5,
+    inputTokens: 1000,
+    outputTokens: 10,
+    costNanoUsd: '2500000000',
+    durationMs: { n: 50, p50: 12, p90: 20, p95: 30, p99: 1500 },
+  }
+  const query = 'from=1969-12-31T23%3A55%3A00.000Z&to=1970-01-01T00%3A00%3A00.000Z&by=model&steps=false'
+  const api = new ToldApi({
+    [`GET /api/telemetry/series?${query}`]: { to: '1970-01-01T00:05:00.000Z', points: [point] },
+  })
+  const { out } = await type(['top', '--by', 'model'], { api })
+  assert.match(out, /MODEL {2}SPANS\/MIN {2}ERRORS .*\nchat +10 +10\.0 % +12 ms +30 ms +1\.5 s +1,010 +\$2\.50/)
 })
 
 test('login prints the link alone', async () => {

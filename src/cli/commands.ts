@@ -1,6 +1,7 @@
 import { GATEWAYS_MAX } from '../config/forms.ts'
 import { DIMENSIONS } from '../meter/rollup.ts'
 import { command, type Command } from './command.ts'
+import { TRACE_FILTERS } from './trace-filters.ts'
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -360,21 +361,77 @@ export const COMMANDS: readonly Command[] = [
   }),
   command({
     name: 'traces list',
-    summary: 'List the latest requests.',
+    summary: 'List the latest traces: requests, and what other programs sent to /v1/traces.',
     arguments: [],
-    flags: { count: { type: 'count', value: 'N', summary: 'Requests to show.', least: 1, most: 200, default: 20 } },
-    examples: [],
+    flags: {
+      ...TRACE_FILTERS,
+      count: { type: 'count', value: 'N', summary: 'Traces to show.', least: 1, most: 200, default: 20 },
+    },
+    examples: [
+      { line: 'headworks traces list --status error --min-ms 2000', does: 'What failed and took two seconds.' },
+      { line: 'headworks traces list --user ada --text "timed out"', does: 'By user and words.' },
+    ],
     json: true,
     load: async () => ({ run: (await import('./traces.ts')).list }),
   }),
   command({
+    name: 'traces tail',
+    summary: 'Show new traces as they come, until Ctrl-C; with --json one to a line.',
+    arguments: [],
+    flags: TRACE_FILTERS,
+    examples: [{ line: 'headworks traces tail --status error', does: 'Failures as they happen.' }],
+    json: true,
+    load: async () => ({ run: (await import('./traces.ts')).tail }),
+  }),
+  command({
+    name: 'traces export',
+    summary: 'Save all spans of a range of time as a file.',
+    arguments: [{ name: 'path', summary: 'The file to write; one that is there is replaced.' }],
+    flags: {
+      format: {
+        type: 'text',
+        value: 'FORMAT',
+        summary: 'JSON or OTLP, one object to a line; or Parquet.',
+        choices: ['jsonl', 'otlp', 'parquet'],
+        default: 'jsonl',
+      },
+      from: TRACE_FILTERS.from,
+      to: TRACE_FILTERS.to,
+    },
+    examples: [
+      {
+        line: 'headworks traces export spans.parquet --format parquet --from 2026-11-01T00:00:00Z',
+        does: 'A month so far.',
+      },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./traces.ts')).exportSpans }),
+  }),
+  command({
     name: 'traces show',
-    summary: 'Show everything known about one request: stages, tokens, cost, outcome.',
-    arguments: [{ name: 'id', summary: 'The request id, from the header x-request-id or "traces list".' }],
+    summary: 'Show everything known about one request or trace: stages, tokens, cost, outcome.',
+    arguments: [{ name: 'id', summary: 'The request id, from the header x-request-id, or an id from "traces list".' }],
     flags: {},
     examples: [],
     json: true,
     load: async () => ({ run: (await import('./traces.ts')).show }),
+  }),
+  command({
+    name: 'top',
+    summary: 'Watch what goes on: rates, errors, percentiles, tokens and cost by stage and model, until Ctrl-C.',
+    details: 'Figures are of the last five minutes. Where the output is no terminal, they are written once.',
+    arguments: [],
+    flags: {
+      by: {
+        type: 'text',
+        value: 'NAMES',
+        summary: 'Add up by these, separated by commas: tenant, service, kind, name, model.',
+        default: 'service,kind,name',
+      },
+    },
+    examples: [{ line: 'headworks top --by model', does: 'By model.' }],
+    json: true,
+    load: () => import('./top.ts'),
   }),
   command({
     name: 'usage',

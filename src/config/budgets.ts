@@ -10,7 +10,7 @@ const tokens = () => integer(1, AMOUNT_MAX)
 /** In tokens and in nano-USD; beyond it sums would not be exact. */
 const AMOUNT_MAX = 9_000_000_000_000_000
 
-const money = z.union([z.string(), z.number()]).transform((value, context) => {
+export const money = z.union([z.string(), z.number()]).transform((value, context) => {
   const nanoUsd = parseUsd(String(value))
   if (nanoUsd !== undefined && nanoUsd > 0n && nanoUsd <= BigInt(AMOUNT_MAX)) return nanoUsd
   context.issues.push(

@@ -23,24 +23,9 @@ export interface Issue {
 
 /** Planned fields. They are refused rather than ignored: a budget that does nothing is worse
  *  than none. `*` stands for any name. */
-const NOT_YET = new Set([
-  'store',
-  'blobs',
-  'retention',
-  'roles',
-  'users',
-  'teams',
-  'policies',
-  'streams',
-  'events',
-  'engines.*.metrics',
-])
+const NOT_YET = new Set(['store', 'blobs', 'retention', 'roles', 'users', 'teams', 'policies', 'streams', 'events'])
 
-const KINDS_NOT_YET = new Set(['bedrock', 'vertex', 'azure', 'vllm', 'sglang', 'llamacpp'])
-
-const EXAMPLE: { readonly [kind: string]: string } = {
-  bedrock: 'Providers with an interface of their own come later; an OpenAI-compatible one has `kind: openai`.',
-}
+const KINDS_NOT_YET = new Set(['vertex', 'azure', 'vllm', 'sglang', 'llamacpp'])
 
 /** Turns the schema's reports into problems a person can act on. */
 export function explain(issues: readonly Issue[], root: unknown, file: YamlFile): ConfigProblem[] {
@@ -98,10 +83,7 @@ function say(issue: Issue, input: unknown, field: Field | undefined): [wrong: st
       if (options.length === 0) return [`is not ${kind}`, `Write ${kind}.`]
       if (input === undefined) return ['is missing', `Add it: one of ${options.join(', ')}.`]
       if (typeof input === 'string' && KINDS_NOT_YET.has(input))
-        return [
-          'is not available in this version',
-          EXAMPLE[input] ?? "Servers that speak OpenAI's interface have `kind: openai`.",
-        ]
+        return ['is not available in this version', "Servers that speak OpenAI's interface have `kind: openai`."]
       return [`is no kind of ${issue.path[0] === 'collections' ? 'source' : 'engine'}`, choose(input, options)]
     }
     case 'invalid_value':

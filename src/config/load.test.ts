@@ -187,7 +187,7 @@ test('a strategy of routing is one that there is, and weights stand where they m
   assert.equal((await loaded(model('p2c', 5))).config.models['a']?.routing, 'p2c')
   assert.equal((await loaded(model('priority', 0))).config.models['a']?.routing, 'priority')
   assert.equal((await loaded(undefined)).config.models['reader']?.routing, 'weighted')
-  matches(await problemsOf(model('fastest', 1)), /a\.routing = "fastest"/)
+  matches(await problemsOf(model('quickest', 1)), /a\.routing = "quickest"/)
   matches(
     await problemsOf(model('priority', 5)),
     /a\.deployments\[0\]\.weight = 5 has no meaning under `routing: priority`, where the order of the list decides \| Take it out/,

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { parseUsd } from '../base/units.ts'
+import { AFFINITY, EJECTION, HEDGE, ROUTING, TARGETS } from './routing.ts'
 import { integer, meta, MS_MAX, text, wrong } from './scalars.ts'
 
 const USD_REMEDY =
@@ -188,14 +189,25 @@ export const MODEL = z.strictObject({
         'Models tried in this order when every deployment has failed before its first content: names under `models`, or `engine/model` for one without a name of its own.',
       ),
     ),
-  routing: z
-    .enum(['weighted', 'priority', 'least_outstanding', 'p2c', 'cheapest'])
-    .default('weighted')
-    .meta(
-      meta(
-        'Which deployment is tried first. `weighted`: drawn by weight. `priority`: as they stand here. `least_outstanding`: the one with the fewest tokens in flight for its weight. `p2c`: the better of two drawn by weight, likewise. `cheapest`: where the request can cost least; unknown prices last. Deployments whose circuit is open are left out.',
-      ),
+  routing: ROUTING.default('weighted').meta(
+    meta(
+      'Which deployment is tried first. `weighted`: drawn by weight. `priority`: as they stand here. `least_outstanding`: the one with the fewest tokens in flight for its weight. `p2c`: the better of two drawn by weight, likewise. `cheapest`: where the request can cost least; unknown prices last. `fastest`: where it will begin to be answered soonest. Deployments whose circuit is open are left out.',
     ),
+  ),
+  affinity: AFFINITY.meta(
+    meta('What makes requests that belong together come to the same deployment, before `routing` decides.'),
+  ).optional(),
+  hedge: HEDGE.meta(
+    meta(
+      'Asks a second deployment of this model as well when a stream is late, and takes whichever begins first. The other is stopped, and what it used is charged. Paid from the retry budget; both are held in the budgets. Without it nobody is asked twice.',
+    ),
+  ).optional(),
+  ejection: EJECTION.meta(
+    meta(
+      'Asks deployments that fail more often than the others, or begin to answer much later, after them for half a minute and longer each time. Without it only circuits leave deployments out.',
+    ),
+  ).optional(),
+  targets: TARGETS.prefault({}).meta(meta('What its answers shall reach.')),
   outputTokensMax: integer(1, 1_000_000)
     .default(4_096)
     .meta(meta('Cap on the tokens of one answer. It is always sent to the engine; a caller may ask for less.')),

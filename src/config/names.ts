@@ -1,5 +1,6 @@
 import { nearest } from '../base/nearest.ts'
 import type { Path } from './problem.ts'
+import { urlOf } from './providers.ts'
 
 /** What one section says about another: names that must exist, and those that must not repeat.
  *  Works on unvalidated values and looks only at what has the right shape, so that its findings
@@ -26,7 +27,11 @@ const OPERATIONS_OF_KIND: { readonly [kind: string]: readonly string[] } = {
 }
 
 /** Whose engines are at a provider unless they have a `url`. */
-const PROVIDER_OF_KIND: { readonly [kind: string]: string } = { openai: 'OpenAI', anthropic: 'Anthropic' }
+const PROVIDER_OF_KIND: { readonly [kind: string]: string } = {
+  openai: 'OpenAI',
+  anthropic: 'Anthropic',
+  gemini: 'Google',
+}
 
 export function findMisnamed(root: unknown): Finding[] {
   const [engines, models, collections, workflows, guards] = [
@@ -54,15 +59,24 @@ export function findMisnamed(root: unknown): Finding[] {
 /** Without a URL an engine is the provider's. That takes a credential; without one a local server's URL
  *  was forgotten, and its traffic must not go to a provider. */
 function* nowhereOf(engines: Named): Generator<Finding> {
-  for (const [name, { kind, url, key, headers }] of engines) {
+  for (const [name, { kind, url, key, headers, provider: named }] of engines) {
     const provider = PROVIDER_OF_KIND[String(kind)]
-    if (provider === undefined || url !== undefined || key !== undefined || headers !== undefined) continue
-    yield {
-      path: ['engines', name],
-      of: 'name',
-      wrong: 'has neither `url` nor `key`',
-      remedy: `Give a server of your own its \`url\`, such as http://127.0.0.1:8000/v1, and ${provider} its \`key\`.`,
-    }
+    if (provider === undefined || url !== undefined) continue
+    const own = typeof named === 'string' && kind === 'openai' ? urlOf({ provider: named }) : 'https:'
+    if (own === undefined)
+      yield {
+        path: ['engines', name],
+        of: 'name',
+        wrong: `has no \`url\`, and its provider "${String(named)}" has none that is the same for everybody`,
+        remedy: 'Give it its `url`, with the version.',
+      }
+    else if (key === undefined && headers === undefined && own.startsWith('https:'))
+      yield {
+        path: ['engines', name],
+        of: 'name',
+        wrong: 'has neither `url` nor `key`',
+        remedy: `Give a server of your own its \`url\`, such as http://127.0.0.1:8000/v1, and ${provider} its \`key\`.`,
+      }
   }
 }
 

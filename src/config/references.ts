@@ -20,7 +20,8 @@ export function referencesIn(whole: { readonly [name: string]: unknown }): { pat
   for (const { section, name, fields } of named) {
     for (const [field, value] of entries(fields)) {
       const path = [section, name, field]
-      if (field === 'key' && typeof value === 'string' && isReference(value)) found.push({ path, reference: value })
+      if (ENGINE_SECRETS.has(field) && typeof value === 'string' && isReference(value))
+        found.push({ path, reference: value })
       if (field !== 'headers') continue
       for (const [header, text] of entries(value)) {
         if (typeof text === 'string' && isReference(text)) found.push({ path: [...path, header], reference: text })
@@ -53,6 +54,9 @@ export function referencesIn(whole: { readonly [name: string]: unknown }): { pat
   }
   return found
 }
+
+/** Of an engine, beside its headers. */
+const ENGINE_SECRETS: ReadonlySet<string> = new Set(['key', 'accessKeyId', 'secretAccessKey', 'sessionToken'])
 
 const within = (value: unknown, name: string): unknown => entries(value).find(([one]) => one === name)?.[1]
 

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { load, loaded, matches, problemsOf } from '../../tests/kit/config.ts'
 import { Refusal, sentenceOf } from '../base/errors.ts'
 import { loadConfig } from './load.ts'
+import { providerOf, urlOf } from './providers.ts'
 
 test('a wrong override is reported under its own name', async () => {
   matches(
@@ -49,11 +50,11 @@ test('fields of later versions are refused, not ignored', async () => {
   const lines = await problemsOf(`roles: [gateway]
 store: { kind: sqlite }
 blobs: { kind: filesystem }
-engines: { e: { kind: openai, url: 'http://h/v1', metrics: 'http://h/metrics' }, a: { kind: bedrock } }
+engines: { e: { kind: openai, url: 'http://h/v1' }, a: { kind: vertex } }
 collections: { c: {} }
 workflows: { w: { collection: c } }
 `)
-  assert.equal(lines.length, 5, lines.join('\n'))
+  assert.equal(lines.length, 4, lines.join('\n'))
   for (const line of lines) assert.match(line, /is not available in this version/)
 })
 
@@ -95,7 +96,7 @@ test('missing fields say what to add', async () => {
     await problemsOf(
       'engines: { e: { url: x } }\nmodels: { m: {} }\nworkflows: { w: {} }\ncollections: { c: { sources: [{}] } }',
     ),
-    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, tei, ollama, onnx, reader, lexical, detectors/,
+    /engines\.e\.kind is missing \| Add it: one of openai, anthropic, gemini, bedrock, tei, ollama, onnx, reader, lexical, detectors/,
     /models\.m\.deployments is missing \| Add it: a list/,
     /collections\.c\.sources\[0\]\.path is missing/,
     /workflows\.w\.collection is missing \| Add it: a text\. Name of the collection/,
@@ -132,7 +133,42 @@ test('an engine without a URL is a provider with a key, never a forgotten addres
     /c has neither `url` nor `key` \|.* Anthropic its `key`/,
   )
   const { config } = await loaded('engines: { openai: { kind: openai, key: env:K } }', { K: 'sk-1' })
-  assert(config.engines['openai']?.kind === 'openai' && config.engines['openai'].url === 'https://api.openai.com/v1')
+  assert(config.engines['openai']?.kind === 'openai' && config.engines['openai'].url === undefined)
+  assert.equal(urlOf(config.engines['openai']), 'https://api.openai.com/v1')
+  matches(await problemsOf('engines: { g: { kind: openai, provider: groq } }'), /g has neither `url` nor `key`/)
+  matches(
+    await problemsOf('engines: { a: { kind: openai, provider: azure, key: env:K } }', { K: 'k' }),
+    /a has no `url`, and its provider "azure" has none that is the same for everybody/,
+  )
+  const own = await loaded('engines: { s: { kind: openai, provider: sglang } }')
+  assert(own.config.engines['s']?.kind === 'openai' && urlOf(own.config.engines['s']) === 'http://127.0.0.1:30000/v1')
+})
+
+test('whoever serves it is known by name, or by the host of the URL', () => {
+  assert.deepEqual(providerOf({ url: 'https://api.groq.com/openai/v1' }).serves, ['audio'])
+  assert.equal(providerOf({ url: 'https://a.openai.azure.com/openai/v1', provider: 'azure' }).keyHeader, 'api-key')
+  for (const url of ['http://127.0.0.1:8000/v1', 'http://api.groq.com.evil.test/v1'])
+    assert.deepEqual(providerOf({ url }), {})
+  assert.deepEqual(providerOf({ provider: 'constructor' }), {})
+})
+
+test('a Bedrock engine has a region and credentials, and none of them as text', async () => {
+  const engine = (fields: string): string => `engines: { b: { kind: bedrock${fields} } }`
+  matches(await problemsOf(engine('')), /b\.region is missing/)
+  matches(
+    await problemsOf(engine(', region: eu-central-1')),
+    /b\.accessKeyId is missing, and no `key` stands in its place \| Give it `accessKeyId`/,
+  )
+  matches(await problemsOf(engine(', region: Frankfurt, key: env:K'), { K: 'k' }), /region = "Frankfurt"/)
+  matches(
+    await problemsOf(engine(', region: eu-central-1, accessKeyId: env:K, secretAccessKey: shh'), { K: 'k' }),
+    /secretAccessKey = \[hidden\]? ?.*is a literal secret/,
+  )
+  const { secrets } = await loaded(engine(', region: eu-central-1, accessKeyId: env:A, secretAccessKey: env:S'), {
+    A: 'a',
+    S: 's',
+  })
+  assert.equal(secrets.get('env:S')?.reveal(), 's')
 })
 
 test('addresses are checked', async () => {

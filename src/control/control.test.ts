@@ -19,6 +19,7 @@ import { Sessions } from '../guard/sessions.ts'
 import { CHUNKS, chunkKey, collectionKey, COLLECTIONS, documentKey, DOCUMENTS } from '../retrieval/document.ts'
 import { UsageBook } from '../meter/usage-book.ts'
 import { put, SCAN_MAX } from '../store/rows.ts'
+import type { TraceQuery } from '../trace/port.ts'
 import { Audit } from '../guard/audit.ts'
 import { auditRoutes } from './audit.ts'
 import { alertRoutes } from './alerts.ts'
@@ -44,13 +45,24 @@ async function open() {
   const admin = (await keyring.create('ops', 'admin')).text
   const user = (await keyring.create('app', 'user')).text
   const started: string[] = []
+  const asked: TraceQuery[] = []
   const alerts = new Alerts({ clock, random, rows })
   const routes = [
     ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
     ...auditRoutes(audit),
     ...cacheRoutes({ audit, purge: async (model) => (model === 'chat' ? 2 : 5) }),
     ...sessionRoutes({ keyring, sessions, consoleUrl: () => 'http://127.0.0.1:4750' }),
-    ...traceRoutes(events, rows),
+    ...traceRoutes({
+      events,
+      rows,
+      telemetry: {
+        traces: async (query) => {
+          asked.push(query)
+          return { traces: [] }
+        },
+        trace: async () => undefined,
+      },
+    }),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
     ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
     ...collectionRoutes({ rows, ownerOf: () => undefined, quality: async () => ({}), schedules: NO_SCHEDULES }),
@@ -111,7 +123,7 @@ async function open() {
     for (let turn = 0; turn < 100 && !reply.ended && !reply.aborted; turn++) await settled()
     return reply
   }
-  return { clock, rows, events, alerts, admin, user, started, call }
+  return { clock, rows, events, alerts, admin, user, started, asked, call }
 }
 
 test('each route asks for its role', async () => {
@@ -362,7 +374,7 @@ test('signing in by link and by key gives a cookie that scripts cannot read', as
   assert.equal((await call('GET', '/api/keys', { headers: { cookie, 'sec-fetch-site': 'same-origin' } })).status, 401)
 })
 
-test('a trace is found by its id, running or over, and listed newest first', async () => {
+test('a trace is found by its id, running or over', async () => {
   const { call, admin, events } = await open()
   const entry = (id: string, phase: 'open' | 'close') => ({
     id,
@@ -371,25 +383,33 @@ test('a trace is found by its id, running or over, and listed newest first', asy
     atMs: 0,
     body: { model: 'chat' },
   })
-  await events.append([
-    entry('req_a', 'open'),
-    entry('req_b', 'open'),
-    entry('req_b', 'close'),
-    entry('req_c', 'open'),
-    entry('req_c', 'close'),
-  ])
+  await events.append([entry('req_a', 'open'), entry('req_b', 'open'), entry('req_b', 'close')])
   assert.equal((await call('GET', '/api/traces/req_a', { key: admin })).json().running, true)
   assert.equal((await call('GET', '/api/traces/req_b', { key: admin })).json().running, false)
   assert.equal((await call('GET', '/api/traces/req_z', { key: admin })).status, 404)
-  const page = (await call('GET', '/api/traces?limit=1', { key: admin })).json()
+  assert.equal((await call('GET', `/api/traces/${'ab'.repeat(16)}`, { key: admin })).status, 404)
+})
+
+test('a list of traces is asked for by what the query names, and nothing unreadable is guessed at', async () => {
+  const { call, admin, asked } = await open()
+  const query = 'limit=7&from=2026-01-02T00:00:00Z&model=chat&status=error&minMs=250&minUsd=0.5&text=timed+out'
+  assert.equal((await call('GET', `/api/traces?${query}`, { key: admin })).status, 200)
+  const { limit, fromUs, model, status, durationUsMin, costNanoUsdMin, text } = asked[0] ?? assert.fail('not asked')
   assert.deepEqual(
-    page.traces.map((one: { id: string }) => one.id),
-    ['req_c'],
+    { limit, fromUs, model, status, durationUsMin, costNanoUsdMin, text },
+    {
+      limit: 7,
+      fromUs: Date.UTC(2026, 0, 2) * 1000,
+      model: 'chat',
+      status: 'error',
+      durationUsMin: 250_000,
+      costNanoUsdMin: 500_000_000,
+      text: 'timed out',
+    },
   )
-  assert.deepEqual(
-    (await call('GET', `/api/traces?limit=1&before=${page.next}`, { key: admin })).json().traces[0].id,
-    'req_b',
-  )
+  for (const bad of ['from=yesterday', 'status=bad', 'minMs=-1', 'minUsd=', 'limit=0'])
+    assert.equal((await call('GET', `/api/traces?${bad}`, { key: admin })).status, 400, bad)
+  assert.equal(asked.length, 1)
 })
 
 test('the lineage of an answer outlives its documents, and says what has become of them', async () => {

@@ -6,7 +6,7 @@ import { forecastWindows, windowForecastJson, type WindowQuestion } from '../met
 import { AMOUNT_MAX, UNITS } from '../meter/ledger/amounts.ts'
 import { isZone } from '../meter/ledger/window.ts'
 import { COUNTS, type Dimension, DIMENSIONS, type Rollup, SKETCHES } from '../meter/rollup.ts'
-import { countOf, quantile, type Sketch } from '../meter/sketch.ts'
+import { countOf, quantile, type Sketch } from '../trace/sketch.ts'
 import { GROUPS_MAX, type UsageBook, type UsageQuery, type Where } from '../meter/usage-book.ts'
 import { csvOf } from './csv.ts'
 import { type Answer, type Context, type Download, ok, type Route } from './router.ts'

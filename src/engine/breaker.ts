@@ -39,6 +39,14 @@ const TROUBLE_OF: Partial<Record<ErrorCode, Trouble>> = {
   engine_busy: 'overloaded',
 }
 
+/** Whether the engine answered, or failed; undefined where nothing is said of it. A request that is wrong
+ *  was answered too. */
+export function isAnswered(verdict: Verdict): boolean | undefined {
+  if (verdict === 'unknown') return undefined
+  if (verdict === 'answered' || verdict.code === 'engine_rejected') return true
+  return TROUBLE_OF[verdict.code] === undefined ? undefined : false
+}
+
 /** Why no call passes. */
 export interface Opened {
   readonly trouble: Trouble
@@ -108,8 +116,7 @@ export class Breaker {
     if (epoch !== this.#epoch) return
     if (isProbe) this.#probes--
     if (verdict === 'unknown') return
-    // A request that is wrong was answered too.
-    if (verdict === 'answered' || verdict.code === 'engine_rejected') return this.#succeeded(isProbe)
+    if (verdict === 'answered' || isAnswered(verdict) === true) return this.#succeeded(isProbe)
     const trouble = TROUBLE_OF[verdict.code]
     if (trouble === undefined) return
     this.#ends = this.#remember(1)

@@ -1,6 +1,6 @@
 import { Fault, fault, reasonOf, Refusal } from '../base/errors.ts'
 import type { ClientHandler, ClientRequest, Exchange, Headers, HttpClient } from '../base/http.ts'
-import { isObject, type Json, type JsonObject, parseJson } from '../base/json.ts'
+import { isObject, type Json, type JsonObject, parseJson, parseJsonText } from '../base/json.ts'
 import { engineFault, reasonFrom, type Upstream } from './fault.ts'
 import type { Attempt, ChatCall, ChatEnd, ChatSink } from './port.ts'
 import { type SseEvent, SseParser } from './sse.ts'
@@ -26,6 +26,8 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
   #body: Uint8Array[] = []
   #bodyBytes = 0
   #over = false
+  /** Also before the exchange has begun. */
+  #paused = false
 
   constructor(engine: string, { stream }: ChatCall, sink: ChatSink) {
     this.#engine = engine
@@ -34,15 +36,30 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
   }
 
   /** One event of a stream. */
-  protected abstract event(event: SseEvent): void
+  protected event(_event: SseEvent): void {}
   /** The answer to a call that is not streamed; it held no `error`. */
   protected abstract whole(answer: JsonObject): void
   /** The stream was closed: `complete`, or `broken`. */
   protected abstract closed(): void
 
+  /** What a stream comes as. */
+  protected get streamType(): string {
+    return 'text/event-stream'
+  }
+
+  /** A piece of a stream; or what is wrong with it. */
+  protected streamed(bytes: Uint8Array): string | undefined {
+    return this.#sse.push(bytes) ? undefined : 'an event is too large'
+  }
+
+  protected get isOver(): boolean {
+    return this.#over
+  }
+
   begin(exchange: Exchange): void {
     this.#exchange = exchange
     if (this.#over) exchange.abort()
+    else if (this.#paused) exchange.pause()
   }
 
   cancel(): void {
@@ -51,26 +68,30 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
   }
 
   pause(): void {
+    this.#paused = true
     this.#exchange?.pause()
   }
 
   resume(): void {
+    this.#paused = false
     this.#exchange?.resume()
   }
 
   head(status: number, headers: Headers): void {
     this.#status = status
     this.#headers = headers
+    if (status === 200 && isPacked(headers)) return this.garbled(PACKED)
     if (status !== 200 || !this.#stream) return
     const type = headers['content-type'] ?? ''
-    if (!type.startsWith('text/event-stream'))
+    if (!type.startsWith(this.streamType))
       this.garbled(`a stream was asked for and ${type === '' ? 'no content type' : type} came`)
   }
 
   data(bytes: Uint8Array): void {
     if (this.#over) return
     if (this.#status === 200 && this.#stream) {
-      if (!this.#sse.push(bytes)) this.garbled('an event is too large')
+      const wrong = this.streamed(bytes)
+      if (wrong !== undefined) this.garbled(wrong)
       return
     }
     const limit = this.#status === 200 ? ANSWER_BYTES_MAX : ERROR_BYTES_MAX
@@ -110,6 +131,11 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
     this.#sink.end(end)
   }
 
+  /** The request cannot be put to this engine. It says so once the attempt is in the caller's hands. */
+  unsayable(reason: string): void {
+    queueMicrotask(() => this.failed(fault('engine_rejected', { engine: this.#engine, reason, status: 400 })))
+  }
+
   /** What came is no answer. */
   protected garbled(reason: string): void {
     this.failed(fault('engine_garbled', { engine: this.#engine, reason }))
@@ -138,9 +164,19 @@ export abstract class ChatExchange implements Attempt, ClientHandler {
   }
 }
 
+/** Nobody asks for compression: what is unpacked has no bound that a packed size would tell. */
+const isPacked = (headers: Headers): boolean => !['', 'identity'].includes(headers['content-encoding'] ?? '')
+const PACKED = 'its answer is compressed, which was not asked for'
+
 /** A JSON object of an engine, or undefined. */
 export function parseObject(bytes: Uint8Array): JsonObject | undefined {
   const value = parseAny(bytes)
+  return isObject(value) ? value : undefined
+}
+
+/** Likewise, of one event. */
+export function parseEvent(data: string): JsonObject | undefined {
+  const value = parseJsonText(data, { bytesMax: ANSWER_BYTES_MAX, depthMax: ANSWER_DEPTH_MAX })
   return isObject(value) ? value : undefined
 }
 
@@ -181,7 +217,10 @@ export function askForJson(
     if (signal.aborted) return give(signal.reason)
     signal.addEventListener('abort', () => give(signal.reason), { once: true })
     exchange = client.start(request, {
-      head: (status, headers) => (upstream = { status, headers }),
+      head: (status, headers) => {
+        upstream = { status, headers }
+        if (status === 200 && isPacked(headers)) give(garbled(PACKED))
+      },
       data: (chunk) => {
         chunks.push(chunk)
         bytes += chunk.length

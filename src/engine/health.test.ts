@@ -7,17 +7,17 @@ import { type DeploymentStatus, Health } from './health.ts'
 const down = fault('engine_unreachable', { engine: 'a', reason: 'it is off' })
 
 function failOften(health: Health, name: string): void {
-  for (let i = 0; i < 5; i++) health.of(name, 'url').begin('chat', 1)?.end(down)
+  for (let i = 0; i < 5; i++) health.of(name, 'url').begin('chat', { tokens: 1 })?.end(down)
 }
 
 test('the books hold what is in flight, and every call leaves them once', () => {
   const a = new Health({ clock: new ManualClock() }).of('a/m', 'url')
-  const [one, two] = [a.begin('chat', 100), a.begin('embed', 20)]
-  assert.deepEqual([a.tokensInFlight, a.status.callsInFlight], [120, 2])
+  const [one, two] = [a.begin('chat', { tokens: 100 }), a.begin('embed', { tokens: 20 })]
+  assert.deepEqual([a.load, a.status.callsInFlight], [120, 2])
   one?.end('answered')
   one?.end(down)
   two?.end('unknown')
-  assert.deepEqual([a.tokensInFlight, a.status.callsInFlight], [0, 0])
+  assert.deepEqual([a.load, a.status.callsInFlight], [0, 0])
 })
 
 test('a new configuration takes over what it still names, and nothing of an engine that has changed', () => {
@@ -42,9 +42,9 @@ test('opening and closing are told once each, with why and since when', () => {
   const health = new Health({ clock, onTurn: (status) => turns.push(status) })
   failOften(health, 'a/m')
   clock.advance(5_000)
-  health.of('a/m', 'url').begin('chat', 1)?.end(down)
+  health.of('a/m', 'url').begin('chat', { tokens: 1 })?.end(down)
   clock.advance(10_000)
-  const probe = health.of('a/m', 'url').begin('chat', 1)
+  const probe = health.of('a/m', 'url').begin('chat', { tokens: 1 })
   probe?.spoke()
   probe?.end('answered')
   assert.deepEqual(
@@ -60,8 +60,8 @@ test('opening and closing are told once each, with why and since when', () => {
 test('what it does not serve is left out, and nothing else', () => {
   const a = new Health({ clock: new ManualClock() }).of('a/m', 'url')
   const absent = fault('engine_refused', { engine: 'a', status: 404, reason: 'Not Found' })
-  for (let i = 0; i < 5; i++) a.begin('rerank', 1)?.end(absent)
-  assert.equal(a.begin('rerank', 1), undefined)
-  a.begin('chat', 1)?.end('answered')
+  for (let i = 0; i < 5; i++) a.begin('rerank', { tokens: 1 })?.end(absent)
+  assert.equal(a.begin('rerank', { tokens: 1 }), undefined)
+  a.begin('chat', { tokens: 1 })?.end('answered')
   assert.deepEqual([a.status.leftOut, a.status.circuit], [['rerank'], 'open'])
 })

@@ -62,3 +62,10 @@ test('the pause grows to its bound, is spread out, and never ends before the eng
   }
   assert.ok(backoffMs(1, 1_000, random) >= 1_000)
 })
+
+test('what is only convenient leaves half of it to those who fail', () => {
+  const budget = new RetryBudget(new ManualClock())
+  const spare = Array.from({ length: 10 }, () => budget.spendSpare()).filter(Boolean).length
+  const failures = Array.from({ length: 10 }, () => budget.spend()).filter(Boolean).length
+  assert.deepEqual([spare, failures], [5, 5])
+})

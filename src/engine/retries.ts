@@ -37,6 +37,12 @@ export class RetryBudget {
     return true
   }
 
+  /** Likewise, for what is only convenient: half of what may be saved is left to those who fail. */
+  spendSpare(): boolean {
+    this.#pass(0)
+    return this.#saved >= SAVED_MAX / 2 + 1 && this.spend()
+  }
+
   #pass(earned: number): void {
     const nowMs = this.#clock.monotonicMs()
     this.#saved = Math.min(SAVED_MAX, this.#saved + earned + ((nowMs - this.#atMs) / 1000) * EARNED_BY_SECOND)

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import { type Config, isRemote, type ModelConfig } from '../config/schema.ts'
+import { urlOf } from '../config/providers.ts'
+import { type Config, isRemote, type ModelConfig, type RemoteEngine } from '../config/schema.ts'
 import type { Health } from '../engine/health.ts'
 import type { Engine } from '../engine/port.ts'
 import type { Guardrails } from '../guard/guardrails/guardrails.ts'
@@ -7,6 +8,7 @@ import type { PriceCatalogue } from '../meter/catalogue.ts'
 import { always, FREE, type PriceAt } from '../meter/prices.ts'
 import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
 import {
+  type Affinity,
   type CachePolicy,
   type Catalogue,
   deploymentName,
@@ -49,15 +51,15 @@ export function buildCatalogue(
     const known = catalogue.get(name)
     const model = config.models[name]
     if (known !== undefined || model === undefined) return known
+    const deployments = model.deployments.flatMap((one) => deploymentOf(one) ?? [])
     const guardrails = guardrailsOf(model.guards)
     const built: LogicalModel = {
-      ...modelOf(
-        name,
-        model,
-        model.deployments.flatMap((one) => deploymentOf(one) ?? []),
-      ),
+      ...modelOf(name, model, deployments),
+      ...routingOf(model),
       description: model.description ?? '',
-      routing: model.routing,
+      ...(model.ejection === undefined
+        ? {}
+        : { outliers: health.outliersOf(deployments.map(nameOf), model.ejection.shareMax) }),
       retries: health.retriesOf(name),
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
       ...(model.admission === undefined ? {} : { admission: { ...model.admission, batchShare: config.batches.share } }),
@@ -109,7 +111,9 @@ export function buildCatalogue(
 
   function providerOf(engineName: string): string | undefined {
     const engine = config.engines[engineName]
-    return engine !== undefined && isRemote(engine) ? (engine.provider ?? prices?.providerAt(engine.url)) : undefined
+    return engine !== undefined && isRemote(engine)
+      ? (engine.provider ?? prices?.providerAt(addressOf(engine)))
+      : undefined
   }
 
   /** What the engine's provider charges; nothing for what runs in this process. */
@@ -135,6 +139,22 @@ const modelOf = (
   outputTokensMax,
   timeouts,
 })
+
+/** Of `openai` without a URL it is its provider's. */
+const addressOf = ({ kind, url, provider }: RemoteEngine): string =>
+  (kind === 'openai' ? urlOf({ url, provider }) : url) ?? ''
+
+const nameOf = (deployment: Deployment): string => deploymentName(deployment)
+
+const routingOf = ({ routing, affinity, hedge, targets }: ModelConfig) => ({
+  routing,
+  ...(targets.firstTokenMs === undefined ? {} : { firstTokenMs: targets.firstTokenMs }),
+  ...(affinity === undefined ? {} : { affinity: affinityOf(affinity) }),
+  ...(hedge === undefined ? {} : { hedge: hedge.afterMs === undefined ? {} : { afterMs: hedge.afterMs } }),
+})
+
+const affinityOf = ({ by, releaseTokens }: NonNullable<ModelConfig['affinity']>): Affinity =>
+  by === 'prefix' ? { by, releaseTokens } : { by }
 
 const workflowModel = (
   name: string,

@@ -1,19 +1,20 @@
 import type { Clock, Timer } from '../base/clock.ts'
-import { type Fault, fault, isRetryable, type Problem, Refusal, sentenceOf, toFault } from '../base/errors.ts'
-import { isObject, type Json, type JsonObject } from '../base/json.ts'
+import { type Fault, isRetryable, type Problem, Refusal, toFault } from '../base/errors.ts'
+import type { JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
-import type { Verdict } from '../engine/breaker.ts'
-import type { Visit } from '../engine/health.ts'
-import type { Attempt, ChatCall, ChatEnd } from '../engine/port.ts'
+import type { Prompt } from '../engine/health.ts'
+import type { Attempt, ChatEnd } from '../engine/port.ts'
 import { choicesMax, inputTokensBound, unboundedInput } from '../meter/bound.ts'
-import { estimateInputTokens, estimateOutputTokens } from '../meter/estimate.ts'
 import { Degrade, HeldCall, type Spending } from '../meter/spending.ts'
-import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
+import { type AttemptPlan, CallAttempt } from './attempt.ts'
 import { type Catalogue, deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
-import type { Candidate } from './route.ts'
-import { sizeOfChat } from './size.ts'
-import { type Begun, Turn, Turns } from './turns.ts'
+import { promptOf } from './route/prompt.ts'
+import type { Asker } from './route/request.ts'
+import type { Candidate } from './route/route.ts'
+import { sessionOf } from './route/session.ts'
+import { sizeOfChat } from './route/size.ts'
+import { Turn, Turns } from './route/turns.ts'
 
 /** One chat completion over the deployments of a logical model: attempts one after another, and
  *  nothing handed on before the first content frame. From then on the attempt stands: a failure
@@ -30,6 +31,8 @@ export interface CallRequest {
   readonly outputTokensMax: number
   readonly span: OpenSpan
   readonly spending: Spending
+  /** Whom it keeps to one deployment, where the model's affinity asks. */
+  readonly asker?: Asker
 }
 
 /** Receives the answer: `commit` once before the first frame, frames, then `end`; or `fail` at
@@ -49,14 +52,17 @@ export interface CallDependencies {
   readonly catalogue: () => Catalogue
 }
 
-/** Frames held before the first content (role-only chunks and the like). An engine that sends
- *  more without saying anything is broken. */
-const HELD_FRAMES_MAX = 64
-
 export function callModel(dependencies: CallDependencies, request: CallRequest, sink: CallSink): Attempt {
   const call = new Call(dependencies, request, sink)
   call.next(undefined)
   return call
+}
+
+/** A second attempt beside one that has not begun to answer. */
+interface Hedge {
+  /** When it is to be made, and while what it may use is being held. */
+  timer?: Timer
+  attempt?: CallAttempt
 }
 
 class Call implements Attempt {
@@ -67,51 +73,65 @@ class Call implements Attempt {
   readonly #turns: Turns
   readonly #deadlineMs: number
   #attempts = 0
-  #attempt: Attempt | undefined
-  #deployment: Deployment | undefined
-  #span: OpenSpan | undefined
-  #held: HeldCall | undefined
-  #visit: Visit | undefined
-  #outputTokens = 0
-  #timer: Timer | undefined
+  /** The one that stands, or was made first. */
+  #attempt: CallAttempt | undefined
+  #hedge: Hedge | undefined
+  /** What the second said of the request. */
+  #rejected: Fault | undefined
   /** Before the next attempt. */
   #pause: Timer | undefined
   /** Grows with every attempt and at the end, so that a late callback is known to be late. */
   #generation = 0
-  /** Frames before the first content. */
-  #early: JsonObject[] = []
-  #committed = false
   #paused = false
-  #over = false
 
   constructor(dependencies: CallDependencies, request: CallRequest, sink: CallSink) {
     this.#clock = dependencies.clock
     this.#dependencies = dependencies
     this.#request = request
     this.#sink = sink
-    const { model, body, outputTokensMax, spending } = request
+    const { model, body, stream, outputTokensMax, spending, asker } = request
     const size = sizeOfChat(body, outputTokensMax * choicesMax(body))
-    this.#turns = new Turns(dependencies, model, { operation: 'chat', size, atMs: spending.atMs })
+    let prompt: Prompt | undefined
+    this.#turns = new Turns(dependencies, model, {
+      operation: 'chat',
+      size,
+      atMs: spending.atMs,
+      stream,
+      asker: { ...sessionOf(body), ...asker },
+      prompt: () => (prompt ??= promptOf(body, size.inputTokens)),
+    })
     this.#deadlineMs = this.#clock.monotonicMs() + request.model.timeouts.totalMs
   }
 
   /** Makes the next attempt, or gives up with the last problem. */
   next(last: Problem | undefined): void {
     const turn = this.#turns.next(last, this.#deadlineMs - this.#clock.monotonicMs())
-    if (!(turn instanceof Turn)) {
-      this.#over = true
-      return this.#sink.fail(turn)
-    }
+    if (!(turn instanceof Turn)) return this.#sink.fail(turn)
     const { candidate, delayMs } = turn
     if (delayMs === 0) return this.#try(candidate, last)
     const generation = ++this.#generation
     this.#pause = this.#clock.after(delayMs, () => generation === this.#generation && this.#try(candidate, last))
   }
 
+  cancel(): void {
+    this.#generation++
+    this.#pause?.cancel()
+    this.#dropHedge()?.cancel()
+    this.#attempt?.cancel()
+    this.#attempt = undefined
+  }
+
+  pause(): void {
+    this.#paused = true
+    for (const attempt of [this.#attempt, this.#hedge?.attempt]) attempt?.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    for (const attempt of [this.#attempt, this.#hedge?.attempt]) attempt?.resume()
+  }
+
   #try(candidate: Candidate, last: Problem | undefined): void {
-    this.#deployment = candidate.deployment
-    this.#early = []
-    this.#outputTokens = 0
     const generation = ++this.#generation
     // What a workflow spends is held by the calls that it makes.
     if (candidate.model.kind === 'workflow') return this.#start(candidate, undefined, last)
@@ -122,7 +142,7 @@ class Call implements Attempt {
         if (generation === this.#generation) this.#affordable(candidate, one, last)
         else if (one instanceof HeldCall) one.cancel()
       },
-      (thrown: unknown) => generation === this.#generation && this.#fail(toFault(thrown)),
+      (thrown: unknown) => generation === this.#generation && this.#sink.fail(toFault(thrown)),
     )
   }
 
@@ -155,202 +175,107 @@ class Call implements Attempt {
 
   #start(candidate: Candidate, held: HeldCall | undefined, last: Problem | undefined): void {
     const begun = this.#turns.begin(candidate)
-    if (begun !== undefined) return this.#call(candidate, held, begun)
-    held?.cancel()
-    this.next(last)
-  }
-
-  #call({ model: { timeouts }, deployment }: Candidate, held: HeldCall | undefined, { visit }: Begun): void {
-    const { requestId, body, stream, span, spending } = this.#request
-    this.#attempts++
-    this.#held = held
-    this.#visit = visit
-    const attemptSpan = span.child('attempt')
-    this.#span = attemptSpan
-    const generation = this.#generation
-    const current = (): boolean => generation === this.#generation
-    const call: ChatCall = {
-      requestId,
-      span: attemptSpan,
-      spending,
-      connectTimeoutMs: timeouts.connectMs,
-      model: deployment.model,
-      body,
-      stream,
-      outputTokensMax: held?.outputTokensMax ?? this.#request.outputTokensMax,
+    if (begun === undefined) {
+      held?.cancel()
+      return this.next(last)
     }
-    const own = this.#request.model.timeouts
-    this.#arm(stream ? own.firstTokenMs : own.totalMs, stream ? 'answer' : 'finish')
-    const attempt = deployment.engine.chat(call, {
-      frame: (frame) => current() && this.#frame(frame),
-      end: (end) => current() && this.#end(end),
-      fail: (cause) => current() && this.#fail(cause),
-    })
-    // An engine may end, or fail over to the next attempt, before `chat` returns.
-    if (!current()) return
+    const isFirst = this.#attempts++ === 0
+    const attempt = this.#attemptOf(candidate, { held, ...begun, isFirst })
     this.#attempt = attempt
+    if (isFirst) this.#planHedge(candidate)
+    this.#run(attempt)
+  }
+
+  #attemptOf({ model, deployment }: Candidate, more: Pick<AttemptPlan, 'held' | 'visit' | 'isFirst'>): CallAttempt {
+    const { timeouts } = this.#request.model
+    const { connectMs } = model.timeouts
+    const plan = { deployment, timeouts, connectMs, deadlineMs: this.#deadlineMs, ...more }
+    const attempt: CallAttempt = new CallAttempt(this.#clock, this.#request, plan, {
+      commit: () => this.#commit(attempt),
+      frame: (frame) => this.#sink.frame(frame),
+      end: (end) => {
+        this.#generation++
+        this.#attempt = undefined
+        this.#sink.end(end)
+      },
+      fail: (cause, committed) => this.#failed(attempt, cause, committed),
+    })
+    return attempt
+  }
+
+  #run(attempt: CallAttempt): void {
     if (this.#paused) attempt.pause()
+    attempt.start()
   }
 
-  cancel(): void {
-    const attempt = this.#attempt
-    this.#over = true
-    this.#closeSpan({ outcome: 'cancelled' })
-    this.#finish()
-    this.#visit?.end('unknown')
-    attempt?.cancel()
-    this.#held?.settle(this.#ownCount())
+  /** The first to say anything answers; the other is stopped at once. */
+  #commit(attempt: CallAttempt): void {
+    const hedge = this.#dropHedge()
+    if (hedge === attempt) {
+      this.#attempt?.outpaced()
+      this.#attempt = attempt
+    } else hedge?.outpaced()
+    this.#sink.commit(attempt.deployment)
   }
 
-  pause(): void {
-    if (this.#over) return
-    this.#paused = true
-    this.#arm(Infinity, 'finish') // The reader is slow, not the engine: only the total counts.
-    this.#attempt?.pause()
-  }
-
-  resume(): void {
-    this.#paused = false
-    if (this.#attempt === undefined) return
-    if (this.#committed) this.#arm(this.#request.model.timeouts.betweenTokensMs, 'go on')
-    this.#attempt.resume()
-  }
-
-  #frame(frame: JsonObject): void {
-    // Whatever a frame says, it took a token at least.
-    this.#outputTokens += Math.max(estimateOutputTokens(frame, this.#deployment?.tokenizer), Number(hasContent(frame)))
-    if (this.#committed) {
-      if (!this.#paused) this.#arm(this.#request.model.timeouts.betweenTokensMs, 'go on')
-      return this.#sink.frame(frame)
-    }
-    this.#early.push(frame)
-    if (this.#request.stream && !hasContent(frame)) {
-      if (this.#early.length > HELD_FRAMES_MAX) {
-        this.#fail(
-          fault('engine_garbled', { engine: this.#engineName(), reason: `${HELD_FRAMES_MAX} frames without content` }),
-        )
-      }
+  #failed(attempt: CallAttempt, cause: Fault, committed: boolean): void {
+    const hedge = this.#hedge?.attempt
+    if (attempt === hedge) {
+      // The first goes on as if there had been no other; should it fail as well, nobody else is asked
+      // what one has rejected.
+      this.#hedge = {}
+      if (!isRetryable(cause)) this.#rejected = cause
       return
     }
-    this.#commit()
-  }
-
-  #commit(): void {
-    const generation = this.#generation
-    this.#committed = true
-    this.#visit?.spoke()
-    this.#arm(this.#request.model.timeouts.betweenTokensMs, 'go on')
-    if (this.#deployment !== undefined) this.#sink.commit(this.#deployment)
-    for (const frame of this.#early) if (generation === this.#generation) this.#sink.frame(frame)
-    this.#early = []
-  }
-
-  #end(end: ChatEnd): void {
-    // An answer without any content is still an answer: its frames go out now.
-    const generation = this.#generation
-    if (!this.#committed) this.#commit()
-    if (generation !== this.#generation) return
-    this.#over = true
-    this.#closeSpan({ outcome: 'answered' })
-    this.#finish()
-    this.#visit?.end('answered')
-    if (this.#held === undefined) return this.#sink.end(end)
-    const usage = end.usage ?? this.#ownCount()
-    this.#held.settle(usage)
-    this.#sink.end({ ...end, usage })
-  }
-
-  #fail(cause: Fault, verdict: Verdict = cause): void {
-    this.#closeSpan({ outcome: 'failed', error: cause.code, reason: sentenceOf(cause) })
-    const attempt = this.#attempt
-    const committed = this.#committed
-    this.#finish()
-    attempt?.cancel()
-    this.#visit?.end(verdict)
-    if (this.#outputTokens === 0 && USES_NOTHING.has(cause.code)) this.#held?.cancel()
-    else this.#held?.settle(this.#ownCount())
-    if (!committed && isRetryable(cause)) return this.next(cause)
-    this.#over = true
-    this.#sink.fail(cause)
-  }
-
-  /** What was sent and what came back, for an engine that does not say. */
-  #ownCount(): Usage {
-    return {
-      ...NO_USAGE,
-      inputTokens: estimateInputTokens(this.#request.body, this.#deployment?.tokenizer),
-      outputTokens: this.#outputTokens,
-      estimated: true,
+    if (hedge !== undefined && isRetryable(cause)) {
+      // The other one is under way already.
+      this.#hedge = {}
+      this.#attempt = hedge
+      return
     }
-  }
-
-  #arm(limitMs: number, phase: string): void {
-    this.#timer?.cancel()
-    const leftMs = this.#deadlineMs - this.#clock.monotonicMs()
-    const delayMs = Math.max(0, Math.min(limitMs, leftMs))
-    this.#timer = this.#clock.after(delayMs, () => {
-      const total = this.#request.model.timeouts.totalMs
-      const overall = leftMs <= limitMs
-      const cause = fault('engine_timeout', {
-        engine: this.#engineName(),
-        phase: overall ? 'finish' : phase,
-        limitMs: overall ? total : limitMs,
-      })
-      // That time is up for the request blames the engine only if it had all of it and said nothing.
-      const isItsOwn = !overall || (this.#attempts === 1 && this.#outputTokens === 0 && !this.#paused)
-      this.#fail(cause, isItsOwn ? cause : 'unknown')
-    })
-  }
-
-  #closeSpan(attributes: JsonObject): void {
-    const deployment = this.#deployment
-    this.#span?.end(deployment === undefined ? attributes : { deployment: deploymentName(deployment), ...attributes })
-    this.#span = undefined
-  }
-
-  #finish(): void {
-    this.#generation++
-    this.#timer?.cancel()
-    this.#pause?.cancel()
-    this.#timer = undefined
+    this.#dropHedge()?.cancel()
     this.#attempt = undefined
+    if (!committed && isRetryable(cause) && this.#rejected === undefined) return this.next(cause)
+    this.#generation++
+    this.#sink.fail(committed ? cause : (this.#rejected ?? cause))
   }
 
-  #engineName(): string {
-    return this.#deployment?.engine.name ?? this.#request.model.name
+  /** Dean and Barroso, "The Tail at Scale" (2013): whoever waits longer than 95 of 100 asks another as
+   *  well. Streams alone: the time of a whole answer says more of its length. */
+  #planHedge({ model }: Candidate): void {
+    const { hedge, deployments } = model
+    if (hedge === undefined || !this.#request.stream || model !== this.#request.model) return
+    const usual = deployments.map(({ health }) => health?.pace.percentileMs(HEDGE_SHARE) ?? Infinity)
+    const afterMs = hedge.afterMs ?? Math.min(...usual)
+    if (afterMs === Infinity) return
+    const own: Hedge = { timer: this.#clock.after(afterMs, () => this.#tryHedge(own)) }
+    this.#hedge = own
+  }
+
+  #tryHedge(own: Hedge): void {
+    const candidate = this.#turns.second()
+    if (candidate === undefined) return
+    const held = this.#hold(candidate)
+    const use = (one: Awaited<typeof held>): void => {
+      if (!(one instanceof HeldCall)) return
+      const begun = this.#hedge === own ? this.#turns.beginSecond(candidate) : undefined
+      if (begun === undefined) return one.cancel()
+      own.attempt = this.#attemptOf(candidate, { held: one, ...begun, isFirst: false })
+      this.#attempts++
+      this.#run(own.attempt)
+    }
+    if (held instanceof Promise) held.then(use, () => {})
+    else use(held)
+  }
+
+  /** From now on there is none; returns the one that ran. */
+  #dropHedge(): CallAttempt | undefined {
+    const hedge = this.#hedge
+    this.#hedge = undefined
+    hedge?.timer?.cancel()
+    return hedge?.attempt
   }
 }
 
-/** Engines charge nothing for a request that they did not take. One that was taken and then not
- *  answered was read at least. */
-export const USES_NOTHING: ReadonlySet<string> = new Set([
-  'engine_unreachable',
-  'engine_refused',
-  'engine_rejected',
-  'engine_busy',
-])
-
-const DELTA_CONTENT = [
-  'content',
-  'tool_calls',
-  'function_call',
-  'reasoning_content',
-  'reasoning',
-  'refusal',
-  'audio',
-] as const
-
-/** Whether a chunk says anything: a role or an empty text does not, an end does. */
-function hasContent(frame: JsonObject): boolean {
-  const choices = frame['choices']
-  if (!Array.isArray(choices)) return false
-  return (choices as readonly Json[]).some((choice) => {
-    if (!isObject(choice)) return false
-    if (typeof choice['finish_reason'] === 'string') return true
-    const delta = choice['delta']
-    return isObject(delta) && DELTA_CONTENT.some((name) => isPresent(delta[name]))
-  })
-}
-
-const isPresent = (value: Json | undefined): boolean =>
-  value !== undefined && value !== null && value !== '' && !(Array.isArray(value) && value.length === 0)
+/** Whoever is later than so many of the others is late. */
+const HEDGE_SHARE = 0.95

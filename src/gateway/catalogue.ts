@@ -1,5 +1,6 @@
-import type { DeploymentHealth } from '../engine/health.ts'
+import type { Books } from '../engine/health.ts'
 import type { Engine, Operation } from '../engine/port.ts'
+import type { Outliers } from '../engine/outliers.ts'
 import type { RetryBudget } from '../engine/retries.ts'
 import type { PriceAt } from '../meter/prices.ts'
 import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
@@ -22,7 +23,7 @@ export interface Deployment {
   /** What its input is counted with; absent: its bytes. */
   readonly tokenizer?: Tokenizer
   /** How it fares. Absent for a workflow: the calls that it makes have their own. */
-  readonly health?: Pick<DeploymentHealth, 'begin' | 'circuit' | 'tokensInFlight'>
+  readonly health?: Books
 }
 
 export interface Timeouts {
@@ -39,8 +40,13 @@ export interface Timeouts {
  *  `least_outstanding`  least tokens in flight for its weight.
  *  `p2c`                the better of two drawn by weight, likewise (Mitzenmacher, "The Power of Two
  *                       Choices in Randomized Load Balancing", 2001).
- *  `cheapest`           by what the request can cost there; unknown prices last. */
-export type Routing = 'weighted' | 'priority' | 'least_outstanding' | 'p2c' | 'cheapest'
+ *  `cheapest`           by what the request can cost there; unknown prices last.
+ *  `fastest`            by how soon it will begin to answer. */
+export type Routing = 'weighted' | 'priority' | 'least_outstanding' | 'p2c' | 'cheapest' | 'fastest'
+
+/** What makes requests keep to one deployment: their user, their session, or what it has cached of their
+ *  prompt, until it works on so many tokens for its weight that it has not cached. */
+export type Affinity = { readonly by: 'user' | 'session' } | { readonly by: 'prefix'; readonly releaseTokens: number }
 
 /** Whether answers are given again to the same question. */
 export interface CachePolicy {
@@ -75,8 +81,17 @@ export interface LogicalModel {
   readonly deployments: readonly Deployment[]
   /** Absent: `weighted`. */
   readonly routing?: Routing
+  /** Of `fastest`: how soon an answer shall begin, 95 times of 100. */
+  readonly firstTokenMs?: number
+  /** Absent: requests keep to nobody. */
+  readonly affinity?: Affinity
+  /** Absent: one deployment at a time is asked. Otherwise another is asked as well where a stream has not
+   *  begun after so long; without a time, after the 95th percentile of the fastest. */
+  readonly hedge?: { readonly afterMs?: number }
+  /** Absent: nobody is ejected for being worse than its peers. */
+  readonly outliers?: Pick<Outliers, 'look'>
   /** Absent for a workflow, which is never asked twice. */
-  readonly retries?: Pick<RetryBudget, 'earn' | 'spend'>
+  readonly retries?: Pick<RetryBudget, 'earn' | 'spend' | 'spendSpare'>
   /** Tried in order when every deployment has failed before its first content. */
   readonly fallback: readonly LogicalModel[]
   /** The cap of every call; a caller may ask for less. */

@@ -12,6 +12,7 @@ import { deploymentName, type Deployment, type LogicalModel } from './catalogue.
 import { guardedCall } from './guarded-call.ts'
 import type { Closing, Journal, Outcome } from './journal.ts'
 import { sendJson, sendProblem } from './respond.ts'
+import type { Asker } from './route/request.ts'
 import { answerHeaders, costJson, outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import type { CacheUse } from './replay/cached-call.ts'
 import type { Ending } from './replay/once.ts'
@@ -36,6 +37,8 @@ export interface Admitted {
   readonly promptVersion?: string
   /** Of a model whose answers may be given again. */
   readonly cache?: CacheUse | undefined
+  /** The conversation it is part of, where a header says so. */
+  readonly session?: Pick<Asker, 'session'>
 }
 
 /** The status that logs give a request whose client left; none is sent. */
@@ -98,7 +101,7 @@ class Chat {
 
   start(): void {
     const { journal } = this.#dependencies
-    const { requestId, model, trace, spending, cache } = this.#admitted
+    const { requestId, scopes, model, trace, spending, cache, session } = this.#admitted
     const { stream } = this.#request
     // Of a whole answer nothing leaves before its closing entry is durable.
     this.#opened = !stream
@@ -122,6 +125,7 @@ class Chat {
         outputTokensMax: Math.min(this.#request.outputTokensMax ?? Infinity, model.outputTokensMax),
         span,
         spending,
+        asker: { ...(scopes.user === undefined ? {} : { user: scopes.user }), ...session },
       },
       {
         commit: (deployment) => {

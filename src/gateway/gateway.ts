@@ -31,6 +31,7 @@ import { type Account, OwnRequest } from './own.ts'
 import { namesPrompt, prompted } from './prompted.ts'
 import { rerankWithin } from './rerank-within.ts'
 import { sendJson, sendProblem } from './respond.ts'
+import { sessionIn } from './route/session.ts'
 import { type Asked, dialectAt, routeAt } from './routes.ts'
 import { outcomeOf, problemJson, scopesJson, spendingJson, stagesJson } from './settle.ts'
 import type { CountRequest } from './surface/anthropic.ts'
@@ -216,7 +217,8 @@ export class Gateway {
       const bytes = await request.body(limits.bodyBytesMax)
       const within = { bytesMax: limits.bodyBytesMax, depthMax: limits.bodyDepthMax }
       const read = found.read({ bytes, contentType: request.headers['content-type'], limits: within })
-      admission.end({ key: principal.id })
+      const { traceparent } = request.headers
+      admission.end(traceparent === undefined ? { key: principal.id } : { key: principal.id, traceparent })
       if (read instanceof Refusal) return sendProblem(reply, requestId, read, dialect)
       const { asked, named } = read
       const arrived: Arrived = { principal, headers: request.headers, body: named, requestId, trace, dialect }
@@ -370,7 +372,7 @@ export class Gateway {
       principal.bindings.budgets,
     )
     const version = prompt === undefined ? {} : { promptVersion: `${prompt.name}@${prompt.version}` }
-    return { requestId, trace, model, scopes, spending, ...version }
+    return { requestId, trace, model, scopes, spending, session: sessionIn(headers), ...version }
   }
 
   #model({ bindings }: Principal, name: string, operation: Operation): LogicalModel | Refusal {

@@ -6,10 +6,11 @@ import { estimateTextTokens } from '../meter/estimate.ts'
 import { HeldCall } from '../meter/spending.ts'
 import { NO_USAGE, type Usage } from '../meter/usage.ts'
 import type { OpenSpan } from '../trace/trace.ts'
-import { type CallDependencies, USES_NOTHING } from './call.ts'
+import { USES_NOTHING } from './attempt.ts'
+import type { CallDependencies } from './call.ts'
 import { deploymentName, type Deployment, type LogicalModel } from './catalogue.ts'
-import { sizeOfTexts } from './size.ts'
-import { Turn, Turns } from './turns.ts'
+import { sizeOfTexts } from './route/size.ts'
+import { Turn, Turns } from './route/turns.ts'
 
 /** One call that answers at once, without a stream, over the deployments of a logical model. */
 

@@ -61,8 +61,24 @@ export class HouseGateway {
             reason: reason ?? '',
             retryAfterMs,
           })
+    const onEjection = (deployment: string, oddity: string | undefined): void =>
+      oddity === undefined
+        ? log.write('info', 'a deployment is asked as its peers are again', { deployment })
+        : log.write('warn', 'a deployment is worse than its peers, and asked after them', { deployment, oddity })
+    const onMetrics = (engine: string, reason: string | undefined): void =>
+      reason === undefined
+        ? log.write('info', 'the metrics of an engine can be read again', { engine })
+        : log.write('warn', 'the metrics of an engine cannot be read: its own counts are left out', { engine, reason })
     const { rows, leases } = store
-    this.#models = new Models({ clock, random, onTurn, prompts: new Prompts({ rows, clock }), ...rest })
+    this.#models = new Models({
+      clock,
+      random,
+      onTurn,
+      onEjection,
+      onMetrics,
+      prompts: new Prompts({ rows, clock }),
+      ...rest,
+    })
     const alerts = new Alerts({ clock, random, rows })
     this.#accounting = new Accounting({
       rows,

@@ -25,7 +25,7 @@ import { promptRoutes } from '../control/prompts.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
 import { statusRoutes } from '../control/status.ts'
-import { traceRoutes } from '../control/traces.ts'
+import { isOfTelemetry } from '../control/otlp.ts'
 import { isKeptHere } from '../control/vector-stores.ts'
 import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
@@ -33,8 +33,8 @@ import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
-import { NodeHttpListener } from '../drivers/http/server.ts'
-import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
+import type { Listener } from '../drivers/http/listener.ts'
+import { openListener } from '../drivers/http/servers.ts'
 import { sendProblem } from '../gateway/respond.ts'
 import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
@@ -50,7 +50,9 @@ import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
 import { absentRole, type Roles, withinRoles } from './process-roles.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
+import { type HouseStore, journalPath, openStore } from './store.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
+import { type HouseTelemetry, openHouseTelemetry } from './telemetry.ts'
 import { keepUp } from './upkeep.ts'
 import { vectorsFor } from './vectors.ts'
 import { type UsageWatch, watchUsage } from './watch-usage.ts'
@@ -83,6 +85,9 @@ export const controlSocket = (data: string): string => join(data, 'control.sock'
  *  socket it trusts nobody: what comes from there is the network's. */
 const innerSocket = (data: string): string => join(data, 'inner.sock')
 
+/** A socket that is listened on instead of a port asks for keys like a port. */
+const PUBLIC_MODE = 0o666
+
 /** What the gateway of the main process is called. */
 const MAIN_NODE = 'gateway-0'
 
@@ -103,13 +108,14 @@ class RunningHouse implements House {
   readonly #log: Log
   #loaded: LoadedConfig
   #hold: Hold | undefined
-  #store: SqliteStore | undefined
+  #store: HouseStore | undefined
   #library: Library | undefined
   #gateway: HouseGateway | undefined
   #batches: Batches | undefined
   /** Where there are several. */
   #gateways: Gateways | undefined
   #usage: UsageWatch | undefined
+  #telemetry: HouseTelemetry | undefined
   #endUpkeep: (() => Promise<void>) | undefined
   #servers: HttpServer[] = []
   #inner: HttpServer | undefined
@@ -137,6 +143,8 @@ class RunningHouse implements House {
   }
 
   get network(): ApiClient {
+    // A certificate names a host, and this process would call itself by an address.
+    if (this.#loaded.config.tls !== undefined) return this.control
     return new HttpApiClient({ address: this.address, key: this.#lentKey })
   }
 
@@ -145,7 +153,8 @@ class RunningHouse implements House {
     const { onEvent, listen } = this.#parts
     this.#hold = holdFolder(config.data)
     const log = this.#log
-    const store = (this.#store = await openSqlite({ path: join(config.data, 'headworks.db'), clock, log }))
+    const journal = join(config.data, 'headworks.db')
+    const store = (this.#store = await openStore(config.data, MAIN_NODE, log, async () => this.#gateways?.fold()))
     const pepper = keepPepper(config.data, PEPPER_BYTES, random)
     const keyring = await this.#openKeyring(store, pepper)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
@@ -200,13 +209,22 @@ class RunningHouse implements House {
     const loaded = (): LoadedConfig => this.#loaded
     this.#batches = openBatches({ store, loaded, log, files, keyring, gateway })
     await this.#takePrompts(store)
-    const handler = this.#handler(keyring, sessions, gateway, library, store, this.#batches)
-    const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
+    const telemetry = (this.#telemetry = await openHouseTelemetry({
+      loaded: this.#loaded,
+      journal,
+      store,
+      log,
+      authenticate: (request) => authenticate(request, keyring, sessions),
+      newRequestId: () => newId('req', clock, random),
+    }))
+    if (listen) telemetry.begin()
+    const handler = this.#handler(keyring, sessions, gateway, library, store, { batches: this.#batches, telemetry })
+    const listener = openListener(config.server, config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1 && this.#roles.has('gateway'))
       await this.#openGateways(handler, store, library, pepper)
     else if (listen) {
-      const server = await listener.listen(config.listen, handler)
+      const server = await this.#publicListener().listen(config.listen, handler, 'network')
       this.#servers.push(server)
       this.address = server.address
     }
@@ -223,6 +241,7 @@ class RunningHouse implements House {
       address: this.address,
       afterMs: clock.monotonicMs() - this.#openedMs,
       gateways: config.gateways,
+      isSecure: config.tls !== undefined,
     })
     this.#watch = watchFile(this.#loaded.file, {
       clock,
@@ -255,6 +274,7 @@ class RunningHouse implements House {
     await this.#end('journal', () => this.#gateway?.flush())
     await this.#end('upkeep', () => this.#endUpkeep?.())
     await this.#end('usage', () => this.#usage?.stop())
+    await this.#end('telemetry', () => this.#telemetry?.close())
     await this.#end('engines', () => this.#gateway?.close())
     await this.#end('index', () => this.#library?.close())
     await this.#end('store', () => this.#store?.close())
@@ -269,7 +289,7 @@ class RunningHouse implements House {
     }
   }
 
-  async #openKeyring(store: SqliteStore, pepper: Uint8Array): Promise<Keyring> {
+  async #openKeyring(store: HouseStore, pepper: Uint8Array): Promise<Keyring> {
     const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper: new Pepper(pepper) })
     if (keyring.orphans > 0)
       this.#log.write(
@@ -282,10 +302,17 @@ class RunningHouse implements House {
     return keyring
   }
 
+  #publicListener(): Listener {
+    const { server, limits, tls } = this.#loaded.config
+    const certificate = tls === undefined ? {} : { tls }
+    return openListener(server, limits.bodyTimeoutMs, { ...certificate, log: this.#log, socketMode: PUBLIC_MODE })
+  }
+
   /** Several processes answer on the port; what they pass on arrives at a socket of their own. */
-  async #openGateways(handler: Handler, store: SqliteStore, library: Library, pepper: Uint8Array): Promise<void> {
+  async #openGateways(handler: Handler, store: HouseStore, library: Library, pepper: Uint8Array): Promise<void> {
     const { config } = this.#loaded
-    const listener = new NodeHttpListener(config.limits.bodyTimeoutMs, { headers: { 'x-headworks-node': MAIN_NODE } })
+    const headers = { 'x-headworks-node': MAIN_NODE }
+    const listener = openListener(config.server, config.limits.bodyTimeoutMs, { headers })
     this.#inner = await listener.listen(innerSocket(config.data), handler, 'network')
     this.#gateways = await Gateways.open({
       entry: this.#parts.entry,
@@ -304,7 +331,11 @@ class RunningHouse implements House {
           library.fold(storage, space, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
       },
-      recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,
+      journal: (node) => journalPath(config.data, node),
+      recover: async (node) => {
+        await store.takeIn(node)
+        return (await this.#gateway?.recover(node)) ?? 0
+      },
     })
     this.address = this.#gateways.address
   }
@@ -323,7 +354,9 @@ class RunningHouse implements House {
 
   /** Where a browser on this machine finds the console. */
   #consoleUrl(): string | undefined {
-    return this.address === '' ? undefined : `http://${reachable(this.address)}`
+    return this.address === ''
+      ? undefined
+      : `${this.#loaded.config.tls === undefined ? 'http' : 'https'}://${reachable(this.address)}`
   }
 
   #handler(
@@ -331,8 +364,8 @@ class RunningHouse implements House {
     sessions: Sessions,
     gateway: HouseGateway,
     library: Library,
-    store: SqliteStore,
-    batches: Batches,
+    store: HouseStore,
+    { batches, telemetry }: { readonly batches: Batches; readonly telemetry: HouseTelemetry },
   ): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
@@ -362,7 +395,7 @@ class RunningHouse implements House {
         purge: async (model) => gateway.purgeCache(model) + ((await this.#gateways?.purgeCache(model)) ?? 0),
       }),
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
-      ...traceRoutes(store.events, store.rows),
+      ...telemetry.routes,
       ...usage.routes,
       ...keptRoutes(store, library, batches, audit),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
@@ -385,6 +418,7 @@ class RunningHouse implements House {
     })
     const assets = openAssets(this.#parts.consoleFolder)
     return (request, reply) => {
+      if (isOfTelemetry(request.target)) return telemetry.intake(request, reply)
       const absent = absentRole(this.#roles, request)
       if (absent !== undefined)
         return sendProblem(reply, newId('req', clock, random), refuse('role_absent', { role: absent }))
@@ -399,7 +433,7 @@ class RunningHouse implements House {
   }
 
   /** Files of prompts become versions. */
-  async #takePrompts({ rows }: Pick<SqliteStore, 'rows'>): Promise<void> {
+  async #takePrompts({ rows }: Pick<HouseStore, 'rows'>): Promise<void> {
     const { folder } = this.#loaded.config.prompts
     if (folder === undefined) return
     const files = { list: (path: string) => readdir(path), read: (path: string) => readFile(path) }
@@ -438,7 +472,7 @@ const gatewayJson = ({ pid, deployments, ...rest }: GatewayStatus): JsonObject =
 })
 
 /** What the control plane answers; every other path is the console's. */
-const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz)(?:\?|$))/
+const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz|metrics)(?:\?|$))/
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

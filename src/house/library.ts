@@ -13,7 +13,7 @@ import type { Secrets } from '../config/secret.ts'
 import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
-import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import type { HouseStore } from './store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
 import { Attachments } from '../retrieval/attach/attachments.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
@@ -44,6 +44,7 @@ import { Questions } from '../retrieval/generation/questions.ts'
 import { collectionOf, storageOf } from '../retrieval/generation/row.ts'
 import { searchLive } from '../retrieval/generation/search.ts'
 import { createSearch, type Search } from '../retrieval/search.ts'
+import { admitted } from '../retrieval/search/admitted.ts'
 import type { Blobs } from '../store/blobs.ts'
 import type { Index, IndexQuery } from '../store/index.ts'
 import { scanAll, type Rows } from '../store/rows.ts'
@@ -62,7 +63,7 @@ export interface LibraryParts {
   /** The vectors lie in the memory of this machine. */
   readonly isEmbedded: () => boolean
   readonly entry: string
-  readonly store: SqliteStore
+  readonly store: HouseStore
   /** In force at the start. */
   readonly reading: Config['ingest']
   readonly secrets: () => Secrets
@@ -84,6 +85,8 @@ export interface LibraryParts {
 const RECALL_SAMPLE = 0.01
 const TARGETS: QualityTargets = { recallAt10: 0.95, searchP95Ms: 50, freshnessMs: 2_000 }
 
+/** The process that searches nothing and builds for the one that does. */
+const BUILD = 'build'
 const SEARCH_HEAP_MB = 4096
 /** Reading is rare; its process need not stay for it. */
 const INGEST_IDLE_MS = 30_000
@@ -131,8 +134,9 @@ export class Library {
     this.#rows = store.rows
     const builder = openProcessIndex({
       ...child,
+      arguments: [segments, '', BUILD],
       role: 'search',
-      name: 'build',
+      name: BUILD,
       heapMb: SEARCH_HEAP_MB,
       idleMs: INGEST_IDLE_MS,
     })
@@ -179,7 +183,7 @@ export class Library {
     const ownerOf = (collection: string): string | undefined => collections()[collectionOf(collection)]?.tenant
     const questionVector: Library['questionVector'] = (...asked) => this.questionVector(...asked)
     const search = createSearch({ index: this.#sampler, rows: store.rows, analyzer, questionVector, ownerOf })
-    this.search = this.#questions.listening(timed(searchLive(search, store.rows), clock, this.#book))
+    this.search = this.#questions.listening(timed(admitted(searchLive(search, store.rows), clock), clock, this.#book))
     this.#models.promise.catch(() => {})
     this.#cache = new EmbeddingCache(store.rows)
     this.#embeddings = new Embeddings({

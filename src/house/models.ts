@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'
 import type { HttpClient } from '../base/http.ts'
 import type { Json } from '../base/json.ts'
@@ -5,23 +6,29 @@ import type { Random } from '../base/random.ts'
 import type { Analyzer } from '../base/words.ts'
 import { Fault, Refusal } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import { providerOf, urlOf } from '../config/providers.ts'
 import { revealed } from '../config/references.ts'
 import { type Config, type EngineConfig, isRemote } from '../config/schema.ts'
 import type { Secrets } from '../config/secret.ts'
 import { AnthropicEngine } from '../drivers/anthropic/engine.ts'
+import { BedrockEngine } from '../drivers/bedrock/engine.ts'
+import { GeminiEngine } from '../drivers/gemini/engine.ts'
 import { DetectorsEngine } from '../drivers/detectors/engine.ts'
 import { LexicalEngine } from '../drivers/lexical/engine.ts'
 import { OllamaEngine } from '../drivers/ollama/engine.ts'
 import { OnnxEngine } from '../drivers/onnx/engine.ts'
-import { OpenAiEngine } from '../drivers/openai/engine.ts'
+import { OpenAiEngine, type OpenAiOptions } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
 import { TeiEngine } from '../drivers/tei/engine.ts'
-import { type DeploymentStatus, Health } from '../engine/health.ts'
+import type { Way } from '../drivers/undici/client.ts'
+import { type DeploymentStatus, Health, type HealthDependencies } from '../engine/health.ts'
+import { MetricsWatch } from '../engine/metrics/watch.ts'
 import type { AskWith, EmbedWith, Engine } from '../engine/port.ts'
 import { buildCatalogue } from '../gateway/build.ts'
 import type { Catalogue } from '../gateway/catalogue.ts'
 import { innerAsk, innerCalls, innerEmbed, innerRerank, type MakeOwn } from '../gateway/inner.ts'
 import { BYTES } from '../meter/tokenizer/tokenizer.ts'
+import { watchedEngines } from './metrics.ts'
 import { openGuards } from './guards.ts'
 import { instructionsOf } from './prompts.ts'
 import type { LoadPrices } from './prices.ts'
@@ -47,14 +54,19 @@ export interface ModelsDependencies {
   readonly loadTokenizers: LoadTokenizers
   /** The circuit of a deployment has opened, or closed again. */
   readonly onTurn: (status: DeploymentStatus) => void
+  /** A deployment is asked after its peers, or as they are again. */
+  readonly onEjection: NonNullable<HealthDependencies['onEjection']>
+  /** The metrics of an engine cannot be read, for this reason, or can be again. */
+  readonly onMetrics: (engine: string, reason: string | undefined) => void
 }
 
 export class Models {
   readonly #dependencies: ModelsDependencies
   /** Made when the first engine needs the network: a house of embedded engines never loads it. */
-  #client: HttpClient | undefined
+  readonly #clients = new Map<string, Promise<HttpClient>>()
   #catalogue: Catalogue = new Map()
   #health: Health
+  #watch: MetricsWatch | undefined
 
   constructor(dependencies: ModelsDependencies) {
     this.#dependencies = dependencies
@@ -86,7 +98,7 @@ export class Models {
   async load(loaded: LoadedConfig): Promise<void> {
     const { config, secrets } = loaded
     const engines = new Map<string, Engine>()
-    const dependencies = { ...this.#dependencies, client: () => this.#network() }
+    const dependencies = { ...this.#dependencies, client: (way: Way) => this.#network(way) }
     for (const [name, engine] of Object.entries(config.engines))
       engines.set(name, await openEngine(name, engine, secrets, dependencies))
     // A workflow calls the models of its own configuration, also when a reload comes in between.
@@ -113,21 +125,41 @@ export class Models {
     const guardrails = await openGuards(config.guards, {
       clock: this.#dependencies.clock,
       secrets,
-      client: () => this.#network(),
+      client: () => this.#network({}),
     })
     const health = this.#health.successor()
     catalogue = buildCatalogue(config, engines, workflows, health, prices, tokenizers, guardrails)
     this.#catalogue = catalogue
     this.#health = health
+    await this.#follow(loaded, catalogue)
+  }
+
+  /** Reads the metrics of the engines that have them. */
+  async #follow({ config, secrets }: LoadedConfig, catalogue: Catalogue): Promise<void> {
+    this.#watch?.close()
+    this.#watch = undefined
+    const watched = watchedEngines(config, secrets, catalogue)
+    if (watched.length === 0) return
+    const { clock, onMetrics } = this.#dependencies
+    this.#watch = new MetricsWatch({ clock, client: await this.#network({}), onTurn: onMetrics }, watched)
+    this.#watch.start()
   }
 
   async close(): Promise<void> {
-    await this.#client?.close()
+    this.#watch?.close()
+    await Promise.all([...this.#clients.values()].map(async (client) => (await client).close()))
   }
 
-  async #network(): Promise<HttpClient> {
-    this.#client ??= await openClient()
-    return this.#client
+  /** One for all engines that are reached alike. A certificate that was renewed makes another. */
+  #network(way: Way): Promise<HttpClient> {
+    const stamps = Object.values(way.tls ?? {}).map((path) => statSync(path ?? '', { throwIfNoEntry: false })?.mtimeMs)
+    const name = JSON.stringify([way, stamps])
+    const known = this.#clients.get(name)
+    if (known !== undefined) return known
+    const client = openClient(way)
+    this.#clients.set(name, client)
+    client.catch(() => this.#clients.delete(name))
+    return client
   }
 
   /** What a workflow works with. */
@@ -162,7 +194,7 @@ const behind = ({ model, rerank, rewrite, groundedness }: WorkflowSpec, { models
 export interface EngineDependencies {
   readonly clock: Clock
   readonly analyzer: Analyzer
-  readonly client: () => Promise<HttpClient>
+  readonly client: (way: Way) => Promise<HttpClient>
 }
 
 /** One engine of the configuration. */
@@ -179,28 +211,62 @@ export async function openEngine(
     const { folder, runtime = '', pooling, threads } = engine
     return new OnnxEngine({ name, folder, runtime, threads, clock, ...(pooling === undefined ? {} : { pooling }) })
   }
-  const { url, key, headers = {} } = engine
-  const secret = key === undefined ? undefined : secrets.get(key)
-  const connection = {
+  const { key, headers = {} } = engine
+  const secret = (reference: string | undefined) => (reference === undefined ? undefined : secrets.get(reference))
+  const own = {
     name,
-    url,
-    ...(secret === undefined ? {} : { key: secret }),
+    ...optional('key', secret(key)),
     headers: Object.fromEntries(Object.entries(headers).map(([header, value]) => [header, revealed(value, secrets)])),
-    client: await client(),
+    client: await client(engine.kind === 'openai' ? wayOf(engine) : {}),
+    clock,
   }
+  if (engine.kind === 'bedrock') {
+    const { region, url, accessKeyId, secretAccessKey, sessionToken } = engine
+    return new BedrockEngine({
+      ...own,
+      region,
+      ...optional('url', url),
+      ...optional('accessKeyId', secret(accessKeyId)),
+      ...optional('secretAccessKey', secret(secretAccessKey)),
+      ...optional('sessionToken', secret(sessionToken)),
+    })
+  }
+  if (engine.kind === 'openai') return openAi(engine, own)
+  const connection = { ...own, url: engine.url }
   if (engine.kind === 'tei') return new TeiEngine(connection)
   if (engine.kind === 'ollama') return new OllamaEngine(connection)
-  return engine.kind === 'anthropic'
-    ? new AnthropicEngine({ ...connection, clock })
-    : new OpenAiEngine({
-        ...connection,
-        capField: engine.outputCap,
-        serves: engine.serves ?? (new URL(url).host === 'api.openai.com' ? ['moderations', 'images', 'audio'] : []),
-        paths: engine.passthrough,
-      })
+  return engine.kind === 'gemini' ? new GeminiEngine(connection) : new AnthropicEngine(connection)
 }
 
-export async function openClient(): Promise<HttpClient> {
+function openAi(
+  engine: Extract<EngineConfig, { readonly kind: 'openai' }>,
+  own: Omit<OpenAiOptions, 'url' | 'capField'>,
+): OpenAiEngine {
+  const provider = providerOf(engine)
+  const { keyHeader, without, serves = [], outputCap = 'max_tokens' } = provider
+  return new OpenAiEngine({
+    ...own,
+    url: urlOf(engine) ?? '',
+    ...optional('keyHeader', keyHeader),
+    ...optional('without', without),
+    capField: engine.outputCap ?? outputCap,
+    serves: engine.serves ?? serves,
+    paths: engine.passthrough,
+  })
+}
+
+const optional = <Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): { readonly [One in Name]?: Value } => (value === undefined ? {} : ({ [name]: value } as { [One in Name]: Value }))
+
+const wayOf = ({ socket, tls }: Way): Way => ({
+  ...(socket === undefined ? {} : { socket }),
+  ...(tls === undefined ? {} : { tls }),
+})
+
+/** Rejects with a `Fault` (`certificate_unusable`). */
+export async function openClient(way: Way = {}): Promise<HttpClient> {
   const { UndiciClient } = await import('../drivers/undici/client.ts')
-  return new UndiciClient()
+  return new UndiciClient(way)
 }

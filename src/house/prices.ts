@@ -1,6 +1,7 @@
 import { nearest } from '../base/nearest.ts'
 import { refuse, Refusal } from '../base/errors.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import { PROVIDERS } from '../config/providers.ts'
 import { isRemote } from '../config/schema.ts'
 import { type ConfigProblem, problemsText } from '../config/problem.ts'
 import { loadCatalogue, type PriceCatalogue } from '../meter/catalogue.ts'
@@ -19,7 +20,7 @@ export function priceLoader(path: string, readFile: (path: string) => Promise<Ui
     const prices = await loadCatalogue({ path, bytes: await readFile(path) }, loaded.prices)
     if (prices instanceof Refusal) return prices
     const problems = providersOf(loaded).flatMap(([engine, provider]): ConfigProblem[] => {
-      if (prices.providers.has(provider)) return []
+      if (prices.providers.has(provider) || Object.hasOwn(PROVIDERS, provider)) return []
       const near = nearest(provider, prices.providers)
       return [
         {

@@ -1,8 +1,16 @@
+import { constants, getPriority, setPriority } from 'node:os'
 import { systemClock as clock } from '../base/clock.ts'
 import type { Index } from '../store/index.ts'
 
+/** How far each stands back for searches and streams, where the machine is busy: as `nice` counts. */
+const NICENESS = { gateway: 0, search: 0, ingest: 5, build: 10 } as const
+
 /** What a child process of the house does. Each role loads what it needs and no more. */
-export async function serveRole(role: string, [indexFolder = '', recallAt10 = '']: readonly string[]): Promise<void> {
+export async function serveRole(
+  role: string,
+  [indexFolder = '', recallAt10 = '', what = role]: readonly string[],
+): Promise<void> {
+  if (Object.hasOwn(NICENESS, what)) stepBack(NICENESS[what as keyof typeof NICENESS])
   if (role === 'gateway') return (await import('./gateway-child.ts')).serveGateway()
   if (role !== 'search' && role !== 'ingest') throw new Error(`There is no role "${role}".`)
   let tell: ((damage: { segment: string; reason: string }) => void) | undefined
@@ -32,4 +40,14 @@ async function openIndex(
     ...(apart === undefined ? {} : { apart }),
     ...(recallAt10 === undefined ? {} : { target: { recallAt10 } }),
   })
+}
+
+/** Relative to what the whole house was started with. */
+function stepBack(niceness: number): void {
+  if (niceness === 0) return
+  try {
+    setPriority(Math.min(getPriority() + niceness, constants.priority.PRIORITY_LOW))
+  } catch {
+    // Not allowed here: then all are alike.
+  }
 }

@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Entry } from '../store/events.ts'
 import { table } from '../store/rows.ts'
-import { EMPTY_SKETCH, mergeSketches, type Sketch, sketchOf } from './sketch.ts'
+import { EMPTY_SKETCH, mergeSketches, type Sketch, sketchOf } from '../trace/sketch.ts'
 import { TOKEN_BUCKETS, totalTokens } from './usage.ts'
 
 /** Usage added up: one row for each day (and, for a while, for each hour) and combination of who and

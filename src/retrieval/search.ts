@@ -14,7 +14,7 @@ import { Calibration } from './search/calibration.ts'
 import { byMarginalRelevance, withoutDuplicates } from './search/diverse.ts'
 import { expandToSections } from './search/expand.ts'
 import { type Fused, fuseByRank, fuseByScore, fuseOne, type LegHits, RRF_K } from './search/fuse.ts'
-import { QuestionWords, type WeighedWord } from './search/words.ts'
+import { ChunkWords, QuestionWords, type WeighedWord } from './search/words.ts'
 
 /** From a question to passages: by its words and by its vector, the two put together, then cleared of
  *  what may not be seen and of what says the same. */
@@ -86,9 +86,10 @@ const WIDER_FACTOR = 6
 
 export function createSearch(dependencies: SearchDependencies): Search {
   const calibration = new Calibration(dependencies.rows)
+  const texts = new ChunkWords(dependencies.analyzer)
   return {
     search: (collection, question, options) =>
-      new Searching(dependencies, calibration, collection, options).run(question),
+      new Searching(dependencies, { calibration, texts }, collection, options).run(question),
   }
 }
 
@@ -100,6 +101,7 @@ interface Candidate extends Fused {
 class Searching {
   readonly #dependencies: SearchDependencies
   readonly #calibration: Calibration
+  readonly #texts: ChunkWords
   readonly #collection: string
   readonly #options: SearchOptions
   readonly #access: Access
@@ -107,9 +109,15 @@ class Searching {
   readonly #filter: Filter | undefined
   #fusion: Fusion = 'none'
 
-  constructor(dependencies: SearchDependencies, calibration: Calibration, collection: string, options: SearchOptions) {
+  constructor(
+    dependencies: SearchDependencies,
+    { calibration, texts }: { readonly calibration: Calibration; readonly texts: ChunkWords },
+    collection: string,
+    options: SearchOptions,
+  ) {
     this.#dependencies = dependencies
     this.#calibration = calibration
+    this.#texts = texts
     this.#collection = collection
     this.#options = options
     this.#access = options.access ?? NOBODY
@@ -120,7 +128,7 @@ class Searching {
     const { k, mode = 'hybrid', mmrLambda, rerank } = this.#options
     if (!Number.isInteger(k) || k < 1 || k > HITS_MAX)
       throw fault('field_invalid', { field: 'k', problem: `is ${k}`, remedy: `Ask for 1 to ${HITS_MAX} passages.` })
-    const words = new QuestionWords(this.#dependencies.analyzer, question)
+    const words = new QuestionWords(this.#texts, question)
     if (!maySeeCollection(this.#access, this.#dependencies.ownerOf?.(this.#collection)))
       return { passages: [], terms: words.weighed, fusion: 'none' }
     const [vector, feedback] = await Promise.all([
@@ -272,12 +280,7 @@ class Searching {
 
   async #choose(question: string, candidates: readonly Candidate[]): Promise<Candidate[]> {
     const { k, rerank, mmrLambda, expandTokensMax } = this.#options
-    const terms = new Map<Candidate, ReadonlySet<string>>()
-    const termsOf = (one: Candidate): ReadonlySet<string> => {
-      const known = terms.get(one) ?? new Set(this.#dependencies.analyzer.terms(one.row.text))
-      terms.set(one, known)
-      return known
-    }
+    const termsOf = (one: Candidate): ReadonlySet<string> => this.#texts.terms(one.row)
     // Neighbours that grow together leave room.
     const count = expandTokensMax === undefined ? k : k + SPARE_HITS
     const many = rerank === undefined && mmrLambda === undefined ? count : k * POOL_FACTOR

@@ -17,6 +17,7 @@ export type Key = readonly string[]
 
 export interface Stored<Row> {
   readonly key: Key
+  /** Not to be changed: it may be what the next reader gets too, and is frozen then. */
   readonly row: Row
   /** Grows with every change of this key, also across its removal: the token for
    *  compare-and-set. */

@@ -62,8 +62,17 @@ export function checkPackages(manifest: Manifest, lock: Lock): string[] {
   return found
 }
 
-/** The registry at hand did not have them when the lockfile was made. Development only. */
-const UNHASHED = new Set(['@lancedb/lancedb-linux-arm64-gnu'])
+/** The registry at hand did not have them when the lockfile was made, which only a checkout has: what is
+ *  published is installed without it. */
+const UNHASHED = new Set([
+  '@duckdb/node-bindings-darwin-arm64',
+  '@duckdb/node-bindings-darwin-x64',
+  '@duckdb/node-bindings-linux-arm64',
+  '@duckdb/node-bindings-linux-arm64-musl',
+  '@duckdb/node-bindings-win32-arm64',
+  '@duckdb/node-bindings-win32-x64',
+  '@lancedb/lancedb-linux-arm64-gnu',
+])
 
 function checkLocked(name: string, locked: Locked): string[] {
   const found: string[] = []

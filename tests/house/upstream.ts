@@ -15,7 +15,8 @@ export interface Upstream {
 
 export type Behaviour = (response: ServerResponse, body: { readonly stream?: boolean }) => void
 
-export async function startUpstream(): Promise<Upstream> {
+/** `port`: one that it had before. */
+export async function startUpstream(port = 0): Promise<Upstream> {
   let how: Behaviour = answers
   let abandoned = 0
   let asked = 0
@@ -26,7 +27,7 @@ export async function startUpstream(): Promise<Upstream> {
     })
     void bodyOf(request).then((body) => how(response, body))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
     behave: (next) => void (how = next),
@@ -108,6 +109,14 @@ export const overloaded: Behaviour = (response) => {
   response.writeHead(429, { 'content-type': 'application/json' })
   response.end('{"error":{"message":"slow down"}}')
 }
+
+/** As it should, but so many milliseconds later. */
+export const after =
+  (delayMs: number): Behaviour =>
+  (response, body) => {
+    const timer = setTimeout(() => answers(response, body), delayMs)
+    response.on('close', () => clearTimeout(timer))
+  }
 
 /** Words without end. */
 export const talks: Behaviour = (response) => {

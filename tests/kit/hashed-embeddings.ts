@@ -15,9 +15,12 @@ export function uniqueWord(number: number): string {
   return `q${letters}qx`
 }
 
+/** What stands for a text: the word that is its alone, where it has one. */
+export const seedOf = (text: string): string => UNIQUE_WORD.exec(text)?.[0] ?? text
+
 /** Of uniform coordinates in [-1, 1). */
-function hashedVector(text: string, dimension: number): number[] {
-  const [seed = text] = UNIQUE_WORD.exec(text) ?? []
+function hashedVector(text: string, dimension: number): Iterable<number> {
+  const seed = seedOf(text)
   const bytes = createHash('shake256', { outputLength: 2 * dimension })
     .update(seed)
     .digest()
@@ -30,14 +33,23 @@ export interface HashedEmbeddings {
   stop(): Promise<void>
 }
 
-/** Speaks `/v1/embeddings`. */
-export async function startHashedEmbeddings(dimension: number): Promise<HashedEmbeddings> {
+interface Asked {
+  readonly input?: readonly string[]
+  readonly encoding_format?: string
+}
+
+/** Speaks `/v1/embeddings`. `place`: where a text lies. */
+export async function startHashedEmbeddings(dimension: number, place = hashedVector): Promise<HashedEmbeddings> {
   const server = createServer((request, response) => {
     const pieces: Buffer[] = []
     request.on('data', (bytes: Buffer) => pieces.push(bytes))
     request.on('end', () => {
-      const { input = [] } = JSON.parse(Buffer.concat(pieces).toString() || '{}') as { readonly input?: string[] }
-      const data = input.map((text, index) => ({ index, embedding: hashedVector(text, dimension) }))
+      const { input = [], encoding_format: format } = JSON.parse(Buffer.concat(pieces).toString() || '{}') as Asked
+      const data = input.map((text, index) => {
+        const vector = Float32Array.from(place(text, dimension))
+        const embedding = format === 'base64' ? Buffer.from(vector.buffer).toString('base64') : [...vector]
+        return { index, embedding }
+      })
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end(
         JSON.stringify({ object: 'list', model: 'hashed', data, usage: { prompt_tokens: 1, total_tokens: 1 } }),

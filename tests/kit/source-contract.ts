@@ -169,11 +169,13 @@ export function openCollection<Kept extends Rows = MemoryRows>(
   former?: { readonly rows: Kept; readonly queue?: MemoryQueue; readonly index?: MemoryIndex },
   {
     stopAfter = Infinity,
+    fullChunks,
     log = silentLog,
     clock = systemClock,
     push = { documentsMax: 100, bytesMax: 100_000, waitMs: 1 },
   }: {
     readonly stopAfter?: number
+    readonly fullChunks?: number
     readonly log?: Log
     readonly clock?: Clock
     readonly push?: NonNullable<Parameters<typeof createIngest>[0]['push']>
@@ -223,6 +225,7 @@ export function openCollection<Kept extends Rows = MemoryRows>(
     },
   }
   const ingest: Ingest = createIngest({
+    ...(fullChunks === undefined ? {} : { fullChunks }),
     rows,
     queue,
     index,

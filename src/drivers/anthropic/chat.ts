@@ -35,12 +35,7 @@ export class AnthropicChat extends ChatExchange {
     this.#createdS = createdS
   }
 
-  /** The request cannot be put to this engine. It says so once the attempt is in the caller's hands. */
-  unsayable(reason: string): void {
-    queueMicrotask(() => this.failed(fault('engine_rejected', { engine: this.#engine, reason, status: 400 })))
-  }
-
-  protected event({ event, data }: SseEvent): void {
+  protected override event({ event, data }: SseEvent): void {
     const said = parseObject(Buffer.from(data))
     if (said === undefined) return this.garbled('an event is no JSON object')
     const type = typeof said['type'] === 'string' ? said['type'] : event

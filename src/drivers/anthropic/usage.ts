@@ -1,6 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
 import type { ChatEnd } from '../../engine/port.ts'
-import { inputTokensOf, outputTokensOf, totalTokens, type Usage } from '../../meter/usage.ts'
+import { told } from '../../engine/told.ts'
+import type { Usage } from '../../meter/usage.ts'
 
 /** Anthropic's usage in our buckets: there `input_tokens` leaves out what was read from the cache or
  *  written to it, and `output_tokens` includes what was thought. Undefined where the object is missing
@@ -33,20 +34,7 @@ export function readUsage(raw: JsonObject): Usage | undefined {
 }
 
 /** The end of an answer: its usage as it came, beside the same in OpenAI's names. */
-export function endWith(raw: JsonObject): ChatEnd {
-  const usage = readUsage(raw)
-  if (usage === undefined) return {}
-  const written = (usage.cacheWrite5mTokens ?? 0) + (usage.cacheWrite1hTokens ?? 0)
-  const rawUsage = {
-    ...raw,
-    prompt_tokens: inputTokensOf(usage),
-    completion_tokens: outputTokensOf(usage),
-    total_tokens: totalTokens(usage),
-    prompt_tokens_details: { cached_tokens: usage.cachedInputTokens, cache_write_tokens: written },
-    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
-  }
-  return { usage, rawUsage }
-}
+export const endWith = (raw: JsonObject): ChatEnd => told(readUsage(raw), raw)
 
 const count = (value: Json | undefined): number | undefined =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined

@@ -2,6 +2,8 @@ import { inverseDocumentFrequency, sumCeiling } from '../../base/bm25.ts'
 import type { Hit, IndexQuery, MountedSegment, TermStatistics } from '../../store/index.ts'
 import type { Origins } from '../../store/origins.ts'
 import type { Near } from '../../store/vectors.ts'
+import { ComparedQuestion } from './compared-rows.ts'
+import { Comparison } from './comparison.ts'
 import { LengthNorms } from './length-norms.ts'
 import { postingBuffer } from './posting-block.ts'
 import { PostingCursor, type PostingList } from './postings.ts'
@@ -10,8 +12,11 @@ import { writeUnit } from './segment-build.ts'
 import { Top } from './top.ts'
 import { type AskedTerm, WordMatch } from './word-match.ts'
 
-/** Asked for beyond what removals are likely to take. */
+/** Asked for beyond what removals are likely to take, or what is a part's share. */
 const SPARE_NEAR = 8
+
+/** Above what a part holds of the nearest on average. */
+const SHARE_DEVIATIONS = 3
 
 /** Terms whose frequency is remembered, where it takes reading. */
 const COUNTED_MAX = 4_096
@@ -90,38 +95,72 @@ export class Mount {
     for (const { segment } of this.#parts) segment.borrow()
     try {
       // Asked all at once, so that they are searched beside one another.
-      const apart = await Promise.all(this.#parts.map((part) => this.#near(part, unit, query)))
-      return this.#merged(unit, query, apart)
+      let apart = await Promise.all(
+        this.#parts.map((part) => this.#near(part, unit, query, this.#fairShare(part, query))),
+      )
+      const compared = this.#compared(unit, query)
+      let top = this.#merged(apart, compared, query.k)
+      const isCut = apart.map((found) => found !== undefined && isCutShort(found, top))
+      if (isCut.includes(true)) {
+        apart = await Promise.all(
+          this.#parts.map(async (part, at) =>
+            isCut[at] === true ? await this.#near(part, unit, query, query.k) : apart[at],
+          ),
+        )
+        top = this.#merged(apart, compared, query.k)
+      }
+      return this.#hits(top)
     } finally {
       for (const { segment } of this.#parts) segment.giveBack()
     }
   }
 
-  #merged(unit: Float32Array, query: IndexQuery, apart: readonly (readonly Near[] | undefined)[]): Hit[] {
-    const top = new Top(query.k)
-    for (const [at, part] of this.#parts.entries()) {
-      const near = apart[at]
-      if (near === undefined) this.#compare(part, unit, query, top)
-      else
-        for (const { chunk, score } of near.toSorted((a, b) => a.chunk - b.chunk)) top.offer(part.base + chunk, score)
-    }
-    return this.#hits(top)
+  /** How many of the `k` nearest one part is asked for at first: seldom has it more of them. What it costs grows
+   *  with it. */
+  #fairShare({ segment, removed }: Part, { k, filter, exact = false }: IndexQuery): number {
+    // What fits a filter may all be in one segment.
+    if (filter !== undefined || exact) return k
+    const expected = (k * (segment.chunks - removed)) / this.#live
+    return Math.min(k, Math.ceil(expected + SHARE_DEVIATIONS * Math.sqrt(expected)) + SPARE_NEAR)
   }
 
-  /** The nearest that answer, of vectors that lie apart. More than `k` are asked for where some were
-   *  removed, and ever more while too many of those found were. */
-  async #near({ segment, live, removed }: Part, vector: Float32Array, query: IndexQuery): Promise<Near[] | undefined> {
+  /** The vectors that are held here. */
+  #compared(unit: Float32Array, { k, filter }: IndexQuery): Comparison {
+    const comparison = new Comparison(new ComparedQuestion(unit), k)
+    for (const { segment, live } of this.#parts)
+      if (segment.compared !== undefined)
+        comparison.look(segment.compared, { live, fits: filter && segment.matching(filter) })
+    return comparison
+  }
+
+  #merged(apart: readonly (Found | undefined)[], comparison: Comparison, k: number): Top {
+    const top = new Top(k)
+    for (const [at, { segment, base }] of this.#parts.entries()) {
+      if (segment.compared !== undefined) comparison.offer(segment.compared, base, top)
+      for (const { chunk, score } of (apart[at]?.near ?? []).toSorted((a, b) => a.chunk - b.chunk))
+        top.offer(base + chunk, score)
+    }
+    return top
+  }
+
+  /** The `wanted` nearest that answer, of vectors that lie apart. More are asked for where some were removed,
+   *  and ever more while too many of those found were. */
+  async #near(
+    { segment, live, removed }: Part,
+    vector: Float32Array,
+    query: IndexQuery,
+    wanted: number,
+  ): Promise<Found | undefined> {
     if (!segment.isApart) return undefined
-    const { k, filter, exact = false, recallAt10 } = query
+    const { filter, exact = false, recallAt10 } = query
     const named = filter === undefined ? undefined : segment.named(filter)
     // A filter that names too much is applied to what was found.
     const fitting = filter !== undefined && named === undefined ? segment.matching(filter) : undefined
     const fits = fitting === undefined ? 1 : fitting.reduce((sum, one) => sum + one, 0) / segment.chunks
-    if (fits === 0) return []
+    if (fits === 0) return { near: [], isAll: true }
     const left = fits * (1 - removed / segment.chunks)
-    // What fits a filter may all be in one segment.
     const share = filter === undefined ? (segment.chunks - removed) / this.#live : 1
-    let asked = left === 1 ? k : Math.min(segment.chunks, Math.ceil((k / left) * 1.2) + SPARE_NEAR)
+    let asked = left === 1 ? wanted : Math.min(segment.chunks, Math.ceil((wanted / left) * 1.2) + SPARE_NEAR)
     for (;;) {
       const found = await segment.near(vector, {
         k: asked,
@@ -131,18 +170,10 @@ export class Mount {
         ...(named === undefined ? {} : { filter: named }),
       })
       const near = found.filter(({ chunk }) => live?.[chunk] !== 0 && fitting?.[chunk] !== 0)
-      if (near.length >= k || found.length < asked || asked >= segment.chunks) return near.slice(0, k)
+      const isWhole = found.length < asked || asked >= segment.chunks
+      if (near.length >= wanted || isWhole)
+        return { near: near.slice(0, wanted), isAll: wanted >= query.k || (isWhole && near.length <= wanted) }
       asked = Math.min(segment.chunks, asked * 4)
-    }
-  }
-
-  #compare({ segment, base, live }: Part, vector: Float32Array, { filter }: IndexQuery, top: Top): void {
-    const { meta, vectors } = segment.sections
-    if (meta.dimension === 0) return
-    const matching = filter === undefined ? undefined : segment.matching(filter)
-    for (let chunk = 0; chunk < meta.chunks; chunk++) {
-      if (live?.[chunk] === 0 || matching?.[chunk] === 0) continue
-      top.offer(base + chunk, dot(vector, vectors, chunk * meta.dimension))
     }
   }
 
@@ -156,8 +187,7 @@ export class Mount {
 
   /** Of every segment. */
   #lists(term: string): (PostingList | undefined)[] {
-    const bytes = Buffer.from(term)
-    return this.#parts.map(({ segment }) => segment.postings(bytes))
+    return this.#parts.map(({ segment }) => segment.postings(term))
   }
 
   /** How many chunks that answer hold a term. Of the postings only the blocks are read from which
@@ -212,6 +242,17 @@ interface Part {
   readonly origins: Origins | undefined
 }
 
+interface Found {
+  /** Best first. */
+  readonly near: readonly Near[]
+  /** Whether nothing is left that could be among the nearest of all. */
+  readonly isAll: boolean
+}
+
+/** What was not asked for may be among the nearest. */
+const isCutShort = ({ near, isAll }: Found, top: Top): boolean =>
+  !isAll && (near.at(-1)?.score ?? Infinity) >= top.worst
+
 function rangesOf(live: Uint8Array): { first: number; end: number }[] {
   const ranges: { first: number; end: number }[] = []
   for (let first = live.indexOf(0); first >= 0;) {
@@ -228,18 +269,4 @@ function liveChunks(segment: Segment, removed: MountedSegment['removed']): Uint8
   const live = new Uint8Array(segment.chunks).fill(1)
   for (const { first, count } of removed) live.fill(0, first, first + count)
   return live
-}
-
-/** Four sums at a time: a single one would wait for its own last addition. */
-function dot(a: Float32Array, rows: Float32Array, from: number): number {
-  const even = a.length - (a.length % 4)
-  let [s0, s1, s2, s3] = [0, 0, 0, 0]
-  for (let i = 0; i < even; i += 4) {
-    s0 += (a[i] ?? 0) * (rows[from + i] ?? 0)
-    s1 += (a[i + 1] ?? 0) * (rows[from + i + 1] ?? 0)
-    s2 += (a[i + 2] ?? 0) * (rows[from + i + 2] ?? 0)
-    s3 += (a[i + 3] ?? 0) * (rows[from + i + 3] ?? 0)
-  }
-  for (let i = even; i < a.length; i++) s0 += (a[i] ?? 0) * (rows[from + i] ?? 0)
-  return s0 + s1 + s2 + s3
 }

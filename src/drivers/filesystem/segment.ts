@@ -1,5 +1,6 @@
 import { accepts, type Filter } from '../../store/filter.ts'
 import type { Near, VectorQuery, VectorReader } from '../../store/vectors.ts'
+import { ComparedRows } from './compared-rows.ts'
 import { listOf, type PostingList } from './postings.ts'
 import { SegmentFilter } from './segment-filter.ts'
 import type { SegmentSections } from './segment-format.ts'
@@ -9,13 +10,20 @@ import type { SegmentSections } from './segment-format.ts'
 export class Segment {
   readonly name: string
   readonly sections: SegmentSections
+  /** Its vectors, where they are compared one by one. */
+  readonly compared: ComparedRows | undefined
   readonly #apart: VectorReader | undefined
+  /** Where terms stand that were asked for: questions share their words, and a look through the sorted
+   *  terms is dear where there are many segments. */
+  readonly #looked = new Map<string, PostingList | 'none'>()
   #searches = 0
   #isRetired = false
 
   constructor(name: string, sections: SegmentSections, apart?: VectorReader) {
     this.name = name
     this.sections = sections
+    const { vectors, meta } = sections
+    this.compared = vectors.length === 0 ? undefined : new ComparedRows(vectors, meta.dimension)
     this.#apart = apart
   }
 
@@ -77,10 +85,15 @@ export class Segment {
     return this.sections.meta.chunks
   }
 
-  /** The postings of a term given as UTF-8; undefined where no chunk holds it. */
-  postings(term: Uint8Array): PostingList | undefined {
-    const rank = this.#rank(term)
-    return rank < 0 ? undefined : listOf(this.sections, rank)
+  /** The postings of a term; undefined where no chunk holds it. */
+  postings(term: string): PostingList | undefined {
+    const known = this.#looked.get(term)
+    if (known !== undefined) return known === 'none' ? undefined : known
+    const rank = this.#rank(Buffer.from(term))
+    const found = rank < 0 ? undefined : listOf(this.sections, rank)
+    if (this.#looked.size >= LOOKED_MAX) this.#looked.clear()
+    this.#looked.set(term, found ?? 'none')
+    return found
   }
 
   /** One byte per chunk: 1 where it fits. */
@@ -120,3 +133,5 @@ export class Segment {
 
 /** Taking a longer filter apart takes longer than the search. */
 const NAMED_VALUES_MAX = 512
+/** Terms whose place is remembered: about half a megabyte a segment. */
+const LOOKED_MAX = 4_096

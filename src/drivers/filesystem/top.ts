@@ -14,6 +14,11 @@ export class Top {
     return this.#numbers.length < this.#k ? 0 : (this.#scores[0] ?? 0)
   }
 
+  /** The same where scores may be below 0. */
+  get worst(): number {
+    return this.#numbers.length < this.#k ? -Infinity : (this.#scores[0] ?? 0)
+  }
+
   /** Numbers must be offered in rising order. */
   offer(number: number, score: number): void {
     const size = this.#numbers.length

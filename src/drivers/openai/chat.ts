@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
-import { ChatExchange, parseObject } from '../../engine/exchange.ts'
+import { ChatExchange, parseEvent } from '../../engine/exchange.ts'
 import { reasonFrom } from '../../engine/fault.ts'
 import type { ChatEnd } from '../../engine/port.ts'
 import type { SseEvent } from '../../engine/sse.ts'
@@ -12,9 +12,9 @@ export class OpenAiChat extends ChatExchange {
   readonly #choices = new Set<number>()
   readonly #finished = new Set<number>()
 
-  protected event({ event, data }: SseEvent): void {
+  protected override event({ event, data }: SseEvent): void {
     if (data === '[DONE]') return this.#done()
-    const frame = parseObject(Buffer.from(data))
+    const frame = parseEvent(data)
     if (frame === undefined) return this.garbled('an event is no JSON object')
     if (event === 'error' || (frame['error'] !== undefined && frame['error'] !== null))
       return this.broken(reasonFrom(frame))

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { someSpending } from '../../../tests/kit/spending.ts'
+import { recordChat } from '../../../tests/kit/chat-recorder.ts'
 import { HandWire } from '../../../tests/kit/wire.ts'
 import { settled } from '../../../tests/kit/clock.ts'
 import type { Fault } from '../../base/errors.ts'
@@ -84,6 +85,26 @@ test('the engine is asked by its own model name, with the cap it knows, its key,
     max_completion_tokens: 50,
     stream_options: { chunk_include_usage: true, include_usage: true },
   })
+})
+
+test('a provider may want its key in another header, and not want some fields', () => {
+  const wire = new HandWire()
+  const engine = new OpenAiEngine({
+    name: 'a',
+    url: 'http://engine.test/v1',
+    key: { reveal: () => 'k-1' },
+    keyHeader: 'api-key',
+    without: ['logprobs', 'stream_options'],
+    capField: 'max_tokens',
+    client: wire,
+  })
+  recordChat(engine, true, { logprobs: true, seed: 7 })
+  assert.deepEqual(
+    [wire.requests[0]?.headers['api-key'], wire.requests[0]?.headers['authorization']],
+    ['k-1', undefined],
+  )
+  const { messages: _, ...sent } = wire.sent
+  assert.deepEqual(sent, { seed: 7, model: 'weights', stream: true, max_tokens: 50 })
 })
 
 test('what is said to Anthropic alone stays away from other engines', () => {
@@ -294,6 +315,21 @@ test('embeddings and rerank: answers that do not fit what was asked are refused'
   const wrong = engine.rerank({ ...context, query: 'q', documents: ['x'], topN: 1 })
   answer(200, JSON_TYPE, '{"results":[{"index":7,"relevance_score":0.1}]}')
   await assert.rejects(wrong, { code: 'engine_garbled' })
+})
+
+test('embeddings come in base 64 where the engine knows it, and half a number is refused', async () => {
+  const { engine, answer, span } = open()
+  const { signal } = new AbortController()
+  const context = { requestId: 'req_1', span, connectTimeoutMs: 10, spending: someSpending(), model: 'm', signal }
+  const told = (embedding: string): void => answer(200, JSON_TYPE, JSON.stringify({ data: [{ index: 0, embedding }] }))
+  const vectors = engine.embed({ ...context, inputs: ['a'] })
+  told(Buffer.from(Float32Array.of(1.5, -2, 1e-7).buffer).toString('base64'))
+  assert.deepEqual((await vectors).vectors, [Float32Array.of(1.5, -2, 1e-7)])
+  for (const broken of ['', 'AAAA', 'no base 64']) {
+    const asked = engine.embed({ ...context, inputs: ['a'] })
+    told(broken)
+    await assert.rejects(asked, { code: 'engine_garbled' }, broken)
+  }
 })
 
 test('a whole exchange stops when its signal says so', async () => {

@@ -11,8 +11,9 @@ export interface Calls {
   /** False while somebody reads what the log holds. */
   'store.scrub'(): boolean
 
-  /** Texts of keys; answers `version, json` for each, version 0 where there is none. */
-  'rows.get'(keys: readonly string[]): Cell[]
+  /** Texts of keys, and of each the version that is known; answers `version, json` for each, version 0 where
+   *  there is none, and no JSON where the known version is still the present one. */
+  'rows.get'(keys: readonly string[], versions: readonly number[]): Cell[]
   /** Answers `key, version, json` for each in [from, to). */
   'rows.scan'(from: string, to: string, limit: number, reverse: boolean): Cell[]
   /** `key, json or null to remove, version or -1 for any` of each change. */
@@ -61,8 +62,8 @@ export interface StoreCaller {
   close(): Promise<void>
 }
 
-/** Calls that change nothing. They are answered before the turn's transaction, so that a read
- *  waits for no disk. */
+/** Calls that change nothing. They go to a thread with a connection of its own, which reads what was
+ *  committed last: a read waits neither for a transaction nor for the disk. */
 export const READS: ReadonlySet<CallName> = new Set<CallName>([
   'store.open',
   'store.scrub',
@@ -79,6 +80,8 @@ export const READS: ReadonlySet<CallName> = new Set<CallName>([
 export interface ThreadOptions {
   readonly path: string
   readonly bytesMax: number | undefined
+  /** Answers reads alone, of a file that is there. */
+  readonly readOnly?: boolean
 }
 
 /** To the thread: `id, name, arguments` of each call of a turn; `close` ends it. */

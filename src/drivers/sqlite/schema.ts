@@ -43,6 +43,7 @@ const PAGE_BYTES = 4096
 /** What is kept of the write-ahead log once it was written back. */
 const LOG_BYTES_KEPT = 16 * 1024 * 1024
 const CACHE_KIBIBYTES = 8 * 1024
+const READING_CACHE_KIBIBYTES = 32 * 1024
 const BUSY_MS_MAX = 5_000
 /** A file up to this is read through at every opening, at about 1 ms a megabyte: damage in the
  *  middle can otherwise read as an empty table, and what stands in it as lost. */
@@ -73,6 +74,17 @@ export function openDatabase({ path, bytesMax }: ThreadOptions): DatabaseSync {
     return db
   } catch (thrown) {
     db?.close()
+    throw openingFault(thrown, path)
+  }
+}
+
+/** A further connection to a file that was opened by the one above. Throws a `Fault` (`data_unusable`). */
+export function openReading({ path }: ThreadOptions): DatabaseSync {
+  try {
+    const db = new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS_MAX })
+    db.exec(`PRAGMA cache_size = -${READING_CACHE_KIBIBYTES}; PRAGMA cell_size_check = ON;`)
+    return db
+  } catch (thrown) {
     throw openingFault(thrown, path)
   }
 }

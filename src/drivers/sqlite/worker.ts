@@ -7,12 +7,12 @@ import { leasesCalls } from './leases.ts'
 import type { CallName, FromThread, ThreadOptions, ToThread } from './protocol.ts'
 import { queueCalls } from './queue.ts'
 import { rowsCalls } from './rows.ts'
-import { openDatabase, scrub } from './schema.ts'
+import { openDatabase, openReading, scrub } from './schema.ts'
 
-/** The store's thread: it alone touches the database. What arrives while it waits for the disk
+/** A thread of the store: one alone writes to the database, another reads. What arrives while it waits for the disk
  *  makes the next turn, so groups grow with the load and nothing waits on an idle disk. */
 function serve(port: MessagePort, options: ThreadOptions): void {
-  const db = openDatabase(options)
+  const db = options.readOnly === true ? openReading(options) : openDatabase(options)
   const counter = new Counter(db)
   const calls = {
     'store.open': () => true as const,

@@ -4,7 +4,7 @@ import { seededRandom, uniform } from '../../base/random.ts'
 import { observe, UNWATCHED, type Verdict, type Watched } from './detector.ts'
 import { bounded, NOTHING, rankOf, ratioAt, without, withValue } from './history.ts'
 import { normalQuantile } from './normal.ts'
-import { countOf, type Sketch } from '../sketch.ts'
+import { countOf, type Sketch } from '../../trace/sketch.ts'
 
 const THRESHOLD = 100_000
 const HOUR_MS = 3_600_000

@@ -1,5 +1,5 @@
 import type { Random } from '../../base/random.ts'
-import { countOf, type Sketch } from '../sketch.ts'
+import { countOf, type Sketch } from '../../trace/sketch.ts'
 import { bounded, departs, NOTHING, p50, p95, type Ratio, rankOf, ratioAt, without, withValue } from './history.ts'
 import { normalQuantile } from './normal.ts'
 

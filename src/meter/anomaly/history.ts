@@ -1,5 +1,5 @@
 import { type Random, uniform } from '../../base/random.ts'
-import { countOf, EMPTY_SKETCH, gammaOf, mergeSketches, quantile, type Sketch, sketchWith } from '../sketch.ts'
+import { countOf, EMPTY_SKETCH, gammaOf, mergeSketches, quantile, type Sketch, sketchWith } from '../../trace/sketch.ts'
 
 /** What one subject's requests have been like, in buckets of 10 % width. */
 

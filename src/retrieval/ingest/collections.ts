@@ -3,6 +3,7 @@ import { fault } from '../../base/errors.ts'
 import type { Log } from '../../base/log.ts'
 import { Turns } from '../../base/turns.ts'
 import { mountOf } from './parts.ts'
+import { answering } from './tiers.ts'
 import type { Vectors } from '../embedding/vectors.ts'
 import type { Index } from '../../store/index.ts'
 import { put, remove, scanAll, type Change, type Rows } from '../../store/rows.ts'
@@ -167,10 +168,6 @@ export function revised(
     bytes: row.bytes + sum(come, ({ bytes }) => bytes) - sum(gone, ({ bytes }) => bytes),
   }
 }
-
-/** Chunks of a segment that still answer. */
-export const answering = ({ chunks, removed }: Segment): number =>
-  chunks - removed.reduce((total, { count }) => total + count, 0)
 
 /** In order, with neighbours and overlaps made one. */
 function joined(

@@ -8,48 +8,10 @@ import {
   DOCUMENTS,
   type DocumentRow,
 } from '../document.ts'
-import { answering, type Collections, type Plan, revised, type Segment } from './collections.ts'
+import { type Collections, type Plan, revised, type Segment } from './collections.ts'
 import type { Embeddings } from '../embedding/embeddings.ts'
 import type { IngestWorker } from './port.ts'
 import { indexChunk, searchedText } from './worker.ts'
-
-/** Segments that were never merged cost every search; merging costs a rewrite. Small ones are
- *  merged once there are more than `SMALL_SEGMENTS_MAX`, into one of at most `FULL_CHUNKS`, so
- *  that a chunk is rewritten a few times in its life. */
-const SMALL_SEGMENTS_MAX = 12
-/** Chunks of a segment that is left alone: about what one full batch makes. */
-const FULL_CHUNKS = 4_096
-
-/** Which segments to rewrite as one now; empty where all is well. */
-export function segmentsToMerge(segments: readonly Segment[]): Segment[] {
-  const small = segments
-    .filter((segment) => answering(segment) < FULL_CHUNKS / 2)
-    .toSorted((a, b) => answering(a) - answering(b))
-  // What is mostly removed takes memory and answers nothing.
-  const hollow = segments.find((segment) => answering(segment) < segment.chunks / 2 && segment.chunks >= FULL_CHUNKS)
-  if (small.length <= SMALL_SEGMENTS_MAX) return hollow === undefined ? [] : [hollow]
-  const chosen: Segment[] = []
-  let chunks = 0
-  for (const segment of small) {
-    chunks += answering(segment)
-    if (chunks > FULL_CHUNKS && chosen.length > 1) break
-    chosen.push(segment)
-  }
-  return chosen
-}
-
-/** Some of those that hold what was removed, as many as make one segment; empty where none does. */
-export function segmentsToErase({ segments }: CollectionRow): Segment[] {
-  const chosen: Segment[] = []
-  let chunks = 0
-  for (const segment of segments) {
-    if (segment.removed.length === 0) continue
-    chunks += answering(segment)
-    if (chunks > FULL_CHUNKS && chosen.length > 0) break
-    chosen.push(segment)
-  }
-  return chosen
-}
 
 export interface CompactOptions {
   readonly rows: Rows

@@ -19,6 +19,7 @@ import { chunkKey, CHUNKS, collectionKey, COLLECTIONS, DOCUMENTS, type DocumentR
 import type { Folders } from '../sources.ts'
 import { createIngest, type Ingest, type IngestOptions } from './ingest.ts'
 import type { IngestWorker } from './port.ts'
+import { TIER_SEGMENTS } from './tiers.ts'
 import { LocalWorker } from './worker.ts'
 
 let folder = ''
@@ -295,7 +296,7 @@ test('many small runs end in few segments', async () => {
     await run()
   }
   const row = (await house.rows.get(COLLECTIONS, collectionKey('books')))?.row
-  assert.ok((row?.segments.length ?? 99) <= 13, `${row?.segments.length} segments`)
+  assert.ok((row?.segments.length ?? 99) <= 2 * (TIER_SEGMENTS - 1), `${row?.segments.length} segments`)
   assert.equal((await find('common')).length, 30)
   assert.equal((await house.index.segments()).length, row?.segments.length, 'what was merged is dropped')
   await assertWhole()

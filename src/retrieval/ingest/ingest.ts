@@ -19,7 +19,7 @@ import { Recipes } from '../generation/recipes.ts'
 import { storageOf } from '../generation/row.ts'
 import { type Folders, type Sources, SOURCES, sourceText } from '../sources.ts'
 import { Collections, removeDocuments, type Segment, segmentPrefix } from './collections.ts'
-import { rewrite, segmentsToErase } from './compact.ts'
+import { rewrite } from './compact.ts'
 import { Merges } from './merge.ts'
 import { DEAD_LETTERS, letterKey } from './dead-letters.ts'
 import { BATCH_DOCUMENTS_MAX, BATCH_UNITS_MAX, type IngestWorker } from './port.ts'
@@ -29,6 +29,7 @@ import { FILE_TIMEOUT_MS, Run, type RunOptions } from './run.ts'
 import { readSent } from './sent.ts'
 import { dropStorage, sweep } from './sweep.ts'
 import { ingestKey, INGESTS, type IngestRow, isFinal, newRow, Progress, shownRun } from './state.ts'
+import { FULL_CHUNKS, segmentsToErase } from './tiers.ts'
 
 export interface IngestOptions {
   readonly rows: Rows
@@ -61,6 +62,8 @@ export interface IngestOptions {
   readonly batchUnitsMax?: number
   /** Documents of one batch. */
   readonly batchDocumentsMax?: number
+  /** Chunks of a segment that is not rewritten any more; default `FULL_CHUNKS`. */
+  readonly fullChunks?: number
   readonly leaseMs?: number
   /** Chunks of a collection that gets other vectors as a whole. */
   readonly movedChunksMax?: number
@@ -155,6 +158,7 @@ class Runs implements Ingest {
       fileTimeoutMs: options.fileTimeoutMs ?? FILE_TIMEOUT_MS,
       batchUnitsMax: options.batchUnitsMax ?? BATCH_UNITS_MAX,
       batchDocumentsMax: options.batchDocumentsMax ?? BATCH_DOCUMENTS_MAX,
+      fullChunks: options.fullChunks ?? FULL_CHUNKS,
     }
     this.#merges = new Merges({ ...this.#run, clock: options.clock, builder: options.builder ?? options.index })
     this.#collections.onChange((storage) => this.#merges.look(storage))
@@ -253,6 +257,8 @@ class Runs implements Ingest {
     await this.mount()
     await sweep({ ...this.#run, index: this.#options.index })
     await this.generations?.resume()
+    // A stop may have come before what there was to merge was merged.
+    for await (const { row } of scanAll(rows, COLLECTIONS)) this.#merges.look(row.name)
     for (const { row } of await rows.scan(INGESTS, { limit: RUNS_KEPT * 2, reverse: true })) {
       if (isFinal(row.state)) continue
       // No effect on a job that is there; it is missing where we stopped between the two writes.

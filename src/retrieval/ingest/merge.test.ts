@@ -45,9 +45,9 @@ class FullIndex extends MemoryIndex {
   }
 }
 
-/** One segment a document, until a part is made of them. */
+/** One segment a document, none too small for a part, until one is made of them. */
 async function filled() {
-  const house = openCollection(NO_SOURCES)
+  const house = openCollection(NO_SOURCES, undefined, { fullChunks: 2 })
   for (const id of NAMES) await house.ingest.push('shelf', [document(id)])
   const row = await until(house.rows, ({ parts = [] }) => parts.length > 0)
   return { ...house, row }
@@ -134,7 +134,7 @@ test('a part for which the disk has no room is tried again without a change, and
     },
   }
   const rows = new MemoryRows()
-  const house = openCollection(NO_SOURCES, { rows, queue: new MemoryQueue(clock), index }, { clock })
+  const house = openCollection(NO_SOURCES, { rows, queue: new MemoryQueue(clock), index }, { clock, fullChunks: 2 })
   for (const id of NAMES) await house.ingest.push('shelf', [document(id)])
   while (later.length === 0) await new Promise((resolve) => setTimeout(resolve, 2))
   assert.equal(await house.find('common'), NAMES.length)

@@ -27,6 +27,8 @@ export interface MergeOptions {
   /** Builds what may take minutes and gigabytes, away from searches and from hostile files. */
   readonly builder: Pick<Index, 'build'>
   readonly newSegment: (collection: string) => string
+  /** Of a segment that goes into parts: smaller ones are rewritten first. */
+  readonly fullChunks: number
   /** Without it collections are searched by words alone. */
   readonly embeddings?: Embeddings
   readonly log: Log
@@ -106,7 +108,7 @@ export class Merges {
       this.#wanted.delete(collection)
       try {
         await this.#prune(collection)
-        while (!this.#stop.signal.aborted && (await this.#build(collection, partToBuild)));
+        while (!this.#stop.signal.aborted && (await this.#build(collection, this.#choose)));
       } catch (thrown) {
         if (this.#stop.signal.aborted) return
         // Nothing is lost but speed; the next change of the collection has it tried again.
@@ -134,11 +136,24 @@ export class Merges {
     if (row === undefined || chosen.length === 0) return false
     const holds = liveRuns(chosen)
     const segment = newSegment(collection)
-    const { chunks } = await builder.build(segment, this.#chunks(collection, row.space, holds))
+    let chunks: number
+    try {
+      chunks = (await builder.build(segment, this.#chunks(collection, row.space, holds))).chunks
+    } catch (thrown) {
+      // What removals left of a segment was rewritten meanwhile, and its vectors are elsewhere.
+      if (!this.#stop.signal.aborted && (await this.#lost(collection, chosen))) return true
+      throw thrown
+    }
     const part: IndexPart = { segment, chunks, holds }
     const replaced = await this.#publish(collection, part)
     for (const one of replaced) await collections.dropIndex(one)
     return true
+  }
+
+  async #lost(collection: string, chosen: readonly Segment[]): Promise<boolean> {
+    const row = (await this.#options.rows.get(COLLECTIONS, collectionKey(collection)))?.row
+    const present = new Set(row?.segments.map(({ segment }) => segment))
+    return !chosen.every(({ segment }) => present.has(segment))
   }
 
   /** Puts the part in the place of what its chunks were searched in; resolves to that. */
@@ -156,6 +171,8 @@ export class Merges {
     })
     return replaced
   }
+
+  readonly #choose = (row: CollectionRow): readonly Segment[] => partToBuild(row, this.#options.fullChunks)
 
   async #prune(collection: string): Promise<void> {
     const { collections } = this.#options

@@ -1,5 +1,6 @@
 import type { Held, MountedSegment } from '../../store/index.ts'
 import type { CollectionRow, IndexPart } from '../document.ts'
+import { FULL_CHUNKS } from './tiers.ts'
 
 /** What a collection is searched in, apart from what it is made of. A *segment* is made by one commit
  *  and holds truth: its chunks are numbered once and keep their rows. A *part* is made of segments
@@ -17,8 +18,8 @@ const ALIKE_MAX = 8
 const SMALL_CHUNKS = 32_768
 /** Of so many chunks an index compares the vectors one by one. */
 const COMPARED_CHUNKS = 4_096
-/** Chunks that all searches together may compare so: about three milliseconds of a core. */
-const COMPARED_CHUNKS_MAX = 8_192
+/** Chunks that all searches together may compare so: as dear as searching one part or two. */
+const COMPARED_CHUNKS_MAX = 24_576
 
 /** What to mount: parts, and the segments that none holds. */
 export function mountOf({ segments, parts = [] }: CollectionRow): MountedSegment[] {
@@ -66,15 +67,14 @@ export function liveRuns(segments: readonly Segment[]): Held[] {
 }
 
 /** Which segments to make one part of now; none where all is well. What they are in at present is
- *  given up. */
-export function partToBuild({ segments, parts = [], space }: CollectionRow): Segment[] {
-  const items = itemsOf(segments, parts)
+ *  given up. Small segments are left out: they are rewritten before (`tiers.ts`). */
+export function partToBuild({ segments, parts = [], space }: CollectionRow, fullChunks = FULL_CHUNKS): Segment[] {
+  const items = itemsOf(segments, parts).filter(({ chunks, built }) => built > 0 || chunks >= fullChunks / 2)
   // What is mostly removed takes memory and answers nothing.
   const hollow = items.find(({ chunks, built }) => chunks < built / 2)
   if (hollow !== undefined) return hollow.segments
   if (space !== undefined) {
-    // What is smaller still is soon rewritten as one segment.
-    const compared = items.filter(({ chunks }) => chunks <= COMPARED_CHUNKS && chunks >= COMPARED_CHUNKS / 2)
+    const compared = items.filter(({ chunks }) => chunks <= COMPARED_CHUNKS)
     if (compared.reduce((sum, { chunks }) => sum + chunks, 0) > COMPARED_CHUNKS_MAX) return fitting(compared)
   }
   for (let size = 0; ; size++) {

@@ -19,7 +19,7 @@ import type { Recipes } from '../generation/recipes.ts'
 import { PARSE_MS_MAX } from '../../parse/limits.ts'
 import { documentId } from '../sources.ts'
 import { chunkRemovals, type Collections, removeDocuments, revised, type Segment } from './collections.ts'
-import { rewrite, segmentsToMerge } from './compact.ts'
+import { rewrite } from './compact.ts'
 import { DEAD_LETTERS, letterKey } from './dead-letters.ts'
 import { Enrich } from './enrich.ts'
 import { fetchAll, grouped, sent } from './fetch.ts'
@@ -29,6 +29,7 @@ import { type Added, type IngestWorker, type SealedDocument } from './port.ts'
 import { isDeath, QUARANTINE, QUARANTINE_MS, quarantineKey, reasonForDeath } from './quarantine.ts'
 import { revector } from './revector.ts'
 import { ingestKey, INGESTS, type Progress } from './state.ts'
+import { segmentsToMerge } from './tiers.ts'
 
 export interface RunOptions extends ListingOptions {
   readonly worker: IngestWorker
@@ -42,6 +43,8 @@ export interface RunOptions extends ListingOptions {
   /** Of text; the worker's own bound is the same. */
   readonly batchUnitsMax: number
   readonly batchDocumentsMax: number
+  /** Of a segment that is not rewritten any more. */
+  readonly fullChunks: number
   /** Without it collections are searched by words alone. */
   readonly embeddings?: Embeddings
   /** Without it chunks are searched as they stand. */
@@ -127,7 +130,7 @@ export class Run {
 
   /** Merges small segments until none are left to merge. */
   async compact(): Promise<void> {
-    const merge = (row: CollectionRow): Segment[] => segmentsToMerge(row.segments)
+    const merge = (row: CollectionRow): Segment[] => segmentsToMerge(row, this.#options.fullChunks)
     while (await rewrite(this.#options, this.#storage, merge, this.#signal)) this.#check()
   }
 

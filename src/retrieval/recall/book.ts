@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts'
 import type { JsonObject } from '../../base/json.ts'
 import type { Alerts } from '../../meter/alerts/alerts.ts'
-import { countOf, EMPTY_SKETCH, mergeSketches, quantile, type Sketch, sketchOf } from '../../meter/sketch.ts'
+import { countOf, EMPTY_SKETCH, mergeSketches, quantile, type Sketch, sketchOf } from '../../trace/sketch.ts'
 import { put, remove, type Rows, scanAll, table } from '../../store/rows.ts'
 import { Aims } from './aim.ts'
 import { wilson } from './interval.ts'

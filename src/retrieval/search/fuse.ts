@@ -50,17 +50,27 @@ function fuse(
   worth: (leg: Leg, at: number) => (score: number, rank: number) => number,
   base = 0,
 ): Fused[] {
-  const found = new Map<string, { segment: string; chunk: number; score: number; legs: Legs }>()
+  const found: { segment: string; chunk: number; score: number; legs: Legs }[] = []
+  // By segment and then by chunk: a text made of both for each hit costs more than all the rest.
+  const bySegment = new Map<string, Map<number, (typeof found)[number]>>()
   for (const [at, { leg, hits }] of legs.entries()) {
     const value = worth(leg, at)
     for (const [place, { segment, chunk, score }] of hits.entries()) {
-      const key = `${segment}\0${chunk}`
-      const known = found.get(key) ?? { segment, chunk, score: base, legs: {} }
-      known.score += value(score, place + 1)
-      known.legs = { ...known.legs, [leg]: { score, rank: place + 1 } }
-      found.set(key, known)
+      const ofSegment = bySegment.get(segment) ?? new Map<number, (typeof found)[number]>()
+      if (ofSegment.size === 0) bySegment.set(segment, ofSegment)
+      const worthHere = value(score, place + 1)
+      const standing = { score, rank: place + 1 }
+      const known = ofSegment.get(chunk)
+      if (known === undefined) {
+        const one = { segment, chunk, score: base + worthHere, legs: { [leg]: standing } }
+        ofSegment.set(chunk, one)
+        found.push(one)
+      } else {
+        known.score += worthHere
+        known.legs = { ...known.legs, [leg]: standing }
+      }
     }
   }
   // Ties as they were met: by the first leg's order.
-  return [...found.values()].sort((a, b) => b.score - a.score)
+  return found.sort((a, b) => b.score - a.score)
 }

@@ -14,13 +14,15 @@ const QUESTION_TERMS_MAX = 64
 
 export class QuestionWords {
   readonly #analyzer: Analyzer
+  readonly #texts: ChunkWords
   /** How each term was written, since the index takes words, not terms. In lower case, so that an
    *  identifier is not taken apart a second time. */
   readonly #words = new Map<string, string>()
   #terms: ReadonlyMap<string, number>
 
-  constructor(analyzer: Analyzer, question: string) {
-    this.#analyzer = analyzer
+  constructor(texts: ChunkWords, question: string) {
+    this.#analyzer = texts.analyzer
+    this.#texts = texts
     this.#terms = this.#questionTerms(question)
   }
 
@@ -32,7 +34,7 @@ export class QuestionWords {
   learn(found: readonly { readonly row: ChunkRow; readonly score: number }[]): number {
     const texts = found
       .slice(0, FEEDBACK_TEXTS_MAX)
-      .map(({ row, score }): FeedbackText => ({ terms: this.#read(`${row.headings.join('\n')}\n${row.text}`), score }))
+      .map(({ row, score }): FeedbackText => ({ terms: this.#take(this.#texts.words(row)), score }))
     this.#terms = expandQuestion(this.#terms, texts, STOP_TERMS)
     return texts.length
   }
@@ -48,11 +50,52 @@ export class QuestionWords {
   }
 
   #read(text: string): string[] {
-    const terms: string[] = []
-    for (const { term, start, end } of this.#analyzer.words(text)) {
-      terms.push(term)
-      if (!this.#words.has(term)) this.#words.set(term, text.slice(start, end).toLowerCase())
-    }
+    return this.#take(writtenWords(this.#analyzer, text))
+  }
+
+  #take(words: readonly WrittenWord[]): string[] {
+    return words.map(({ term, written }) => {
+      if (!this.#words.has(term)) this.#words.set(term, written)
+      return term
+    })
+  }
+}
+
+interface WrittenWord {
+  readonly term: string
+  /** In lower case. */
+  readonly written: string
+}
+
+/** The words of chunks, taken apart once for all that a search does with them, and for the next search
+ *  where the store hands out the same row again. */
+export class ChunkWords {
+  readonly analyzer: Analyzer
+  readonly #words = new WeakMap<ChunkRow, readonly WrittenWord[]>()
+  readonly #terms = new WeakMap<ChunkRow, ReadonlySet<string>>()
+
+  constructor(analyzer: Analyzer) {
+    this.analyzer = analyzer
+  }
+
+  /** With its headings, in order. */
+  words(row: ChunkRow): readonly WrittenWord[] {
+    const known = this.#words.get(row)
+    if (known !== undefined) return known
+    const words = writtenWords(this.analyzer, `${row.headings.join('\n')}\n${row.text}`)
+    this.#words.set(row, words)
+    return words
+  }
+
+  /** Without them. */
+  terms(row: ChunkRow): ReadonlySet<string> {
+    const known = this.#terms.get(row)
+    if (known !== undefined) return known
+    const terms = new Set(this.analyzer.terms(row.text))
+    this.#terms.set(row, terms)
     return terms
   }
 }
+
+const writtenWords = (analyzer: Analyzer, text: string): WrittenWord[] =>
+  Array.from(analyzer.words(text), ({ term, start, end }) => ({ term, written: text.slice(start, end).toLowerCase() }))

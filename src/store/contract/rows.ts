@@ -61,7 +61,7 @@ export function rowsContract(driver: string, open: Open<Rows>): void {
 }
 
 function reading(rows: () => Rows): void {
-  test('a row comes back as it was put, and as a copy', async () => {
+  test('a row comes back as it was put, and as a copy or frozen', async () => {
     const notes = table<unknown>('values')
     const values = [
       null,
@@ -86,7 +86,7 @@ function reading(rows: () => Rows): void {
     await committed
     const found = await rows().get<Note>(table('values'), ['mine'])
     assert.deepEqual(found?.row, { text: 'before' })
-    Object.assign(found?.row ?? {}, { text: 'changed' })
+    if (!Object.isFrozen(found?.row)) Object.assign(found?.row ?? {}, { text: 'changed' })
     assert.deepEqual((await rows().get(notes, ['mine']))?.row, { text: 'before' })
   })
 

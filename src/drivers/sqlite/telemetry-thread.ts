@@ -1,0 +1,304 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
+import { serveThread } from '../../base/threads.ts'
+import type { SeriesPoint, SeriesQuery, TimeRange, TraceQuery } from '../../trace/port.ts'
+import { recordFrom, type TelemetryRecord } from '../../trace/record.ts'
+import { type Rollups, Totals } from '../../trace/rollup.ts'
+import type { SamplingRules } from '../../trace/sampling.ts'
+import { sqliteFault } from './failure.ts'
+import { Applier } from './telemetry/apply.ts'
+import { JournalReader } from './telemetry/journal.ts'
+import { Questions } from './telemetry/questions.ts'
+import { openTelemetryFile, writing } from './telemetry/schema.ts'
+import { forgetBefore, Shipping } from './telemetry/shipping.ts'
+
+/** The thread of the hot index: it takes in what the log and the journal bring, answers questions, and
+ *  moves what is over into files. */
+
+export interface IndexData {
+  readonly path: string
+  /** Of the files. */
+  readonly folder: string
+  /** The store's database, for our own requests. */
+  readonly journal?: string | undefined
+  /** To the thread that takes in. */
+  readonly intake: MessagePort
+  /** To the thread that writes files; absent: there are none. */
+  readonly archive?: MessagePort | undefined
+  readonly sampling: SamplingRules
+  readonly keptDays: number
+}
+
+export interface LogPosition {
+  readonly segment: number
+  readonly offset: number
+}
+
+interface Arrived {
+  readonly position: LogPosition
+  readonly text: string
+  readonly bytes: number
+}
+
+/** Bytes of records of one transaction. */
+const BATCH_BYTES = 4 * 1024 * 1024
+const JOURNAL_EVERY_MS = 200
+const UPKEEP_EVERY_MS = 5_000
+/** Written back to the file, and with it let go of in the log, after so many bytes. */
+const CHECKPOINT_BYTES = 32 * 1024 * 1024
+/** After a transaction that the disk did not take. */
+const RETRY_MS = 500
+const DAY_US = 86_400_000_000
+
+class Index {
+  readonly #db: DatabaseSync
+  readonly #data: IndexData
+  readonly #applier: Applier
+  readonly questions: Questions
+  readonly #totals = new Totals()
+  readonly #journal: JournalReader | undefined
+  readonly #shipping: Shipping | undefined
+  #arrived: Arrived[] = []
+  #isTurning = false
+  #unsaved = 0
+  #busy: Promise<unknown> = Promise.resolve()
+  #drained: (() => void)[] = []
+  #closed = false
+
+  constructor(data: IndexData) {
+    this.#data = data
+    this.#db = openTelemetryFile(data.path)
+    this.#applier = new Applier(this.#db)
+    this.questions = new Questions(this.#db)
+    this.#journal = data.journal === undefined ? undefined : new JournalReader(data.journal)
+    const { archive, sampling } = data
+    const inTransaction = (task: () => void): void => {
+      this.#transact(task)
+      this.#checkpoint()
+    }
+    this.#shipping =
+      archive === undefined ? undefined : new Shipping({ db: this.#db, archive, sampling, inTransaction })
+    data.intake.on('message', (one: Arrived) => {
+      this.#arrived.push(one)
+      this.#turnSoon(0)
+    })
+    const journal = setInterval(() => this.#followJournal(), JOURNAL_EVERY_MS)
+    const upkeep = setInterval(() => void this.#upkeep(), UPKEEP_EVERY_MS)
+    this.#drained.push(() => {
+      clearInterval(journal)
+      clearInterval(upkeep)
+    })
+    this.#followJournal()
+  }
+
+  position(): LogPosition {
+    const { segment, offset } = this.#mark('log')
+    return { segment, offset }
+  }
+
+  totals(): SeriesPoint[] {
+    return this.#totals.points()
+  }
+
+  /** Moves everything into files, and forgets what is older than is kept. */
+  async settle(): Promise<void> {
+    this.#followJournal(true)
+    await this.#alone(() => this.#shipping?.ship(nowUs(), true))
+    while (this.#forget()) continue
+    this.#checkpoint()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const end of this.#drained) end()
+    await this.#busy.catch(() => {})
+    while (this.#arrived.length > 0 && this.#turn()) continue
+    this.#checkpoint()
+    this.#journal?.close()
+    this.#db.close()
+    this.#data.intake.close()
+    this.#data.archive?.close()
+  }
+
+  #turnSoon(delayMs: number): void {
+    if (this.#isTurning) return
+    this.#isTurning = true
+    const turn = (): void => {
+      this.#isTurning = false
+      if (this.#closed) return
+      const isTaken = this.#turn()
+      if (this.#arrived.length > 0) this.#turnSoon(isTaken ? 0 : RETRY_MS)
+    }
+    if (delayMs === 0) setImmediate(turn)
+    else setTimeout(turn, delayMs)
+  }
+
+  /** One transaction of what has arrived; false where the disk did not take it. */
+  #turn(): boolean {
+    let bytes = 0
+    let count = 0
+    for (const one of this.#arrived) {
+      if (count > 0 && bytes + one.bytes > BATCH_BYTES) break
+      bytes += one.bytes
+      count++
+    }
+    const batch = this.#arrived.slice(0, count)
+    if (!this.#take(batch) && !this.#takeEach(batch)) return false
+    this.#arrived.splice(0, count)
+    this.#data.intake.postMessage({ applied: bytes })
+    this.#unsaved += bytes
+    if (this.#unsaved > CHECKPOINT_BYTES) this.#checkpoint()
+    return true
+  }
+
+  #take(batch: readonly Arrived[]): boolean {
+    const last = batch.at(-1)?.position
+    if (last === undefined) return true
+    try {
+      this.#apply(
+        batch.map(({ text }) => recordFrom(text)),
+        () => this.#setMark('log', last),
+      )
+      return true
+    } catch (thrown) {
+      this.#trouble(thrown)
+      return false
+    }
+  }
+
+  #apply(records: readonly TelemetryRecord[], mark: () => void): void {
+    let sums: Rollups | undefined
+    this.#transact(() => {
+      sums = this.#applier.apply(records)
+      mark()
+    })
+    if (sums !== undefined) this.#totals.add(sums.sums())
+  }
+
+  /** Where one record breaks the batch, the others go in, and it alone is put aside. A
+   *  full disk breaks them all: then they wait. */
+  #takeEach(batch: readonly Arrived[]): boolean {
+    for (const one of batch) {
+      if (this.#take([one])) continue
+      if (this.#isFull) return false
+      const { segment, offset } = one.position
+      this.#transact(() => {
+        writing(this.#db, 'INSERT INTO unread (segment, offset, text) VALUES (?, ?, ?)').run(segment, offset, one.text)
+        this.#setMark('log', one.position)
+      })
+    }
+    return true
+  }
+
+  #isFull = false
+
+  #trouble(thrown: unknown): void {
+    const { code } = sqliteFault(thrown, this.#data.path)
+    this.#isFull = code === 'disk_full' || code === 'store_unavailable'
+    this.#applier.forget()
+  }
+
+  #followJournal(all = false): void {
+    const journal = this.#journal
+    if (journal === undefined || this.#closed) return
+    try {
+      for (;;) {
+        const from = this.#mark('journal').offset
+        const { records, position } = journal.after(from)
+        if (position === from) return
+        this.#apply(
+          records.filter(({ spans }) => spans.length > 0),
+          () => this.#setMark('journal', { segment: 0, offset: position }),
+        )
+        if (!all) return this.#againSoon()
+      }
+    } catch (thrown) {
+      this.#trouble(thrown) // Asked again at the next interval.
+    }
+  }
+
+  /** A long journal is taken in between what else there is to do. */
+  #againSoon(): void {
+    setTimeout(() => this.#followJournal(), 0)
+  }
+
+  async #upkeep(): Promise<void> {
+    if (this.#closed) return
+    try {
+      if (this.#unsaved > 0) this.#checkpoint()
+      await this.#alone(() => this.#shipping?.ship(nowUs(), false))
+      for (let more = true; more && !this.#closed;) more = this.#forget()
+    } catch (thrown) {
+      this.#trouble(thrown) // Tried again at the next interval.
+    }
+  }
+
+  #forget(): boolean {
+    let found = { files: [] as string[], more: false }
+    this.#transact(() => (found = forgetBefore(this.#db, nowUs() - this.#data.keptDays * DAY_US)))
+    for (const file of found.files) rmSync(join(this.#data.folder, file), { force: true })
+    return found.more
+  }
+
+  /** Files are written one after another. */
+  #alone<Value>(task: () => Promise<Value> | undefined): Promise<Value | undefined> {
+    const done = this.#busy.catch(() => {}).then(task)
+    this.#busy = done
+    return done
+  }
+
+  /** Writes back what is committed; the log before it may then go. */
+  #checkpoint(): void {
+    try {
+      const mark = this.position()
+      const done = this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()
+      if (done === undefined || Number(done['log']) !== Number(done['checkpointed'])) return
+      this.#unsaved = 0
+      if (mark.segment > 0) this.#data.intake.postMessage({ applied: 0, durable: mark })
+    } catch (thrown) {
+      this.#trouble(thrown) // A full disk, most likely: tried again after the next batch.
+    }
+  }
+
+  #transact(task: () => void): void {
+    this.#db.exec('BEGIN IMMEDIATE')
+    try {
+      task()
+      this.#db.exec('COMMIT')
+    } catch (thrown) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+      throw thrown
+    }
+  }
+
+  #mark(name: string): LogPosition {
+    const row = this.#db.prepare('SELECT segment, offset FROM mark WHERE name = ?').get(name)
+    return { segment: Number(row?.['segment'] ?? 0), offset: Number(row?.['offset'] ?? 0) }
+  }
+
+  #setMark(name: string, { segment, offset }: LogPosition): void {
+    writing(this.#db, 'INSERT OR REPLACE INTO mark (name, segment, offset) VALUES (?, ?, ?)').run(name, segment, offset)
+  }
+}
+
+const nowUs = (): number => Date.now() * 1000
+
+if (parentPort !== null) {
+  const data = workerData as IndexData
+  let index: Index | undefined
+  const opened = (): Index => (index ??= new Index(data))
+  serveThread({
+    open: () => opened().position(),
+    traces: (query: TraceQuery) => opened().questions.traces(query),
+    trace: (...asked: Parameters<Questions['trace']>) => opened().questions.trace(...asked),
+    series: (query: SeriesQuery) => opened().questions.series(query),
+    totals: () => opened().totals(),
+    recent: (...asked: Parameters<Questions['recent']>) => opened().questions.recent(...asked),
+    files: (range: TimeRange) => opened().questions.files(range),
+    status: () => opened().questions.status(),
+    settle: () => opened().settle(),
+    close: () => opened().close(),
+  })
+}

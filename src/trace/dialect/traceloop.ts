@@ -1,0 +1,41 @@
+import type { Dialect } from './table.ts'
+
+/** OpenLLMetry (Traceloop): the older GenAI names, with names of its own beside them. */
+export const TRACELOOP: Dialect = {
+  name: 'Traceloop',
+  attributes: {
+    'traceloop.span.kind': 'kind',
+    'llm.request.type': 'operation',
+    'llm.vendor': 'provider',
+    'llm.request.model': 'modelAsked',
+    'llm.response.model': 'modelAnswered',
+    'gen_ai.usage.cache_read_input_tokens': 'cacheRead',
+    'gen_ai.usage.cache_creation_input_tokens': 'cacheWrite',
+    'gen_ai.usage.reasoning_tokens': 'reasoning',
+    'gen_ai.usage.cost': 'costUsd',
+    'llm.usage.prompt_tokens': 'inputTotal',
+    'llm.usage.completion_tokens': 'outputTotal',
+    'llm.response.finish_reason': 'finishReason',
+    'llm.response.stop_reason': 'finishReason',
+    'gen_ai.completion.0.finish_reason': 'finishReason',
+    'traceloop.workflow.name': 'workflow',
+    'traceloop.association.properties.user_id': 'user',
+    'traceloop.association.properties.session_id': 'session',
+    'traceloop.prompt.key': 'prompt',
+    'traceloop.prompt.version': 'promptVersion',
+  },
+  kinds: { workflow: 'workflow', task: 'span', agent: 'agent', tool: 'tool' },
+  content: [
+    'gen_ai.prompt.',
+    'gen_ai.completion.',
+    'llm.prompts.',
+    'llm.completions.',
+    'llm.request.functions',
+    'traceloop.entity.input',
+    'traceloop.entity.output',
+    'traceloop.prompt.template',
+    'db.query.result',
+  ],
+  ignored: ['llm.usage.total_tokens', 'gen_ai.usage.total_tokens', 'llm.is_streaming', 'llm.headers'],
+  defaultNames: /^[a-z_]+\.(?:chat|completion|completions|embeddings|generate_content|response)$/,
+}
