@@ -311,7 +311,7 @@ class Chat {
     const { trace, spending, cache, content } = this.#admitted
     return {
       ...this.#facts(),
-      ...(cache === undefined ? {} : { cache: cache.state }),
+      ...cache?.record(),
       ...(content === undefined ? {} : { content: content.shape() }),
       outcome,
       status,
