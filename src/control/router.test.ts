@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { settled } from '../../tests/kit/clock.ts'
 import { RecordedReply, request } from '../../tests/kit/exchange.ts'
-import { fault } from '../base/errors.ts'
-import { controlPlane } from './router.ts'
+import { fault, Refusal } from '../base/errors.ts'
+import type { JsonObject } from '../base/json.ts'
+import { readBindings } from '../guard/bindings.ts'
+import type { Principal } from '../guard/principal.ts'
+import { controlPlane, ok, type Route } from './router.ts'
 
 function download(pieces: () => AsyncGenerator<Uint8Array>) {
   const handle = controlPlane({
@@ -72,4 +75,29 @@ test('what fails at once is an answer in JSON; what fails on the way breaks the 
   later.start()
   await settled()
   assert.deepEqual([later.reply.status, later.reply.text, later.reply.aborted], [200, 'x', true])
+})
+
+test('an administrator that is bound to a tenant administers collections, and nothing of the house', async () => {
+  const route = (path: string): Route => ({ method: 'GET', path, summary: '', role: 'admin', answer: () => ok('done') })
+  const principal = (terms: JsonObject): Principal => {
+    const bindings = readBindings(terms, 'admin')
+    return bindings instanceof Refusal
+      ? assert.fail(bindings.code)
+      : { id: 'key_1', name: 'ann', role: 'admin', bindings }
+  }
+  const asked = async (terms: JsonObject, path: string): Promise<number> => {
+    const handle = controlPlane({
+      routes: ['/api/keys', '/api/collections', '/api/collectionsofall', '/api/ingests', '/v1/files'].map(route),
+      authenticate: () => principal(terms),
+      newRequestId: () => 'req_1',
+    })
+    const reply = new RecordedReply()
+    handle(request('GET', path), reply)
+    await settled()
+    return reply.status
+  }
+  for (const path of ['/api/collections', '/api/ingests', '/v1/files', '/api/keys', '/api/collectionsofall']) {
+    assert.equal(await asked({}, path), 200)
+    assert.equal(await asked({ tenant: 'acme' }, path), /keys|ofall/.test(path) ? 403 : 200, path)
+  }
 })

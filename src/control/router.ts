@@ -136,11 +136,16 @@ export function controlPlane({ routes, authenticate, newRequestId }: RouterDepen
     const action = `use ${route.method} ${route.path}`
     if (route.role === 'local' && request.peer !== 'local')
       return refuse('not_allowed', { action, role: 'owner of the data folder' })
-    return route.role === 'admin' && principal.role !== 'admin'
-      ? refuse('not_allowed', { action, role: 'admin' })
-      : principal
+    if (route.role !== 'admin') return principal
+    if (principal.role !== 'admin') return refuse('not_allowed', { action, role: 'admin' })
+    const isWhole = principal.bindings.tenant === undefined || APART.test(route.path)
+    return isWhole ? principal : refuse('not_allowed', { action, role: 'admin that is bound to no tenant' })
   }
 }
+
+/** Where tenants are kept apart. Everything else that administrators do is done to the house as a whole: who
+ *  is bound to a tenant could make itself a key that is not, or read what others asked. */
+const APART = /^\/(?:v1\/|api\/(?:collections|ingests)(?:\/|$))/
 
 /** As fast as the caller takes it. What fails before the first piece is still an answer in JSON. */
 async function sendPieces(reply: Reply, requestId: string, { headers, pieces }: Download): Promise<void> {
