@@ -595,6 +595,16 @@ export const COMMANDS: readonly Command[] = [
     load: async () => ({ run: (await import('./alerts.ts')).acknowledge }),
   }),
   command({
+    name: 'objectives',
+    summary: 'Show what is promised of answers, how it is kept, and how much of each error budget is left.',
+    details: 'They are declared in headworks.yaml, under `objectives:`.',
+    arguments: [],
+    flags: {},
+    examples: [],
+    json: true,
+    load: () => import('./objectives.ts'),
+  }),
+  command({
     name: 'config check',
     summary: 'Check the configuration and report every problem at once.',
     arguments: [],

@@ -175,6 +175,7 @@ class RunningHouse implements House {
       clock,
       random,
       log,
+      onRecall: (collection, recall) => this.#usage?.recalled(collection, recall),
       forgetAnswers: (document) => new KeptAnswers(store.rows, clock).forgetNaming(document),
       onEvent,
     }))

@@ -10,7 +10,7 @@ import { type Change, type Key, put, remove, type Rows, SCAN_MAX, type Stored, t
  *  only when it takes another step, closed when it is over. Every change leaves a message in the
  *  same commit, for whoever passes messages on. */
 
-export type AlertKind = 'usage_anomaly' | 'budget_warning' | 'budget_forecast' | 'recall_low' | 'drift'
+export type AlertKind = 'usage_anomaly' | 'budget_warning' | 'budget_forecast' | 'recall_low' | 'drift' | 'objective_burn'
 
 export const ALERT_KINDS: readonly AlertKind[] = [
   'usage_anomaly',
@@ -18,6 +18,7 @@ export const ALERT_KINDS: readonly AlertKind[] = [
   'budget_forecast',
   'recall_low',
   'drift',
+  'objective_burn',
 ]
 
 export interface AlertInput {
