@@ -25,11 +25,11 @@ export const list: Run<ListAsked> = async ({ flags, json }, context) => {
     const what = [subjectOf(alert['subject']), whatOf(alert['evidence'])].filter((part) => part !== '').join(': ')
     if (what !== '') stdout.write(`${wrap(what, width, '  ')}\n`)
   }
-  for (const webhook of listOf(answer['webhooks'])) {
-    const failing = webhook['failing']
+  for (const destination of listOf(answer['destinations'])) {
+    const failing = destination['failing']
     if (isObject(failing))
       stdout.write(
-        `${wrap(`The webhook ${textOf(webhook['url'])} fails: ${oneLine(textOf(failing['reason']))} (${numberOf(failing['attempts'])} attempts; ${numberOf(webhook['waiting'])} messages wait, ${numberOf(webhook['givenUp'])} were given up).`, width, '')}\n`,
+        `${wrap(`The ${textOf(destination['kind'])} ${oneLine(textOf(destination['to']))} fails: ${oneLine(textOf(failing['reason']))} (${numberOf(failing['attempts'])} attempts; ${numberOf(destination['waiting'])} messages wait, ${numberOf(destination['givenUp'])} were given up).`, width, '')}\n`,
       )
   }
   return 0

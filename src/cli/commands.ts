@@ -595,6 +595,48 @@ export const COMMANDS: readonly Command[] = [
     load: async () => ({ run: (await import('./alerts.ts')).acknowledge }),
   }),
   command({
+    name: 'alerts silence',
+    summary: 'Let nobody be told of some alerts for a while, on record. What is still open then is told.',
+    arguments: [],
+    flags: {
+      kind: { type: 'text', value: 'KIND', summary: 'Alerts of this kind, such as objective_burn.' },
+      where: { type: 'text', value: 'A=B,...', summary: 'Only about these: model=chat,team=web.' },
+      until: {
+        type: 'text',
+        value: 'WHEN',
+        summary: 'When it ends: 2h, 7d, or a day such as 2030-01-31 (UTC).',
+        default: '2h',
+      },
+      reason: { type: 'text', value: 'TEXT', summary: 'Why; it goes on record.' },
+    },
+    examples: [
+      {
+        line: 'headworks alerts silence --kind objective_burn --where model=chat --until 4h --reason "upgrade"',
+        does: 'While a model is upgraded.',
+      },
+    ],
+    json: true,
+    load: async () => ({ run: (await import('./silences.ts')).add }),
+  }),
+  command({
+    name: 'alerts silences',
+    summary: 'List the silences that hold.',
+    arguments: [],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./silences.ts')).list }),
+  }),
+  command({
+    name: 'alerts unsilence',
+    summary: 'End a silence now.',
+    arguments: [{ name: 'id', summary: 'Its id, from "alerts silences".' }],
+    flags: {},
+    examples: [],
+    json: true,
+    load: async () => ({ run: (await import('./silences.ts')).end }),
+  }),
+  command({
     name: 'objectives',
     summary: 'Show what is promised of answers, how it is kept, and how much of each error budget is left.',
     details: 'They are declared in headworks.yaml, under `objectives:`.',

@@ -119,9 +119,7 @@ export const CONFIG = z
     objectives: named(PLAIN_NAME, OBJECTIVE)
       .refine((all) => Object.keys(all).length <= OBJECTIVES_MAX, `has more than ${OBJECTIVES_MAX} objectives`)
       .prefault({})
-      .meta(
-        meta('What is promised of answers, by name; alerts tell when it will not be kept.', { reload: 'live' }),
-      ),
+      .meta(meta('What is promised of answers, by name; alerts tell when it will not be kept.', { reload: 'live' })),
     alerts: ALERTS.prefault({}).meta(
       meta('What becomes of alerts: usage that departs from its history, budgets that run out.', { reload: 'live' }),
     ),

@@ -24,6 +24,7 @@ import { keyRoutes } from '../control/keys.ts'
 import { promptRoutes } from '../control/prompts.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
+import { silenceRoutes } from '../control/silences.ts'
 import { statusRoutes } from '../control/status.ts'
 import { isOfTelemetry } from '../control/otlp.ts'
 import { isKeptHere } from '../control/vector-stores.ts'
@@ -378,6 +379,7 @@ class RunningHouse implements House {
       ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
       ...telemetry.routes,
       ...usage.routes,
+      ...silenceRoutes({ silences: usage.silences, audit, clock }),
       ...keptRoutes(store, library, batches, audit),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]
