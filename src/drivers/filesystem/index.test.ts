@@ -8,6 +8,7 @@ import { Analyzer } from '../../base/words.ts'
 import { type DurableIndexFixture, durableIndexContract, indexContract } from '../../store/contract/index.ts'
 import type { Filter } from '../../store/filter.ts'
 import type { Hit, Index, IndexChunk, IndexQuery, MountedSegment } from '../../store/index.ts'
+import type { Vectors } from '../../store/vectors.ts'
 import { MemoryIndex } from '../memory/index.ts'
 import { openFilesystemIndex } from './index.ts'
 
@@ -203,5 +204,32 @@ test('a folder that cannot be written is a fault of the store', async () => {
   await writeFile(join(folder, 'file'), 'in the way')
   const index = openFilesystemIndex(join(folder, 'file'), new Analyzer())
   await assert.rejects(index.build('a', [{ text: 'x' }]), { code: 'store_unavailable' })
+  await rm(folder, { recursive: true })
+})
+
+test('what was opened for a mount that fails is closed, and what was mounted before goes on', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'headworks-index-'))
+  let open = 0
+  const probe = { vectors: 3, found: { of: 3, found: 3 }, recall: [], filtered: [] }
+  const apart: Vectors = {
+    write: async () => ({ add: async () => {}, finish: async () => probe, abandon: async () => {} }),
+    open: async () => {
+      open++
+      return { probe, search: async () => [], close: () => void open-- }
+    },
+    segments: async () => [],
+    drop: async () => {},
+  }
+  const index = openFilesystemIndex(folder, new Analyzer(), { apart, comparedMax: 1 })
+  const chunks = [0, 1, 2].map((): IndexChunk => ({ text: 'apple', vector: new Float32Array([1, 0]) }))
+  for (const name of ['c/s1', 'c/s2', 'c/s3']) await index.build(name, chunks)
+  const mounted = (...names: string[]): MountedSegment[] => names.map((segment) => ({ segment, removed: [] }))
+  await index.mount('c', mounted('c/s1'))
+  await damage(join(folder, 'c/s3.segment'), 'cut')
+  for (let turn = 0; turn < 3; turn++) await assert.rejects(index.mount('c', mounted('c/s1', 'c/s2', 'c/s3')))
+  assert.equal(open, 1)
+  assert.equal((await index.search('c', { terms: [{ word: 'apple', weight: 1 }], k: 5 })).length, 3)
+  await index.close()
+  assert.equal(open, 0)
   await rm(folder, { recursive: true })
 })

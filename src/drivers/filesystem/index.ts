@@ -126,10 +126,27 @@ class FilesystemIndex implements Index {
       [...this.#mounts.values()].flatMap(({ segments }) => segments.map((segment) => [segment.name, segment])),
     )
     const mounted: Mounted[] = []
-    for (const part of parts) {
-      const segment = held.get(part.segment) ?? (await this.#load(part.segment))
-      mounted.push({ segment, removed: part.removed, origins: originsOf(part, segment.chunks) })
+    const fresh: Segment[] = []
+    try {
+      for (const part of parts) {
+        const known = held.get(part.segment)
+        const segment = known ?? (await this.#load(part.segment))
+        if (known === undefined) fresh.push(segment)
+        mounted.push({ segment, removed: part.removed, origins: originsOf(part, segment.chunks) })
+      }
+      this.#checkDimensions(collection, mounted)
+    } catch (thrown) {
+      // What was there before stays; what was opened for this is let go of, or its files stay open for ever.
+      for (const segment of fresh) segment.retire()
+      throw thrown
     }
+    if (mounted.length === 0) this.#mounts.delete(collection)
+    else this.#mounts.set(collection, { mount: new Mount(mounted), segments: mounted.map(({ segment }) => segment) })
+    const kept = new Set([...this.#mounts.values()].flatMap(({ segments }) => segments))
+    for (const segment of held.values()) if (!kept.has(segment)) segment.retire()
+  }
+
+  #checkDimensions(collection: string, mounted: readonly Mounted[]): void {
     const dimensions = new Set(
       mounted.map(({ segment }) => segment.sections.meta.dimension).filter((dimension) => dimension > 0),
     )
@@ -138,10 +155,6 @@ class FilesystemIndex implements Index {
         reason: `the segments of ${collection} hold vectors of ${[...dimensions].join(' and ')} dimensions`,
       })
     }
-    if (mounted.length === 0) this.#mounts.delete(collection)
-    else this.#mounts.set(collection, { mount: new Mount(mounted), segments: mounted.map(({ segment }) => segment) })
-    const kept = new Set([...this.#mounts.values()].flatMap(({ segments }) => segments))
-    for (const segment of held.values()) if (!kept.has(segment)) segment.retire()
   }
 
   async #load(name: string): Promise<Segment> {
