@@ -647,6 +647,15 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./objectives.ts'),
   }),
   command({
+    name: 'dashboards',
+    summary: 'Print a dashboard for Grafana over what /metrics says, as JSON to import.',
+    arguments: [],
+    flags: {},
+    examples: [{ line: 'headworks dashboards > headworks.json', does: 'Then import it: Dashboards, New, Import.' }],
+    json: true,
+    load: () => import('./dashboards.ts'),
+  }),
+  command({
     name: 'config check',
     summary: 'Check the configuration and report every problem at once.',
     arguments: [],
