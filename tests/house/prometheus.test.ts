@@ -49,7 +49,9 @@ test(
     })
     // oxlint-disable-next-line typescript/no-explicit-any -- A test reads whatever shape it expects.
     const ask = async (path: string, query: { readonly [name: string]: string }): Promise<any> => {
-      const answer = await fetch(`http://127.0.0.1:${prometheus.port}/api/v1/${path}?${new URLSearchParams(query)}`)
+      const answer = await fetch(
+        `http://127.0.0.1:${prometheus.port}/api/v1/${path}?${new URLSearchParams(query).toString()}`,
+      )
       return answer.json()
     }
     const until = async (expr: string, isSo: (value: number) => boolean): Promise<void> => {

@@ -46,7 +46,7 @@ async function serve(t: TestContext, options: { readonly fails?: number; readonl
   server.on('error', () => {}) // A client that gives up.
   const listening = server.listen(0, '127.0.0.1')
   await once(listening, 'listening')
-  t.after(() => new Promise<void>((resolve) => void server.close(() => resolve())))
+  t.after(() => new Promise<void>((resolve) => server.close(() => resolve())))
   const { port } = listening.address() as { readonly port: number }
   return { server: `smtp://127.0.0.1:${port}`, mails, signedIn }
 }

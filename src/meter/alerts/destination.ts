@@ -1,4 +1,3 @@
-import type { JsonObject } from '../../base/json.ts'
 import type { Message } from './alerts.ts'
 
 /** Where messages about alerts go. What is sent is made when the message is taken up, so that a
@@ -23,7 +22,7 @@ const LINE_UNITS_MAX = 300
 export function wordsOf({ type, alert }: Message, publicUrl: string | undefined): { title: string; lines: string[] } {
   const about = Object.entries(alert.subject).map(([name, value]) => `${name} ${value}`)
   const what = type === 'alert.closed' ? 'over' : type === 'alert.changed' ? `now ${alert.step ?? 'changed'}` : 'raised'
-  const lines = Object.entries(alert.evidence as JsonObject)
+  const lines = Object.entries(alert.evidence)
     .filter(([name, value]) => name !== 'link' && value !== null && typeof value !== 'object')
     .slice(0, LINES_MAX)
     .map(([name, value]) => `${name}: ${plain(value)}`)

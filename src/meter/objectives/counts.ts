@@ -34,7 +34,7 @@ const MINUTES = 60
 export const MINUTE_MS = 60_000
 const HOUR_MS = MINUTES * MINUTE_MS
 /** The longest window of an objective. */
-export const DAYS_MAX = 90
+const DAYS_MAX = 90
 /** Entries counted in one commit. */
 const BATCH_ENTRIES = 1_000
 /** Others follow the same journal rarely; each time one of us wins. */

@@ -205,5 +205,5 @@ function linkTo({ what, limit, match }: Objective, fromMs: number, toMs: number)
     const wanted = match[name]
     if (wanted !== undefined) query.set(name, wanted)
   }
-  return `/api/traces?${query}`
+  return `/api/traces?${query.toString()}`
 }
