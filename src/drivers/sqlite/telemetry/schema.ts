@@ -71,6 +71,10 @@ const STEPS = [
     PRIMARY KEY (trace_id, part)) WITHOUT ROWID;
   CREATE INDEX gone_at ON gone (at_us);
   `,
+  `
+  ALTER TABLE trace ADD COLUMN prompt TEXT NOT NULL DEFAULT '';
+  CREATE INDEX trace_prompt ON trace (prompt, start_us) WHERE prompt <> '';
+  `,
 ] as const
 
 const APPLICATION_ID = 0x48445754 // HDWT
