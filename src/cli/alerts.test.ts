@@ -17,6 +17,14 @@ const ALERT = {
   },
 }
 
+test('an objective that burns is listed with what is left of its budget', async () => {
+  const evidence = { events: 20_000, bad: 150, budgetLeft: 0.25 }
+  const alert = { ...ALERT, kind: 'objective_burn', subject: { objective: 'answered' }, evidence }
+  const api = new ToldApi({ 'GET /api/alerts?state=open&limit=50': { alerts: [alert], destinations: [] } })
+  const { out } = await type(['alerts', 'list'], { api })
+  assert.match(out.replace(/\s+/g, ' '), /objective answered: 150 of 20,000 bad, 25\.0 % of the error budget left/)
+})
+
 test('alerts are listed with their figures, and webhooks that fail are named', async () => {
   const destinations = [
     { kind: 'webhook', to: 'https://good.example/', failing: null },

@@ -56,7 +56,9 @@ const subjectOf = (subject: Json | undefined): string =>
 /** What the evidence says in one line, as far as this version knows its kind. */
 function whatOf(evidence: Json | undefined): string {
   if (!isObject(evidence)) return ''
-  const { measure, before, after, ratio } = evidence
+  const { measure, before, after, ratio, budgetLeft, events, bad } = evidence
+  if (typeof budgetLeft === 'number')
+    return `${formatCount(numberOf(bad))} of ${formatCount(numberOf(events))} bad, ${(budgetLeft * 100).toFixed(1)} % of the error budget left`
   if (!isObject(before) || !isObject(after)) return ''
   const amount = (figures: JsonObject): string => {
     const value = Math.round(numberOf(figures['p50']))

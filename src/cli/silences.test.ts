@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { isObject } from '../base/json.ts'
 import { ToldApi, type } from '../../tests/kit/terminal.ts'
 
 test('a silence is made for what is named, listed, and ended', async () => {
@@ -27,8 +28,12 @@ test('a silence is made for what is named, listed, and ended', async () => {
   ]
   const made = await type(words, { api })
   assert.equal(made.exit, 0)
-  const { matcher, reason } = api.asked[0]?.body as { readonly matcher: unknown; readonly reason: string }
-  assert.deepEqual([matcher, reason], [{ kind: 'objective_burn', subject: { model: 'chat', team: 'web' } }, 'upgrade'])
+  const body = api.asked[0]?.body
+  assert.ok(isObject(body))
+  assert.deepEqual(
+    [body['matcher'], body['reason']],
+    [{ kind: 'objective_burn', subject: { model: 'chat', team: 'web' } }, 'upgrade'],
+  )
   assert.match(made.out, /sil_1 holds until 2026-11-22T18:00 UTC/)
   const listed = await type(['alerts', 'silences'], { api })
   assert.match(listed.out, /sil_1 +objective_burn model=chat.* +2026-11-22T18:00 +ops +upgrade/)

@@ -91,10 +91,12 @@ test('events fall out of the window, and a changed limit begins anew', async () 
 
 test('an outage is one alert, with figures and the query that shows it, told of again when it gets worse, and closed when it is over', async () => {
   const { clock, requests, watch, all } = open({ ...ERRORS, match: { model: 'chat' } })
+  const one = watch()
   const minutes = async (count: number, failed: number) => {
     for (let minute = 0; minute < count; minute++) {
       await requests(100 - failed, { model: 'chat' })
       await requests(failed, { model: 'chat', outcome: 'failed', error: 'engine_unreachable' })
+      await one.look()
       await watch().look()
       clock.advance(60_000)
     }

@@ -42,6 +42,8 @@ export class ObjectiveWatch {
   readonly #dependencies: ObjectiveWatchDependencies
   readonly #clock: Clock
   #names = ''
+  /** What this process raised: figures of a whole window are added up only when there is news. */
+  readonly #told = new Map<string, Severity>()
   #rounds = 0
   #timer: Timer | undefined
   #looking: Promise<void> | undefined
@@ -99,9 +101,10 @@ export class ObjectiveWatch {
     for (const objective of all) {
       const timeline = lately.get(objective.name)
       const severity = timeline && severityOf(timeline, minute, objective.share)
-      if (severity === undefined)
+      if (severity === undefined) {
+        this.#told.delete(objective.name)
         await alerts.close(keyOf(objective.name), 'the error budget is no longer spent too fast')
-      else burning.set(objective, severity)
+      } else if (this.#told.get(objective.name) !== severity) burning.set(objective, severity)
     }
     if (burning.size > 0) await this.#raise(burning, lately)
     if (this.#rounds++ % FORGET_EVERY === 0) await this.counts.forget()
@@ -120,6 +123,7 @@ export class ObjectiveWatch {
         step: severity,
         evidence: evidenceOf(standing, severity, this.#clock.wallMs()),
       })
+      this.#told.set(objective.name, severity)
     }
   }
 
@@ -134,6 +138,7 @@ export class ObjectiveWatch {
       fits: ({ kind, closed, key }) => kind === 'objective_burn' && closed === undefined && !known.has(key),
     })
     for (const { key } of open) await alerts.close(key, 'the objective is no longer configured')
+    this.#told.clear()
     this.#names = names
   }
 
