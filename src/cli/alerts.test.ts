@@ -17,12 +17,26 @@ const ALERT = {
   },
 }
 
+test('an objective that burns is listed with what is left of its budget', async () => {
+  const evidence = { events: 20_000, bad: 150, budgetLeft: 0.25 }
+  const alert = { ...ALERT, kind: 'objective_burn', subject: { objective: 'answered' }, evidence }
+  const api = new ToldApi({ 'GET /api/alerts?state=open&limit=50': { alerts: [alert], destinations: [] } })
+  const { out } = await type(['alerts', 'list'], { api })
+  assert.match(out.replace(/\s+/g, ' '), /objective answered: 150 of 20,000 bad, 25\.0 % of the error budget left/)
+})
+
 test('alerts are listed with their figures, and webhooks that fail are named', async () => {
-  const webhooks = [
-    { url: 'https://good.example/', failing: null },
-    { url: 'https://ops.example/', waiting: 2, givenUp: 1, failing: { reason: 'it answered 500', attempts: 3 } },
+  const destinations = [
+    { kind: 'webhook', to: 'https://good.example/', failing: null },
+    {
+      kind: 'webhook',
+      to: 'https://ops.example/',
+      waiting: 2,
+      givenUp: 1,
+      failing: { reason: 'it answered 500', attempts: 3 },
+    },
   ]
-  const answer = { alerts: [ALERT, { ...ALERT, acknowledged: { at: 'x', by: 'ops' } }], next: null, webhooks }
+  const answer = { alerts: [ALERT, { ...ALERT, acknowledged: { at: 'x', by: 'ops' } }], next: null, destinations }
   const api = new ToldApi({ 'GET /api/alerts?state=open&limit=50': answer })
   const { exit, out } = await type(['alerts', 'list'], { api })
   assert.equal(exit, 0)
@@ -43,7 +57,7 @@ test('an alert is acknowledged; none and an unknown one say so', async () => {
   const api = new ToldApi({
     'POST /api/alerts/alr_1/acknowledge': ALERT,
     'POST /api/alerts/x/acknowledge': unknown,
-    'GET /api/alerts?state=all&limit=1': { alerts: [], webhooks: [] },
+    'GET /api/alerts?state=all&limit=1': { alerts: [], destinations: [] },
   })
   assert.match((await type(['alerts', 'acknowledge', 'alr_1'], { api })).out, /alr_1 is acknowledged/)
   assert.equal((await type(['alerts', 'acknowledge', 'x'], { api })).exit, 3)

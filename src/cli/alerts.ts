@@ -25,11 +25,11 @@ export const list: Run<ListAsked> = async ({ flags, json }, context) => {
     const what = [subjectOf(alert['subject']), whatOf(alert['evidence'])].filter((part) => part !== '').join(': ')
     if (what !== '') stdout.write(`${wrap(what, width, '  ')}\n`)
   }
-  for (const webhook of listOf(answer['webhooks'])) {
-    const failing = webhook['failing']
+  for (const destination of listOf(answer['destinations'])) {
+    const failing = destination['failing']
     if (isObject(failing))
       stdout.write(
-        `${wrap(`The webhook ${textOf(webhook['url'])} fails: ${oneLine(textOf(failing['reason']))} (${numberOf(failing['attempts'])} attempts; ${numberOf(webhook['waiting'])} messages wait, ${numberOf(webhook['givenUp'])} were given up).`, width, '')}\n`,
+        `${wrap(`The ${textOf(destination['kind'])} ${oneLine(textOf(destination['to']))} fails: ${oneLine(textOf(failing['reason']))} (${numberOf(failing['attempts'])} attempts; ${numberOf(destination['waiting'])} messages wait, ${numberOf(destination['givenUp'])} were given up).`, width, '')}\n`,
       )
   }
   return 0
@@ -56,7 +56,9 @@ const subjectOf = (subject: Json | undefined): string =>
 /** What the evidence says in one line, as far as this version knows its kind. */
 function whatOf(evidence: Json | undefined): string {
   if (!isObject(evidence)) return ''
-  const { measure, before, after, ratio } = evidence
+  const { measure, before, after, ratio, budgetLeft, events, bad } = evidence
+  if (typeof budgetLeft === 'number')
+    return `${formatCount(numberOf(bad))} of ${formatCount(numberOf(events))} bad, ${(budgetLeft * 100).toFixed(1)} % of the error budget left`
   if (!isObject(before) || !isObject(after)) return ''
   const amount = (figures: JsonObject): string => {
     const value = Math.round(numberOf(figures['p50']))

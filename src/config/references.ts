@@ -37,13 +37,20 @@ export function referencesIn(whole: { readonly [name: string]: unknown }): { pat
       }
     }
   }
-  const webhooks = within(whole['alerts'], 'webhooks')
-  for (const [at, webhook] of Array.isArray(webhooks) ? webhooks.entries() : []) {
-    for (const [field, value] of entries(webhook)) {
-      if (field === 'secret' && typeof value === 'string' && isReference(value))
-        found.push({ path: ['alerts', 'webhooks', at, 'secret'], reference: value })
+  for (const [list, field] of [
+    ['webhooks', 'secret'],
+    ['slack', 'url'],
+  ] as const) {
+    const all = within(whole['alerts'], list)
+    for (const [at, one] of Array.isArray(all) ? all.entries() : []) {
+      const value = within(one, field)
+      if (typeof value === 'string' && isReference(value))
+        found.push({ path: ['alerts', list, at, field], reference: value })
     }
   }
+  const password = within(within(whole['alerts'], 'email'), 'password')
+  if (typeof password === 'string' && isReference(password))
+    found.push({ path: ['alerts', 'email', 'password'], reference: password })
   for (const [field, value] of entries(whole['index'])) {
     const path = ['index', field]
     const isSecret = field === 'key' || field === 'url'

@@ -405,3 +405,27 @@ test('references of a place for vectors are looked up', async () => {
   assert.equal(secrets.get('env:S3')?.reveal(), 'abc')
   assert.deepEqual((await problemsOf('index: { kind: postgres, url: env:NONE }')).length, 1)
 })
+
+test('objectives and destinations that make no sense are refused', async () => {
+  const one = (fields: string) => `objectives: { a: { ${fields} } }`
+  const mail = (fields: string) => `alerts: { email: { ${fields} } }`
+  for (const [yaml, problem] of [
+    [one('what: speed, share: 0.99'), /objectives\.a\.what/],
+    [one('what: latency, share: 0.99'), /objectives\.a\.underMs is missing/],
+    [one('what: latency, underMs: 0, share: 0.99'), /objectives\.a\.underMs/],
+    [one('what: errors, share: 1'), /objectives\.a\.share/],
+    [one('what: errors, share: 0.5'), /objectives\.a\.share/],
+    [one('what: errors, share: 0.99, underMs: 5'), /objectives\.a\.underMs is not a known field/],
+    [one('what: errors, share: 0.99, windowDays: 91'), /objectives\.a\.windowDays/],
+    [one('what: errors, share: 0.99, match: { collection: x }'), /objectives\.a\.match\.collection is not a known/],
+    [one('what: cost, share: 0.99, underUsd: -1'), /objectives\.a\.underUsd/],
+    [one('what: recall, share: 0.99, atLeast: 2'), /objectives\.a\.atLeast/],
+    [`alerts: { slack: [{ name: ops, url: 'https://h/secret' }] }`, /slack\[0\]\.url = \[hidden\] is a literal secret/],
+    [mail('server: https://h, from: a@b, to: [a@b]'), /alerts\.email\.server = "https:\/\/h" is no address of a mail/],
+    [mail(`server: 'smtp://u:p@h', from: a@b, to: [a@b]`), /is no address of a mail server/],
+    [mail(`server: 'smtp://h', from: 'x <a@b>', to: [a@b]`), /alerts\.email\.from/],
+    [mail(`server: 'smtp://h', from: a@b, to: []`), /alerts\.email\.to/],
+    [mail(`server: 'smtp://h', from: a@b, to: [a@b], password: hunter2`), /password = \[hidden\] is a literal secret/],
+  ] as const)
+    matches(await problemsOf(yaml, { K: 'x' }), problem)
+})

@@ -61,4 +61,9 @@ test('a rotated secret is a change of the field that refers to it', async () => 
     applied: ['alerts.webhooks'],
     needsRestart: [],
   })
+  const others = `alerts: { slack: [{ name: ops, url: env:K }], email: { server: 'smtp://h', password: env:T, from: a@b, to: [a@b] } }`
+  assert.deepEqual(
+    planReload(await loaded(others, { K: 'a', T: 'b' }), await loaded(others, { K: 'b', T: 'c' })).applied,
+    ['alerts.slack', 'alerts.email'],
+  )
 })

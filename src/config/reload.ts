@@ -57,17 +57,24 @@ function differences(before: LoadedConfig, after: LoadedConfig): Path[] {
     }
   }
   compare(before.config, after.config, [])
-  if (same(before.config.alerts, after.config.alerts) && !sameKeys(webhookKeys(before), webhookKeys(after)))
-    found.push(['alerts', 'webhooks'])
+  if (same(before.config.alerts, after.config.alerts))
+    for (const [name, keysOf] of Object.entries(ALERT_KEYS))
+      if (!sameKeys(keysOf(before), keysOf(after))) found.push(['alerts', name])
   if (before.config.prices === after.config.prices && !sameBytes(before.prices?.bytes, after.prices?.bytes))
     found.push(['prices'])
   return found
 }
 
-const webhookKeys = ({ config, secrets }: LoadedConfig): (Secret | undefined)[] =>
-  config.alerts.webhooks.map(({ secret }) => (secret === undefined ? undefined : secrets.get(secret)))
+type Keys = readonly (Secret | undefined)[]
 
-const sameKeys = (a: readonly (Secret | undefined)[], b: readonly (Secret | undefined)[]): boolean =>
+/** What destinations of alerts are reached with. */
+const ALERT_KEYS: { readonly [name: string]: (loaded: LoadedConfig) => Keys } = {
+  webhooks: ({ config, secrets }) => config.alerts.webhooks.map(({ secret }) => secrets.get(secret ?? '')),
+  slack: ({ config, secrets }) => config.alerts.slack.map(({ url }) => secrets.get(url)),
+  email: ({ config, secrets }) => [secrets.get(config.alerts.email?.password ?? '')],
+}
+
+const sameKeys = (a: Keys, b: Keys): boolean =>
   a.every((one, at) => one === b[at] || (one !== undefined && b[at]?.equals(one) === true))
 
 const sameBytes = (a: Uint8Array | undefined, b: Uint8Array | undefined): boolean =>

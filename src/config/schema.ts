@@ -12,6 +12,7 @@ import { INDEX } from './indexes.ts'
 import { INGEST } from './ingest.ts'
 import { LIMITS } from './limits.ts'
 import { MODEL } from './models.ts'
+import { OBJECTIVE } from './objectives.ts'
 import { PROMPTS } from './prompts.ts'
 import { integer, meta, named, text, wrong } from './scalars.ts'
 import { TELEMETRY } from './telemetry.ts'
@@ -38,6 +39,9 @@ const address = z.string().check((context) => {
 const LOG = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta(meta('The least level that is written.')),
 })
+
+/** Each is counted and looked at by itself. */
+const OBJECTIVES_MAX = 100
 
 const TLS = z.strictObject({
   certificate: text(4096).meta(
@@ -138,6 +142,10 @@ export const CONFIG = z
       .max(10_000)
       .default([])
       .meta(meta('Limits on how fast, exact over all gateway processes.', { reload: 'live' })),
+    objectives: named(PLAIN_NAME, OBJECTIVE)
+      .refine((all) => Object.keys(all).length <= OBJECTIVES_MAX, `has more than ${OBJECTIVES_MAX} objectives`)
+      .prefault({})
+      .meta(meta('What is promised of answers, by name; alerts tell when it will not be kept.', { reload: 'live' })),
     alerts: ALERTS.prefault({}).meta(
       meta('What becomes of alerts: usage that departs from its history, budgets that run out.', { reload: 'live' }),
     ),
@@ -176,6 +184,7 @@ export const isRemote = (engine: EngineConfig): engine is RemoteEngine => !EMBED
 export type RemoteEngine = Exclude<EngineConfig, { readonly kind: EmbeddedKind }>
 export type SourceConfig = Config['collections'][string]['sources'][number]
 export type IndexConfig = Config['index']
+export type ObjectiveConfig = Config['objectives'][string]
 export type GuardConfig = Config['guards'][string]
 export type ModelConfig = Config['models'][string]
 export type OwnBudgetConfig = Frozen<z.output<typeof OWN_BUDGETS>>[number]

@@ -1,20 +1,20 @@
 import { refuse, Refusal } from '../base/errors.ts'
-import { ALERT_KINDS, type Alerts } from '../meter/alerts/alerts.ts'
-import { alertJson, type Webhooks } from '../meter/alerts/webhooks.ts'
+import { ALERT_KINDS, alertJson, type Alerts } from '../meter/alerts/alerts.ts'
+import type { Deliveries } from '../meter/alerts/deliveries.ts'
 import { type Answer, type Context, limitOf, ok, type Route } from './router.ts'
 
 const LIMIT_MAX = 1_000
 const LIMIT_DEFAULT = 50
 const STATES = ['open', 'closed', 'all'] as const
 
-export function alertRoutes(alerts: Alerts, webhooks: Pick<Webhooks, 'status'>): Route[] {
+export function alertRoutes(alerts: Alerts, deliveries: Pick<Deliveries, 'status'>): Route[] {
   return [
     {
       method: 'GET',
       path: '/api/alerts',
-      summary: `Alerts, newest first, and how their webhooks fare. \`state\` (${STATES.join(', ')}; open unless asked), \`kind\` (${ALERT_KINDS.join(', ')}), \`limit\` (1 to ${LIMIT_MAX}), \`before\` (from \`next\`).`,
+      summary: `Alerts, newest first, and how their destinations fare. \`state\` (${STATES.join(', ')}; open unless asked), \`kind\` (${ALERT_KINDS.join(', ')}), \`limit\` (1 to ${LIMIT_MAX}), \`before\` (from \`next\`).`,
       role: 'admin',
-      answer: (context) => list(alerts, webhooks, context),
+      answer: (context) => list(alerts, deliveries, context),
     },
     {
       method: 'POST',
@@ -29,7 +29,11 @@ export function alertRoutes(alerts: Alerts, webhooks: Pick<Webhooks, 'status'>):
   ]
 }
 
-async function list(alerts: Alerts, webhooks: Pick<Webhooks, 'status'>, { query }: Context): Promise<Answer | Refusal> {
+async function list(
+  alerts: Alerts,
+  deliveries: Pick<Deliveries, 'status'>,
+  { query }: Context,
+): Promise<Answer | Refusal> {
   const limit = limitOf(query, { default: LIMIT_DEFAULT, most: LIMIT_MAX, cursor: 'before' })
   if (limit instanceof Refusal) return limit
   const state = query.get('state') ?? 'open'
@@ -50,7 +54,7 @@ async function list(alerts: Alerts, webhooks: Pick<Webhooks, 'status'>, { query 
       (kind === null || alert.kind === kind) &&
       (state === 'all' || (alert.closed === undefined) === (state === 'open')),
   })
-  return ok({ alerts: page.alerts.map(alertJson), next: page.next ?? null, webhooks: await webhooks.status() })
+  return ok({ alerts: page.alerts.map(alertJson), next: page.next ?? null, destinations: await deliveries.status() })
 }
 
 const invalid = (field: string, value: string, known: readonly string[]): Refusal =>

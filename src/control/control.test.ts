@@ -22,6 +22,8 @@ import { put, SCAN_MAX } from '../store/rows.ts'
 import type { TraceQuery } from '../trace/port.ts'
 import { Audit } from '../guard/audit.ts'
 import { auditRoutes } from './audit.ts'
+import { Silences } from '../meter/alerts/silences.ts'
+import { silenceRoutes } from './silences.ts'
 import { alertRoutes } from './alerts.ts'
 import { cacheRoutes } from './cache.ts'
 import { collectionRoutes } from './collections.ts'
@@ -64,7 +66,8 @@ async function open() {
       },
     }),
     ...usageRoutes({ clock, book: new UsageBook({ clock, rows, events }), parquet: parquetOf }),
-    ...alertRoutes(alerts, { status: async () => [{ url: 'https://ops.example/', failing: null }] }),
+    ...alertRoutes(alerts, { status: async () => [{ to: 'https://ops.example/', failing: null }] }),
+    ...silenceRoutes({ silences: new Silences({ clock, random, rows }), audit, clock }),
     ...collectionRoutes({ rows, ownerOf: () => undefined, quality: async () => ({}), schedules: NO_SCHEDULES }),
     ...searchRoutes({
       clock,
@@ -665,7 +668,7 @@ test('usage as CSV has a line of names, and no cell that a spreadsheet would run
   assert.deepEqual(rest, [''])
 })
 
-test('alerts are listed with their webhooks, and acknowledged by name', async () => {
+test('alerts are listed with their destinations, and acknowledged by name', async () => {
   const { call, admin, user, alerts, clock } = await open()
   for (const key of ['a', 'b']) {
     await alerts.raise({ kind: 'budget_forecast', subject: { budget: key }, evidence: { n: 5 }, key })
@@ -673,7 +676,7 @@ test('alerts are listed with their webhooks, and acknowledged by name', async ()
   }
   const listed = (await call('GET', '/api/alerts?limit=1&kind=budget_forecast', { key: admin })).json()
   assert.deepEqual(
-    [listed.alerts.length, listed.alerts[0].subject, listed.alerts[0].state, listed.webhooks[0].url],
+    [listed.alerts.length, listed.alerts[0].subject, listed.alerts[0].state, listed.destinations[0].to],
     [1, { budget: 'b' }, 'open', 'https://ops.example/'],
   )
   const rest = (await call('GET', `/api/alerts?before=${listed.next}`, { key: admin })).json()
@@ -697,4 +700,47 @@ test('a cache is emptied for one model or for all, on record', async () => {
   for (const model of [7, '']) assert.equal((await purge({ model })).json().error.param, 'model')
   const [last, first] = (await call('GET', '/api/audit', { key: admin })).json().acts
   assert.deepEqual([first.object, last.object, last.purged], ['chat', '*', 5])
+})
+
+test('alerts are silenced for a while, on record', async () => {
+  const { call, admin, user, clock } = await open()
+  const until = new Date(clock.wallMs() + 3_600_000).toISOString()
+  const wanted = { matcher: { kind: 'objective_burn', subject: { model: 'chat' } }, until, reason: 'upgrade' }
+  const made = await call('POST', '/api/alerts/silences', { key: admin, body: wanted })
+  assert.equal(made.status, 201)
+  assert.deepEqual([made.json().matcher, made.json().by, made.json().until], [wanted.matcher, 'ops', until])
+  const { id } = made.json()
+  const list = async () => (await call('GET', '/api/alerts/silences', { key: admin })).json().silences
+  assert.deepEqual(
+    (await list()).map((one: { id: string }) => one.id),
+    [id],
+  )
+  assert.equal((await call('POST', '/api/alerts/silences', { key: user, body: wanted })).status, 403)
+  const far = new Date(clock.wallMs() + 91 * 86_400_000).toISOString()
+  for (const [change, param] of [
+    [{ matcher: {} }, 'matcher'],
+    [{ matcher: 'all' }, 'matcher'],
+    [{ matcher: { kind: 'weather' } }, 'matcher'],
+    [{ matcher: { subject: { a: 1 } } }, 'matcher'],
+    [{ matcher: { subject: {} } }, 'matcher'],
+    [{ matcher: { kind: 'drift', model: 'x' } }, 'matcher'],
+    [{ until: '2020-01-01T00:00:00Z' }, 'until'],
+    [{ until: far }, 'until'],
+    [{ until: 'soon' }, 'until'],
+    [{ reason: ' ' }, 'reason'],
+    [{ mood: 'x' }, 'mood'],
+  ] as const)
+    assert.equal(
+      (await call('POST', '/api/alerts/silences', { key: admin, body: { ...wanted, ...change } })).json().error.param,
+      param,
+    )
+  assert.equal((await call('DELETE', `/api/alerts/silences/${id}`, { key: admin })).status, 200)
+  assert.equal((await call('DELETE', `/api/alerts/silences/${id}`, { key: admin })).status, 404)
+  assert.deepEqual(await list(), [])
+  const acts = (await call('GET', '/api/audit', { key: admin })).json().acts
+  const silenced = acts.filter((one: { action: string }) => one.action.startsWith('alert.'))
+  assert.deepEqual(
+    silenced.map((one: { action: string; outcome: string }) => `${one.action} ${one.outcome}`),
+    ['alert.silence.end refused', 'alert.silence.end done', 'alert.silence done'],
+  )
 })

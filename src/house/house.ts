@@ -25,6 +25,7 @@ import { keyRoutes } from '../control/keys.ts'
 import { promptRoutes } from '../control/prompts.ts'
 import { controlPlane, type Route } from '../control/router.ts'
 import { sessionRoutes } from '../control/session.ts'
+import { silenceRoutes } from '../control/silences.ts'
 import { statusRoutes } from '../control/status.ts'
 import { isOfTelemetry } from '../control/otlp.ts'
 import { isKeptHere } from '../control/vector-stores.ts'
@@ -184,6 +185,7 @@ class RunningHouse implements House {
       clock,
       random,
       log,
+      onRecall: (collection, recall) => this.#usage?.recalled(collection, recall),
       forgetAnswers: (document) => new KeptAnswers(store.rows, clock).forgetNaming(document),
       onEvent,
     }))
@@ -421,6 +423,7 @@ class RunningHouse implements House {
       ...telemetry.routes,
       ...contentRoutes({ content, audit, events: store.events }),
       ...usage.routes,
+      ...silenceRoutes({ silences: usage.silences, audit, clock }),
       ...keptRoutes(store, library, batches, audit),
       ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
     ]

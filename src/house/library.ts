@@ -76,6 +76,8 @@ export interface LibraryParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** The recall of a search that was sampled, 0 to 1. */
+  readonly onRecall: (collection: string, recall: number) => void
   /** Answers kept for whoever asks again are forgotten where they name the document. */
   readonly forgetAnswers: (document: string) => Promise<unknown>
   readonly onEvent: (event: HouseEvent) => void
@@ -126,7 +128,21 @@ export class Library {
   #reading: Promise<void> = Promise.resolve()
 
   private constructor(parts: LibraryParts) {
-    const { data, entry, store, blobs, collections, reading, secrets, analyzer, clock, random, log, onEvent } = parts
+    const {
+      data,
+      entry,
+      store,
+      blobs,
+      collections,
+      reading,
+      secrets,
+      analyzer,
+      clock,
+      random,
+      log,
+      onEvent,
+      onRecall,
+    } = parts
     const segments = join(data, 'index')
     const child = { entry, arguments: [segments], environment: { [VECTORS_VARIABLE]: parts.vectors }, clock, log }
     this.#log = log
@@ -169,6 +185,7 @@ export class Library {
       rows: store.rows,
       alerts: new Alerts({ clock, random, rows: store.rows }),
       targetsOf: (collection) => collections()[collectionOf(collection)]?.targets ?? TARGETS,
+      onRecall: (collection, recall) => onRecall(collectionOf(collection), recall),
       onTrouble,
     })
     this.#sampler = new RecallSampler({

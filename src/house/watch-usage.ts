@@ -4,12 +4,19 @@ import type { HttpClient } from '../base/http.ts'
 import type { Log } from '../base/log.ts'
 import type { Random } from '../base/random.ts'
 import type { LoadedConfig } from '../config/load.ts'
+import type { ObjectiveConfig } from '../config/schema.ts'
 import { alertRoutes } from '../control/alerts.ts'
+import { objectiveRoutes } from '../control/objectives.ts'
 import type { Route } from '../control/router.ts'
 import { usageRoutes } from '../control/usage.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
-import { Webhooks } from '../meter/alerts/webhooks.ts'
+import { destinationsOf } from './destinations.ts'
+import type { Destination } from '../meter/alerts/destination.ts'
+import { Deliveries } from '../meter/alerts/deliveries.ts'
+import { Silences } from '../meter/alerts/silences.ts'
 import { AnomalyWatch } from '../meter/anomaly/watch.ts'
+import type { Objective } from '../meter/objectives/objective.ts'
+import { ObjectiveWatch } from '../meter/objectives/watch.ts'
 import { UsageBook } from '../meter/usage-book.ts'
 import type { Events } from '../store/events.ts'
 import type { Queue } from '../store/queue.ts'
@@ -17,7 +24,7 @@ import type { Rows } from '../store/rows.ts'
 import { openClient } from './models.ts'
 
 /** What follows the journal in a house: the usage book, the watch for anomalies, and the alerts
- *  with their webhooks. Any number of processes may do so on one store. */
+ *  with their destinations, and the objectives. Any number of processes may do so on one store. */
 
 export interface UsageWatchDependencies {
   readonly clock: Clock
@@ -32,6 +39,9 @@ export interface UsageWatch {
   readonly book: UsageBook
   /** For whoever else has something to raise. */
   readonly alerts: Alerts
+  readonly silences: Silences
+  /** The recall of one search of a collection, 0 to 1. */
+  recalled(collection: string, recall: number): void
   readonly routes: readonly Route[]
   stop(): Promise<void>
 }
@@ -47,32 +57,45 @@ export function watchUsage({ clock, random, log, store, loaded }: UsageWatchDepe
   const book = new UsageBook({ clock, rows, events })
   const alerts = new Alerts({ clock, random, rows })
   const anomalies = new AnomalyWatch({ clock, random, rows, events, alerts })
+  const objectives = new ObjectiveWatch({ clock, rows, events, alerts, objectives: () => objectivesOf(loaded()) })
   let client: Promise<HttpClient> | undefined
-  const webhooks = new Webhooks({
-    clock,
-    random,
-    rows,
-    queue,
-    log,
-    webhooks: () => {
-      const { config, secrets } = loaded()
-      return config.alerts.webhooks.map(({ url, secret }) => {
-        const found = secret === undefined ? undefined : secrets.get(secret)
-        return found === undefined ? { url } : { url, secret: found }
-      })
-    },
-    client: () => (client ??= openClient()),
-  })
+  const silences = new Silences({ clock, random, rows })
+  const posting = { clock, client: () => (client ??= openClient()) }
+  const destinations = (): Destination[] => destinationsOf(loaded(), posting)
+  const deliveries = new Deliveries({ clock, random, rows, queue, log, silences, destinations })
   book.keepUp()
   anomalies.keepUp()
-  webhooks.keepUp()
+  deliveries.keepUp()
+  objectives.keepUp()
   return {
     book,
     alerts,
-    routes: [...usageRoutes({ clock, book, parquet }), ...alertRoutes(alerts, webhooks)],
+    silences,
+    recalled: (collection, recall) => objectives.counts.recalled(collection, recall),
+    routes: [
+      ...usageRoutes({ clock, book, parquet }),
+      ...alertRoutes(alerts, deliveries),
+      ...objectiveRoutes(objectives),
+    ],
     async stop() {
-      await Promise.all([book.stop(), anomalies.stop(), webhooks.stop()])
+      await Promise.all([book.stop(), anomalies.stop(), deliveries.stop(), objectives.stop()])
       await (await client)?.close()
     },
   }
+}
+
+const objectivesOf = ({ config }: LoadedConfig): Objective[] =>
+  Object.entries(config.objectives).map(([name, one]) => ({
+    name,
+    what: one.what,
+    limit: limitOf(one),
+    share: one.share,
+    windowDays: one.windowDays,
+    match: one.match,
+  }))
+
+function limitOf(one: ObjectiveConfig): number {
+  if ('underMs' in one) return one.underMs
+  if ('underUsd' in one) return Number(one.underUsd)
+  return 'atLeast' in one ? one.atLeast : 0
 }

@@ -34,6 +34,29 @@ export async function startNats(folder: string, port?: number): Promise<RunningP
   return { port: own, stop: () => end(child, 'SIGKILL') }
 }
 
+const PROMETHEUS = programs('prometheus', [])
+export const skipPrometheus: string | false =
+  PROMETHEUS === undefined ? 'there is no prometheus: apt-get install prometheus' : false
+
+/** @param folder Holds its `prometheus.yml`, and what it keeps. */
+export async function startPrometheus(folder: string): Promise<RunningProgram> {
+  const port = await freePort()
+  const words = [
+    `--config.file=${join(folder, 'prometheus.yml')}`,
+    `--storage.tsdb.path=${join(folder, 'data')}`,
+    `--web.listen-address=127.0.0.1:${port}`,
+    '--enable-feature=exemplar-storage',
+  ]
+  const child = spawn(PROMETHEUS ?? '', words, { stdio: 'ignore' })
+  const isReady = async (): Promise<boolean> =>
+    fetch(`http://127.0.0.1:${port}/-/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    )
+  await until(isReady, port)
+  return { port, stop: () => end(child, 'SIGKILL') }
+}
+
 const POSTGRES = '/usr/lib/postgresql'
 const POSTGRES_BIN = existsSync(POSTGRES)
   ? readdirSync(POSTGRES)

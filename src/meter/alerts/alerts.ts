@@ -10,7 +10,13 @@ import { type Change, type Key, put, remove, type Rows, SCAN_MAX, type Stored, t
  *  only when it takes another step, closed when it is over. Every change leaves a message in the
  *  same commit, for whoever passes messages on. */
 
-export type AlertKind = 'usage_anomaly' | 'budget_warning' | 'budget_forecast' | 'recall_low' | 'drift'
+export type AlertKind =
+  | 'usage_anomaly'
+  | 'budget_warning'
+  | 'budget_forecast'
+  | 'recall_low'
+  | 'drift'
+  | 'objective_burn'
 
 export const ALERT_KINDS: readonly AlertKind[] = [
   'usage_anomaly',
@@ -18,6 +24,7 @@ export const ALERT_KINDS: readonly AlertKind[] = [
   'budget_forecast',
   'recall_low',
   'drift',
+  'objective_burn',
 ]
 
 export interface AlertInput {
@@ -202,6 +209,34 @@ export class AlertDraft {
     return stored?.row
   }
 }
+
+/** What a receiver gets: `type`, `timestamp` and `data`, as Standard Webhooks has them. */
+export const messageJson = ({ type, atMs, alert }: Message): JsonObject => ({
+  type,
+  timestamp: new Date(atMs).toISOString(),
+  data: alertJson(alert),
+})
+
+/** An alert as the API and webhooks show it. */
+export const alertJson = (alert: Alert): JsonObject => ({
+  id: alert.id,
+  kind: alert.kind,
+  subject: alert.subject,
+  step: alert.step ?? null,
+  evidence: alert.evidence,
+  state: alert.closed === undefined ? 'open' : 'closed',
+  raisedAt: new Date(alert.raisedAtMs).toISOString(),
+  changedAt: new Date(alert.changedAtMs).toISOString(),
+  times: alert.times,
+  acknowledged:
+    alert.acknowledged === undefined
+      ? null
+      : { at: new Date(alert.acknowledged.atMs).toISOString(), by: alert.acknowledged.by },
+  closed:
+    alert.closed === undefined
+      ? null
+      : { at: new Date(alert.closed.atMs).toISOString(), because: alert.closed.because },
+})
 
 /** A matter's name may be of any length. */
 const openKey = (key: string): Key => [hash('sha256', key, 'base64url')]

@@ -57,6 +57,8 @@ export interface QualityBookDependencies {
   readonly rows: Rows
   readonly alerts: Pick<Alerts, 'raise' | 'close'>
   readonly targetsOf: (collection: string) => QualityTargets
+  /** Told of every query that was measured. */
+  readonly onRecall?: (collection: string, recall: number) => void
   readonly onTrouble: (cause: unknown) => void
 }
 
@@ -76,6 +78,7 @@ export class QualityBook {
   /** Of one query, 0 to 1. */
   measured(collection: string, selectivity: Selectivity, recall: number): void {
     if (selectivity === '10..100') this.aims.measured(collection, recall)
+    this.#dependencies.onRecall?.(collection, recall)
     this.#add(collection, { ...NOTHING, recall: { [selectivity]: { queries: 1, sum: recall } } })
   }
 

@@ -9,7 +9,10 @@ import { MemoryQueue } from '../../drivers/memory/queue.ts'
 import { MemoryRows } from '../../drivers/memory/rows.ts'
 import { Alerts } from './alerts.ts'
 import { signed } from './signature.ts'
-import { type Webhook, Webhooks } from './webhooks.ts'
+import { Deliveries } from './deliveries.ts'
+import type { Destination } from './destination.ts'
+import { Silences, SILENCES_MAX } from './silences.ts'
+import { slack, webhook } from './webhook.ts'
 
 type Answer = (handler: ClientHandler) => void
 
@@ -41,25 +44,32 @@ class Receivers implements HttpClient {
   async close(): Promise<void> {}
 }
 
-function open(client: Receivers, ...webhooks: Webhook[]) {
+interface Webhook {
+  readonly url: string
+  readonly secret?: { reveal(): string }
+}
+
+function open(client: Receivers, ...webhooks: (Webhook | Destination)[]) {
   const clock = new ManualClock()
   const random = seededRandom(1)
   const rows = new MemoryRows()
   const queue = new MemoryQueue(clock)
   const alerts = new Alerts({ clock, random, rows })
-  const start = (): Webhooks =>
-    new Webhooks({
+  const silences = new Silences({ clock, random, rows })
+  const posting = { clock, client: async () => client }
+  const start = (): Deliveries =>
+    new Deliveries({
       clock,
       random,
       rows,
       queue,
       log: silentLog,
-      webhooks: () => webhooks,
-      client: async () => client,
+      silences,
+      destinations: () => webhooks.map((one) => ('kind' in one ? one : webhook(posting, one.url, one.secret))),
     })
   const raise = (key = 'a') =>
     alerts.raise({ kind: 'usage_anomaly', subject: { user: 'ann' }, evidence: { n: 5 }, key })
-  return { clock, hooks: start(), start, raise, webhooks }
+  return { clock, hooks: start(), start, raise, webhooks, alerts, silences, posting }
 }
 
 const URL = 'https://ops.example/hook'
@@ -111,7 +121,8 @@ test('what fails is tried again, later and later, and shows why; then it is give
   assert.equal(client.requests.length, 1)
   assert.deepEqual(await hooks.status(), [
     {
-      url: URL,
+      kind: 'webhook',
+      to: URL,
       signed: false,
       waiting: 1,
       delivered: 0,
@@ -185,5 +196,75 @@ test('a stop breaks deliveries off and loses none', async () => {
   assert.deepEqual(
     client.requests.map(({ headers }) => headers['webhook-id']),
     [client.requests[0]?.headers['webhook-id'], client.requests[0]?.headers['webhook-id']],
+  )
+})
+
+const typesOf = (client: Receivers): string[] => client.requests.map(({ body }) => JSON.parse(String(body)).type)
+
+test('while a silence holds nobody is told; what is open when it ends is told once, what is over never', async () => {
+  const client = new Receivers(status(204))
+  const { clock, hooks, raise, alerts, silences } = open(client, { url: URL })
+  await raise('before')
+  await hooks.pass()
+  const hour = { untilMs: clock.wallMs() + 3_600_000, reason: 'upgrade', by: 'ops' }
+  await silences.add({ ...hour, kind: 'usage_anomaly', subject: { user: 'ann' } })
+  await raise('during')
+  await raise('short')
+  await alerts.raise({ kind: 'usage_anomaly', subject: { user: 'bob' }, evidence: {}, key: 'other' })
+  await hooks.pass()
+  assert.deepEqual(typesOf(client), ['alert.raised', 'alert.raised'], 'of another user they are told')
+  await alerts.close('short', 'over')
+  await alerts.close('before', 'over')
+  await alerts.raise({ kind: 'usage_anomaly', subject: { user: 'ann' }, evidence: {}, key: 'during', step: '2' })
+  await hooks.pass()
+  assert.deepEqual(typesOf(client).slice(2), ['alert.closed'], 'what they know of ends')
+  clock.advance(3_600_000)
+  await hooks.pass()
+  await hooks.pass()
+  assert.deepEqual(typesOf(client).slice(3), ['alert.raised'], 'though it went a step further meanwhile')
+})
+
+test('a silence that is ended lets through what it kept; there is a bound on them', async () => {
+  const client = new Receivers(status(204))
+  const { clock, hooks, raise, silences } = open(client, { url: URL })
+  const wanted = { kind: 'usage_anomaly', untilMs: clock.wallMs() + 1000, reason: 'x', by: 'ops' } as const
+  const silence = await silences.add(wanted)
+  await raise()
+  await hooks.pass()
+  assert.equal(client.requests.length, 0)
+  assert.equal(await silences.end(silence?.id ?? ''), true)
+  assert.equal(await silences.end('sil_no'), false)
+  await hooks.pass()
+  assert.equal(client.requests.length, 1)
+  for (let i = 0; i < SILENCES_MAX; i++) await silences.add(wanted)
+  assert.equal(await silences.add(wanted), undefined)
+  clock.advance(1000)
+  assert.deepEqual(await silences.list(), [])
+  assert.notEqual(await silences.add({ ...wanted, untilMs: clock.wallMs() + 1 }), undefined)
+})
+
+test('a channel gets text in which nothing a caller wrote is markup, and its address is shown nowhere', async () => {
+  const client = new Receivers(status(404))
+  const clock = new ManualClock()
+  const address = 'https://hooks.example/T0/secret'
+  const posting = { clock, client: async () => client }
+  const channel = slack(posting, 'ops', { reveal: () => address }, 'https://ai.example/')
+  const { hooks, alerts } = open(client, channel)
+  const subject = { model: '<!channel> & *bold*\nnext' }
+  const evidence = { burn: 14.444444, n: 5, nested: { x: 1 }, link: '/api/traces?status=error' }
+  await alerts.raise({ kind: 'objective_burn', subject, evidence, key: 'a' })
+  await hooks.pass()
+  const [request] = client.requests
+  assert.equal(request?.url, address)
+  const { text } = JSON.parse(String(request.body))
+  const [title, ...lines] = text.split('\n')
+  assert.equal(title, '*objective_burn raised: model &lt;!channel&gt; &amp; ·bold· next*')
+  assert.deepEqual(lines.slice(0, 3), ['burn: 14.44', 'n: 5', 'evidence: https://ai.example/api/traces?status=error'])
+  const shown = await hooks.status()
+  assert.equal(shown[0]?.['to'], 'ops')
+  assert.ok(!JSON.stringify(shown).includes('secret'))
+  assert.match(
+    (await slack(posting, 'x', { reveal: () => 'ftp://h/' }).send('m', '{}', new AbortController().signal)) ?? '',
+    /is no http/,
   )
 })
