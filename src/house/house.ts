@@ -1,61 +1,43 @@
-import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Batches } from '../batch/batches.ts'
 import type { ApiClient } from '../base/api.ts'
 import { systemClock as clock } from '../base/clock.ts'
-import { type Problem, reasonOf, Refusal, refuse, sentenceOf, toProblem } from '../base/errors.ts'
+import { type Problem, reasonOf, Refusal, sentenceOf, toProblem } from '../base/errors.ts'
 import { reachable, type Handler, type HttpServer } from '../base/http.ts'
 import { newId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import { jsonLog, type Log } from '../base/log.ts'
-import { Prompts } from '../prompt/prompts.ts'
-import { readPromptFolder } from './prompts.ts'
 import { systemRandom as random } from '../base/random.ts'
 import { Analyzer } from '../base/words.ts'
 import { type House, type HouseEvent, PROCESS_ROLES, type ProcessRole } from '../cli/house.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { Secret } from '../config/secret.ts'
 import { applyReload, planReload } from '../config/reload.ts'
-import { auditRoutes } from '../control/audit.ts'
-import { budgetRoutes } from '../control/budgets.ts'
-import { burnDownRoutes } from '../control/burn-down.ts'
-import { cacheRoutes } from '../control/cache.ts'
-import { contentRoutes } from '../control/content.ts'
-import { keyRoutes } from '../control/keys.ts'
-import { promptRoutes } from '../control/prompts.ts'
-import { controlPlane, type Route } from '../control/router.ts'
-import { sessionRoutes } from '../control/session.ts'
-import { silenceRoutes } from '../control/silences.ts'
-import { statusRoutes } from '../control/status.ts'
-import { isOfTelemetry } from '../control/otlp.ts'
-import { isKeptHere } from '../control/vector-stores.ts'
 import { openBlobs } from '../drivers/filesystem/blobs.ts'
 import { type Hold, holdFolder } from '../drivers/filesystem/lock.ts'
 import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
-import { openAssets } from '../drivers/http/assets.ts'
 import type { Listener } from '../drivers/http/listener.ts'
 import { openListener } from '../drivers/http/servers.ts'
-import { sendProblem } from '../gateway/respond.ts'
-import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
 import { Pepper, PEPPER_BYTES } from '../guard/secret.ts'
 import { Sessions } from '../guard/sessions.ts'
 import type { IndexQuery } from '../store/index.ts'
 import { HouseContent } from './content.ts'
-import { keptRoutes, openBatches, openFiles, tendFiles } from './files.ts'
+import { openBatches, openFiles, tendFiles } from './files.ts'
 import { HouseGateway } from './gateway.ts'
 import { gatewayNodes, Gateways, type GatewayStatus, NO_CONTENT } from './gateways.ts'
 import { KeptAnswers } from '../gateway/replay/kept-answers.ts'
 import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
-import { absentRole, type Roles, withinRoles } from './process-roles.ts'
-import { retrievalRoutes } from './retrieval-routes.ts'
+import { type Roles } from './process-roles.ts'
 import { type HouseStore, journalPath, openStore } from './store.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import { type HouseTelemetry, openHouseTelemetry } from './telemetry.ts'
+import { frontDoor, type HouseRooms } from './front-door.ts'
+import { takePrompts } from './prompts.ts'
 import { keepUp } from './upkeep.ts'
 import { vectorsFor } from './vectors.ts'
 import { type UsageWatch, watchUsage } from './watch-usage.ts'
@@ -215,7 +197,7 @@ class RunningHouse implements House {
 
     const loaded = (): LoadedConfig => this.#loaded
     this.#batches = openBatches({ store, loaded, log, files, keyring, gateway })
-    await this.#takePrompts(store)
+    await takePrompts(config.prompts, store.rows, log)
     const telemetry = (this.#telemetry = await openHouseTelemetry({
       loaded: this.#loaded,
       journal,
@@ -369,9 +351,6 @@ class RunningHouse implements House {
     return { inFlight, gateways: (others ?? [own]).map(gatewayJson) }
   }
 
-  /** The tenant a collection belongs to. */
-  readonly #ownerOf = (collection: string): string | undefined => this.#loaded.config.collections[collection]?.tenant
-
   /** Where a browser on this machine finds the console. */
   #consoleUrl(): string | undefined {
     return this.address === ''
@@ -385,12 +364,9 @@ class RunningHouse implements House {
     gateway: HouseGateway,
     library: Library,
     store: HouseStore,
-    {
-      batches,
-      telemetry,
-      content,
-    }: { readonly batches: Batches; readonly telemetry: HouseTelemetry; readonly content: HouseContent },
+    rooms: Pick<HouseRooms, 'batches' | 'telemetry' | 'content'>,
   ): Handler {
+    const { batches, content } = rooms
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
     this.#endUpkeep = keepUp({
       clock,
@@ -404,67 +380,25 @@ class RunningHouse implements House {
       sweepFiles: () => tendFiles(library, batches),
       expireContent: () => content.expire(),
     })
-    const audit = new Audit({ events: store.events, clock, random })
-    const routes: Route[] = [
-      ...keyRoutes({ keyring, sessions, audit, nowMs: () => clock.wallMs() }),
-      ...budgetRoutes({ accounting: gateway.accounting, rows: store.rows, audit, clock, random }),
-      ...burnDownRoutes({ accounting: gateway.accounting, rows: store.rows, clock, book: usage.book }),
-      ...auditRoutes(audit),
-      ...promptRoutes({
-        prompts: new Prompts({ rows: store.rows, clock }),
-        audit,
-        isProtected: (label) => this.#loaded.config.prompts.protected.includes(label),
-      }),
-      ...cacheRoutes({
-        audit,
-        purge: async (model) => gateway.purgeCache(model) + ((await this.#gateways?.purgeCache(model)) ?? 0),
-      }),
-      ...sessionRoutes({ keyring, sessions, consoleUrl: () => this.#consoleUrl() }),
-      ...telemetry.routes,
-      ...contentRoutes({ content, audit, events: store.events }),
-      ...usage.routes,
-      ...silenceRoutes({ silences: usage.silences, audit, clock }),
-      ...keptRoutes(store, library, batches, audit),
-      ...retrievalRoutes({ library, rows: store.rows, audit, ownerOf: this.#ownerOf, gateway }),
-    ]
-    const status = statusRoutes({
-      version: this.#parts.version,
+    const { version, consoleFolder } = this.#parts
+    return frontDoor({
+      ...rooms,
+      keyring,
+      sessions,
+      gateway,
+      library,
+      store,
+      usage,
+      version,
+      consoleFolder,
+      roles: this.#roles,
       startedAtMs: this.#startedAtMs,
+      loaded: () => this.#loaded,
       isReady: () => this.#ready,
-      figures: async () => ({
-        ...(await this.#figures(gateway)),
-        damage: await library.damage(),
-        embeddingCache: { ...library.embeddingCache },
-      }),
-      routes,
+      figures: () => this.#figures(gateway),
+      consoleUrl: () => this.#consoleUrl(),
+      purgeOthers: async (model) => (await this.#gateways?.purgeCache(model)) ?? 0,
     })
-    const control = controlPlane({
-      routes: [...status, ...routes].map((route) => withinRoles(this.#roles, route)),
-      authenticate: (request) => authenticate(request, keyring, sessions),
-      newRequestId: () => newId('req', clock, random),
-    })
-    const assets = openAssets(this.#parts.consoleFolder)
-    return (request, reply) => {
-      if (isOfTelemetry(request.target)) return telemetry.intake(request, reply)
-      const absent = absentRole(this.#roles, request)
-      if (absent !== undefined)
-        return sendProblem(reply, newId('req', clock, random), refuse('role_absent', { role: absent }))
-      if (request.target.startsWith('/v1/') && !isKeptHere(request.target)) return gateway.handle(request, reply)
-      if (CONTROL.test(request.target) || (request.method !== 'GET' && request.method !== 'HEAD'))
-        return control(request, reply)
-      const asset = assets(request.target, request.headers)
-      if (asset === undefined) return control(request, reply)
-      reply.head(asset.status, asset.headers)
-      reply.end(request.method === 'HEAD' ? undefined : asset.bytes)
-    }
-  }
-
-  /** Files of prompts become versions. */
-  async #takePrompts({ rows }: Pick<HouseStore, 'rows'>): Promise<void> {
-    const { folder } = this.#loaded.config.prompts
-    if (folder === undefined) return
-    const files = { list: (path: string) => readdir(path), read: (path: string) => readFile(path) }
-    await readPromptFolder(folder, { prompts: new Prompts({ rows, clock }), files, log: this.#log })
   }
 
   /** Takes over what the changed file says, or says why not: the configuration in force then stays. */
@@ -482,7 +416,7 @@ class RunningHouse implements House {
       this.#loaded = loaded
       this.#library?.reconfigured()
       await this.#gateways?.configure()
-      if (this.#store !== undefined) await this.#takePrompts(this.#store)
+      if (this.#store !== undefined) await takePrompts(loaded.config.prompts, this.#store.rows, this.#log)
       onEvent({ step: 'reloaded', ...plan })
       if (this.#roles.has('ingest') && plan.applied.some((path) => path.startsWith('collections')))
         void this.#library?.begin(loaded.config.collections)
@@ -498,9 +432,6 @@ const gatewayJson = ({ pid, deployments, content, ...rest }: GatewayStatus): Jso
   content: { ...content },
   deployments: deployments.map((one) => ({ ...one })),
 })
-
-/** What the control plane answers; every other path is the console's. */
-const CONTROL = /^\/(?:api\/|v1\/|(?:login|healthz|readyz|metrics)(?:\?|$))/
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

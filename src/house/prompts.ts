@@ -1,9 +1,13 @@
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { systemClock as clock } from '../base/clock.ts'
 import { Fault, fault, reasonOf, Refusal, sentenceOf } from '../base/errors.ts'
 import { isObject, type Json, type JsonObject } from '../base/json.ts'
 import type { Log } from '../base/log.ts'
-import { LABEL_NAME, LATEST, PROMPT_NAME, type Prompts, readReference } from '../prompt/prompts.ts'
+import { LABEL_NAME, LATEST, PROMPT_NAME, Prompts, readReference } from '../prompt/prompts.ts'
+import type { Config } from '../config/schema.ts'
+import type { Rows } from '../store/rows.ts'
 import { readTemplate, render } from '../prompt/template.ts'
 
 /** The system messages of a prompt, for a workflow. Its variables must all have defaults: a workflow has none
@@ -31,6 +35,13 @@ export interface PromptFiles {
   readonly read: (path: string) => Promise<Uint8Array>
 }
 
+/** Files of the configured folder become versions. */
+export async function takePrompts({ folder }: Config['prompts'], rows: Rows, log: Log): Promise<void> {
+  if (folder === undefined) return
+  const files = { list: (path: string) => readdir(path), read: (path: string) => readFile(path) }
+  await readPromptFolder(folder, { prompts: new Prompts({ rows, clock }), files, log })
+}
+
 /** Takes the files of a folder as versions. What cannot be read is logged and passed over, so that one file
  *  does not hold up the others. Labels that a file lists are turned to its version. */
 export async function readPromptFolder(
@@ -42,11 +53,11 @@ export async function readPromptFolder(
     return []
   })
   for (const file of names.filter((name) => /\.(?:ya?ml|md)$/.test(name)).slice(0, FILES_MAX)) {
-    const problem = await readFile(join(folder, file), file.replace(/\.[a-z]+$/, ''))
+    const problem = await take(join(folder, file), file.replace(/\.[a-z]+$/, ''))
     if (problem !== undefined) log.write('warn', 'a prompt was not taken', { file, reason: problem })
   }
 
-  async function readFile(path: string, name: string): Promise<string | undefined> {
+  async function take(path: string, name: string): Promise<string | undefined> {
     if (!PROMPT_NAME.test(name)) return 'its name is none of a prompt'
     const bytes = await files.read(path)
     if (bytes.length > FILE_BYTES_MAX) return `it is larger than ${FILE_BYTES_MAX} bytes`
