@@ -1,5 +1,5 @@
 import { SERIES_DIMENSIONS, type SeriesDimension, type SeriesPoint } from './port.ts'
-import { SketchSum } from './sketch.ts'
+import { sketchBytes, sketchFrom, SketchSum } from './sketch.ts'
 import type { SpanRow } from './span.ts'
 
 /** Spans added up: one sum for each bucket of time and combination of tenant, service, kind, name and
@@ -141,3 +141,18 @@ export const pointOf = (sums: RollupSums, of: SeriesPoint['of']): SeriesPoint =>
   firstTokenUs: sums.firstTokenUs.sketch(),
   ...(sums.example === undefined ? {} : { example: sums.example }),
 })
+
+/** A point on its way between threads: sketches are many small objects, which cost more to hand over than
+ *  to add up. */
+export type PackedPoint = Omit<SeriesPoint, 'durationUs' | 'firstTokenUs'> & {
+  readonly sketches: readonly [durationUs: Uint8Array, firstTokenUs: Uint8Array]
+}
+
+export const packed = ({ durationUs, firstTokenUs, ...point }: SeriesPoint): PackedPoint => ({
+  ...point,
+  sketches: [sketchBytes(durationUs), sketchBytes(firstTokenUs)],
+})
+
+export function unpacked({ sketches: [durationUs, firstTokenUs], ...point }: PackedPoint): SeriesPoint {
+  return { ...point, durationUs: sketchFrom(durationUs), firstTokenUs: sketchFrom(firstTokenUs) }
+}

@@ -9,7 +9,7 @@ import {
   pointOf,
   type RollupSums,
 } from '../../../trace/rollup.ts'
-import { sketchFrom, sketchText } from '../../../trace/sketch.ts'
+import { sketchBytes, sketchFromText, type SketchSum } from '../../../trace/sketch.ts'
 import { writing } from './schema.ts'
 
 /** Sums over time, in their table. */
@@ -52,8 +52,8 @@ export class RollupTable {
         sum.inputTokens + added.inputTokens,
         sum.outputTokens + added.outputTokens,
         sum.costNanoUsd + added.costNanoUsd,
-        sketchText(sum.durationUs.sketch()),
-        sketchText(sum.firstTokenUs.sketch()),
+        sketchBytes(sum.durationUs.sketch()),
+        sketchBytes(sum.firstTokenUs.sketch()),
       )
     }
   }
@@ -93,6 +93,11 @@ function mergeRow(sums: RollupSums, row: { readonly [column: string]: unknown })
   sums.inputTokens += Number(row['input_tokens'])
   sums.outputTokens += Number(row['output_tokens'])
   sums.costNanoUsd += Number(row['cost'])
-  sums.durationUs.merge(sketchFrom(row['duration'] as string))
-  sums.firstTokenUs.merge(sketchFrom(row['first_token'] as string))
+  mergeCell(sums.durationUs, row['duration'])
+  mergeCell(sums.firstTokenUs, row['first_token'])
+}
+
+function mergeCell(sum: SketchSum, cell: unknown): void {
+  if (cell instanceof Uint8Array) sum.mergeBytes(cell)
+  else sum.merge(sketchFromText(cell as string))
 }

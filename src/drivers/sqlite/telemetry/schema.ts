@@ -71,6 +71,11 @@ const STEPS = [
     PRIMARY KEY (trace_id, part)) WITHOUT ROWID;
   CREATE INDEX gone_at ON gone (at_us);
   `,
+  // Files that were made into one: what lay in `part` lies in `into_part`.
+  `
+  CREATE TABLE merged (part INTEGER PRIMARY KEY, into_part INTEGER NOT NULL);
+  CREATE INDEX merged_into ON merged (into_part);
+  `,
 ] as const
 
 const APPLICATION_ID = 0x48445754 // HDWT
