@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 
-const KEY = 'hw_key-for-measuring'
+export const KEY = 'hw_key-for-measuring'
 
 export interface Program {
   readonly address: string
@@ -20,6 +20,8 @@ export interface Program {
   /** Its children that play this role. */
   children(role: string): readonly number[]
   rssBytes(): Promise<number>
+  /** Established at its address. */
+  connections(): Promise<number>
   stop(): Promise<void>
 }
 
@@ -111,6 +113,7 @@ function program(child: Running, address: string, readyMs: number, clean: () => 
         .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes(`--role\0${role}\0`))
         .map(Number),
     rssBytes: () => rssBytes(pid),
+    connections: () => connectionsAt(Number(address.split(':').at(-1))),
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve))
       child.stdin.end()
@@ -123,6 +126,13 @@ function program(child: Running, address: string, readyMs: number, clean: () => 
 
 export async function rssBytes(pid: number): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+}
+
+/** Established connections accepted on a port of this machine (/proc/net/tcp). */
+async function connectionsAt(port: number): Promise<number> {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const lines = (await readFile('/proc/net/tcp', 'utf8')).split('\n').map((line) => line.trim().split(/\s+/))
+  return lines.filter(([, address, , state]) => address?.endsWith(local) === true && state === '01').length
 }
 
 /** CPU time of all threads, to the nanosecond (/proc/pid/task/tid/schedstat): the ticks of

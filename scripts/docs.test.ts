@@ -86,7 +86,7 @@ test('the schema for editors is one an editor can use', () => {
   const schema = JSON.parse(readFileSync(join(root, 'headworks.schema.json'), 'utf8'))
   assert.equal(schema.$schema, 'https://json-schema.org/draft/2020-12/schema')
   assert.equal(schema.additionalProperties, false)
-  assert.equal(schema.properties.engines.additionalProperties.oneOf.length, 7)
+  assert.equal(schema.properties.engines.additionalProperties.oneOf.length, 10)
   for (const own of ['"reload"', '"shown"', '"hidden"']) assert(!JSON.stringify(schema).includes(own))
 })
 

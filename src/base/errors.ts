@@ -98,6 +98,7 @@ export const ERRORS = {
   data_in_use: { kind: 'busy', status: 503, sentence: 'The data folder {path} is in use by process {pid}.', remedy: 'Stop that process, or set HEADWORKS_DATA to another folder.' },
   port_in_use: { kind: 'busy', status: 503, sentence: 'The address {address} is in use.', remedy: 'Stop what listens there, or set HEADWORKS_LISTEN to another address.' },
   address_invalid: { kind: 'caller', status: 400, sentence: 'The address {address} cannot be listened on: {reason}.', remedy: 'Use host:port, such as 127.0.0.1:4750.' },
+  certificate_unusable: { kind: 'caller', status: 400, sentence: 'The certificate {path} cannot be used: {reason}.', remedy: 'Name PEM files of a certificate chain and of its key, which this process may read.' },
   data_unusable: { kind: 'fault', status: 503, sentence: 'The data folder {path} cannot be used: {reason}.', remedy: 'Make it writable, put a backup back if it is damaged, or set HEADWORKS_DATA to another folder.' },
   server_absent: { kind: 'busy', status: 503, sentence: 'No Headworks answers at {address}.', remedy: 'Start it with `npm start`, or set HEADWORKS_LISTEN to where it runs.' },
 

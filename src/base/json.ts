@@ -23,6 +23,17 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits): Json | Refusal
   }
 }
 
+/** The same of a text that was decoded already. */
+export function parseJsonText(text: string, limits: JsonLimits): Json | Refusal {
+  if (text.length > limits.bytesMax) return refuse('body_too_large', { limitBytes: limits.bytesMax })
+  if (textExceedsDepth(text, limits.depthMax)) return refuse('body_too_deep', { limit: limits.depthMax })
+  try {
+    return JSON.parse(text) as Json
+  } catch (error) {
+    return refuse('body_malformed', { reason: jsonReason(error) })
+  }
+}
+
 /** Why `JSON.parse` threw, without the piece of the text that it quotes: reasons are logged and kept. */
 export function jsonReason(thrown: unknown): string {
   const reason = reasonOf(thrown)
@@ -52,6 +63,16 @@ function exceedsDepth(bytes: Uint8Array, depthMax: number): boolean {
     } else if (byte === 0x5d || byte === 0x7d) {
       depth--
     }
+  }
+  return false
+}
+
+/** As `exceedsDepth`. Most texts have fewer brackets than may nest, which counting them tells soonest. */
+function textExceedsDepth(text: string, depthMax: number): boolean {
+  let brackets = 0
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at)
+    if ((unit === 0x5b || unit === 0x7b) && ++brackets > depthMax) return exceedsDepth(Buffer.from(text), depthMax)
   }
   return false
 }

@@ -7,7 +7,30 @@ export interface Random {
   bytes(count: number): Uint8Array
 }
 
-export const systemRandom: Random = { bytes: (count) => randomBytes(count) }
+/** Drawn from the operating system at once; a call of it costs as much as the bytes of a thousand ids. */
+const POOL_BYTES = 16 * 1024
+/** More is drawn by itself. */
+const POOLED_BYTES_MAX = 64
+
+class SystemRandom implements Random {
+  #pool = Buffer.alloc(0)
+  #used = 0
+
+  bytes(count: number): Uint8Array {
+    if (count > POOLED_BYTES_MAX) return randomBytes(count)
+    if (this.#used + count > this.#pool.length) {
+      this.#pool = randomBytes(POOL_BYTES)
+      this.#used = 0
+    }
+    const taken = Uint8Array.prototype.slice.call(this.#pool, this.#used, this.#used + count)
+    // What was handed out may be a secret, and is nobody else's to read.
+    this.#pool.fill(0, this.#used, this.#used + count)
+    this.#used += count
+    return taken
+  }
+}
+
+export const systemRandom: Random = new SystemRandom()
 
 /** Uniform in [0, 1) with 32 bits: enough for jitter and weights, not for secrets. */
 export function uniform(random: Random): number {

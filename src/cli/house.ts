@@ -32,7 +32,14 @@ export type HouseEvent =
   | { readonly step: 'admin_key'; readonly key: string }
   | { readonly step: 'ingest'; readonly progress: IngestProgress }
   /** `gateways`: how many processes answer there. */
-  | { readonly step: 'listening'; readonly address: string; readonly afterMs: number; readonly gateways: number }
+  | {
+      readonly step: 'listening'
+      readonly address: string
+      readonly afterMs: number
+      readonly gateways: number
+      /** HTTPS is spoken. */
+      readonly isSecure?: boolean
+    }
   | { readonly step: 'reloaded'; readonly applied: readonly string[]; readonly needsRestart: readonly string[] }
   /** The changed file is not valid; the configuration in force stays. */
   | { readonly step: 'reload_refused'; readonly reason: string }

@@ -57,6 +57,7 @@ class Stage {
   #ingestBeganMs = 0
   /** The first admin key, while it may be shown. */
   key: string | undefined
+  isSecure = false
 
   constructor(context: CliContext) {
     this.#context = context
@@ -79,8 +80,9 @@ class Stage {
       case 'ingest':
         return this.#ingest(event.progress)
       case 'listening':
+        this.isSecure = event.isSecure === true
         return this.say(
-          `${this.#done()} listening on http://${event.address}${event.gateways > 1 ? ` with ${event.gateways} gateways` : ''}, ready after ${formatMs(event.afterMs)}`,
+          `${this.#done()} listening on ${originOf(event.address, event.isSecure)}${event.gateways > 1 ? ` with ${event.gateways} gateways` : ''}, ready after ${formatMs(event.afterMs)}`,
         )
       case 'reloaded': {
         if (event.applied.length > 0)
@@ -194,14 +196,19 @@ async function tryOut(house: House, stage: Stage, question: string, context: Cli
   }
 }
 
+/** A socket's file has no name that a URL could say. */
+const originOf = (address: string, isSecure = false): string =>
+  `http${isSecure ? 's' : ''}://${address.startsWith('/') ? 'localhost' : address}`
+
 /** Where to go from here: the console, and one request to copy. */
 async function invitation(house: House, stage: Stage, question: string | undefined): Promise<string> {
   const { bold, dim } = stage.style
   const link = await callApi(house.control, 'POST', '/api/login', {}).catch((thrown: unknown) =>
     declinedBy(toProblem(thrown)),
   )
-  const address = reachable(house.address)
-  const url = link instanceof Declined ? `http://${address}/` : textOf(link['url'])
+  const origin = originOf(reachable(house.address), stage.isSecure)
+  const curl = house.address.startsWith('/') ? `curl --unix-socket ${house.address}` : 'curl'
+  const url = link instanceof Declined ? `${origin}/` : textOf(link['url'])
   const key = stage.key ?? '$HEADWORKS_KEY'
   const body = JSON.stringify({
     model: 'docs',
@@ -214,7 +221,7 @@ async function invitation(house: House, stage: Stage, question: string | undefin
 ${bold('Console')}   ${url}
           ${dim('This link signs in once; `npx headworks login` makes another.')}
 ${bold('Try it')}
-  curl http://${address}/v1/chat/completions -H "Authorization: Bearer ${key}" \\
+  ${curl} ${origin}/v1/chat/completions -H "Authorization: Bearer ${key}" \\
     -H "Content-Type: application/json" -d '${body.replace(/'/g, "'\\''")}'${hint}
 
 ${dim('Ctrl-C stops it.')}`

@@ -12,6 +12,18 @@ const moreHeaders = headers
   )
   .optional()
 
+const TLS = z.strictObject({
+  authority: text(4096)
+    .meta(meta('PEM file of who vouches for the server, instead of those that everybody knows.', { shown: 'path' }))
+    .optional(),
+  certificate: text(4096)
+    .meta(meta('PEM file of the certificate that is shown to it, where it asks for one (mTLS).', { shown: 'path' }))
+    .optional(),
+  key: text(4096)
+    .meta(meta('PEM file of its private key.', { shown: 'path' }))
+    .optional(),
+})
+
 const OPENAI = z.strictObject({
   kind: z
     .literal('openai')
@@ -43,6 +55,16 @@ const OPENAI = z.strictObject({
       }),
     )
     .optional(),
+  socket: text(100)
+    .meta(
+      meta('Path of a Unix socket on which it listens; the host of `url` is then only what it is told.', {
+        shown: 'path',
+      }),
+    )
+    .optional(),
+  tls: TLS.meta(
+    meta('How the two make sure of each other over https. Files are read when the configuration is.'),
+  ).optional(),
   provider: text(64)
     .meta(
       meta(

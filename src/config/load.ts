@@ -184,14 +184,16 @@ function absolute(config: Config, base: string, dataBase: string): Config {
   }
   const engines = Object.create(null) as { [name: string]: Config['engines'][string] }
   for (const [name, engine] of Object.entries(config.engines))
-    engines[name] = engine.kind === 'onnx' ? withFolders(engine, base) : engine
+    engines[name] =
+      engine.kind === 'onnx' ? withFolders(engine, base) : engine.kind === 'openai' ? reached(engine, base) : engine
   const models = Object.create(null) as { [name: string]: Config['models'][string] }
   for (const [name, model] of Object.entries(config.models))
     models[name] = { ...model, deployments: model.deployments.map((deployment) => withFile(deployment, base)) }
   const prices = config.prices === undefined ? {} : { prices: resolve(base, config.prices) }
   const { folder } = config.prompts
   const prompts = folder === undefined ? config.prompts : { ...config.prompts, folder: resolve(base, folder) }
-  return { ...config, ...prices, prompts, data: resolve(dataBase, config.data), engines, models, collections }
+  const tls = config.tls === undefined ? {} : { tls: inFolder(config.tls, base) }
+  return { ...config, ...prices, ...tls, prompts, data: resolve(dataBase, config.data), engines, models, collections }
 }
 
 /** `runtime` of an engine without one: beside the file. */
@@ -231,3 +233,16 @@ function freeze<Value>(value: Value): Value {
   for (const part of Object.values(value)) freeze(part)
   return Object.freeze(value)
 }
+
+type Reached = Extract<Config['engines'][string], { readonly kind: 'openai' }>
+
+/** By a socket, and with certificates. */
+const reached = (engine: Reached, base: string): Reached => ({
+  ...engine,
+  ...(engine.socket === undefined ? {} : { socket: resolve(base, engine.socket) }),
+  ...(engine.tls === undefined ? {} : { tls: inFolder(engine.tls, base) }),
+})
+
+/** Paths by their names, from the folder of the file. */
+const inFolder = <Paths extends object>(paths: Paths, base: string): Paths =>
+  Object.fromEntries(Object.entries(paths).map(([name, path]) => [name, resolve(base, String(path))])) as Paths

@@ -119,6 +119,33 @@ const TIMEOUTS = z.strictObject({
     .meta(meta('For the whole answer, all attempts together, in milliseconds.')),
 })
 
+const SEMANTIC = z.strictObject({
+  embedding: z
+    .string()
+    .meta(
+      meta(
+        'The model under `models` that measures how near two questions are. Whoever asks pays for it. Another one, or another engine of it, begins anew.',
+      ),
+    ),
+  similarityMin: z
+    .number()
+    .min(0.5)
+    .max(1)
+    .default(0.95)
+    .meta(
+      meta(
+        'Cosine of both questions, at least. What it should be depends on the embedding model: measure it on questions of your own.',
+      ),
+    ),
+  turnsMax: integer(1, 64)
+    .default(1)
+    .meta(
+      meta(
+        'Turns of the user in a conversation, at most; all but the last have to be the very same. Longer conversations take no part.',
+      ),
+    ),
+})
+
 const CACHE = z.strictObject({
   ttlMs: integer(1, 30 * 24 * MS_MAX).meta(meta('How long an answer is given again, in milliseconds.')),
   scope: z
@@ -133,6 +160,9 @@ const CACHE = z.strictObject({
     .boolean()
     .default(false)
     .meta(meta('Also requests that offer tools: a call that is given again may be carried out again by the caller.')),
+  semantic: SEMANTIC.meta(
+    meta('Gives an answer also to a question in other words that means the same. Without it only to the very same.'),
+  ).optional(),
 })
 
 const ADMISSION = z.strictObject({
@@ -198,7 +228,7 @@ export const MODEL = z.strictObject({
     ),
   cache: CACHE.meta(
     meta(
-      'Gives the same chat completion again to the very same question, at no cost. Without it every question is asked anew.',
+      'Gives the same chat completion again to the very same question, and the same vector to the very same text, at no cost. Without it everything is asked anew.',
     ),
   ).optional(),
   description: text(1000).meta(meta('Shown in `GET /v1/models`.')).optional(),

@@ -49,6 +49,7 @@ export function findMisnamed(root: unknown): Finding[] {
     ...fallbacksOf(models, workflows, engines),
     ...(guards === undefined ? [] : guardsOf(models, guards)),
     ...routingsOf(models),
+    ...meaningsOf(models),
     ...timeoutsOf(models),
     ...embeddingsOf(collections, models, engines),
     ...workflowsOf(workflows, models, collections, engines),
@@ -116,6 +117,17 @@ function* fallbacksOf(models: Named, workflows: Named, engines: Named): Generato
           }
       }
     }
+  }
+}
+
+/** What measures questions is a model. */
+function* meaningsOf(models: Named): Generator<Finding> {
+  for (const [name, model] of models) {
+    const embedding = fieldsOf(fieldsOf(model['cache'])?.['semantic'])?.['embedding']
+    if (typeof embedding !== 'string') continue
+    const path = ['models', name, 'cache', 'semantic', 'embedding']
+    if (!models.has(embedding))
+      yield { path, of: 'value', wrong: 'names no model', remedy: among(embedding, models, '`models:`') }
   }
 }
 

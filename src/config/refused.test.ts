@@ -206,6 +206,12 @@ test('names that must exist, circles, clashes and unfit models are found', async
   assert.deepEqual((await loaded(`models: { a: ${model('reader/x')} }`)).config.models['a']?.fallback, ['reader/x'])
   matches(await problemsOf(`models: { a: ${model('docs')} }`), /names a workflow \| A fallback is a model/)
   matches(await problemsOf(`models: { a: ${model('a')} }`), /leads back to itself: a → a/)
+  const meaning = (terms: string) =>
+    `models: { a: { deployments: [{ engine: reader, model: m }], cache: { ttlMs: 1, semantic: { ${terms} } } } }`
+  matches(await problemsOf(meaning('embedding: nope')), /a\.cache\.semantic\.embedding = "nope" names no model/)
+  matches(await problemsOf(meaning('embedding: a, similarityMin: 0.4')), /similarityMin = 0\.4/)
+  matches(await problemsOf(meaning('embedding: a, turnsMax: 0')), /turnsMax = 0/)
+  matches(await problemsOf(meaning('turnsMax: 2')), /semantic\.embedding is missing/)
   const circle = await problemsOf(`models: { a: ${model('b')}, b: ${model('reader, c')}, c: ${model('a')} }`)
   matches(circle, /a → b → c → a/, /b → c → a → b/, /c → a → b → c/)
   matches(

@@ -22,15 +22,30 @@ import { WORKFLOW } from './workflows.ts'
  *  without one has its parent's. */
 
 const address = z.string().check((context) => {
+  if (/^unix:\/[^\s]{1,100}$/.test(context.value)) return
   const found = /^(?:\[([0-9A-Fa-f:.]+)\]|([^\s:[\]/]+)):(\d{1,5})$/.exec(context.value)
   if (found !== null && Number(found[3]) <= 65_535) return
   context.issues.push(
-    wrong('is no address', 'Write host:port, such as 127.0.0.1:4750, 0.0.0.0:4750 or [::1]:4750.', context.value),
+    wrong(
+      'is no address',
+      'Write host:port, such as 127.0.0.1:4750, 0.0.0.0:4750 or [::1]:4750, or unix:/path of a socket.',
+      context.value,
+    ),
   )
 })
 
 const LOG = z.strictObject({
   level: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta(meta('The least level that is written.')),
+})
+
+const TLS = z.strictObject({
+  certificate: text(4096).meta(
+    meta(
+      'PEM file of the certificate and those that vouch for it. Taken over within seconds when it changes; no restart. A relative path starts at the folder of this file.',
+      { shown: 'path' },
+    ),
+  ),
+  key: text(4096).meta(meta('PEM file of its private key, likewise.', { shown: 'path' })),
 })
 
 export const CONFIG = z
@@ -39,10 +54,20 @@ export const CONFIG = z
       .default('127.0.0.1:4750')
       .meta(
         meta(
-          'Address of the HTTP interface, `host:port`. Port 0 takes any free one. `HEADWORKS_LISTEN` overrides it.',
+          'Address of the HTTP interface: `host:port`, where port 0 takes any free one, or `unix:/path` of a socket that everybody on this machine may open. `HEADWORKS_LISTEN` overrides it.',
           { reload: 'restart', shown: 'host:port' },
         ),
       ),
+    server: z
+      .enum(['llhttp', 'node'])
+      .default('llhttp')
+      .meta(
+        meta(
+          'What reads and writes HTTP. `llhttp`: the parser of Node by itself, at half the CPU. `node`: the whole server of Node.',
+          { reload: 'restart' },
+        ),
+      ),
+    tls: TLS.meta(meta('Speaks HTTPS instead of HTTP.', { reload: 'restart' })).optional(),
     data: text(4096)
       .default('.headworks')
       .meta(

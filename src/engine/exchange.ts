@@ -1,6 +1,6 @@
 import { Fault, fault, reasonOf, Refusal } from '../base/errors.ts'
 import type { ClientHandler, ClientRequest, Exchange, Headers, HttpClient } from '../base/http.ts'
-import { isObject, type Json, type JsonObject, parseJson } from '../base/json.ts'
+import { isObject, type Json, type JsonObject, parseJson, parseJsonText } from '../base/json.ts'
 import { engineFault, reasonFrom, type Upstream } from './fault.ts'
 import type { Attempt, ChatCall, ChatEnd, ChatSink } from './port.ts'
 import { type SseEvent, SseParser } from './sse.ts'
@@ -171,6 +171,12 @@ const PACKED = 'its answer is compressed, which was not asked for'
 /** A JSON object of an engine, or undefined. */
 export function parseObject(bytes: Uint8Array): JsonObject | undefined {
   const value = parseAny(bytes)
+  return isObject(value) ? value : undefined
+}
+
+/** Likewise, of one event. */
+export function parseEvent(data: string): JsonObject | undefined {
+  const value = parseJsonText(data, { bytesMax: ANSWER_BYTES_MAX, depthMax: ANSWER_DEPTH_MAX })
   return isObject(value) ? value : undefined
 }
 

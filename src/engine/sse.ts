@@ -27,9 +27,10 @@ export class SseParser {
   /** False when an event is larger than `SSE_EVENT_UNITS_MAX`; the stream is then unusable. */
   push(bytes: Uint8Array): boolean {
     this.#rest += this.#decoder.decode(bytes, { stream: true })
+    const hasReturns = this.#rest.includes('\r')
     let from = 0
     for (;;) {
-      const end = lineEnd(this.#rest, Math.max(from, this.#scanned))
+      const end = lineEnd(this.#rest, Math.max(from, this.#scanned), hasReturns)
       if (end < 0) break
       const crlf = this.#rest.charCodeAt(end) === CR && this.#rest.charCodeAt(end + 1) === LF
       this.#line(this.#rest.slice(from, end))
@@ -70,7 +71,8 @@ const LF = 0x0a
 const SPACE = 0x20
 
 /** The next line end at or after `from`; a CR that ends the text is not one yet. */
-function lineEnd(text: string, from: number): number {
+function lineEnd(text: string, from: number, hasReturns: boolean): number {
+  if (!hasReturns) return text.indexOf('\n', from)
   for (let i = from; i < text.length; i++) {
     const unit = text.charCodeAt(i)
     if (unit === LF) return i

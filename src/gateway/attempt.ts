@@ -59,6 +59,9 @@ export class CallAttempt {
   #attempt: Attempt | undefined
   #outputTokens = 0
   #timer: Timer | undefined
+  #timerAtMs = 0
+  /** What the engine has to do next, and until when. */
+  #limit = { atMs: Infinity, limitMs: 0, phase: '', overall: false }
   /** Frames before the first content. */
   #early: JsonObject[] = []
   #committed = false
@@ -189,21 +192,38 @@ export class CallAttempt {
     }
   }
 
+  /** A timer that is due sooner stays, and looks at the deadline again: every chunk moves it. */
   #arm(limitMs: number, phase: string): void {
+    const nowMs = this.#clock.monotonicMs()
+    const { deadlineMs } = this.#plan
+    const overall = deadlineMs - nowMs <= limitMs
+    this.#limit = { atMs: overall ? deadlineMs : nowMs + limitMs, limitMs, phase, overall }
+    if (this.#timer !== undefined && this.#timerAtMs <= this.#limit.atMs) return
     this.#timer?.cancel()
-    const { deadlineMs, timeouts, isFirst } = this.#plan
-    const leftMs = deadlineMs - this.#clock.monotonicMs()
-    this.#timer = this.#clock.after(Math.max(0, Math.min(limitMs, leftMs)), () => {
-      const overall = leftMs <= limitMs
-      const cause = fault('engine_timeout', {
-        engine: this.deployment.engine.name,
-        phase: overall ? 'finish' : phase,
-        limitMs: overall ? timeouts.totalMs : limitMs,
-      })
-      // That time is up for the request blames the engine only if it had all of it and said nothing.
-      const isItsOwn = !overall || (isFirst && this.#outputTokens === 0 && !this.#paused)
-      this.#fail(cause, isItsOwn ? cause : 'unknown')
+    this.#wait(nowMs)
+  }
+
+  #wait(nowMs: number): void {
+    this.#timerAtMs = this.#limit.atMs
+    this.#timer = this.#clock.after(Math.max(0, this.#timerAtMs - nowMs), () => {
+      const lateMs = this.#clock.monotonicMs()
+      if (lateMs < this.#limit.atMs) this.#wait(lateMs)
+      else this.#expire()
     })
+  }
+
+  #expire(): void {
+    this.#timer = undefined
+    const { limitMs, phase, overall } = this.#limit
+    const { timeouts, isFirst } = this.#plan
+    const cause = fault('engine_timeout', {
+      engine: this.deployment.engine.name,
+      phase: overall ? 'finish' : phase,
+      limitMs: overall ? timeouts.totalMs : limitMs,
+    })
+    // That time is up for the request blames the engine only if it had all of it and said nothing.
+    const isItsOwn = !overall || (isFirst && this.#outputTokens === 0 && !this.#paused)
+    this.#fail(cause, isItsOwn ? cause : 'unknown')
   }
 
   #finish(attributes: JsonObject): Attempt | undefined {

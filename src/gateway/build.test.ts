@@ -90,3 +90,28 @@ test('a deployment has the tokenizer of its model at its provider, also as a fal
   assert.equal(nameOf(catalogue.get('local')), undefined)
   assert.equal(nameOf(catalogue.get('unheard')?.fallback[0]), 'gpt-4.1 at openai')
 })
+
+test('answers kept by meaning are forgotten with what measured them', async () => {
+  const versionOf = async (semantic: string, weights = 'e5', url = 'h'): Promise<string | undefined> => {
+    const { config } = await loaded(`
+engines: { e: { kind: openai, url: 'http://${url}/v1' }, c: { kind: openai, url: 'http://c/v1' } }
+models:
+  meaning: { deployments: [{ engine: e, model: ${weights} }] }
+  chat: { deployments: [{ engine: c, model: m }], cache: { ttlMs: 1000${semantic} } }
+`)
+    const engines = new Map(Object.keys(config.engines).map((name) => [name, new HandEngine(name)]))
+    const health = new Health({ clock: new ManualClock() })
+    return buildCatalogue(config, engines, new Map(), health, undefined).get('chat')?.cache?.version
+  }
+  const semantic = ', semantic: { embedding: meaning }'
+  const versions = [
+    await versionOf(''),
+    await versionOf(semantic),
+    await versionOf(semantic, 'bge'),
+    await versionOf(semantic, 'e5', 'elsewhere'),
+    await versionOf(', semantic: { embedding: meaning, similarityMin: 0.9 }'),
+  ]
+  assert.equal(new Set(versions).size, versions.length)
+  assert.equal(await versionOf(semantic), versions[1])
+  assert.equal(await versionOf('', 'bge'), versions[0], 'who does not look at meanings keeps its answers')
+})

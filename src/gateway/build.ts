@@ -9,6 +9,7 @@ import { always, FREE, type PriceAt } from '../meter/prices.ts'
 import type { Tokenizer } from '../meter/tokenizer/tokenizer.ts'
 import {
   type Affinity,
+  type CachePolicy,
   type Catalogue,
   deploymentName,
   type Deployment,
@@ -63,7 +64,7 @@ export function buildCatalogue(
       fallback: model.fallback.flatMap((fallback) => resolve(fallback) ?? direct(fallback, model) ?? []),
       ...(model.admission === undefined ? {} : { admission: { ...model.admission, batchShare: config.batches.share } }),
       ...(guardrails === undefined ? {} : { guardrails }),
-      ...(model.cache === undefined ? {} : { cache: { ...model.cache, version: versionOf(model) } }),
+      ...(model.cache === undefined ? {} : { cache: cacheOf(model, model.cache) }),
     }
     catalogue.set(name, built)
     return built
@@ -73,6 +74,14 @@ export function buildCatalogue(
   function versionOf({ deployments, guards }: ModelConfig): string {
     const parts = deployments.map(({ engine, model }) => [engine, model, config.engines[engine] ?? null])
     return hash('sha256', JSON.stringify([parts, guardrailsOf(guards)?.version ?? '']), 'hex')
+  }
+
+  /** Another model that measures meanings, or another bound, empties what was found by meaning too. */
+  function cacheOf(model: ModelConfig, { semantic, ...policy }: NonNullable<ModelConfig['cache']>): CachePolicy {
+    if (semantic === undefined) return { ...policy, version: versionOf(model) }
+    const measure = config.models[semantic.embedding]
+    const parts = [versionOf(model), semantic, measure === undefined ? '' : versionOf(measure)]
+    return { ...policy, semantic, version: hash('sha256', JSON.stringify(parts), 'hex') }
   }
 
   /** `engine/model`, for a fallback that needs no name of its own. */

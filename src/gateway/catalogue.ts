@@ -55,8 +55,20 @@ export interface CachePolicy {
   readonly scope: 'key' | 'tenant' | 'user'
   /** Requests that offer tools take part. */
   readonly tools: boolean
-  /** Changes with the deployments and their engines. */
+  /** Changes with the deployments and their engines, and with what measures meanings. */
   readonly version: string
+  /** Absent: only the very same question is answered again. */
+  readonly semantic?: SemanticPolicy
+}
+
+/** Whether answers are also given to questions that mean the same. */
+export interface SemanticPolicy {
+  /** The model that says where a question lies. */
+  readonly embedding: string
+  /** Cosine of two questions, at least. */
+  readonly similarityMin: number
+  /** Turns of the user in a conversation, at most. */
+  readonly turnsMax: number
 }
 
 export interface LogicalModel {
@@ -85,9 +97,9 @@ export interface LogicalModel {
   /** The cap of every call; a caller may ask for less. */
   readonly outputTokensMax: number
   readonly timeouts: Timeouts
-  /** Absent: every question is asked anew. */
   /** What its requests and answers are looked at by. */
   readonly guardrails?: Guardrails
+  /** Absent: every question is asked anew. */
   readonly cache?: CachePolicy
   /** Absent: every request is called at once. */
   readonly admission?: GateSettings

@@ -306,7 +306,7 @@ class Chat {
     const { trace, spending, cache } = this.#admitted
     return {
       ...this.#facts(),
-      ...(cache === undefined ? {} : { cache: cache.state }),
+      ...cache?.record(),
       outcome,
       status,
       ...(problem === undefined ? {} : problemJson(problem)),

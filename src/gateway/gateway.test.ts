@@ -357,7 +357,7 @@ test('models lists what there is, and what each serves', async () => {
   const reply = await openGateway().ask('', '/v1/models', 'GET')
   assert.deepEqual(
     reply.json().data.map((one: { id: string }) => one.id),
-    ['chat', 'second', 'docs'],
+    ['chat', 'second', 'vectors', 'docs'],
   )
   assert.equal((await openGateway().ask('', '/v1/models/chat', 'GET')).json().headworks.operations[0], 'chat')
 })

@@ -22,7 +22,9 @@ import { runEmbeddings, runRerank } from './direct.ts'
 import { guardedTexts } from './guarded-texts.ts'
 import { type Closing, Journal } from './journal.ts'
 import { runPassthrough, servingPath } from './passthrough.ts'
-import { CacheUse, readCacheControl } from './replay/cached-call.ts'
+import { readCacheControl } from './replay/cache-control.ts'
+import { CacheUse } from './replay/cached-call.ts'
+import { VectorUse } from './replay/cached-vectors.ts'
 import { ExactCache } from './replay/exact-cache.ts'
 import { type Ending, fingerprintOf, Once, readIdempotencyKey } from './replay/once.ts'
 import { type Account, OwnRequest } from './own.ts'
@@ -283,7 +285,10 @@ export class Gateway {
       else if ('inputs' in asked) {
         const inputs = await guardedTexts(admitted.model, asked.inputs, admitted.trace.open('guard'))
         if (inputs instanceof Refusal) this.#turnAway(admitted, operation, inputs, reply, dialect)
-        else await runEmbeddings(dependencies, admitted, { ...asked, inputs }, reply)
+        else {
+          const vectors = this.#vectorUse(arrived, admitted)
+          await runEmbeddings(dependencies, { ...admitted, vectors }, { ...asked, inputs }, reply)
+        }
       } else if ('bodyFor' in asked) {
         const model = servingPath(admitted.model, asked.path)
         if (model === undefined) return sayUnserved(admitted, asked.path, reply)
@@ -298,11 +303,18 @@ export class Gateway {
     }
   }
 
-  #cacheUse({ headers }: Arrived, { model, scopes }: Admitted, { body, stream }: ChatRequest): CacheUse | undefined {
+  #cacheUse({ headers }: Arrived, admitted: Admitted, { body, stream }: ChatRequest): CacheUse | undefined {
+    const { model, scopes, promptVersion } = admitted
     const { cache: policy } = model
     if (policy === undefined) return undefined
     const control = readCacheControl(headers['cache-control'])
-    return new CacheUse(this.#cache, { model, policy }, { body: { ...body, stream }, scopes, control })
+    return new CacheUse(this.#cache, { model, policy, scopes }, { body: { ...body, stream }, control, promptVersion })
+  }
+
+  #vectorUse({ headers }: Arrived, { model, scopes }: Admitted): VectorUse | undefined {
+    const { cache: policy } = model
+    const control = readCacheControl(headers['cache-control'])
+    return policy && new VectorUse(this.#cache, { model, policy, scopes }, control)
   }
 
   /** Refused before anything was begun; it is on record all the same. */

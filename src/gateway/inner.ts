@@ -7,7 +7,8 @@ import { Trace } from '../trace/trace.ts'
 import type { CallDependencies } from './call.ts'
 import { guardedCall } from './guarded-call.ts'
 import { guardedTexts } from './guarded-texts.ts'
-import { askInTurn, pairTexts } from './direct.ts'
+import { pairTexts } from './direct.ts'
+import { askInTurn } from './in-turn.ts'
 import type { OwnRequest } from './own.ts'
 
 /** What a workflow may call by name, inside the request that called the workflow. */

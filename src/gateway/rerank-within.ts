@@ -1,6 +1,7 @@
 import { fault, type Problem, Refusal, statusOf, toFault } from '../base/errors.ts'
 import type { JsonObject } from '../base/json.ts'
-import { askInTurn, type DirectDependencies, pairTexts } from './direct.ts'
+import { type DirectDependencies, pairTexts } from './direct.ts'
+import { askInTurn } from './in-turn.ts'
 import type { Deployment } from './catalogue.ts'
 import type { Admitted } from './chat.ts'
 import type { Closing } from './journal.ts'

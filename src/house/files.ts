@@ -7,7 +7,7 @@ import { batchRoutes } from '../control/batches.ts'
 import { fileRoutes } from '../control/files.ts'
 import { messageBatchRoutes } from '../control/message-batches.ts'
 import type { Route } from '../control/router.ts'
-import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import type { HouseStore } from './store.ts'
 import { Files } from '../files/files.ts'
 import type { Audit } from '../guard/audit.ts'
 import type { Keyring } from '../guard/keyring.ts'
@@ -18,7 +18,7 @@ import type { Library } from './library.ts'
 /** Files that callers send, and the batches that are run from them. */
 
 interface Shared {
-  readonly store: SqliteStore
+  readonly store: HouseStore
   /** In force now. */
   readonly loaded: () => LoadedConfig
 }
@@ -63,7 +63,7 @@ export const openBatches = ({
   })
 
 export function keptRoutes(
-  { rows }: Pick<SqliteStore, 'rows'>,
+  { rows }: Pick<HouseStore, 'rows'>,
   { files }: Library,
   batches: Batches,
   audit: Audit,

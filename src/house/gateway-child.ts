@@ -9,10 +9,11 @@ import type { LoadedConfig } from '../config/load.ts'
 import { type PackedConfig, unpackConfig } from '../config/transfer.ts'
 import { isOfTelemetry } from '../control/otlp.ts'
 import { isKeptHere } from '../control/vector-stores.ts'
-import { NodeHttpListener } from '../drivers/http/server.ts'
+import { openListener } from '../drivers/http/servers.ts'
 import type { Channel } from '../drivers/process/channel.ts'
 import { serve } from '../drivers/process/child.ts'
 import { openDistant } from '../drivers/sqlite/distant.ts'
+import type { JournaledEvents } from '../drivers/sqlite/journal.ts'
 import type { DeploymentStatus } from '../engine/health.ts'
 import { authenticate } from '../guard/authenticate.ts'
 import { Keyring } from '../guard/keyring.ts'
@@ -27,6 +28,7 @@ import { createSearch } from '../retrieval/search.ts'
 import { HouseGateway } from './gateway.ts'
 import { inPackage } from './package.ts'
 import { priceLoader } from './prices.ts'
+import { withJournal } from './store.ts'
 import { tokenizerLoader } from './tokenizers.ts'
 
 /** One of several gateways: a process that answers `/v1` on the port they share, and asks the main
@@ -41,6 +43,8 @@ export interface Beginning {
   readonly pepper: Uint8Array
   /** Where the main process answers what we pass on. */
   readonly innerSocket: string
+  /** Of its log. */
+  readonly journal: string
 }
 
 /** How it does. */
@@ -64,6 +68,7 @@ export function serveGateway(): void {
       opened = await RunningGateway.open(beginning, handle, channel)
     },
     configure: async (config: PackedConfig) => running().configure(config),
+    foldJournal: async () => running().foldJournal(),
     purgeCache: async (model: string | undefined): Promise<number> => running().purgeCache(model),
     figures: async (): Promise<GatewayFigures> => running().figures,
     drain: async (graceMs: number) => running().drain(graceMs),
@@ -75,6 +80,7 @@ class RunningGateway {
   readonly #server: HttpServer
   readonly #inForce: { loaded: LoadedConfig }
   readonly #unfollow: () => void
+  readonly #journal: JournaledEvents
   readonly #questions: QuestionVectors
 
   private constructor(
@@ -82,6 +88,7 @@ class RunningGateway {
     server: HttpServer,
     inForce: { loaded: LoadedConfig },
     unfollow: () => void,
+    journal: JournaledEvents,
     questions: QuestionVectors,
   ) {
     this.#questions = questions
@@ -89,17 +96,19 @@ class RunningGateway {
     this.#server = server
     this.#inForce = inForce
     this.#unfollow = unfollow
+    this.#journal = journal
   }
 
   static async open(
-    { node, config, pepper, innerSocket }: Beginning,
+    { node, config, pepper, innerSocket, journal }: Beginning,
     handle: unknown,
     channel: Channel,
   ): Promise<RunningGateway> {
     const loaded = unpackConfig(config)
     const inForce = { loaded }
     const log = logOf(node, () => inForce.loaded.config.log.level)
-    const store = openDistant((call) => channel.call('store', call), clock)
+    const distant = openDistant((call) => channel.call('store', call), clock)
+    const store = await withJournal(distant, journal, log)
     const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper: new Pepper(pepper) })
     const known = new Known(keyring)
     const analyzer = new Analyzer()
@@ -139,17 +148,24 @@ class RunningGateway {
     const unfollow = keyring.follow((cause) =>
       log.write('warn', 'changes of keys by other processes cannot be seen', { reason: reasonOf(cause) }),
     )
-    const listener = new NodeHttpListener(loaded.config.limits.bodyTimeoutMs, {
+    const { server, limits, tls } = loaded.config
+    const listener = openListener(server, limits.bodyTimeoutMs, {
       headers: { 'x-headworks-node': node },
+      ...(tls === undefined ? {} : { tls }),
+      log,
       elsewhere: { isTheirs: (request) => !known.recognises(request), socketPath: innerSocket },
     })
-    const server = await listener.listenOn(handle, gateway.handle)
-    return new RunningGateway(gateway, server, inForce, unfollow, questions)
+    const listening = await listener.listenOn(handle, gateway.handle)
+    return new RunningGateway(gateway, listening, inForce, unfollow, store.events, questions)
   }
 
   get figures(): GatewayFigures {
     const { inFlight, deployments } = this.#gateway
     return { inFlight, deployments }
+  }
+
+  foldJournal(): Promise<void> {
+    return this.#journal.fold()
   }
 
   purgeCache(model: string | undefined): number {
@@ -172,6 +188,7 @@ class RunningGateway {
     await this.#gateway.flush()
     this.#unfollow()
     await this.#gateway.close()
+    await this.#journal.close()
   }
 }
 

@@ -26,6 +26,8 @@ export interface GatewaysParts {
   readonly loaded: () => LoadedConfig
   /** What they may ask: store, index. */
   readonly methods: Methods
+  /** Where a gateway keeps its log. */
+  readonly journal: (node: string) => string
   /** Closes what a gateway left open when it died. */
   readonly recover: (node: string) => Promise<number>
 }
@@ -45,6 +47,8 @@ const BEGIN_MS_MAX = 30_000
 const CONFIGURE_MS_MAX = 30_000
 const FIGURES_MS_MAX = 1000
 const PURGE_MS_MAX = 5000
+/** Whoever reads the journal then does without what it has not folded. */
+const FOLD_MS_MAX = 2000
 /** Beyond the grace for answers in flight: to record them and to close. */
 const DRAIN_SPARE_MS = 5000
 const RECOVER_PAUSE_MS = 1000
@@ -89,6 +93,11 @@ export class Gateways {
   async purgeCache(model: string | undefined): Promise<number> {
     const counts = await Promise.all(this.#all.map((one) => one.purgeCache(model)))
     return counts.reduce((sum, count) => sum + count, 0)
+  }
+
+  /** Resolves when what all that run have acknowledged is in the database. */
+  async fold(): Promise<void> {
+    await Promise.all(this.#all.map((one) => one.fold()))
   }
 
   status(): Promise<GatewayStatus[]> {
@@ -161,6 +170,11 @@ class Supervised {
     }
   }
 
+  /** What one leaves that dies meanwhile is taken in when it is recovered. */
+  async fold(): Promise<void> {
+    if (this.#isUp) await this.#child.call('foldJournal', undefined, { timeoutMs: FOLD_MS_MAX }).catch(() => {})
+  }
+
   async status(): Promise<GatewayStatus> {
     const figures = (await this.#runs())
       ? await this.#child
@@ -188,8 +202,8 @@ class Supervised {
   }
 
   #beginning(): Beginning {
-    const { loaded, pepper, innerSocket } = this.#parts
-    return { node: this.#node, config: packConfig(loaded()), pepper, innerSocket }
+    const { loaded, pepper, innerSocket, journal } = this.#parts
+    return { node: this.#node, config: packConfig(loaded()), pepper, innerSocket, journal: journal(this.#node) }
   }
 
   /** What the dead one left open is closed before the next one takes its name. */

@@ -33,8 +33,8 @@ import { keepPepper } from '../drivers/filesystem/pepper.ts'
 import { type FileWatch, watchFile } from '../drivers/filesystem/watch.ts'
 import { HttpApiClient } from '../drivers/http/api-client.ts'
 import { openAssets } from '../drivers/http/assets.ts'
-import { NodeHttpListener } from '../drivers/http/server.ts'
-import { openSqlite, type SqliteStore } from '../drivers/sqlite/store.ts'
+import type { Listener } from '../drivers/http/listener.ts'
+import { openListener } from '../drivers/http/servers.ts'
 import { sendProblem } from '../gateway/respond.ts'
 import { Audit } from '../guard/audit.ts'
 import { authenticate } from '../guard/authenticate.ts'
@@ -50,6 +50,7 @@ import { Library } from './library.ts'
 import type { LoadPrices } from './prices.ts'
 import { absentRole, type Roles, withinRoles } from './process-roles.ts'
 import { retrievalRoutes } from './retrieval-routes.ts'
+import { type HouseStore, journalPath, openStore } from './store.ts'
 import type { LoadTokenizers } from './tokenizers.ts'
 import { type HouseTelemetry, openHouseTelemetry } from './telemetry.ts'
 import { keepUp } from './upkeep.ts'
@@ -84,6 +85,9 @@ export const controlSocket = (data: string): string => join(data, 'control.sock'
  *  socket it trusts nobody: what comes from there is the network's. */
 const innerSocket = (data: string): string => join(data, 'inner.sock')
 
+/** A socket that is listened on instead of a port asks for keys like a port. */
+const PUBLIC_MODE = 0o666
+
 /** What the gateway of the main process is called. */
 const MAIN_NODE = 'gateway-0'
 
@@ -104,7 +108,7 @@ class RunningHouse implements House {
   readonly #log: Log
   #loaded: LoadedConfig
   #hold: Hold | undefined
-  #store: SqliteStore | undefined
+  #store: HouseStore | undefined
   #library: Library | undefined
   #gateway: HouseGateway | undefined
   #batches: Batches | undefined
@@ -139,6 +143,8 @@ class RunningHouse implements House {
   }
 
   get network(): ApiClient {
+    // A certificate names a host, and this process would call itself by an address.
+    if (this.#loaded.config.tls !== undefined) return this.control
     return new HttpApiClient({ address: this.address, key: this.#lentKey })
   }
 
@@ -148,7 +154,7 @@ class RunningHouse implements House {
     this.#hold = holdFolder(config.data)
     const log = this.#log
     const journal = join(config.data, 'headworks.db')
-    const store = (this.#store = await openSqlite({ path: journal, clock, log }))
+    const store = (this.#store = await openStore(config.data, MAIN_NODE, log, async () => this.#gateways?.fold()))
     const pepper = keepPepper(config.data, PEPPER_BYTES, random)
     const keyring = await this.#openKeyring(store, pepper)
     onEvent({ step: 'opened', data: config.data, created: keyring.isEmpty })
@@ -213,12 +219,12 @@ class RunningHouse implements House {
     }))
     if (listen) telemetry.begin()
     const handler = this.#handler(keyring, sessions, gateway, library, store, { batches: this.#batches, telemetry })
-    const listener = new NodeHttpListener(config.limits.bodyTimeoutMs)
+    const listener = openListener(config.server, config.limits.bodyTimeoutMs)
     this.#servers.push(await listener.listen(controlSocket(config.data), handler))
     if (listen && config.gateways > 1 && this.#roles.has('gateway'))
       await this.#openGateways(handler, store, library, pepper)
     else if (listen) {
-      const server = await listener.listen(config.listen, handler)
+      const server = await this.#publicListener().listen(config.listen, handler, 'network')
       this.#servers.push(server)
       this.address = server.address
     }
@@ -235,6 +241,7 @@ class RunningHouse implements House {
       address: this.address,
       afterMs: clock.monotonicMs() - this.#openedMs,
       gateways: config.gateways,
+      isSecure: config.tls !== undefined,
     })
     this.#watch = watchFile(this.#loaded.file, {
       clock,
@@ -282,7 +289,7 @@ class RunningHouse implements House {
     }
   }
 
-  async #openKeyring(store: SqliteStore, pepper: Uint8Array): Promise<Keyring> {
+  async #openKeyring(store: HouseStore, pepper: Uint8Array): Promise<Keyring> {
     const keyring = await Keyring.open({ rows: store.rows, clock, random, pepper: new Pepper(pepper) })
     if (keyring.orphans > 0)
       this.#log.write(
@@ -295,10 +302,17 @@ class RunningHouse implements House {
     return keyring
   }
 
+  #publicListener(): Listener {
+    const { server, limits, tls } = this.#loaded.config
+    const certificate = tls === undefined ? {} : { tls }
+    return openListener(server, limits.bodyTimeoutMs, { ...certificate, log: this.#log, socketMode: PUBLIC_MODE })
+  }
+
   /** Several processes answer on the port; what they pass on arrives at a socket of their own. */
-  async #openGateways(handler: Handler, store: SqliteStore, library: Library, pepper: Uint8Array): Promise<void> {
+  async #openGateways(handler: Handler, store: HouseStore, library: Library, pepper: Uint8Array): Promise<void> {
     const { config } = this.#loaded
-    const listener = new NodeHttpListener(config.limits.bodyTimeoutMs, { headers: { 'x-headworks-node': MAIN_NODE } })
+    const headers = { 'x-headworks-node': MAIN_NODE }
+    const listener = openListener(config.server, config.limits.bodyTimeoutMs, { headers })
     this.#inner = await listener.listen(innerSocket(config.data), handler, 'network')
     this.#gateways = await Gateways.open({
       entry: this.#parts.entry,
@@ -317,7 +331,11 @@ class RunningHouse implements House {
           library.fold(storage, space, question),
         explainNothing: (collection: string) => library.explainNothing(collection),
       },
-      recover: async (node) => (await this.#gateway?.recover(node)) ?? 0,
+      journal: (node) => journalPath(config.data, node),
+      recover: async (node) => {
+        await store.takeIn(node)
+        return (await this.#gateway?.recover(node)) ?? 0
+      },
     })
     this.address = this.#gateways.address
   }
@@ -336,7 +354,9 @@ class RunningHouse implements House {
 
   /** Where a browser on this machine finds the console. */
   #consoleUrl(): string | undefined {
-    return this.address === '' ? undefined : `http://${reachable(this.address)}`
+    return this.address === ''
+      ? undefined
+      : `${this.#loaded.config.tls === undefined ? 'http' : 'https'}://${reachable(this.address)}`
   }
 
   #handler(
@@ -344,7 +364,7 @@ class RunningHouse implements House {
     sessions: Sessions,
     gateway: HouseGateway,
     library: Library,
-    store: SqliteStore,
+    store: HouseStore,
     { batches, telemetry }: { readonly batches: Batches; readonly telemetry: HouseTelemetry },
   ): Handler {
     const usage = (this.#usage = watchUsage({ clock, random, log: this.#log, store, loaded: () => this.#loaded }))
@@ -413,7 +433,7 @@ class RunningHouse implements House {
   }
 
   /** Files of prompts become versions. */
-  async #takePrompts({ rows }: Pick<SqliteStore, 'rows'>): Promise<void> {
+  async #takePrompts({ rows }: Pick<HouseStore, 'rows'>): Promise<void> {
     const { folder } = this.#loaded.config.prompts
     if (folder === undefined) return
     const files = { list: (path: string) => readdir(path), read: (path: string) => readFile(path) }

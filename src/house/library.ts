@@ -13,7 +13,7 @@ import type { Secrets } from '../config/secret.ts'
 import { folders } from '../drivers/filesystem/folder.ts'
 import { openProcessIndex } from '../drivers/process/index.ts'
 import { openProcessIngest } from '../drivers/process/ingest.ts'
-import type { SqliteStore } from '../drivers/sqlite/store.ts'
+import type { HouseStore } from './store.ts'
 import { Alerts } from '../meter/alerts/alerts.ts'
 import { Attachments } from '../retrieval/attach/attachments.ts'
 import { createIngest, type Ingest } from '../retrieval/ingest/ingest.ts'
@@ -63,7 +63,7 @@ export interface LibraryParts {
   /** The vectors lie in the memory of this machine. */
   readonly isEmbedded: () => boolean
   readonly entry: string
-  readonly store: SqliteStore
+  readonly store: HouseStore
   /** In force at the start. */
   readonly reading: Config['ingest']
   readonly secrets: () => Secrets

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import type { Clock } from '../base/clock.ts'
 import type { HttpClient } from '../base/http.ts'
 import type { Json } from '../base/json.ts'
@@ -19,6 +20,7 @@ import { OnnxEngine } from '../drivers/onnx/engine.ts'
 import { OpenAiEngine, type OpenAiOptions } from '../drivers/openai/engine.ts'
 import { ReaderEngine } from '../drivers/reader/engine.ts'
 import { TeiEngine } from '../drivers/tei/engine.ts'
+import type { Way } from '../drivers/undici/client.ts'
 import { type DeploymentStatus, Health, type HealthDependencies } from '../engine/health.ts'
 import { MetricsWatch } from '../engine/metrics/watch.ts'
 import type { AskWith, EmbedWith, Engine } from '../engine/port.ts'
@@ -61,7 +63,7 @@ export interface ModelsDependencies {
 export class Models {
   readonly #dependencies: ModelsDependencies
   /** Made when the first engine needs the network: a house of embedded engines never loads it. */
-  #client: HttpClient | undefined
+  readonly #clients = new Map<string, Promise<HttpClient>>()
   #catalogue: Catalogue = new Map()
   #health: Health
   #watch: MetricsWatch | undefined
@@ -96,7 +98,7 @@ export class Models {
   async load(loaded: LoadedConfig): Promise<void> {
     const { config, secrets } = loaded
     const engines = new Map<string, Engine>()
-    const dependencies = { ...this.#dependencies, client: () => this.#network() }
+    const dependencies = { ...this.#dependencies, client: (way: Way) => this.#network(way) }
     for (const [name, engine] of Object.entries(config.engines))
       engines.set(name, await openEngine(name, engine, secrets, dependencies))
     // A workflow calls the models of its own configuration, also when a reload comes in between.
@@ -123,7 +125,7 @@ export class Models {
     const guardrails = await openGuards(config.guards, {
       clock: this.#dependencies.clock,
       secrets,
-      client: () => this.#network(),
+      client: () => this.#network({}),
     })
     const health = this.#health.successor()
     catalogue = buildCatalogue(config, engines, workflows, health, prices, tokenizers, guardrails)
@@ -139,18 +141,25 @@ export class Models {
     const watched = watchedEngines(config, secrets, catalogue)
     if (watched.length === 0) return
     const { clock, onMetrics } = this.#dependencies
-    this.#watch = new MetricsWatch({ clock, client: await this.#network(), onTurn: onMetrics }, watched)
+    this.#watch = new MetricsWatch({ clock, client: await this.#network({}), onTurn: onMetrics }, watched)
     this.#watch.start()
   }
 
   async close(): Promise<void> {
     this.#watch?.close()
-    await this.#client?.close()
+    await Promise.all([...this.#clients.values()].map(async (client) => (await client).close()))
   }
 
-  async #network(): Promise<HttpClient> {
-    this.#client ??= await openClient()
-    return this.#client
+  /** One for all engines that are reached alike. A certificate that was renewed makes another. */
+  #network(way: Way): Promise<HttpClient> {
+    const stamps = Object.values(way.tls ?? {}).map((path) => statSync(path ?? '', { throwIfNoEntry: false })?.mtimeMs)
+    const name = JSON.stringify([way, stamps])
+    const known = this.#clients.get(name)
+    if (known !== undefined) return known
+    const client = openClient(way)
+    this.#clients.set(name, client)
+    client.catch(() => this.#clients.delete(name))
+    return client
   }
 
   /** What a workflow works with. */
@@ -185,7 +194,7 @@ const behind = ({ model, rerank, rewrite, groundedness }: WorkflowSpec, { models
 export interface EngineDependencies {
   readonly clock: Clock
   readonly analyzer: Analyzer
-  readonly client: () => Promise<HttpClient>
+  readonly client: (way: Way) => Promise<HttpClient>
 }
 
 /** One engine of the configuration. */
@@ -208,7 +217,7 @@ export async function openEngine(
     name,
     ...optional('key', secret(key)),
     headers: Object.fromEntries(Object.entries(headers).map(([header, value]) => [header, revealed(value, secrets)])),
-    client: await client(),
+    client: await client(engine.kind === 'openai' ? wayOf(engine) : {}),
     clock,
   }
   if (engine.kind === 'bedrock') {
@@ -251,7 +260,13 @@ const optional = <Name extends string, Value>(
   value: Value | undefined,
 ): { readonly [One in Name]?: Value } => (value === undefined ? {} : ({ [name]: value } as { [One in Name]: Value }))
 
-export async function openClient(): Promise<HttpClient> {
+const wayOf = ({ socket, tls }: Way): Way => ({
+  ...(socket === undefined ? {} : { socket }),
+  ...(tls === undefined ? {} : { tls }),
+})
+
+/** Rejects with a `Fault` (`certificate_unusable`). */
+export async function openClient(way: Way = {}): Promise<HttpClient> {
   const { UndiciClient } = await import('../drivers/undici/client.ts')
-  return new UndiciClient()
+  return new UndiciClient(way)
 }

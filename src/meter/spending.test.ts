@@ -228,7 +228,7 @@ test('a request that only counts as one is on record before its call, too', asyn
   await mustHold(one)
   const entries = [...((await holdLogIn(rows)('gateway-0', 1)) ?? [])]
   assert.deepEqual(
-    entries.map((entry) => (entry.kind === 'begin' ? 'begin' : [entry.kind, entry.request, entry.parts[0]?.amount])),
+    entries.map((entry) => (entry.kind === 'hold' ? [entry.kind, entry.request, entry.parts[0]?.amount] : entry.kind)),
     ['begin', ['hold', 'req_1', 1]],
   )
 })

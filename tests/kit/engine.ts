@@ -1,7 +1,17 @@
 import { fault } from '../../src/base/errors.ts'
 import type { JsonObject } from '../../src/base/json.ts'
 import type { ClientHandler, Exchange } from '../../src/base/http.ts'
-import type { Attempt, ChatCall, ChatSink, Engine, Operation, PassedCall, Passthrough } from '../../src/engine/port.ts'
+import type {
+  Attempt,
+  ChatCall,
+  ChatSink,
+  EmbedCall,
+  EmbedResult,
+  Engine,
+  Operation,
+  PassedCall,
+  Passthrough,
+} from '../../src/engine/port.ts'
 
 /** An engine whose every step a test takes by hand. */
 export class HandEngine implements Engine {
@@ -10,6 +20,10 @@ export class HandEngine implements Engine {
   readonly calls: HandCall[] = []
   readonly passed: HandPassed[] = []
   readonly passthrough: Passthrough
+  /** Embeddings it was asked for. */
+  readonly embedded: EmbedCall[] = []
+  /** How it embeds; it does not until told. */
+  embeds: ((call: EmbedCall) => Promise<EmbedResult>) | undefined
 
   constructor(name: string, operations: readonly Operation[] = ['chat'], paths: readonly string[] = []) {
     this.name = name
@@ -40,7 +54,9 @@ export class HandEngine implements Engine {
     return Promise.reject(fault('operation_unsupported', { model: this.name, operation: 'rerank' }))
   }
 
-  embed(): Promise<never> {
+  embed(call: EmbedCall): Promise<EmbedResult> {
+    this.embedded.push(call)
+    if (this.embeds !== undefined) return this.embeds(call)
     return Promise.reject(fault('operation_unsupported', { model: this.name, operation: 'embed' }))
   }
 

@@ -42,6 +42,8 @@ export interface GatewayOptions {
   readonly node?: string
   /** Of the model `chat`. */
   readonly cache?: Partial<NonNullable<LogicalModel['cache']>>
+  /** Of the model `vectors`. */
+  readonly vectorCache?: Partial<NonNullable<LogicalModel['cache']>>
   readonly admission?: LogicalModel['admission']
   /** Likewise, made over the gateway's clock. */
   readonly guardrails?: readonly Guardrail[]
@@ -77,13 +79,20 @@ export function openGateway(options: GatewayOptions = {}) {
     fallback: [fallback],
     ...(options.admission === undefined ? {} : { admission: options.admission }),
     ...(options.guardrails === undefined ? {} : { guardrails: new Guardrails(options.guardrails, '1', clock) }),
-    ...(options.cache === undefined
-      ? {}
-      : { cache: { ttlMs: 60_000, scope: 'key', tools: false, version: '1', ...options.cache } }),
+    ...cacheOf(options.cache),
+  }
+  const embedder = new HandEngine('embedder', ['embed'])
+  const vectors: LogicalModel = {
+    ...model('vectors', embedder),
+    operations: ['embed'],
+    deployments: [{ engine: embedder, model: 'weights', weight: 1, priceAt: always(PRICE, 'config') }],
+    fallback: [{ ...fallback, name: 'other', operations: ['embed'] }],
+    ...cacheOf(options.vectorCache),
   }
   const catalogue: Catalogue = new Map([
     ['chat', chat],
     ['second', fallback],
+    ['vectors', vectors],
     ['docs', { ...model('docs', second), kind: 'workflow', version: 'v1' }],
   ])
   const gateway = new Gateway({
@@ -115,8 +124,11 @@ export function openGateway(options: GatewayOptions = {}) {
     await settled()
     return reply
   }
-  return { clock, first, second, events, gateway, ask }
+  return { clock, first, second, embedder, events, gateway, ask }
 }
+
+const cacheOf = (cache: GatewayOptions['cache']): Pick<LogicalModel, 'cache'> =>
+  cache === undefined ? {} : { cache: { ttlMs: 60_000, scope: 'key', tools: false, version: '1', ...cache } }
 
 const model = (name: string, engine: HandEngine): LogicalModel => ({
   name,

@@ -104,3 +104,15 @@ test('a part is asked for its share alone, unless it holds more', async () => {
   await new Mount(parts).searchVector(question, { vector: question, k: 100 })
   for (const { apart } of parts) assert.deepEqual(apart.asked, [28])
 })
+
+test('where everything was removed nothing is asked for, and nothing is found', async () => {
+  const question = unit([1, 0, 0, 0, 0, 0, 0, 0])
+  const parts = ['s0', 's1'].map((name, at) => ({
+    ...segmentOf(name, [question, question], at === 0),
+    removed: [{ first: 0, count: 2 }],
+    origins: undefined,
+  }))
+  assert.deepEqual(await new Mount(parts).searchVector(question, { vector: question, k: 3 }), [])
+  assert.deepEqual(await new Mount([]).searchVector(question, { vector: question, k: 3 }), [])
+  assert.deepEqual(parts[0]?.apart.asked, [])
+})

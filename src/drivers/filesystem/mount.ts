@@ -90,6 +90,8 @@ export class Mount {
   }
 
   async searchVector(vector: Float32Array, query: IndexQuery): Promise<Hit[]> {
+    // Shares of nothing are no numbers.
+    if (this.#live === 0) return []
     const unit = new Float32Array(vector.length)
     writeUnit(vector, unit, 0)
     for (const { segment } of this.#parts) segment.borrow()

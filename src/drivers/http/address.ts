@@ -1,13 +1,13 @@
 import { type Fault, fault, reasonOf } from '../../base/errors.ts'
 
-/** What can be listened on: `host:port`, or the path of a socket. */
+/** What can be listened on: `host:port`, or the path of a socket, with `unix:` before it or not. */
 export type Target =
   | { readonly path: string }
   | { readonly path?: undefined; readonly host: string; readonly port: number }
 
 /** Throws a `Fault` (`address_invalid`). */
 export function parseAddress(address: string): Target {
-  if (address.startsWith('/')) return { path: address }
+  if (/^(?:unix:)?\//.test(address)) return { path: address.replace('unix:', '') }
   const match = /^(?:\[([0-9a-f:.]+)\]|([^:\s]+)):(\d{1,5})$/i.exec(address)
   const port = Number(match?.[3])
   if (match === null || port > 65_535) throw fault('address_invalid', { address, reason: 'it is not host:port' })

@@ -19,7 +19,7 @@ const HOP_BY_HOP = new Set([
   'expect', // Answered here: the body is on its way already.
 ])
 
-const endToEnd = (raw: readonly string[]): string[] => {
+export const endToEnd = (raw: readonly string[]): string[] => {
   const kept: string[] = []
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at] ?? ''

@@ -1,17 +1,18 @@
 import { chmod, unlink } from 'node:fs/promises'
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type ServerOptions, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
-import { systemClock } from '../../base/clock.ts'
-import { Fault, fault, refuse, type Refusal, remedyOf, sentenceOf, statusOf } from '../../base/errors.ts'
-import type { Handler, Headers, HttpListener, HttpServer, Reply, Request } from '../../base/http.ts'
-import { newId } from '../../base/ids.ts'
-import { systemRandom } from '../../base/random.ts'
+import { Fault, fault, refuse, type Refusal, statusOf } from '../../base/errors.ts'
+import type { Handler, Headers, HttpServer, Reply, Request } from '../../base/http.ts'
+import type { Log } from '../../base/log.ts'
 import { addressText, listenFault, parseAddress, type Target } from './address.ts'
+import { Certificate } from './certificate.ts'
 import { Forwarder } from './forward.ts'
+import type { Listener, ListenerOptions } from './listener.ts'
+import { ambiguity, credentialIn, type Head, pathOf, refusalBytes, refusalText, requestId } from './refusal.ts'
 
 /** The server side over `node:http`. What Node's parser lets through and must not reach anyone is
- *  refused here: a missing, repeated or contradicted `Host`, a repeated credential,
- *  `Transfer-Encoding` on HTTP/1.0, header names with `_`, `__proto__`, a credential in a trailer. */
+ *  refused (`refusal.ts`). */
 
 const HEADER_BYTES_MAX = 16 * 1024
 const HEADERS_MS_MAX = 10_000
@@ -19,15 +20,9 @@ const HEADERS_MS_MAX = 10_000
 const CHECK_MS = 1000
 const KEEP_ALIVE_MS = 65_000
 const CONNECTIONS_MAX = 20_000
+const SOCKET_MODE = 0o600
 
-export interface ListenerOptions {
-  /** On every answer. */
-  readonly headers?: Headers
-  /** What another process answers in our stead, and the socket it listens on. */
-  readonly elsewhere?: { readonly isTheirs: (request: Request) => boolean; readonly socketPath: string }
-}
-
-export class NodeHttpListener implements HttpListener {
+export class NodeHttpListener implements Listener {
   readonly #bodyTimeoutMs: number
   readonly #options: ListenerOptions
 
@@ -45,7 +40,7 @@ export class NodeHttpListener implements HttpListener {
     const { server, listening } = this.#server(handler, peer ?? (isFile ? 'local' : 'network'), isFile)
     if (target.path !== undefined) await unlink(target.path).catch(() => {}) // A socket file left by a killed process.
     await opened(server, target, address)
-    if (target.path !== undefined) await chmod(target.path, 0o600)
+    if (target.path !== undefined) await chmod(target.path, this.#options.socketMode ?? SOCKET_MODE)
     return listening(boundAddress(server, address))
   }
 
@@ -61,7 +56,7 @@ export class NodeHttpListener implements HttpListener {
     peer: Request['peer'],
     isPatient: boolean,
   ): { server: Server; listening: (address: string) => HttpServer } {
-    const server = createServer({
+    const options = {
       maxHeaderSize: HEADER_BYTES_MAX,
       headersTimeout: Math.min(HEADERS_MS_MAX, this.#bodyTimeoutMs),
       requestTimeout: this.#bodyTimeoutMs,
@@ -69,9 +64,11 @@ export class NodeHttpListener implements HttpListener {
       connectionsCheckingInterval: Math.min(CHECK_MS, this.#bodyTimeoutMs),
       requireHostHeader: false, // Refused below, in our own words.
       noDelay: true,
-    })
+    }
+    const { headers = {}, elsewhere, tls, log } = this.#options
+    const certificate = tls === undefined ? undefined : new Certificate(tls)
+    const server = certificate === undefined ? createServer(options) : overTls(options, certificate, log)
     server.maxConnections = CONNECTIONS_MAX
-    const { headers = {}, elsewhere } = this.#options
     const line: Line = {
       peer,
       handler,
@@ -95,9 +92,19 @@ export class NodeHttpListener implements HttpListener {
     })
     return {
       server,
-      listening: (address) => new Listening(server, address, () => line.elsewhere?.forwarder.close()),
+      listening: (address) =>
+        new Listening(server, address, () => {
+          certificate?.stop()
+          line.elsewhere?.forwarder.close()
+        }),
     }
   }
+}
+
+function overTls(options: ServerOptions, certificate: Certificate, log: Log | undefined): TlsServer {
+  const server = createTlsServer({ ...options, ...certificate.options })
+  certificate.follow(log, (changed) => server.setSecureContext(changed))
+  return server
 }
 
 /** What every request of one listener shares. */
@@ -151,34 +158,15 @@ function boundAddress(server: Server, asked: string): string {
 
 /** What a client is told whose bytes are no request, or came too slowly to be one. */
 function unparsed(error: NodeJS.ErrnoException, bodyTimeoutMs: number): string {
-  const refusal =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? refuse('body_timeout', { limitMs: bodyTimeoutMs })
-      : refuse('request_refused', {
-          reason: error.code === 'HPE_HEADER_OVERFLOW' ? 'its headers are too large' : 'it is not valid HTTP',
-        })
-  const body = refusalText(refusal)
-  const status = `${statusOf(refusal)} ${STATUS_CODES[statusOf(refusal)] ?? ''}`
-  return `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nx-request-id: ${requestId()}\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return refusalBytes(refuse('body_timeout', { limitMs: bodyTimeoutMs }))
+  const reason = error.code === 'HPE_HEADER_OVERFLOW' ? 'its headers are too large' : 'it is not valid HTTP'
+  return refusalBytes(refuse('request_refused', { reason }))
 }
-
-const refusalText = (refusal: Refusal): string =>
-  JSON.stringify({
-    error: {
-      message: `${sentenceOf(refusal)} ${remedyOf(refusal)}`,
-      type: statusOf(refusal) < 500 ? 'invalid_request_error' : 'server_error',
-      param: null,
-      code: refusal.code,
-    },
-  })
-
-/** For what is answered before anybody gave it an id. */
-const requestId = (): string => newId('req', systemClock, systemRandom)
 
 /** @param invite Tells a client that waits for it (`Expect: 100-continue`) to send its body. */
 function serve(message: IncomingMessage, response: ServerResponse, line: Line, invite: (() => void) | undefined): void {
   for (const [name, value] of line.headers) response.setHeader(name, value)
-  const refusal = ambiguity(message, line.peer)
+  const refusal = ambiguity(headOf(message), line.peer)
   if (refusal !== undefined) return turnAway(response, refusal)
   const request = new NodeRequest(message, line, invite)
   if (line.elsewhere?.isTheirs(request) !== true) return line.handler(request, new NodeReply(response, line))
@@ -212,36 +200,11 @@ function turnAway(response: ServerResponse, refusal: Refusal): void {
   response.end(refusalText(refusal))
 }
 
-/** Headers of which a second one would be somebody else's. */
-const ONCE: readonly string[] = ['host', 'authorization', 'x-api-key']
-
-/** Why two parties could read this request differently, if they could. */
-function ambiguity(message: IncomingMessage, peer: Request['peer']): Refusal | undefined {
-  const raw = message.rawHeaders
-  const seen = new Set<string>()
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = (raw[i] ?? '').toLowerCase()
-    if (seen.has(name) && ONCE.includes(name))
-      return refuse('request_refused', { reason: `it has more than one ${name}` })
-    seen.add(name)
-    if (name.includes('_'))
-      return refuse('request_refused', { reason: `the header name "${name.slice(0, 64)}" has an underscore` })
-    if (name === 'transfer-encoding' && message.httpVersion === '1.0') {
-      return refuse('request_refused', { reason: 'HTTP/1.0 has no transfer-encoding' })
-    }
-    if (name === 'trailer' && /authorization|x-api-key|cookie/i.test(raw[i + 1] ?? '')) {
-      return refuse('request_refused', { reason: 'a credential is announced as a trailer' })
-    }
-  }
-  if (peer === 'network' && message.httpVersion !== '1.0' && !seen.has('host'))
-    return refuse('request_refused', { reason: 'it has no Host' })
-  const target = message.url ?? '/'
-  if (target.startsWith('/')) return undefined
-  if (!URL.canParse(target)) return refuse('request_refused', { reason: 'its target is neither a path nor a URL' })
-  const { protocol, host } = new URL(target)
-  const matches = peer === 'network' && /^https?:$/.test(protocol) && host === message.headers.host
-  return matches ? undefined : refuse('request_refused', { reason: 'its target names another host than Host does' })
-}
+const headOf = ({ rawHeaders, httpVersion, url = '/' }: IncomingMessage): Head => ({
+  rawHeaders,
+  isHttp10: httpVersion === '1.0',
+  target: url,
+})
 
 class NodeRequest implements Request {
   readonly method: string
@@ -253,9 +216,8 @@ class NodeRequest implements Request {
   readonly #invite: (() => void) | undefined
 
   constructor(message: IncomingMessage, { peer, bodyTimeoutMs }: Line, invite: (() => void) | undefined) {
-    const url = message.url ?? '/'
     this.method = message.method ?? 'GET'
-    this.target = url.startsWith('/') ? url : new URL(url).pathname + new URL(url).search
+    this.target = pathOf(message.url ?? '/')
     this.headers = message.headers as Headers
     this.peer = peer
     this.#bodyTimeoutMs = bodyTimeoutMs
@@ -313,7 +275,7 @@ class NodeRequest implements Request {
 
 /** A credential that came behind the body. */
 function smuggledIn({ trailers }: IncomingMessage): Fault | undefined {
-  const smuggled = ['authorization', 'x-api-key', 'cookie'].find((name) => trailers[name] !== undefined)
+  const smuggled = credentialIn((name) => trailers[name] !== undefined)
   return smuggled === undefined ? undefined : fault('request_refused', { reason: `a trailer carries ${smuggled}` })
 }
 

@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
-import { ChatExchange, parseObject } from '../../engine/exchange.ts'
+import { ChatExchange, parseEvent } from '../../engine/exchange.ts'
 import { reasonFrom } from '../../engine/fault.ts'
 import type { ChatEnd } from '../../engine/port.ts'
 import type { SseEvent } from '../../engine/sse.ts'
@@ -14,7 +14,7 @@ export class OpenAiChat extends ChatExchange {
 
   protected override event({ event, data }: SseEvent): void {
     if (data === '[DONE]') return this.#done()
-    const frame = parseObject(Buffer.from(data))
+    const frame = parseEvent(data)
     if (frame === undefined) return this.garbled('an event is no JSON object')
     if (event === 'error' || (frame['error'] !== undefined && frame['error'] !== null))
       return this.broken(reasonFrom(frame))

@@ -27,7 +27,10 @@ export interface DistantStore {
 
 /** The asking side. `ask` carries a call to the process that has the store, and rejects with its
  *  `Fault`, or with `store_unavailable` where that process is gone. */
-export function openDistant(ask: (call: DistantCall) => Promise<unknown>, clock: Clock): DistantStore {
+export function openDistant(
+  ask: (call: DistantCall) => Promise<unknown>,
+  clock: Clock,
+): DistantStore & { readonly events: SqliteEvents } {
   const caller = new DistantCaller(ask)
   return { rows: new SqliteRows(caller), leases: new SqliteLeases(caller, clock), events: new SqliteEvents(caller) }
 }

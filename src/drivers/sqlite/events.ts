@@ -22,8 +22,11 @@ export class SqliteEvents implements Events {
 
   async append(entries: readonly Entry[]): Promise<void> {
     checkCount('entries', entries.length, APPEND_ENTRIES_MAX)
-    const cells: Cell[] = []
-    for (const entry of entries) cells.push(entry.id, entry.phase, entry.kind, entry.atMs, entryJson(entry))
+    await this.appendCells(cellsOf(entries))
+  }
+
+  /** Entries as `cellsOf` makes them. */
+  async appendCells(cells: readonly Cell[]): Promise<void> {
     await this.#store.call('events.append', cells)
   }
 
@@ -56,6 +59,15 @@ export class SqliteEvents implements Events {
 }
 
 const ENTRY_CELLS = 6
+/** Of an entry that is given, and has no position yet. */
+export const ENTRY_GIVEN_CELLS = 5
+
+/** Entries as the store's thread takes them, once they are fit to be kept. */
+export function cellsOf(entries: readonly Entry[]): Cell[] {
+  const cells: Cell[] = []
+  for (const entry of entries) cells.push(entry.id, entry.phase, entry.kind, entry.atMs, entryJson(entry))
+  return cells
+}
 
 function entriesOf(cells: readonly Cell[]): Entry[] {
   const entries: Entry[] = []
@@ -94,7 +106,7 @@ export function eventsCalls(db: DatabaseSync): CallsOf<'events'> {
 
   return {
     'events.append'(entries) {
-      for (const [id, phase, kind, atMs, json] of records(entries, 5)) {
+      for (const [id, phase, kind, atMs, json] of records(entries, ENTRY_GIVEN_CELLS)) {
         append.run(id as string, phase as string, kind as string, atMs as number, json as string)
         if (phase === 'close') close.run(id as string)
       }

@@ -23,6 +23,7 @@ export interface SqliteOptions {
 
 export interface SqliteStore extends DistantStore {
   readonly queue: Queue
+  readonly events: SqliteEvents
   /** Answers a call of another process, as `openDistant` makes them there. */
   readonly answer: (call: DistantCall) => Promise<unknown>
   /** Takes what was removed out of the files: what is free is overwritten as it becomes free, and the

@@ -6,7 +6,7 @@ import { RecordedReply, request } from '../../../tests/kit/exchange.ts'
 import { ASK, closing, type GatewayOptions, openGateway, USAGE } from '../../../tests/kit/gateway.ts'
 import type { Headers } from '../../base/http.ts'
 import type { JsonObject } from '../../base/json.ts'
-import { readCacheControl } from './cached-call.ts'
+import { readCacheControl } from './cache-control.ts'
 
 const STREAM = { ...ASK, stream: true }
 

@@ -1,70 +1,49 @@
-import { hash } from 'node:crypto'
 import type { Timer } from '../../base/clock.ts'
 import type { Problem } from '../../base/errors.ts'
 import type { Headers } from '../../base/http.ts'
 import { isObject, type Json, type JsonObject } from '../../base/json.ts'
 import type { Attempt, ChatEnd } from '../../engine/port.ts'
-import type { Scopes } from '../../guard/identify.ts'
 import type { CallDependencies, CallRequest, CallSink } from '../call.ts'
 import { guardedCall } from '../guarded-call.ts'
-import { type CachePolicy, deploymentName, type Deployment, type LogicalModel } from '../catalogue.ts'
-import type { CachedAnswer, ExactCache, Landing, Lead } from './exact-cache.ts'
+import { deploymentName, type Deployment } from '../catalogue.ts'
+import type { CacheControl } from './cache-control.ts'
+import { answerKey, type Cached, hasTools } from './cache-keys.ts'
+import type { Asked, CachedAnswer, ExactCache, Landing, Lead } from './exact-cache.ts'
+import type { Near } from './meanings.ts'
+import { askedQuestion, readQuestion } from './question.ts'
 
 /** A call whose answer may be had from the cache: given again as it came, frame by frame; made once
  *  for all who ask the same at the same time. Who waits for another's answer gets it when it is
  *  whole, so that nobody's answer depends on another caller's staying. */
 
-/** What a caller asks of caches (RFC 9111, section 5.2.1), as far as it is about answers. */
-export interface CacheControl {
-  readonly noStore: boolean
-  readonly noCache: boolean
-  readonly maxAgeMs: number
-}
-
-export function readCacheControl(header: string | undefined): CacheControl {
-  const directives = (header ?? '').toLowerCase().split(',')
-  const names = new Set(directives.map((one) => one.trim()))
-  const ages = directives.map((one) => /^\s*max-age\s*=\s*"?(\d{1,9})"?\s*$/.exec(one)?.[1]).filter(Boolean)
-  return {
-    noStore: names.has('no-store'),
-    noCache: names.has('no-cache'),
-    maxAgeMs: Math.min(Infinity, ...ages.map((age) => Number(age) * 1000)),
-  }
-}
-
 /** How long one waits for an answer that another is getting, at most. */
 const WAIT_MS_MAX = 30_000
-
-/** Says who asks, and nothing about the answer. */
-const NOT_ASKED: ReadonlySet<string> = new Set([
-  'user',
-  'metadata',
-  'safety_identifier',
-  'prompt_cache_key',
-  'stream_options',
-  'store',
-])
 
 /** What one request makes of the cache. */
 export class CacheUse {
   readonly #cache: ExactCache
-  readonly #policy: CachePolicy
+  readonly #cached: Cached
   readonly #control: CacheControl
+  readonly #promptVersion: string | undefined
   readonly #key: string | undefined
   #state: 'hit' | 'miss' | 'bypass'
   #ageMs = 0
+  /** Of a hit on another question. */
+  #similarity: number | undefined
 
+  /** `promptVersion`: of the prompt that it was made from. */
   constructor(
     cache: ExactCache,
-    { model, policy }: { readonly model: LogicalModel; readonly policy: CachePolicy },
-    asked: { readonly body: JsonObject; readonly scopes: Scopes; readonly control: CacheControl },
+    cached: Cached,
+    asked: { readonly body: JsonObject; readonly control: CacheControl; readonly promptVersion?: string | undefined },
   ) {
     this.#cache = cache
-    this.#policy = policy
+    this.#cached = cached
     this.#control = asked.control
-    const isBypassed = asked.control.noStore || (!policy.tools && hasTools(asked.body))
+    this.#promptVersion = asked.promptVersion
+    const isBypassed = asked.control.noStore || (!cached.policy.tools && hasTools(asked.body))
     this.#state = isBypassed ? 'bypass' : 'miss'
-    this.#key = isBypassed ? undefined : keyOf(model, policy, asked.scopes, asked.body)
+    this.#key = isBypassed ? undefined : answerKey(cached, asked.body)
   }
 
   get state(): 'hit' | 'miss' | 'bypass' {
@@ -73,29 +52,74 @@ export class CacheUse {
 
   headers(): Headers {
     const age = this.#state === 'hit' ? { age: String(Math.floor(this.#ageMs / 1000)) } : {}
-    return { 'x-headworks-cache': this.#state, ...age }
+    const near =
+      this.#similarity === undefined ? {} : { 'x-headworks-cache-similarity': similarityText(this.#similarity) }
+    return { 'x-headworks-cache': this.#state, ...age, ...near }
+  }
+
+  /** As the entry of the request says it. */
+  record(): JsonObject {
+    const similarity = this.#similarity
+    return {
+      cache: this.#state,
+      ...(this.#state === 'hit' ? { cacheAgeMs: Math.floor(this.#ageMs) } : {}),
+      ...(similarity === undefined ? {} : { cacheSimilarity: similarityText(similarity) }),
+    }
   }
 
   call(dependencies: CallDependencies, request: CallRequest, sink: CallSink): Attempt {
     if (this.#key === undefined) return guardedCall(dependencies, request, sink)
+    const { semantic } = this.#cached.policy
+    const question = semantic && readQuestion(this.#cached, semantic, request, this.#promptVersion)
     const call = new CachedCall(this.#key, dependencies, request, sink, {
       lead: (key, onLanded) => this.#cache.lead(key, onLanded),
       find: (key) => this.#find(key),
-      keep: (key, answer) => this.#cache.keep(key, answer, this.#policy.ttlMs),
+      keep: (key, answer) => this.#cache.keep(key, answer, this.#cached.policy.ttlMs),
       isFresh: this.#control.noCache,
+      ...(semantic === undefined || question === undefined
+        ? {}
+        : {
+            place: (signal) => {
+              const embedding = { cache: this.#cache, cached: this.#cached, control: this.#control, semantic }
+              return askedQuestion(dependencies, request, { ...embedding, question }, signal)
+            },
+            near: (key, asked) => this.#near(key, asked, semantic.similarityMin),
+          }),
     })
     call.start()
     return call
   }
 
   #find(key: string): CachedAnswer | undefined {
-    const found = this.#cache.find(key, this.#control.maxAgeMs)
+    const { maxAgeMs } = this.#control
+    const found = this.#cache.find(key, maxAgeMs)
     if (found === undefined) return undefined
+    if ('frames' in found.value) return this.#hit(found.value, found.ageMs, undefined)
+    if (!('to' in found.value)) return undefined
+    const { to, similarity } = found.value
+    const answer = this.#cache.find(to, maxAgeMs)
+    if (answer === undefined || !('frames' in answer.value)) return undefined
+    return this.#hit(answer.value, answer.ageMs, similarity)
+  }
+
+  /** Found once, the same words find it again without being measured. */
+  #near(key: string, asked: Asked, similarityMin: number): CachedAnswer | undefined {
+    const near: Near | undefined = this.#cache.near(asked, similarityMin, this.#control.maxAgeMs)
+    if (near === undefined) return undefined
+    const { model, policy } = this.#cached
+    this.#cache.keep(key, { model: model.name, to: near.key, similarity: near.similarity }, policy.ttlMs)
+    return this.#find(key)
+  }
+
+  #hit(answer: CachedAnswer, ageMs: number, similarity: number | undefined): CachedAnswer {
     this.#state = 'hit'
-    this.#ageMs = found.ageMs
-    return found.answer
+    this.#ageMs = ageMs
+    this.#similarity = similarity
+    return answer
   }
 }
+
+const similarityText = (similarity: number): string => similarity.toFixed(4)
 
 interface Shelf {
   lead(key: string, onLanded: (landing: Landing) => void): Lead | undefined
@@ -103,6 +127,10 @@ interface Shelf {
   keep(key: string, answer: CachedAnswer): void
   /** The caller wants a new answer. */
   readonly isFresh: boolean
+  /** Where the question lies; absent where its meaning is not to be looked at. Never rejects. */
+  readonly place?: (signal: AbortSignal) => Promise<Asked | undefined>
+  /** The answer to one that means the same. */
+  readonly near?: (key: string, asked: Asked) => CachedAnswer | undefined
 }
 
 class CachedCall implements Attempt {
@@ -119,6 +147,9 @@ class CachedCall implements Attempt {
   #replaying: CachedAnswer | undefined
   #isPaused = false
   #isOver = false
+  /** While it is found out where the question lies. */
+  readonly #placing = new AbortController()
+  #asked: Asked | undefined
 
   constructor(key: string, dependencies: CallDependencies, request: CallRequest, sink: CallSink, shelf: Shelf) {
     this.#key = key
@@ -142,13 +173,14 @@ class CachedCall implements Attempt {
       else this.start()
     }
     this.#lead = this.#shelf.lead(this.#key, go)
-    if (this.#lead !== undefined) return this.#make()
+    if (this.#lead !== undefined) return this.#seek()
     this.#timer = this.#dependencies.clock.after(WAIT_MS_MAX, () => go('useless'))
   }
 
   cancel(): void {
     this.#isOver = true
     this.#timer?.cancel()
+    this.#placing.abort()
     this.#inner?.cancel()
     this.#lead?.land('abandoned')
   }
@@ -162,6 +194,21 @@ class CachedCall implements Attempt {
     this.#isPaused = false
     this.#inner?.resume()
     if (this.#replaying !== undefined) this.#give()
+  }
+
+  /** What nobody has asked in these words may have been asked in others. */
+  #seek(): void {
+    const { place, near } = this.#shelf
+    if (place === undefined || near === undefined) return this.#make()
+    const placed = (asked: Asked | undefined): void => {
+      if (this.#isOver) return
+      this.#asked = asked
+      const answer = asked && near(this.#key, asked)
+      if (answer === undefined) return this.#make()
+      this.#lead?.land('kept')
+      this.#replay(answer)
+    }
+    void place(this.#placing.signal).then(placed)
   }
 
   #make(): void {
@@ -197,7 +244,8 @@ class CachedCall implements Attempt {
     const { model } = this.#request
     const { usage } = end
     if (usage === undefined || !model.deployments.includes(deployment) || !frames.every(isWhole)) return false
-    this.#shelf.keep(this.#key, { model: model.name, deployment, frames, end: { ...end, usage } })
+    const asked = this.#asked === undefined ? {} : { asked: this.#asked }
+    this.#shelf.keep(this.#key, { model: model.name, deployment, frames, end: { ...end, usage }, ...asked })
     return true
   }
 
@@ -242,34 +290,3 @@ const isWhole = (frame: JsonObject): boolean => {
 }
 
 const CUT_SHORT: ReadonlySet<string> = new Set(['length', 'content_filter', 'error'])
-
-const hasTools = (body: JsonObject): boolean =>
-  [body['tools'], body['functions']].some((tools) => Array.isArray(tools) && tools.length > 0)
-
-function keyOf(model: LogicalModel, policy: CachePolicy, scopes: Scopes, body: JsonObject): string {
-  const { key, tenant, user } = scopes
-  const whose = policy.scope === 'tenant' && tenant !== undefined ? { tenant } : { key }
-  const asked = Object.fromEntries(Object.entries(body).filter(([field]) => !NOT_ASKED.has(field)))
-  return hash(
-    'sha256',
-    canonical({
-      whose: { ...whose, ...(policy.scope === 'user' && user !== undefined ? { user } : {}) },
-      model: model.name,
-      version: policy.version,
-      outputTokensMax: model.outputTokensMax,
-      asked: { stream: false, ...asked },
-    }),
-    'hex',
-  )
-}
-
-/** The same text for the same value, whatever the order of its fields (as RFC 8785 has it). */
-function canonical(value: Json | undefined): string {
-  if (Array.isArray(value)) return `[${(value as readonly Json[]).map(canonical).join(',')}]`
-  if (!isObject(value)) return JSON.stringify(value ?? null)
-  const fields = Object.keys(value).filter((name) => value[name] !== undefined)
-  return `{${fields
-    .toSorted()
-    .map((name) => `${JSON.stringify(name)}:${canonical(value[name])}`)
-    .join(',')}}`
-}

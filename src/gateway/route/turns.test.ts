@@ -9,7 +9,7 @@ import { Health } from '../../engine/health.ts'
 import { Trace } from '../../trace/trace.ts'
 import { callModel } from '../call.ts'
 import type { LogicalModel, Routing } from '../catalogue.ts'
-import { askInTurn } from '../direct.ts'
+import { askInTurn } from '../in-turn.ts'
 
 /** Calls over deployments that are moved by hand, in the order of the list. */
 function setUp(engines: readonly HandEngine[], { routing = 'priority', totalMs = 60_000 }: Options = {}) {

@@ -71,6 +71,19 @@ test('each attempt counts, and so does a second hold of the same attempt', async
   assert.deepEqual(await proofOf(entries), { settled: 0, open: 15 })
 })
 
+test('sums count once however often they come, unless they are posted or of an earlier term', async () => {
+  const sum = (number: number, amount: number, after: number): HoldLogEntry => ({
+    kind: 'used',
+    ...NODE,
+    hold: number,
+    after,
+    part: { account: ACCOUNT, amount },
+  })
+  const entries = [BEGIN, sum(21, 30, 25), sum(21, 30, 25), sum(18, 5, 19), sum(23, 4, 24), hold(26, 100)]
+  assert.deepEqual(await proofOf(entries), { settled: 34, open: 100 })
+  assert.deepEqual(await proofOf(entries, { ...ORPHAN, term: 22 }), { settled: 4, open: 100 })
+})
+
 test('a log that lost its beginning, or that nobody can read whole, proves nothing', async () => {
   assert.equal(await proofOf([hold(1, 100)]), undefined)
   assert.equal(await proofOf([beginEntry({ ...NODE, epoch: 2 }), hold(1, 100)]), undefined)

@@ -58,7 +58,20 @@ export interface Part {
   readonly amount: number
 }
 
-export type HoldLogEntry = BeginEntry | HoldEntry | EndEntry
+/** What holds used of one account that were never logged by themselves, summed up: between all of
+ *  them no order was made for it, so one posted all of it or nothing. */
+export interface UsedEntry {
+  readonly kind: 'used'
+  readonly node: string
+  readonly epoch: number
+  /** The last of them. */
+  readonly hold: number
+  /** Of the last end; see `EndEntry`. */
+  readonly after: number
+  readonly part: Part
+}
+
+export type HoldLogEntry = BeginEntry | HoldEntry | EndEntry | UsedEntry
 
 export const beginEntry = ({ node, epoch }: Pick<Escrow, 'node' | 'epoch'>): BeginEntry => ({
   kind: 'begin',
@@ -76,6 +89,27 @@ export const holdEntry = ({ node, epoch }: Pick<Escrow, 'node' | 'epoch'>, hold:
   attempt: hold.attempt,
   parts: partsOf(hold, (_, at) => hold.amounts[at] ?? 0),
 })
+
+export const usedEntry = ({ node, epoch }: Pick<Escrow, 'node' | 'epoch'>, used: Used): UsedEntry => ({
+  kind: 'used',
+  node,
+  epoch,
+  hold: used.hold,
+  after: used.after,
+  part: { account: used.account.key, amount: used.amount },
+})
+
+/** Sums up ends for `usedEntry`. */
+export interface Used {
+  readonly account: Account
+  /** Of the account, before all of these ends. */
+  readonly order: number
+  hold: number
+  after: number
+  amount: number
+  /** What was held for them. */
+  bound: number
+}
 
 /** Of a hold that was settled or voided. */
 export const endEntry = ({ node, epoch }: Pick<Escrow, 'node' | 'epoch'>, hold: Hold): EndEntry => ({
@@ -120,9 +154,11 @@ function gather(entries: Iterable<HoldLogEntry> | undefined, { node, epoch }: Or
   if (entries === undefined) return undefined
   let begun = false
   const holds = new Map<number, HoldEntry | EndEntry>()
+  const sums = new Map<string, UsedEntry>()
   for (const entry of entries) {
     if (entry.node !== node || entry.epoch !== epoch) continue
     if (entry.kind === 'begin') begun = true
+    else if (entry.kind === 'used') sums.set(`${entry.hold} ${entry.part.account.join('\0')}`, entry)
     else {
       // Of several entries the first stands, as in the journal; an end stands before its hold.
       const known = holds.get(entry.hold)
@@ -131,18 +167,15 @@ function gather(entries: Iterable<HoldLogEntry> | undefined, { node, epoch }: Or
   }
   if (!begun) return undefined
   const claims = new Map<string, Claim[]>()
+  const claim = ({ account, amount }: Part, hold: number, after: number): void => {
+    const name = account.join('\0')
+    const present = claims.get(name)
+    if (present === undefined) claims.set(name, [{ hold, amount, after }])
+    else present.push({ hold, amount, after })
+  }
   for (const entry of holds.values())
-    for (const part of entry.parts) {
-      const name = part.account.join('\0')
-      const claim = {
-        hold: entry.hold,
-        amount: part.amount,
-        after: entry.kind === 'end' ? entry.after : Infinity,
-      }
-      const present = claims.get(name)
-      if (present === undefined) claims.set(name, [claim])
-      else present.push(claim)
-    }
+    for (const part of entry.parts) claim(part, entry.hold, entry.kind === 'end' ? entry.after : Infinity)
+  for (const { part, hold, after } of sums.values()) claim(part, hold, after)
   return claims
 }
 

@@ -140,6 +140,46 @@ test('the log keeps what is open or not yet posted, and forgets epochs before', 
   assert.deepEqual(await entries(), [])
 })
 
+test('while few are not on record, ends are summed up: one entry for any number of requests', async () => {
+  const [rows, clock] = [new CutRows(), new ManualClock()]
+  const first = await open(rows, clock, 0.0061)
+  const read = holdLogIn(rows)
+  const kinds = async () => [...((await read('a', first.escrow.epoch)) ?? [])].map(({ kind }) => kind).toSorted()
+  const holds = [await first.hold(), await first.hold(), await first.hold()]
+  for (const held of holds) assert.equal(first.record(held), undefined)
+  await wait(clock, 110)
+  assert.deepEqual(await kinds(), ['begin'], 'an open one among few is not written')
+  first.settle(holds[0] ?? assert.fail())
+  first.settle(holds[1] ?? assert.fail())
+  await wait(clock, 110)
+  assert.deepEqual(await kinds(), ['begin', 'used'])
+  assert.equal([...first.escrow.accounts][0]?.unrecorded, 100, 'the open one')
+  assert.ok(([...first.escrow.accounts][0]?.lease ?? 0) > 650, 'or the whole lease would be no more')
+  await open(rows, clock)
+  assert.equal(await postedIn(rows), 2 * 20 + 610, 'what was used, and the share that may be missing')
+})
+
+test('of ends before and after an order, those that it posted are not posted again', async () => {
+  const [rows, clock] = [new CutRows(), new ManualClock()]
+  const first = await open(rows, clock, 0.001)
+  const end = async (): Promise<void> => {
+    const held = await first.hold()
+    void first.record(held)
+    first.settle(held)
+  }
+  await end()
+  await wait(clock, 300)
+  assert.equal(await postedIn(rows), 20)
+  await end()
+  await end()
+  await wait(clock, 30)
+  await first.log.close()
+  const before = await postedIn(rows)
+  assert.ok(before === 20 || before === 60, 'a tick may have posted them')
+  await open(rows, clock)
+  assert.equal(await postedIn(rows), 60 + 100)
+})
+
 test('a hold whose record is on its way is waited for, not called at once', async () => {
   const [rows, clock] = [new CutRows(), new ManualClock()]
   const first = await open(rows, clock)
