@@ -94,9 +94,19 @@ export class SketchSum {
   }
 
   sketch(): Sketch {
-    const buckets: [number, number][] = []
-    for (const [at, count] of this.#counts.entries()) if (count > 0) buckets.push([this.#first + at, count])
-    return { zeros: this.#zeros, buckets }
+    return { zeros: this.#zeros, buckets: [...this.#buckets()] }
+  }
+
+  /** As `sketchBytes` makes them of the sketch. */
+  bytes(): Uint8Array {
+    return bytesOf(this.#zeros, this.#buckets())
+  }
+
+  *#buckets(): Generator<[number, number]> {
+    for (let at = 0; at < this.#counts.length; at++) {
+      const count = this.#counts[at] ?? 0
+      if (count > 0) yield [this.#first + at, count]
+    }
   }
 
   #count(index: number, count: number): void {
@@ -125,7 +135,9 @@ const LOG_GAMMA = Math.log(GAMMA)
 
 /** A sketch in a few bytes, for those that lie in their thousands: its counts, which are whole numbers,
  *  as LEB128, each after its distance from the index before; the first index in zigzag. */
-export function sketchBytes({ zeros, buckets }: Sketch): Uint8Array {
+export const sketchBytes = ({ zeros, buckets }: Sketch): Uint8Array => bytesOf(zeros, buckets)
+
+function bytesOf(zeros: number, buckets: Iterable<readonly [index: number, count: number]>): Uint8Array {
   const bytes: number[] = []
   const put = (value: number): void => {
     let rest = value

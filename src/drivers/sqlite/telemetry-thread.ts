@@ -4,9 +4,9 @@ import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { serveThread } from '../../base/threads.ts'
 import type { PartFile } from '../../trace/archive.ts'
-import type { SeriesPoint, SeriesQuery, TimeRange, TraceQuery } from '../../trace/port.ts'
+import type { SeriesQuery, TimeRange, TraceQuery } from '../../trace/port.ts'
 import { recordFrom, type TelemetryRecord } from '../../trace/record.ts'
-import { packed, type Rollups, Totals } from '../../trace/rollup.ts'
+import { type PackedPoint, type Rollups, Totals } from '../../trace/rollup.ts'
 import type { SamplingRules } from '../../trace/sampling.ts'
 import { sqliteFault } from './failure.ts'
 import { Applier } from './telemetry/apply.ts'
@@ -49,8 +49,9 @@ interface Arrived {
 const BATCH_BYTES = 4 * 1024 * 1024
 const JOURNAL_EVERY_MS = 200
 const UPKEEP_EVERY_MS = 5_000
-/** Written back to the file, and with it let go of in the log, after so many bytes. */
-const CHECKPOINT_BYTES = 32 * 1024 * 1024
+/** Written back to the file, and with it let go of in the log, after so many bytes of records. SQLite's
+ *  own log grows six times as fast, and each start after a kill reads all of it. */
+const CHECKPOINT_BYTES = 8 * 1024 * 1024
 /** After a transaction that the disk did not take. */
 const RETRY_MS = 500
 const DAY_US = 86_400_000_000
@@ -108,6 +109,8 @@ class Index {
       clearInterval(journal)
       clearInterval(upkeep)
     })
+    // What a kill left in SQLite's log goes first: killed again and again, a program would else start ever later.
+    this.#checkpoint()
     this.#followJournal()
   }
 
@@ -116,7 +119,7 @@ class Index {
     return { segment, offset }
   }
 
-  totals(): SeriesPoint[] {
+  totals(): PackedPoint[] {
     return this.#totals.points()
   }
 
@@ -350,8 +353,8 @@ if (parentPort !== null) {
     open: () => opened().position(),
     traces: (query: TraceQuery) => opened().questions.traces(query),
     trace: (...asked: Parameters<Questions['trace']>) => opened().questions.trace(...asked),
-    series: (query: SeriesQuery) => opened().questions.series(query).map(packed),
-    totals: () => opened().totals().map(packed),
+    series: (query: SeriesQuery) => opened().questions.series(query),
+    totals: () => opened().totals(),
     recent: (...asked: Parameters<Questions['recent']>) => opened().questions.recent(...asked),
     files: (range: TimeRange) => opened().questions.files(range),
     hold: (range: TimeRange) => opened().hold(range),

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { PartFile } from '../../../trace/archive.ts'
-import type { SeriesPoint, SeriesQuery, TimeRange, TracePage, TraceQuery, TraceSummary } from '../../../trace/port.ts'
+import type { SeriesQuery, TimeRange, TracePage, TraceQuery, TraceSummary } from '../../../trace/port.ts'
+import type { PackedPoint } from '../../../trace/rollup.ts'
 import type { ScoreRow } from '../../../trace/span.ts'
 import { RollupTable } from './rollups.ts'
 import { TraceList } from './traces.ts'
@@ -72,7 +73,7 @@ export class Questions {
     return { summary, cells, hot, cold, scores, files }
   }
 
-  series(query: SeriesQuery): SeriesPoint[] {
+  series(query: SeriesQuery): PackedPoint[] {
     return this.#rollups.series(query)
   }
 
