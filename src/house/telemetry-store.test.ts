@@ -163,6 +163,19 @@ test('files that were merged are forgotten like others, and so is where their tr
   db.close()
 })
 
+test('where a file is damaged the others stay as they were, and are read', async () => {
+  const { store, folder } = await open(true)
+  await ship(store, 0, FILES_MERGED - 1)
+  const [oldest = ''] = filesOf(folder).sort()
+  writeFileSync(join(folder, 'spans', oldest), 'PAR1')
+  await assert.rejects(ship(store, FILES_MERGED - 1, FILES_MERGED), { code: 'store_unavailable' })
+  assert.deepEqual([filesOf(folder).length, (await store.status()).files], [FILES_MERGED, FILES_MERGED])
+  assert.ok(filesOf(folder).every((name) => name.endsWith('.parquet')))
+  const found = await store.trace(batch(FILES_MERGED - 1)[0]?.traceId ?? '', { offset: 0, limit: 10 })
+  assert.equal(found?.spans.length, 8)
+  await store.close()
+})
+
 test('an export that has begun comes to its end, though files are merged meanwhile', async () => {
   const { store, folder } = await open(true)
   await ship(store, 0, FILES_MERGED - 1)

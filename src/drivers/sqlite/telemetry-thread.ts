@@ -54,6 +54,8 @@ const UPKEEP_EVERY_MS = 5_000
 const CHECKPOINT_BYTES = 8 * 1024 * 1024
 /** After a transaction that the disk did not take. */
 const RETRY_MS = 500
+/** After files that could not be merged. */
+const MERGE_RETRY_MS = 600_000
 const DAY_US = 86_400_000_000
 /** A file that nothing lies in any more: who was told its name just before may still read it. */
 const STALE_MS_MIN = 5_000
@@ -72,6 +74,7 @@ class Index {
   readonly #journal: JournalReader | undefined
   readonly #shipping: Shipping | undefined
   readonly #merging: Merging | undefined
+  #mergeFromMs = 0
   #stale: Stale[] = []
   /** Who reads the files one after another. */
   #holds = 0
@@ -263,7 +266,7 @@ class Index {
       if (this.#unsaved > 0) this.#checkpoint()
       this.#removeStale(STALE_MS_MIN)
       await this.#alone(() => this.#shipping?.ship(nowUs(), false))
-      await this.#merge()
+      await this.#mergeNowAndThen()
       for (let more = true; more && !this.#closed;) more = this.#forget()
     } catch (thrown) {
       this.#trouble(thrown) // Tried again at the next interval.
@@ -275,6 +278,12 @@ class Index {
     this.#transact(() => (found = forgetBefore(this.#db, nowUs() - this.#data.keptDays * DAY_US)))
     this.#forsake(found.files)
     return found.more
+  }
+
+  /** What cannot be merged, as where a file is damaged, stays as it is, and holds nothing else up. */
+  async #mergeNowAndThen(): Promise<void> {
+    if (performance.now() < this.#mergeFromMs) return
+    await this.#merge().catch(() => (this.#mergeFromMs = performance.now() + MERGE_RETRY_MS))
   }
 
   /** False where there is nothing to merge. */
