@@ -24,11 +24,14 @@ const RETRY_MS = 3000
 
 /** Screens that are fetched when somebody goes there. */
 const LAZY: { readonly [path: string]: ReturnType<typeof lazy<() => ReactNode>> } = {
+  '/home': lazy(() => import('./home/page.tsx')),
   '/collections': lazy(() => import('./collections/page.tsx')),
   '/search': lazy(() => import('./playground/page.tsx')),
   '/ingests': lazy(() => import('./ingests/page.tsx')),
   '/budgets': lazy(() => import('./budgets/page.tsx')),
   '/usage': lazy(() => import('./usage/page.tsx')),
+  '/traces': lazy(() => import('./traces/page.tsx')),
+  '/prompts': lazy(() => import('./prompts/page.tsx')),
   '/keys': lazy(() => import('./keys/page.tsx')),
   '/record': lazy(() => import('./record/page.tsx')),
 }

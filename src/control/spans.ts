@@ -19,6 +19,7 @@ export const summaryJson = (trace: TraceSummary): JsonObject => ({
   user: trace.user,
   session: trace.session,
   workflow: trace.workflow,
+  prompt: trace.prompt,
   model: trace.model,
   status: trace.errors > 0 ? 'error' : 'ok',
   durationMs: msOf(trace.durationUs),

@@ -15,7 +15,7 @@ const LIMIT_DEFAULT = 50
 const SPANS_MAX = 2_000
 const SPANS_DEFAULT = 1_000
 const TRACE_ID = /^[0-9a-f]{32}$/
-const NAMES = ['tenant', 'service', 'user', 'session', 'workflow', 'model'] as const
+const NAMES = ['tenant', 'service', 'user', 'session', 'workflow', 'prompt', 'model'] as const
 const TEXT_UNITS_MAX = 500
 
 export interface TraceRoutesDependencies {

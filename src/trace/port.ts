@@ -40,6 +40,8 @@ export interface TraceFilter {
   readonly user?: string | undefined
   readonly session?: string | undefined
   readonly workflow?: string | undefined
+  /** Name and version, `support@3`. */
+  readonly prompt?: string | undefined
   readonly model?: string | undefined
   readonly status?: 'ok' | 'error' | undefined
   readonly durationUsMin?: number | undefined
@@ -65,6 +67,8 @@ export interface TraceSummary {
   readonly user: string
   readonly session: string
   readonly workflow: string
+  /** Name and version, `support@3`; of several the first. */
+  readonly prompt: string
   readonly model: string
   readonly startUs: number
   readonly durationUs: number

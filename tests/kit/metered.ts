@@ -7,6 +7,7 @@ import { auditRoutes } from '../../src/control/audit.ts'
 import { budgetRoutes } from '../../src/control/budgets.ts'
 import { burnDownRoutes } from '../../src/control/burn-down.ts'
 import { keyRoutes } from '../../src/control/keys.ts'
+import { promptRoutes } from '../../src/control/prompts.ts'
 import { controlPlane } from '../../src/control/router.ts'
 import { sessionRoutes } from '../../src/control/session.ts'
 import { usageRoutes } from '../../src/control/usage.ts'
@@ -22,6 +23,7 @@ import { accountKey } from '../../src/meter/ledger/account.ts'
 import { ACCOUNTS, type AccountRow } from '../../src/meter/ledger/account-row.ts'
 import { bucketAt, periodAt } from '../../src/meter/ledger/window.ts'
 import { UsageBook } from '../../src/meter/usage-book.ts'
+import { Prompts } from '../../src/prompt/prompts.ts'
 import { put } from '../../src/store/rows.ts'
 import { accountingOf } from './accounting.ts'
 import { ManualClock, settled } from './clock.ts'
@@ -49,6 +51,7 @@ export async function meteredHouse(yaml: string, nowMs = Date.UTC(2026, 10, 18, 
       ...budgetRoutes({ accounting, rows, audit, clock, random }),
       ...burnDownRoutes({ accounting, rows, clock, book }),
       ...auditRoutes(audit),
+      ...promptRoutes({ prompts: new Prompts({ rows, clock }), audit, isProtected: (label) => label === 'production' }),
       ...usageRoutes({ clock, book, parquet: parquetOf }),
       ...alertRoutes(alerts, { status: async () => [] }),
     ],

@@ -23,7 +23,7 @@ export interface UsageQuery {
   /** Days in UTC, both included. */
   readonly from: string
   readonly to: string
-  readonly by: readonly (Dimension | 'day')[]
+  readonly by: readonly (Dimension | 'day' | 'hour')[]
   readonly where: readonly (readonly [Dimension, string])[]
 }
 
@@ -60,6 +60,7 @@ export interface UsageRow {
   readonly costPerRequest: Percentiles
   readonly tokensPerRequest: Percentiles
   readonly totalMs: Percentiles
+  readonly firstTokenMs: Percentiles
 }
 
 export interface Usage {
@@ -96,7 +97,7 @@ function readRow(value: unknown): UsageRow | undefined {
   if (!isRecord(value)) return undefined
   const count = (name: string): number => numberOf(value[name]) ?? 0
   const at = Object.fromEntries(
-    [...DIMENSIONS, 'day'].flatMap((name) => (typeof value[name] === 'string' ? [[name, value[name]]] : [])),
+    [...DIMENSIONS, 'day', 'hour'].flatMap((name) => (typeof value[name] === 'string' ? [[name, value[name]]] : [])),
   )
   return {
     at,
@@ -111,6 +112,7 @@ function readRow(value: unknown): UsageRow | undefined {
     costPerRequest: percentilesOf(value['costNanoUsdPerRequest']),
     tokensPerRequest: percentilesOf(value['tokensPerRequest']),
     totalMs: percentilesOf(value['totalMs']),
+    firstTokenMs: percentilesOf(value['firstTokenMs']),
   }
 }
 

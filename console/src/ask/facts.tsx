@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react'
 import { CopyText } from '../design/copy.tsx'
 import { Icon } from '../design/icon.tsx'
 import { Cell, TitleBlock } from '../design/titleblock.tsx'
+import { Link } from '../shell/link.tsx'
 import { formatCount, formatMs, formatNanoUsd } from '../design/units.ts'
 import { isRunning, type Asked } from './store.ts'
 
@@ -71,10 +72,9 @@ export function Facts({ asked, canTrace, elapsedMs }: Props) {
 /** Everything the server recorded of a request. */
 export function TraceLink({ requestId }: { requestId: string }) {
   return (
-    <a className="trace-link" href={`/api/traces/${encodeURIComponent(requestId)}`} target="_blank" rel="noreferrer">
-      Trace <Icon name="open" />
-      <span className="unseen">as JSON, in a new tab</span>
-    </a>
+    <Link className="trace-link" href={`/traces?${new URLSearchParams({ trace: requestId })}`}>
+      Trace <Icon name="arrow" />
+    </Link>
   )
 }
 

@@ -19,11 +19,14 @@ const SCREENS: readonly {
   readonly isAdmin?: true
 }[] = [
   { name: 'Ask', icon: 'ask', paths: ['/', '/ask'] },
+  { name: 'Home', icon: 'home', paths: ['/home'], isAdmin: true },
   { name: 'Collections', icon: 'collection', paths: ['/collections'], isAdmin: true },
   { name: 'Search', icon: 'search', paths: ['/search'], isAdmin: true },
   { name: 'Ingests', icon: 'ingest', paths: ['/ingests'], isAdmin: true },
   { name: 'Budgets', icon: 'budget', paths: ['/budgets'], isAdmin: true },
   { name: 'Usage', icon: 'usage', paths: ['/usage'], isAdmin: true },
+  { name: 'Traces', icon: 'trace', paths: ['/traces'], isAdmin: true },
+  { name: 'Prompts', icon: 'prompt', paths: ['/prompts'], isAdmin: true },
   { name: 'Keys', icon: 'key', paths: ['/keys'], isAdmin: true },
   { name: 'Record', icon: 'record', paths: ['/record'], isAdmin: true },
 ]

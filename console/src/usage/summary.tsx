@@ -1,4 +1,5 @@
-import { INPUT_BUCKETS, type Percentiles, type UsageRow } from '../api/usage.ts'
+import { INPUT_BUCKETS, type UsageRow } from '../api/usage.ts'
+import { Spread } from '../design/spread.tsx'
 import { Cell, TitleBlock } from '../design/titleblock.tsx'
 import { formatCount, formatMs, formatNanoUsd } from '../design/units.ts'
 import { costText, tokensOf } from './words.ts'
@@ -26,24 +27,5 @@ export function Summary({ row }: { row: UsageRow }) {
         <Spread of={row.totalMs} format={formatMs} />
       </Cell>
     </TitleBlock>
-  )
-}
-
-/** Never an average alone. */
-function Spread({ of, format }: { of: Percentiles; format: (value: number) => string }) {
-  if (of.p50 === undefined || of.p95 === undefined || of.p99 === undefined) return <span className="minor">–</span>
-  return (
-    <span className="usage-spread">
-      <span>
-        <span className="minor">p50</span> {format(of.p50)}
-      </span>
-      <span>
-        <span className="minor">p95</span> {format(of.p95)}
-      </span>
-      <span>
-        <span className="minor">p99</span> {format(of.p99)}
-      </span>
-      <span className="minor">n {formatCount(of.n)}</span>
-    </span>
   )
 }

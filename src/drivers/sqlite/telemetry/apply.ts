@@ -178,6 +178,7 @@ const COLUMNS = [
   'hot',
   'cold',
   'texts',
+  'prompt',
 ] as const
 
 const emptyTrace = (id: number, traceId: Uint8Array, span: SpanRow, atUs: number): Pending['row'] => ({
@@ -207,6 +208,7 @@ const emptyTrace = (id: number, traceId: Uint8Array, span: SpanRow, atUs: number
   hot: 0,
   cold: 0,
   texts: 0,
+  prompt: '',
 })
 
 /** Classes to a doubling of latency or cost: each is 4 % wide. */
@@ -232,7 +234,7 @@ function addTo(trace: Pending['row'], span: SpanRow, atUs: number): void {
     trace['name'] = span.name
     trace['service'] = span.service
   }
-  for (const name of ['user', 'session', 'workflow', 'model'] as const)
+  for (const name of ['user', 'session', 'workflow', 'model', 'prompt'] as const)
     if (trace[name] === '' || (isRoot && span[name] !== '')) trace[name] = span[name]
   addFigures(trace, span)
 }

@@ -71,6 +71,10 @@ const STEPS = [
     PRIMARY KEY (trace_id, part)) WITHOUT ROWID;
   CREATE INDEX gone_at ON gone (at_us);
   `,
+  `
+  ALTER TABLE trace ADD COLUMN prompt TEXT NOT NULL DEFAULT '';
+  CREATE INDEX trace_prompt ON trace (prompt, start_us) WHERE prompt <> '';
+  `,
   // Files that were made into one: what lay in `part` lies in `into_part`.
   `
   CREATE TABLE merged (part INTEGER PRIMARY KEY, into_part INTEGER NOT NULL);

@@ -102,7 +102,7 @@ function conditionsOf(query: TraceQuery): Condition[] {
   const found: Condition[] = []
   const add = (sql: string, ...values: Cell[]): void => void found.push({ sql, values })
   // An index on names without '' is used only where the question says that it wants none of these.
-  for (const name of ['session', 'user', 'model', 'workflow', 'tenant'] as const) {
+  for (const name of ['session', 'user', 'model', 'workflow', 'prompt', 'tenant'] as const) {
     const value = query[name]
     if (value !== undefined) add(value === '' ? `${name} = ?` : `${name} = ? AND ${name} <> ''`, value)
   }
@@ -119,7 +119,7 @@ function conditionsOf(query: TraceQuery): Condition[] {
   return found
 }
 
-const NAMED = ['session', 'user', 'model', 'workflow', 'tenant'] as const
+const NAMED = ['session', 'user', 'model', 'workflow', 'prompt', 'tenant'] as const
 
 /** Where nothing named narrows it down, the least class of latency or cost that fits. */
 function classesOf(
@@ -151,6 +151,7 @@ const summaryOf = (row: Row): TraceSummary => ({
   user: row['user'] as string,
   session: row['session'] as string,
   workflow: row['workflow'] as string,
+  prompt: row['prompt'] as string,
   model: row['model'] as string,
   startUs: Number(row['start_us']),
   durationUs: Number(row['end_us']) - Number(row['start_us']),
