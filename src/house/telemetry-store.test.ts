@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { after, test } from 'node:test'
 import { parquetReadObjects } from 'hyparquet'
 import { agentSpans, protobufOf } from '../../tests/kit/otlp.ts'
@@ -94,6 +95,104 @@ test('what is older than is kept is forgotten, rows, words and whole files', asy
   )
   assert.deepEqual(left, [])
   await later.close()
+})
+
+const FILES_MERGED = 8
+const BATCH_TRACES = 10
+const batch = (at: number) => agentSpans(1 + at * BATCH_TRACES, BATCH_TRACES, START_US)
+const idsOf = (spans: readonly { readonly traceId: string; readonly spanId: string }[]): string[] =>
+  spans.map(({ traceId, spanId }) => traceId + spanId)
+const filesOf = (folder: string): string[] =>
+  readdirSync(join(folder, 'spans'), { recursive: true })
+    .map(String)
+    .filter((name) => name.includes('.parquet'))
+
+async function ship(store: Telemetry, from: number, to: number): Promise<void> {
+  for (let at = from; at < to; at++) {
+    await store.take(delivery(protobufOf(batch(at))))
+    await store.settle()
+  }
+}
+
+async function all(store: Telemetry): Promise<string[]> {
+  const ids: string[] = []
+  for await (const page of store.spans({})) ids.push(...idsOf(page))
+  return ids.sort()
+}
+
+test('many small files of a day become one, in which each trace is found, also after a crash', async () => {
+  const { store, folder } = await open(true)
+  await ship(store, 0, FILES_MERGED - 1)
+  assert.equal((await store.status()).files, FILES_MERGED - 1)
+  const [oldest = ''] = filesOf(folder)
+  await ship(store, FILES_MERGED - 1, FILES_MERGED)
+  const sent = Array.from({ length: FILES_MERGED }, (_, at) => batch(at)).flat()
+  assert.equal(filesOf(folder).length, 1)
+  await store.close()
+  // As a crash leaves it that came before the old files were removed.
+  writeFileSync(join(folder, 'spans', oldest), 'PAR1')
+  const { store: again } = await open(true, { folder })
+  assert.equal(filesOf(folder).length, 1)
+  const { files, fileSpans, traces } = await again.status()
+  assert.deepEqual([files, fileSpans, traces], [1, sent.length, sent.length / 8])
+  assert.deepEqual(await all(again), idsOf(sent).sort())
+  for (const at of [0, FILES_MERGED - 1]) {
+    const traceId = batch(at)[0]?.traceId ?? ''
+    const found = await again.trace(traceId, { offset: 2, limit: 4 })
+    assert.deepEqual([found?.total, found?.spans.length], [8, 4])
+  }
+  await again.take(delivery(protobufOf(batch(0))))
+  await ship(again, FILES_MERGED, 2 * FILES_MERGED)
+  assert.ok((await again.status()).files < FILES_MERGED)
+  assert.equal((await all(again)).length, 2 * sent.length)
+  await again.close()
+})
+
+test('files that were merged are forgotten like others, and so is where their traces lay', async () => {
+  const { store, folder } = await open(true)
+  await ship(store, 0, FILES_MERGED)
+  await store.close()
+  const log = { write: () => {} }
+  const later = new Telemetry({ folder, prices, sampling: { share: 1 }, keptDays: -2, files: true, log })
+  await later.settle()
+  assert.deepEqual(filesOf(folder), [])
+  await later.close()
+  const db = new DatabaseSync(join(folder, 'telemetry.db'))
+  for (const table of ['part', 'trace_part', 'merged'])
+    assert.equal(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'], 0, table)
+  db.close()
+})
+
+test('where a file is damaged the others stay as they were, and are read', async () => {
+  const { store, folder } = await open(true)
+  await ship(store, 0, FILES_MERGED - 1)
+  const [oldest = ''] = filesOf(folder).sort()
+  writeFileSync(join(folder, 'spans', oldest), 'PAR1')
+  await assert.rejects(ship(store, FILES_MERGED - 1, FILES_MERGED), { code: 'store_unavailable' })
+  assert.deepEqual([filesOf(folder).length, (await store.status()).files], [FILES_MERGED, FILES_MERGED])
+  assert.ok(filesOf(folder).every((name) => name.endsWith('.parquet')))
+  const found = await store.trace(batch(FILES_MERGED - 1)[0]?.traceId ?? '', { offset: 0, limit: 10 })
+  assert.equal(found?.spans.length, 8)
+  await store.close()
+})
+
+test('an export that has begun comes to its end, though files are merged meanwhile', async () => {
+  const { store, folder } = await open(true)
+  await ship(store, 0, FILES_MERGED - 1)
+  const pages = store.spans({})[Symbol.asyncIterator]()
+  const ids: string[] = []
+  for (let at = 0; ; at++) {
+    const page = await pages.next()
+    if (page.done === true) break
+    ids.push(...idsOf(page.value))
+    if (at === 0) await ship(store, FILES_MERGED - 1, FILES_MERGED)
+  }
+  const before = Array.from({ length: FILES_MERGED - 1 }, (_, at) => batch(at)).flat()
+  assert.deepEqual(ids.sort(), idsOf(before).sort())
+  assert.equal(filesOf(folder).length, FILES_MERGED + 1)
+  await store.settle()
+  assert.equal(filesOf(folder).length, 1)
+  await store.close()
 })
 
 test('a flood is told to wait before it is held, and what was taken of it is there', async () => {

@@ -22,6 +22,7 @@ import type {
   TraceQuery,
   TraceSpans,
 } from '../trace/port.ts'
+import { type PackedPoint, unpacked } from '../trace/rollup.ts'
 import type { SamplingRules } from '../trace/sampling.ts'
 import { type ScoreRow, type SpanCell, spanOf, type SpanRow } from '../trace/span.ts'
 
@@ -104,15 +105,12 @@ export class Telemetry implements TelemetryStore {
     await this.open()
     const found = await this.#ask<FoundTrace | undefined>(this.#index, 'trace', [traceId, page])
     if (found === undefined) return undefined
-    const { summary, scores, files, hot } = found
+    const { summary, scores, files, hot, cold } = found
     const recent = found.cells.map((text) => spanOf(JSON.parse(text) as SpanCell[]))
     if (files.length === 0) return { summary, scores, spans: recent, total: hot }
     if (hot === 0) {
-      const [cells, total] = await Promise.all([
-        this.#ask<SpanCell[][]>(this.#archive, 'trace', [files, traceId, page]),
-        this.#ask<number>(this.#archive, 'count', [files, traceId]),
-      ])
-      return { summary, scores, spans: cells.map(spanOf), total }
+      const cells = await this.#ask<SpanCell[][]>(this.#archive, 'trace', [files, traceId, page])
+      return { summary, scores, spans: cells.map(spanOf), total: cold }
     }
     const all = { offset: 0, limit: SPANS_TOGETHER_MAX }
     const cells = await this.#ask<SpanCell[][]>(this.#archive, 'trace', [files, traceId, all])
@@ -128,12 +126,14 @@ export class Telemetry implements TelemetryStore {
 
   async series(query: SeriesQuery): Promise<SeriesPoint[]> {
     await this.open()
-    return this.#ask(this.#index, 'series', [query])
+    const points = await this.#ask<PackedPoint[]>(this.#index, 'series', [query])
+    return points.map(unpacked)
   }
 
   async totals(): Promise<SeriesPoint[]> {
     await this.open()
-    return this.#ask(this.#index, 'totals', [])
+    const points = await this.#ask<PackedPoint[]>(this.#index, 'totals', [])
+    return points.map(unpacked)
   }
 
   async *spans(range: TimeRange): AsyncGenerator<readonly SpanRow[]> {
@@ -149,14 +149,18 @@ export class Telemetry implements TelemetryStore {
       recent.push(page.cells.map((text) => spanOf(JSON.parse(text) as SpanCell[])))
       after = page.after
     }
-    const files = await this.#ask<PartFile[]>(this.#index, 'files', [range])
-    const seen = new Set(recent.flatMap((page) => page.map(({ traceId, spanId }) => traceId + spanId)))
-    yield* recent
-    for (const { file, spans } of files)
-      for (let at = 0; at < spans; at += PIECE_SPANS) {
-        const cells = await this.#ask<SpanCell[][]>(this.#archive, 'piece', [file, range, at])
-        yield cells.map(spanOf).filter(({ traceId, spanId }) => !seen.has(traceId + spanId))
-      }
+    const files = await this.#ask<PartFile[]>(this.#index, 'hold', [range])
+    try {
+      const seen = new Set(recent.flatMap((page) => page.map(({ traceId, spanId }) => traceId + spanId)))
+      yield* recent
+      for (const { file, spans } of files)
+        for (let at = 0; at < spans; at += PIECE_SPANS) {
+          const cells = await this.#ask<SpanCell[][]>(this.#archive, 'piece', [file, range, at])
+          yield cells.map(spanOf).filter(({ traceId, spanId }) => !seen.has(traceId + spanId))
+        }
+    } finally {
+      await this.#ask(this.#index, 'release', []).catch(() => {}) // A new index holds nothing.
+    }
   }
 
   async settle(): Promise<void> {

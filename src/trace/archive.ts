@@ -6,6 +6,8 @@ export type ToArchive =
   | { readonly say: 'rows'; readonly cells: readonly string[]; readonly probabilities: readonly number[] }
   /** Where it shall lie, below the folder of the archive. */
   | { readonly say: 'end'; readonly file: string }
+  /** Makes one file of several, and leaves these as they are. */
+  | { readonly say: 'merge'; readonly files: readonly string[]; readonly file: string }
 
 export type FromArchive = { readonly bytes: number } | { readonly failed: string; readonly isDiskFull: boolean }
 

@@ -1,5 +1,5 @@
 import { SERIES_DIMENSIONS, type SeriesDimension, type SeriesPoint } from './port.ts'
-import { SketchSum } from './sketch.ts'
+import { sketchFrom, SketchSum } from './sketch.ts'
 import type { SpanRow } from './span.ts'
 
 /** Spans added up: one sum for each bucket of time and combination of tenant, service, kind, name and
@@ -117,19 +117,25 @@ export class Totals {
       sums.inputTokens += one.inputTokens
       sums.outputTokens += one.outputTokens
       sums.costNanoUsd += one.costNanoUsd
-      sums.durationUs.merge(one.durationUs.sketch())
-      sums.firstTokenUs.merge(one.firstTokenUs.sketch())
+      sums.durationUs.mergeBytes(one.durationUs.bytes())
+      sums.firstTokenUs.mergeBytes(one.firstTokenUs.bytes())
       sums.example = one.example
     }
   }
 
-  points(): SeriesPoint[] {
+  points(): PackedPoint[] {
     return [...this.#sums.values()].map((sums) => pointOf(sums, sums.of))
   }
 }
 
+/** A point on its way between threads: sketches are many small objects, which cost more to hand over than
+ *  to add up. */
+export type PackedPoint = Omit<SeriesPoint, 'durationUs' | 'firstTokenUs'> & {
+  readonly sketches: readonly [durationUs: Uint8Array, firstTokenUs: Uint8Array]
+}
+
 /** Sums as they are answered. */
-export const pointOf = (sums: RollupSums, of: SeriesPoint['of']): SeriesPoint => ({
+export const pointOf = (sums: RollupSums, of: SeriesPoint['of']): PackedPoint => ({
   atUs: sums.bucketUs,
   of,
   spans: sums.spans,
@@ -137,7 +143,10 @@ export const pointOf = (sums: RollupSums, of: SeriesPoint['of']): SeriesPoint =>
   inputTokens: sums.inputTokens,
   outputTokens: sums.outputTokens,
   costNanoUsd: sums.costNanoUsd,
-  durationUs: sums.durationUs.sketch(),
-  firstTokenUs: sums.firstTokenUs.sketch(),
+  sketches: [sums.durationUs.bytes(), sums.firstTokenUs.bytes()],
   ...(sums.example === undefined ? {} : { example: sums.example }),
 })
+
+export function unpacked({ sketches: [durationUs, firstTokenUs], ...point }: PackedPoint): SeriesPoint {
+  return { ...point, durationUs: sketchFrom(durationUs), firstTokenUs: sketchFrom(firstTokenUs) }
+}

@@ -9,10 +9,11 @@ import {
   mergeSketches,
   quantile,
   type Sketch,
+  sketchBytes,
   sketchFrom,
+  sketchFromText,
   sketchOf,
   SketchSum,
-  sketchText,
   sumOf,
 } from './sketch.ts'
 
@@ -51,17 +52,19 @@ test('nothing has no quantile, and what is no number counts as none', () => {
   assert.equal(quantile(of([Number.NaN, -5]), 0.99), 0)
 })
 
-test('a sum that is filled one by one is the sketch of all, and its text reads back', () => {
+test('a sum that is filled one by one is the sketch of all, and its bytes read back', () => {
   fc.assert(
     fc.property(values, (list) => {
       const sum = new SketchSum()
       for (const one of list) sum.add(one)
       assert.deepEqual(sum.sketch(), of(list))
-      assert.deepEqual(sketchFrom(sketchText(sum.sketch())), sum.sketch())
+      assert.deepEqual(sketchFrom(sum.bytes()), sum.sketch())
       const twice = new SketchSum()
       twice.merge(sum.sketch())
       twice.merge(sum.sketch())
       assert.deepEqual(twice.sketch(), mergeSketches(of(list), of(list)))
+      twice.mergeBytes(sketchBytes(of(list)))
+      assert.equal(countOf(twice.sketch()), 3 * list.length)
     }),
   )
 })
@@ -76,4 +79,27 @@ test('a histogram of any bounds counts what the values say, but for the bucket a
       assert.ok(Math.abs(sumOf(of(list)) - exactSum) <= exactSum * ALPHA * 1.000001)
     }),
   )
+})
+
+test('counts beyond 32 bits and indexes below nought read back, and so does the text of older indexes', () => {
+  const sketch: Sketch = {
+    zeros: 2 ** 40,
+    buckets: [
+      [-1382, 127],
+      [-1, 128],
+      [0, 2 ** 45],
+      [1381, 1],
+    ],
+  }
+  assert.deepEqual(sketchFrom(sketchBytes(sketch)), sketch)
+  const above: Sketch = { zeros: 0, buckets: [[7, 3]] }
+  assert.deepEqual(sketchFrom(sketchBytes(above)), above)
+  assert.deepEqual(sketchFrom(sketchBytes(EMPTY_SKETCH)), EMPTY_SKETCH)
+  assert.deepEqual(sketchFromText('[1,-5,2,9,4]'), {
+    zeros: 1,
+    buckets: [
+      [-5, 2],
+      [9, 4],
+    ],
+  })
 })

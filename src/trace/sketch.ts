@@ -65,38 +65,131 @@ export function quantile(sketch: Sketch, q: number, gamma = GAMMA): number | und
   return undefined
 }
 
-/** A sketch that is being filled: adding costs a logarithm and a look-up. */
+/** A sketch that is being filled: adding costs a logarithm, merging a pass over the counts. Those between
+ *  the least and the greatest index lie side by side: values from a nanosecond to a year fill 1,900. */
 export class SketchSum {
   #zeros = 0
-  readonly #buckets = new Map<number, number>()
+  /** The index of the first count. */
+  #first = 0
+  #counts = new Float64Array(0)
 
   /** `weight`: how many values it stands for, as those of a sample do. */
   add(value: number, weight = 1): void {
-    if (!(value > 0)) {
-      this.#zeros += weight
-      return
-    }
-    const index = Math.ceil(Math.log(Math.max(value, LEAST)) / LOG_GAMMA)
-    this.#buckets.set(index, (this.#buckets.get(index) ?? 0) + weight)
+    if (value > 0) this.#count(Math.ceil(Math.log(Math.max(value, LEAST)) / LOG_GAMMA), weight)
+    else this.#zeros += weight
   }
 
   merge({ zeros, buckets }: Sketch): void {
     this.#zeros += zeros
-    for (const [index, count] of buckets) this.#buckets.set(index, (this.#buckets.get(index) ?? 0) + count)
+    for (const [index, count] of buckets) this.#count(index, count)
+  }
+
+  /** Adds what `sketchBytes` made of a sketch. */
+  mergeBytes(bytes: Uint8Array): void {
+    eachCount(
+      bytes,
+      (zeros) => (this.#zeros += zeros),
+      (index, count) => this.#count(index, count),
+    )
   }
 
   sketch(): Sketch {
-    return { zeros: this.#zeros, buckets: [...this.#buckets].sort(([a], [b]) => a - b) }
+    return { zeros: this.#zeros, buckets: [...this.#buckets()] }
+  }
+
+  /** As `sketchBytes` makes them of the sketch. */
+  bytes(): Uint8Array {
+    return bytesOf(this.#zeros, this.#buckets())
+  }
+
+  *#buckets(): Generator<[number, number]> {
+    for (let at = 0; at < this.#counts.length; at++) {
+      const count = this.#counts[at] ?? 0
+      if (count > 0) yield [this.#first + at, count]
+    }
+  }
+
+  #count(index: number, count: number): void {
+    const at = index - this.#first
+    if (at < 0 || at >= this.#counts.length) this.#widen(index)
+    const here = index - this.#first
+    this.#counts[here] = (this.#counts[here] ?? 0) + count
+  }
+
+  /** So that `index` and some around it have their place. */
+  #widen(index: number): void {
+    const counts = this.#counts
+    const isFirst = counts.length === 0
+    const first = isFirst ? index - ROOM : Math.min(this.#first, index - ROOM)
+    const end = isFirst ? index + ROOM : Math.max(this.#first + counts.length, index + ROOM)
+    const wider = new Float64Array(end - first)
+    if (!isFirst) wider.set(counts, this.#first - first)
+    this.#first = first
+    this.#counts = wider
   }
 }
 
+/** Indexes for which there is room on either side of a new one: a factor of 1.9. */
+const ROOM = 32
 const LOG_GAMMA = Math.log(GAMMA)
 
-/** A sketch as one line of JSON: zeros, then index and count in turn. */
-export const sketchText = ({ zeros, buckets }: Sketch): string => JSON.stringify([zeros, ...buckets.flat()])
+/** A sketch in a few bytes, for those that lie in their thousands: its counts, which are whole numbers,
+ *  as LEB128, each after its distance from the index before; the first index in zigzag. */
+export const sketchBytes = ({ zeros, buckets }: Sketch): Uint8Array => bytesOf(zeros, buckets)
 
-/** The inverse of `sketchText`. */
-export function sketchFrom(text: string): Sketch {
+function bytesOf(zeros: number, buckets: Iterable<readonly [index: number, count: number]>): Uint8Array {
+  const bytes: number[] = []
+  const put = (value: number): void => {
+    let rest = value
+    for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) + 128)
+    bytes.push(rest)
+  }
+  put(zeros)
+  let last: number | undefined
+  for (const [index, count] of buckets) {
+    put(last === undefined ? (index < 0 ? -2 * index - 1 : 2 * index) : index - last)
+    put(count)
+    last = index
+  }
+  return Uint8Array.from(bytes)
+}
+
+/** The inverse of `sketchBytes`. */
+export function sketchFrom(bytes: Uint8Array): Sketch {
+  const buckets: [number, number][] = []
+  let zeros = 0
+  eachCount(
+    bytes,
+    (count) => (zeros = count),
+    (index, count) => buckets.push([index, count]),
+  )
+  return { zeros, buckets }
+}
+
+function eachCount(bytes: Uint8Array, zeros: (count: number) => void, bucket: (index: number, count: number) => void) {
+  let at = 0
+  const next = (): number => {
+    let value = 0
+    for (let scale = 1; at < bytes.length; scale *= 128) {
+      const byte = bytes[at++] ?? 0
+      if (byte < 128) return value + byte * scale
+      value += (byte - 128) * scale
+    }
+    return value
+  }
+  zeros(next())
+  if (at >= bytes.length) return
+  const zigzag = next()
+  let index = zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2
+  bucket(index, next())
+  while (at < bytes.length) {
+    index += next()
+    bucket(index, next())
+  }
+}
+
+/** The inverse of the text that older indexes hold: zeros, then index and count in turn. */
+export function sketchFromText(text: string): Sketch {
   const [zeros = 0, ...flat] = JSON.parse(text) as number[]
   const buckets: [number, number][] = []
   for (let i = 0; i + 1 < flat.length; i += 2) buckets.push([flat[i] ?? 0, flat[i + 1] ?? 0])

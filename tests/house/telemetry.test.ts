@@ -113,7 +113,7 @@ describe('telemetry of one house', () => {
     for (const bad of [
       { trace: 'x', value: 1 },
       { trace: id },
-      { trace: id, value: 'one' },
+      { trace: id, value: { one: 1 } },
       { trace: id, span: 'y', value: 1 },
     ])
       assert.equal((await say(bad)).status, 400, JSON.stringify(bad))

@@ -12,8 +12,9 @@ import { SPAN_COLUMNS, type SpanCell } from '../../trace/span.ts'
 
 /** Spans of one trace lie together; a question for one trace reads one row group of a file. */
 const ROW_GROUP_SPANS = 20_480
-const MEMORY_LIMIT = '512MB'
-const THREADS = '2'
+const WRITING = { memory_limit: '512MB', threads: '2' } as const
+/** One thread: a row group is taken apart sooner than it is handed to another thread. */
+const READING = { memory_limit: '256MB', threads: '1' } as const
 /** Rows of one piece of an export. */
 const PIECE_ROWS = 2_048
 
@@ -32,38 +33,49 @@ const COLUMNS_SQL = SPAN_COLUMNS.map(columnSql).join(', ')
 
 export class SpanFiles {
   readonly #folder: string
-  readonly #connection: DuckDBConnection
+  readonly #writer: DuckDBConnection
+  /** Of a database of its own, so that no question waits for a file that is being written. */
+  readonly #reader: DuckDBConnection
   #appender: DuckDBAppender | undefined
 
-  private constructor(folder: string, connection: DuckDBConnection) {
+  private constructor(folder: string, writer: DuckDBConnection, reader: DuckDBConnection) {
     this.#folder = folder
-    this.#connection = connection
+    this.#writer = writer
+    this.#reader = reader
   }
 
   /** Rejects where the library is not installed, which is optional. */
   static async open(folder: string): Promise<SpanFiles> {
     const { DuckDBInstance } = await import('@duckdb/node-api')
-    const instance = await DuckDBInstance.create(':memory:', {
-      autoinstall_known_extensions: 'false',
-      autoload_known_extensions: 'false',
-      memory_limit: MEMORY_LIMIT,
-      threads: THREADS,
-      temp_directory: join(folder, '.tmp'),
-    })
     mkdirSync(folder, { recursive: true, mode: 0o700 })
-    const connection = await instance.connect()
-    await connection.run('CREATE TEMP TABLE staged (cells VARCHAR, probability DOUBLE)')
-    return new SpanFiles(folder, connection)
+    const spill = join(folder, '.tmp')
+    rmSync(spill, { recursive: true, force: true }) // A crash leaves what was being sorted.
+    const connected = async (limits: { readonly [name: string]: string }): Promise<DuckDBConnection> => {
+      const instance = await DuckDBInstance.create(':memory:', {
+        autoinstall_known_extensions: 'false',
+        autoload_known_extensions: 'false',
+        temp_directory: spill,
+        ...limits,
+      })
+      return instance.connect()
+    }
+    const [writer, reader] = [await connected(WRITING), await connected(READING)]
+    await writer.run('CREATE TEMP TABLE staged (cells VARCHAR, probability DOUBLE)')
+    // A file never changes: its footer is read once.
+    await reader.run('SET parquet_metadata_cache = true')
+    return new SpanFiles(folder, writer, reader)
   }
 
   async take(message: ToArchive): Promise<FromArchive> {
     try {
       if (message.say === 'begin') await this.#begin()
       else if (message.say === 'rows') this.#append(message.cells, message.probabilities)
+      else if (message.say === 'merge') return { bytes: await this.#merge(message.files, message.file) }
       else return { bytes: await this.#end(message.file) }
       return { bytes: 0 }
     } catch (thrown) {
-      if (message.say === 'end') rmSync(join(this.#folder, `${message.file}.new`), { force: true })
+      if (message.say === 'end' || message.say === 'merge')
+        rmSync(join(this.#folder, `${message.file}.new`), { force: true })
       return {
         failed: reasonOf(thrown),
         isDiskFull: isCode(thrown, ...FULL) || /no space left/i.test(reasonOf(thrown)),
@@ -77,21 +89,12 @@ export class SpanFiles {
     traceId: string,
     { offset, limit }: { readonly offset: number; readonly limit: number },
   ): Promise<SpanCell[][]> {
-    const reader = await this.#connection.runAndReadAll(
+    const reader = await this.#reader.runAndReadAll(
       `SELECT ${COLUMN_NAMES.join(', ')} FROM read_parquet([${this.#paths(files)}])
        WHERE trace_id = $1 ORDER BY start_us, span_id LIMIT ${Math.floor(limit)} OFFSET ${Math.floor(offset)}`,
       [traceId],
     )
     return reader.getRowsJS().map(cellsOf)
-  }
-
-  /** How many spans of it lie in these files. */
-  async count(files: readonly string[], traceId: string): Promise<number> {
-    const reader = await this.#connection.runAndReadAll(
-      `SELECT count(*) FROM read_parquet([${this.#paths(files)}]) WHERE trace_id = $1`,
-      [traceId],
-    )
-    return Number(reader.getRowsJS()[0]?.[0] ?? 0)
   }
 
   /** A piece of one file's spans within a range of time. */
@@ -100,7 +103,7 @@ export class SpanFiles {
     { fromUs = 0, toUs = Number.MAX_SAFE_INTEGER }: TimeRange,
     at: number,
   ): Promise<SpanCell[][]> {
-    const reader = await this.#connection.runAndReadAll(
+    const reader = await this.#reader.runAndReadAll(
       `SELECT ${COLUMN_NAMES.join(', ')} FROM read_parquet([${this.#paths([file])}], file_row_number = true)
        WHERE file_row_number >= ${at} AND file_row_number < ${at + PIECE_ROWS}
          AND start_us >= ${fromUs} AND start_us < ${toUs}`,
@@ -109,14 +112,15 @@ export class SpanFiles {
   }
 
   close(): void {
-    this.#connection.closeSync()
+    this.#writer.closeSync()
+    this.#reader.closeSync()
   }
 
   async #begin(): Promise<void> {
     this.#appender?.closeSync()
     this.#appender = undefined
-    await this.#connection.run('DELETE FROM staged')
-    this.#appender = await this.#connection.createAppender('staged')
+    await this.#writer.run('DELETE FROM staged')
+    this.#appender = await this.#writer.createAppender('staged')
   }
 
   #append(cells: readonly string[], probabilities: readonly number[]): void {
@@ -133,15 +137,27 @@ export class SpanFiles {
   async #end(file: string): Promise<number> {
     this.#appender?.closeSync()
     this.#appender = undefined
+    const bytes = await this.#write(
+      `SELECT ${COLUMNS_SQL} FROM (SELECT json_extract_string(cells, [${PATHS}]) AS f, probability FROM staged)`,
+      file,
+    )
+    await this.#writer.run('DELETE FROM staged')
+    return bytes
+  }
+
+  /** What does not fit the memory limit is sorted on the disk. */
+  #merge(files: readonly string[], file: string): Promise<number> {
+    return this.#write(`SELECT ${COLUMN_NAMES.join(', ')} FROM read_parquet([${this.#paths(files)}])`, file)
+  }
+
+  /** A file is there whole or not at all. */
+  async #write(rows: string, file: string): Promise<number> {
     const path = join(this.#folder, file)
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    await this.#connection.run(`
-      COPY (
-        SELECT ${COLUMNS_SQL}
-        FROM (SELECT json_extract_string(cells, [${PATHS}]) AS f, probability FROM staged)
-        ORDER BY trace_id, start_us
-      ) TO ${quoted(`${path}.new`)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_SPANS})`)
-    await this.#connection.run('DELETE FROM staged')
+    await this.#writer.run(
+      `COPY (${rows} ORDER BY trace_id, start_us)
+       TO ${quoted(`${path}.new`)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_SPANS})`,
+    )
     sync(`${path}.new`)
     renameSync(`${path}.new`, path)
     if (process.platform !== 'win32') for (const folder of [dirname(path), this.#folder]) sync(folder)

@@ -31,7 +31,6 @@ if (parentPort !== null) {
     open: () => checkInstalled(),
     removeOthers: (known: readonly string[]) => removeOthers(folder, known),
     trace: async (...asked: Parameters<SpanFiles['trace']>) => (await opened()).trace(...asked),
-    count: async (...asked: Parameters<SpanFiles['count']>) => (await opened()).count(...asked),
     piece: async (...asked: Parameters<SpanFiles['piece']>) => (await opened()).piece(...asked),
     close: () => {
       index.close()

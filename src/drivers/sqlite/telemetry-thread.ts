@@ -3,13 +3,16 @@ import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { serveThread } from '../../base/threads.ts'
-import type { ScoreQuery, SeriesPoint, SeriesQuery, TimeRange, TraceQuery } from '../../trace/port.ts'
+import type { PartFile } from '../../trace/archive.ts'
+import type { ScoreQuery, SeriesQuery, TimeRange, TraceQuery } from '../../trace/port.ts'
 import { recordFrom, type TelemetryRecord } from '../../trace/record.ts'
-import { type Rollups, Totals } from '../../trace/rollup.ts'
+import { type PackedPoint, type Rollups, Totals } from '../../trace/rollup.ts'
 import type { SamplingRules } from '../../trace/sampling.ts'
 import { sqliteFault } from './failure.ts'
 import { Applier } from './telemetry/apply.ts'
+import { Archive } from './telemetry/archive.ts'
 import { JournalReader } from './telemetry/journal.ts'
+import { Merging } from './telemetry/merging.ts'
 import { Questions } from './telemetry/questions.ts'
 import { openTelemetryFile, writing } from './telemetry/schema.ts'
 import { forgetBefore, Shipping } from './telemetry/shipping.ts'
@@ -46,11 +49,21 @@ interface Arrived {
 const BATCH_BYTES = 4 * 1024 * 1024
 const JOURNAL_EVERY_MS = 200
 const UPKEEP_EVERY_MS = 5_000
-/** Written back to the file, and with it let go of in the log, after so many bytes. */
-const CHECKPOINT_BYTES = 32 * 1024 * 1024
+/** Written back to the file, and with it let go of in the log, after so many bytes of records. SQLite's
+ *  own log grows six times as fast, and each start after a kill reads all of it. */
+const CHECKPOINT_BYTES = 8 * 1024 * 1024
 /** After a transaction that the disk did not take. */
 const RETRY_MS = 500
+/** After files that could not be merged. */
+const MERGE_RETRY_MS = 600_000
 const DAY_US = 86_400_000_000
+/** A file that nothing lies in any more: who was told its name just before may still read it. */
+const STALE_MS_MIN = 5_000
+
+interface Stale {
+  readonly file: string
+  readonly sinceMs: number
+}
 
 class Index {
   readonly #db: DatabaseSync
@@ -60,6 +73,11 @@ class Index {
   readonly #totals = new Totals()
   readonly #journal: JournalReader | undefined
   readonly #shipping: Shipping | undefined
+  readonly #merging: Merging | undefined
+  #mergeFromMs = 0
+  #stale: Stale[] = []
+  /** Who reads the files one after another. */
+  #holds = 0
   #arrived: Arrived[] = []
   #isTurning = false
   #unsaved = 0
@@ -73,13 +91,17 @@ class Index {
     this.#applier = new Applier(this.#db)
     this.questions = new Questions(this.#db)
     this.#journal = data.journal === undefined ? undefined : new JournalReader(data.journal)
-    const { archive, sampling } = data
+    const { sampling } = data
+    const db = this.#db
     const inTransaction = (task: () => void): void => {
       this.#transact(task)
       this.#checkpoint()
     }
-    this.#shipping =
-      archive === undefined ? undefined : new Shipping({ db: this.#db, archive, sampling, inTransaction })
+    if (data.archive !== undefined) {
+      const archive = new Archive(data.archive)
+      this.#shipping = new Shipping({ db, archive, sampling, inTransaction })
+      this.#merging = new Merging({ db, archive, inTransaction })
+    }
     data.intake.on('message', (one: Arrived) => {
       this.#arrived.push(one)
       this.#turnSoon(0)
@@ -90,6 +112,8 @@ class Index {
       clearInterval(journal)
       clearInterval(upkeep)
     })
+    // What a kill left in SQLite's log goes first: killed again and again, a program would else start ever later.
+    this.#checkpoint()
     this.#followJournal()
   }
 
@@ -98,7 +122,7 @@ class Index {
     return { segment, offset }
   }
 
-  totals(): SeriesPoint[] {
+  totals(): PackedPoint[] {
     return this.#totals.points()
   }
 
@@ -106,8 +130,20 @@ class Index {
   async settle(): Promise<void> {
     this.#followJournal(true)
     await this.#alone(() => this.#shipping?.ship(nowUs(), true))
+    for (let more = true; more;) more = await this.#merge()
     while (this.#forget()) continue
     this.#checkpoint()
+    this.#removeStale(0)
+  }
+
+  /** The files as they are now, none of which goes until `release`. */
+  hold(range: TimeRange): PartFile[] {
+    this.#holds++
+    return this.questions.files(range)
+  }
+
+  release(): void {
+    this.#holds = Math.max(0, this.#holds - 1)
   }
 
   async close(): Promise<void> {
@@ -228,7 +264,9 @@ class Index {
     if (this.#closed) return
     try {
       if (this.#unsaved > 0) this.#checkpoint()
+      this.#removeStale(STALE_MS_MIN)
       await this.#alone(() => this.#shipping?.ship(nowUs(), false))
+      await this.#mergeNowAndThen()
       for (let more = true; more && !this.#closed;) more = this.#forget()
     } catch (thrown) {
       this.#trouble(thrown) // Tried again at the next interval.
@@ -238,8 +276,37 @@ class Index {
   #forget(): boolean {
     let found = { files: [] as string[], more: false }
     this.#transact(() => (found = forgetBefore(this.#db, nowUs() - this.#data.keptDays * DAY_US)))
-    for (const file of found.files) rmSync(join(this.#data.folder, file), { force: true })
+    this.#forsake(found.files)
     return found.more
+  }
+
+  /** What cannot be merged, as where a file is damaged, stays as it is, and holds nothing else up. */
+  async #mergeNowAndThen(): Promise<void> {
+    if (performance.now() < this.#mergeFromMs) return
+    await this.#merge().catch(() => (this.#mergeFromMs = performance.now() + MERGE_RETRY_MS))
+  }
+
+  /** False where there is nothing to merge. */
+  async #merge(): Promise<boolean> {
+    const files = (await this.#alone(() => this.#merging?.merge(nowUs()))) ?? []
+    this.#forsake(files)
+    return files.length > 0
+  }
+
+  #forsake(files: readonly string[]): void {
+    this.#stale.push(...files.map((file) => ({ file, sinceMs: performance.now() })))
+  }
+
+  /** Only once the index that does not know of them is safe on the disk: the end of the machine would
+   *  bring back one that does. */
+  #removeStale(olderThanMs: number): void {
+    if (this.#stale.length === 0 || this.#holds > 0 || !this.#checkpoint()) return
+    const nowMs = performance.now()
+    this.#stale = this.#stale.filter(({ file, sinceMs }) => {
+      if (nowMs - sinceMs < olderThanMs) return true
+      rmSync(join(this.#data.folder, file), { force: true })
+      return false
+    })
   }
 
   /** Files are written one after another. */
@@ -249,16 +316,18 @@ class Index {
     return done
   }
 
-  /** Writes back what is committed; the log before it may then go. */
-  #checkpoint(): void {
+  /** Writes back what is committed; the log before it may then go. False where it could not. */
+  #checkpoint(): boolean {
     try {
       const mark = this.position()
       const done = this.#db.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()
-      if (done === undefined || Number(done['log']) !== Number(done['checkpointed'])) return
+      if (done === undefined || Number(done['log']) !== Number(done['checkpointed'])) return false
       this.#unsaved = 0
       if (mark.segment > 0) this.#data.intake.postMessage({ applied: 0, durable: mark })
+      return true
     } catch (thrown) {
       this.#trouble(thrown) // A full disk, most likely: tried again after the next batch.
+      return false
     }
   }
 
@@ -298,6 +367,8 @@ if (parentPort !== null) {
     totals: () => opened().totals(),
     recent: (...asked: Parameters<Questions['recent']>) => opened().questions.recent(...asked),
     files: (range: TimeRange) => opened().questions.files(range),
+    hold: (range: TimeRange) => opened().hold(range),
+    release: () => opened().release(),
     status: () => opened().questions.status(),
     settle: () => opened().settle(),
     close: () => opened().close(),

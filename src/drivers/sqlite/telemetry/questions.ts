@@ -3,13 +3,13 @@ import type { PartFile } from '../../../trace/archive.ts'
 import type {
   ScoredTrace,
   ScoreQuery,
-  SeriesPoint,
   SeriesQuery,
   TimeRange,
   TracePage,
   TraceQuery,
   TraceSummary,
 } from '../../../trace/port.ts'
+import type { PackedPoint } from '../../../trace/rollup.ts'
 import type { ScoreRow } from '../../../trace/span.ts'
 import { RollupTable } from './rollups.ts'
 import { TraceList } from './traces.ts'
@@ -22,6 +22,8 @@ export interface FoundTrace {
   /** In the index still, by their start. */
   readonly cells: readonly string[]
   readonly hot: number
+  /** In files. */
+  readonly cold: number
   readonly scores: readonly ScoreRow[]
   readonly files: readonly string[]
 }
@@ -58,10 +60,15 @@ export class Questions {
     if (found === undefined) return undefined
     const { id, summary } = found
     const files = this.#db
-      .prepare('SELECT file FROM trace_part JOIN part ON part.id = trace_part.part WHERE trace = ? ORDER BY part.id')
+      .prepare(
+        `SELECT DISTINCT file FROM trace_part LEFT JOIN merged ON merged.part = trace_part.part
+           JOIN part ON part.id = coalesce(into_part, trace_part.part)
+         WHERE trace = ? ORDER BY part.id`,
+      )
       .all(id)
       .map(({ file }) => file as string)
     const hot = Number(this.#db.prepare('SELECT count(*) AS n FROM span WHERE trace = ?').get(id)?.['n'] ?? 0)
+    const cold = Number(this.#db.prepare('SELECT cold FROM trace WHERE id = ?').get(id)?.['cold'] ?? 0)
     const cells = this.#db
       .prepare('SELECT cells FROM span WHERE trace = ? ORDER BY start_us, span_id LIMIT ? OFFSET ?')
       // Where some lie in files, they are put in order together.
@@ -71,7 +78,7 @@ export class Questions {
       .prepare('SELECT json FROM score WHERE trace_id = ? ORDER BY at_us')
       .all(Buffer.from(traceId, 'hex'))
       .map((row) => JSON.parse(row['json'] as string) as ScoreRow)
-    return { summary, cells, hot, scores, files }
+    return { summary, cells, hot, cold, scores, files }
   }
 
   scores({ fromUs, toUs, name, tenant, limit }: ScoreQuery): ScoredTrace[] {
@@ -91,7 +98,7 @@ export class Questions {
       })
   }
 
-  series(query: SeriesQuery): SeriesPoint[] {
+  series(query: SeriesQuery): PackedPoint[] {
     return this.#rollups.series(query)
   }
 

@@ -6,10 +6,11 @@ import {
   emptySums,
   HOUR_US,
   MINUTES_US,
+  type PackedPoint,
   pointOf,
   type RollupSums,
 } from '../../../trace/rollup.ts'
-import { sketchFrom, sketchText } from '../../../trace/sketch.ts'
+import { sketchFromText, type SketchSum } from '../../../trace/sketch.ts'
 import { writing } from './schema.ts'
 
 /** Sums over time, in their table. */
@@ -41,8 +42,8 @@ export class RollupTable {
       const stored = this.#find.get(widthUs, added.bucketUs, of)
       const sum = emptySums(added.bucketUs, added.of)
       if (stored !== undefined) mergeRow(sum, stored)
-      sum.durationUs.merge(added.durationUs.sketch())
-      sum.firstTokenUs.merge(added.firstTokenUs.sketch())
+      sum.durationUs.mergeBytes(added.durationUs.bytes())
+      sum.firstTokenUs.mergeBytes(added.firstTokenUs.bytes())
       this.#put.run(
         widthUs,
         added.bucketUs,
@@ -52,13 +53,13 @@ export class RollupTable {
         sum.inputTokens + added.inputTokens,
         sum.outputTokens + added.outputTokens,
         sum.costNanoUsd + added.costNanoUsd,
-        sketchText(sum.durationUs.sketch()),
-        sketchText(sum.firstTokenUs.sketch()),
+        sum.durationUs.bytes(),
+        sum.firstTokenUs.bytes(),
       )
     }
   }
 
-  series({ fromUs, toUs, by, where, overTime }: SeriesQuery): SeriesPoint[] {
+  series({ fromUs, toUs, by, where, overTime }: SeriesQuery): PackedPoint[] {
     const widthUs = toUs - fromUs <= BY_MINUTES_US_MAX ? MINUTES_US : HOUR_US
     const first = Math.floor(fromUs / widthUs) * widthUs
     const groups = new Map<string, { readonly of: SeriesPoint['of']; readonly sums: RollupSums }>()
@@ -93,6 +94,11 @@ function mergeRow(sums: RollupSums, row: { readonly [column: string]: unknown })
   sums.inputTokens += Number(row['input_tokens'])
   sums.outputTokens += Number(row['output_tokens'])
   sums.costNanoUsd += Number(row['cost'])
-  sums.durationUs.merge(sketchFrom(row['duration'] as string))
-  sums.firstTokenUs.merge(sketchFrom(row['first_token'] as string))
+  mergeCell(sums.durationUs, row['duration'])
+  mergeCell(sums.firstTokenUs, row['first_token'])
+}
+
+function mergeCell(sum: SketchSum, cell: unknown): void {
+  if (cell instanceof Uint8Array) sum.mergeBytes(cell)
+  else sum.merge(sketchFromText(cell as string))
 }

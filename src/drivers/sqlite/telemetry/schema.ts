@@ -76,6 +76,11 @@ const STEPS = [
   CREATE INDEX trace_prompt ON trace (prompt, start_us) WHERE prompt <> '';
   `,
   `CREATE INDEX score_at ON score (at_us);`,
+  // Files that were made into one: what lay in `part` lies in `into_part`.
+  `
+  CREATE TABLE merged (part INTEGER PRIMARY KEY, into_part INTEGER NOT NULL);
+  CREATE INDEX merged_into ON merged (into_part);
+  `,
 ] as const
 
 const APPLICATION_ID = 0x48445754 // HDWT

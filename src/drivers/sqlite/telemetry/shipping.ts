@@ -1,9 +1,8 @@
-import type { MessagePort } from 'node:worker_threads'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { fault } from '../../../base/errors.ts'
-import type { FromArchive, PartFile, ToArchive } from '../../../trace/archive.ts'
+import type { PartFile } from '../../../trace/archive.ts'
 import { samplingOf, type SamplingRules } from '../../../trace/sampling.ts'
 import { WORDS_PER_TRACE } from './apply.ts'
+import { type Archive, fileOf, nextPart } from './archive.ts'
 import { writing } from './schema.ts'
 
 /** Moves traces that are over out of the hot index into files, and forgets what is older than is kept.
@@ -35,7 +34,7 @@ interface Due {
 
 export interface ShippingOptions {
   readonly db: DatabaseSync
-  readonly archive: MessagePort
+  readonly archive: Archive
   readonly sampling: SamplingRules
   /** Commits what is done between a message and its answer apart from it. */
   readonly inTransaction: (task: () => void) => void
@@ -43,11 +42,9 @@ export interface ShippingOptions {
 
 export class Shipping {
   readonly #options: ShippingOptions
-  #answered: ((answer: FromArchive) => void) | undefined
 
   constructor(options: ShippingOptions) {
     this.#options = options
-    options.archive.on('message', (answer: FromArchive) => this.#answered?.(answer))
   }
 
   /** Moves what is due; `all`: everything there is, over or not. Returns the files written. */
@@ -99,18 +96,18 @@ export class Shipping {
   }
 
   async #write(due: readonly Due[], nowUs: number): Promise<void> {
-    const { db, inTransaction } = this.#options
+    const { archive, db, inTransaction } = this.#options
     const spansOf = db.prepare('SELECT span_id, start_us, cells FROM span WHERE trace = ?')
     const shipped: { readonly due: Due; readonly ids: Uint8Array }[] = []
     let cells: string[] = []
     let probabilities: number[] = []
     let [spans, startUs, endUs] = [0, Infinity, 0]
     const flush = async (): Promise<void> => {
-      if (cells.length > 0) await this.#say({ say: 'rows', cells, probabilities })
+      if (cells.length > 0) await archive.say({ say: 'rows', cells, probabilities })
       cells = []
       probabilities = []
     }
-    await this.#say({ say: 'begin' })
+    await archive.say({ say: 'begin' })
     for (const one of due) {
       const ids: Uint8Array[] = []
       for (const row of spansOf.all(one.id)) {
@@ -126,16 +123,10 @@ export class Shipping {
       if (cells.length >= CHUNK_SPANS) await flush()
     }
     await flush()
-    const part = Number(
-      db
-        .prepare(
-          'SELECT coalesce(max(part), 0) + 1 AS id FROM (SELECT max(id) AS part FROM part UNION ALL SELECT max(part) FROM gone)',
-        )
-        .get()?.['id'],
-    )
+    const part = nextPart(db)
     const day = new Date(nowUs / 1000).toISOString().slice(0, 10)
-    const file = `day=${day}/${String(part).padStart(9, '0')}.parquet`
-    const bytes = spans === 0 ? 0 : await this.#say({ say: 'end', file })
+    const file = fileOf(day, part)
+    const bytes = spans === 0 ? 0 : await archive.say({ say: 'end', file })
     inTransaction(() => this.#commit(part, shipped, { file, spans, bytes, startUs, endUs }, day, nowUs))
   }
 
@@ -181,18 +172,6 @@ export class Shipping {
     }
     writing(db, 'DELETE FROM gone WHERE at_us < ?').run(nowUs - REPEATED_US_MAX)
   }
-
-  /** Resolves with the bytes of the file, at its end. Rejects where the files cannot be written. */
-  async #say(message: ToArchive): Promise<number> {
-    const answer = await new Promise<FromArchive>((resolve) => {
-      this.#answered = resolve
-      this.#options.archive.postMessage(message)
-    })
-    if ('bytes' in answer) return answer.bytes
-    throw answer.isDiskFull
-      ? fault('disk_full', { path: 'the folder of the telemetry' })
-      : fault('store_unavailable', { reason: answer.failed })
-  }
 }
 
 /** Forgets traces nothing of which came since `beforeUs`, a few at a time. Returns the files that hold
@@ -216,7 +195,10 @@ export function forgetBefore(db: DatabaseSync, beforeUs: number): { readonly fil
     .prepare('SELECT file FROM part WHERE day < ?')
     .all(day)
     .map(({ file }) => file as string)
-  writing(db, 'DELETE FROM trace_part WHERE part IN (SELECT id FROM part WHERE day < ?)').run(day)
+  const gone = 'SELECT id FROM part WHERE day < ?1'
+  const parts = `${gone} UNION ALL SELECT part FROM merged WHERE into_part IN (${gone})`
+  writing(db, `DELETE FROM trace_part WHERE part IN (${parts})`).run(day)
+  writing(db, `DELETE FROM merged WHERE into_part IN (${gone})`).run(day)
   writing(db, 'DELETE FROM part WHERE day < ?').run(day)
   writing(db, 'DELETE FROM rollup WHERE bucket_us < ?').run(beforeUs)
   writing(db, 'DELETE FROM point WHERE at_us < ?').run(beforeUs)
